@@ -1,0 +1,118 @@
+"""What is true when a run starts: code, locks, environment and determinism, read once.
+
+Data has its own moment, when it is logged: `gittrack.capture.data`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gittrack.capture.code import Invocation, capture_code
+from gittrack.config import FILE, Config
+from gittrack.record import Code, EnvironmentSummary, Lock
+from gittrack.repository import ObjectReader, Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """The start of a run."""
+
+    code: Code
+    locks: tuple[Lock, ...]
+    environment: bytes
+    """environment.yaml."""
+    summary: EnvironmentSummary
+    determinism: dict[str, Any]
+    protocol: str | None
+    """Blob of gittrack.yaml in the code tree."""
+
+
+def capture(
+    repo: Repository,
+    objects: ObjectReader,
+    config: Config,
+    invocation: Invocation,
+    run_id: str,
+    *,
+    dirty: str | None = None,
+    exclude: Sequence[str] = (),
+    image: str | None = None,
+) -> Captured:
+    """Read everything once. Raises UsageError when the policy refuses a dirty tree."""
+    from gittrack.capture.determinism import capture_determinism
+
+    code = capture_code(
+        repo,
+        objects,
+        invocation,
+        run_id,
+        policy=dirty or config.capture.dirty,
+        max_file_bytes=int(config.capture.max_file_mb * 1_000_000),
+        exclude=exclude,
+    )
+    protocol = objects.get(f"{code.tree}:{FILE}")
+    environment = describe_environment(image)
+    locks, drift = _locks(repo, objects, config, invocation, code, environment["packages"])
+    if drift:
+        environment["drift"] = drift
+    written, summary = write_environment(environment)
+    return Captured(
+        code=code,
+        locks=locks,
+        environment=written,
+        summary=summary,
+        determinism=capture_determinism(),
+        protocol=protocol.oid if protocol else None,
+    )
+
+
+def describe_environment(image: str | None = None) -> dict[str, Any]:
+    from gittrack.capture.environment import capture_environment
+
+    return capture_environment(image=image)
+
+
+def write_environment(environment: dict[str, Any]) -> tuple[bytes, EnvironmentSummary]:
+    """environment.yaml, validated, and its summary."""
+    import hashlib
+
+    from gittrack import codec
+    from gittrack.capture.environment import summarise
+
+    codec.validate(environment, "environment", "environment.yaml")
+    data = codec.write_yaml(environment)
+    return data, summarise(environment, hashlib.sha256(data).hexdigest())
+
+
+def _locks(
+    repo: Repository,
+    objects: ObjectReader,
+    config: Config,
+    invocation: Invocation,
+    code: Code,
+    packages: dict[str, str],
+) -> tuple[tuple[Lock, ...], dict[str, Any]]:
+    """Every lock, from the code tree where it is tracked, and how what is installed differs from it."""
+    if repo.worktree is None:
+        return (), {}
+    from gittrack.capture.locks import find_locks, read_lock
+
+    locks: list[Lock] = []
+    blob: str | None
+    drift: dict[str, Any] = {}
+    for path in find_locks(repo.worktree, invocation.cwd, config.capture.locks):
+        tracked = objects.get(f"{code.tree}:{path}")
+        if tracked is not None and tracked.kind == "blob":
+            data, blob = tracked.data, tracked.oid
+        else:
+            data, blob = (repo.worktree / path).read_bytes(), None
+        lock, differs = read_lock(path, data, blob=blob, installed=packages)
+        locks.append(lock)
+        if differs:
+            drift[path] = [
+                {"name": d.name, "locked": d.locked, **({"installed": d.installed} if d.installed else {})}
+                for d in differs
+            ]
+    return tuple(locks), drift

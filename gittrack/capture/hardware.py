@@ -1,0 +1,286 @@
+"""The machine: processor, memory, accelerators. Absent or unreadable facts are left out.
+
+On Linux no process is started, unless NVIDIA's library is missing while ``nvidia-smi`` is there.
+Accelerators are those of the machine; which of them the run was shown is in CUDA_VISIBLE_DEVICES.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# Instruction sets that math libraries choose their kernels by, and so can change the last digits.
+_NUMERIC_FLAG = re.compile(
+    r"(?:avx(?:2|512[a-z0-9_]*|_vnni|10[_.0-9]*)?|fma|f16c|sse4_[12]|amx_[a-z0-9_]+|neon|asimd(?:hp|dp)?"
+    r"|fphp|bf16|i8mm|sve2?|sme2?|vsx|altivec)\Z",
+    re.IGNORECASE,
+)
+_PROCESS_TIMEOUT_S = 5
+
+
+def cpu(root: Path = Path("/")) -> dict[str, Any]:
+    """``model``, ``architecture``, ``physical_cores``, ``logical_cores``, ``available_cores``, ``flags``."""
+    machine = os.uname().machine if hasattr(os, "uname") else _platform_machine()
+    found: dict[str, Any] = {"model": None, "architecture": machine, "physical_cores": None, "flags": []}
+    if sys.platform.startswith("linux"):
+        found |= _linux_cpu(root)
+    elif sys.platform == "darwin":
+        found |= _darwin_cpu()
+    else:
+        found["model"] = _platform_processor()
+    found["logical_cores"] = os.cpu_count()
+    found["available_cores"] = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    )
+    order = ("model", "architecture", "physical_cores", "logical_cores", "available_cores", "flags")
+    return {key: found[key] for key in order if found[key] is not None}
+
+
+def _platform_machine() -> str:
+    import platform
+
+    return platform.machine()
+
+
+def _platform_processor() -> str | None:
+    import platform
+
+    return platform.processor() or None
+
+
+def _linux_cpu(root: Path) -> dict[str, Any]:
+    text = read(root / "proc/cpuinfo", 16 << 20)
+    fields = {
+        name: value.strip()
+        for name, value in re.findall(r"^([A-Za-z ]+?)[ \t]*:[ \t]*([^\n]*)$", text[:65536], re.MULTILINE)
+    }
+    flags = (fields.get("flags") or fields.get("Features") or "").split()
+    return {
+        "model": fields.get("model name") or fields.get("cpu") or _arm_model(fields),
+        "physical_cores": _physical_cores(text),
+        "flags": sorted(flag for flag in flags if _NUMERIC_FLAG.match(flag)),
+    }
+
+
+def _arm_model(fields: dict[str, str]) -> str | None:
+    """ARM names no model: implementer and part tell one design from another (Arm MIDR register)."""
+    implementer, part = fields.get("CPU implementer"), fields.get("CPU part")
+    return f"ARM implementer {implementer} part {part}" if implementer and part else None
+
+
+def _physical_cores(text: str) -> int | None:
+    sockets = re.findall(r"^physical id[ \t]*:[ \t]*([0-9]+)", text, re.MULTILINE)
+    cores = re.findall(r"^core id[ \t]*:[ \t]*([0-9]+)", text, re.MULTILINE)
+    if not cores or len(sockets) != len(cores):
+        return None
+    return len(set(zip(sockets, cores, strict=True)))
+
+
+def _darwin_cpu() -> dict[str, Any]:
+    names = (
+        "machdep.cpu.brand_string",
+        "hw.physicalcpu",
+        "machdep.cpu.features",
+        "machdep.cpu.leaf7_features",
+    )
+    lines = _output(["sysctl", "-i", *names]).splitlines()
+    fields = dict(line.split(": ", 1) for line in lines if ": " in line)
+    flags = f"{fields.get(names[2], '')} {fields.get(names[3], '')}".lower().replace(".", "_").split()
+    cores = fields.get("hw.physicalcpu", "")
+    return {
+        "model": fields.get("machdep.cpu.brand_string"),
+        "physical_cores": int(cores) if cores.isdigit() else None,
+        "flags": sorted(flag for flag in flags if _NUMERIC_FLAG.match(flag)),
+    }
+
+
+def memory_mb() -> int | None:
+    """Physical memory of the machine in MiB, whatever a container's limit; None on Windows."""
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return None
+    return int(os.sysconf("SC_PHYS_PAGES")) * int(os.sysconf("SC_PAGE_SIZE")) >> 20
+
+
+# --- accelerators --------------------------------------------------------------------------
+
+
+def accelerators() -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """The GPUs, and versions of what drives them: ``driver``, ``runtime``, ``cudnn``, ``nccl``, ``hip``.
+
+    Neither starts a CUDA context: that would cost memory on the GPU and break later forks.
+    """
+    gpus, versions = _nvml()
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        versions |= _torch_versions(torch)
+        gpus = gpus or _torch_devices(torch)
+    return gpus, versions
+
+
+def _nvml() -> tuple[list[dict[str, Any]], dict[str, str]]:
+    import ctypes
+
+    try:
+        library = ctypes.CDLL("libnvidia-ml.so.1")
+    except OSError:
+        return _nvidia_smi(), {}
+    if library.nvmlInit_v2() != 0:
+        return [], {}  # The library is there, a driver or a device is not.
+    try:
+        return _Nvml(library).read()
+    finally:
+        library.nvmlShutdown()
+
+
+class _Nvml:
+    """The few questions of NVIDIA's management library; an answer that it refuses is None."""
+
+    def __init__(self, library: Any) -> None:
+        self.library = library
+
+    def read(self) -> tuple[list[dict[str, Any]], dict[str, str]]:
+        driver = self.text("nvmlSystemGetDriverVersion")
+        cuda = self.number("nvmlSystemGetCudaDriverVersion_v2")
+        gpus = [self.gpu(index, driver) for index in range(self.number("nvmlDeviceGetCount_v2") or 0)]
+        return gpus, {"driver": f"{cuda // 1000}.{cuda % 1000 // 10}"} if cuda else {}
+
+    def gpu(self, index: int, driver: str | None) -> dict[str, Any]:
+        import ctypes
+
+        handle = ctypes.c_void_p()
+        if self.library.nvmlDeviceGetHandleByIndex_v2(ctypes.c_uint(index), ctypes.byref(handle)) != 0:
+            return {"name": "unknown"}  # Such as a GPU that has fallen off the bus.
+        memory = self.memory(handle)
+        found = {
+            "name": self.text("nvmlDeviceGetName", handle) or "unknown",
+            "uuid": self.text("nvmlDeviceGetUUID", handle),
+            "memory_mb": memory >> 20 if memory else None,
+            "driver": driver,
+            "compute_capability": self.capability(handle),
+            "cores": self.number("nvmlDeviceGetNumGpuCores", handle),
+        }
+        return {key: value for key, value in found.items() if value is not None}
+
+    def call(self, function: str, *arguments: Any) -> bool:
+        asked = getattr(self.library, function, None)  # An old driver lacks the newer functions.
+        return asked is not None and asked(*arguments) == 0
+
+    def text(self, function: str, *handle: Any) -> str | None:
+        import ctypes
+
+        buffer = ctypes.create_string_buffer(128)
+        if not self.call(function, *handle, buffer, ctypes.c_uint(128)):
+            return None
+        return buffer.value.decode("utf-8", "replace") or None
+
+    def number(self, function: str, *handle: Any) -> int | None:
+        import ctypes
+
+        number = ctypes.c_uint()
+        return number.value if self.call(function, *handle, ctypes.byref(number)) else None
+
+    def memory(self, handle: Any) -> int | None:
+        import ctypes
+
+        sizes = (ctypes.c_ulonglong * 3)()  # nvmlMemory_t: total, free, used
+        return sizes[0] if self.call("nvmlDeviceGetMemoryInfo", handle, ctypes.byref(sizes)) else None
+
+    def capability(self, handle: Any) -> str | None:
+        import ctypes
+
+        major, minor = ctypes.c_int(), ctypes.c_int()
+        asked = ("nvmlDeviceGetCudaComputeCapability", handle, ctypes.byref(major), ctypes.byref(minor))
+        return f"{major.value}.{minor.value}" if self.call(*asked) else None
+
+
+def _nvidia_smi() -> list[dict[str, Any]]:
+    """Where the library can't be loaded, such as on Windows."""
+    columns = ("name", "uuid", "memory_mb", "driver", "compute_capability")
+    query = "--query-gpu=name,uuid,memory.total,driver_version,compute_cap"
+    lines = _output(["nvidia-smi", query, "--format=csv,noheader,nounits"]).splitlines()
+    rows = [[value.strip() for value in line.split(",")] for line in lines]
+    return [_from_text(dict(zip(columns, row, strict=True))) for row in rows if len(row) == len(columns)]
+
+
+def _from_text(row: dict[str, str]) -> dict[str, Any]:
+    known = {key: value for key, value in row.items() if value and not value.startswith("[")}  # "[N/A]"
+    return known | ({"memory_mb": int(known["memory_mb"])} if "memory_mb" in known else {})
+
+
+def _torch_versions(torch: Any) -> dict[str, str]:
+    """Of the libraries that this torch computes with, which can be older than the driver's."""
+    asked: dict[str, Callable[[], Any]] = {
+        "runtime": lambda: torch.version.cuda,
+        "cudnn": lambda: torch.backends.cudnn.version(),
+        "nccl": lambda: ".".join(map(str, torch.cuda.nccl.version())),
+        "hip": lambda: torch.version.hip,
+    }
+    found: dict[str, str] = {}
+    for name, ask in asked.items():
+        try:
+            version = ask()
+        except (AttributeError, RuntimeError):
+            continue  # This build of torch is without it.
+        if version:
+            found[name] = str(version)
+    return found
+
+
+def _torch_devices(torch: Any) -> list[dict[str, Any]]:
+    """ROCm's and Apple's devices; their details only where torch has started them already."""
+    try:
+        if torch.backends.mps.is_available():
+            return [{"name": "Apple GPU (MPS)"}]
+        if not torch.version.hip:
+            return []
+        started, count = torch.cuda.is_initialized(), torch.cuda.device_count()
+        return [
+            _rocm_device(torch, index) if started else {"name": "AMD GPU (ROCm)"} for index in range(count)
+        ]
+    except (AttributeError, RuntimeError):
+        return []  # A torch built without these backends.
+
+
+def _rocm_device(torch: Any, index: int) -> dict[str, Any]:
+    properties = torch.cuda.get_device_properties(index)
+    return {
+        "name": str(properties.name),
+        "memory_mb": int(properties.total_memory) >> 20,
+        "compute_capability": str(properties.gcnArchName),
+    }
+
+
+# --- reading -------------------------------------------------------------------------------
+
+
+def read(path: Path, limit: int) -> str:
+    """At most `limit` bytes of `path`; empty where there is no such file or no right to read it."""
+    try:
+        with path.open("rb") as file:
+            return file.read(limit).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _output(command: list[str]) -> str:
+    """What `command` prints; empty where it is not on PATH, fails, or takes longer than 5 s."""
+    program = shutil.which(command[0])
+    if program is None:
+        return ""
+    try:
+        done = subprocess.run(
+            [program, *command[1:]],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_PROCESS_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode("utf-8", "replace")[:65536] if done.returncode == 0 else ""

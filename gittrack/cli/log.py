@@ -1,0 +1,125 @@
+"""gittrack log."""
+
+from __future__ import annotations
+
+import enum
+import sys
+from typing import Annotated
+
+import typer
+
+from gittrack.cli import output
+from gittrack.errors import UsageError
+from gittrack.index import Index, Row, open_index
+from gittrack.render import runs
+
+SHOWN = 20
+
+
+class Order(enum.StrEnum):
+    """Ways to sort."""
+
+    asc = "asc"
+    desc = "desc"
+
+
+def command(
+    experiment: Annotated[
+        str | None, typer.Option("-e", "--experiment", metavar="NAME", help="Runs of this experiment only.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("-n", "--limit", min=0, help="How many runs to list; 0 lists all.")
+    ] = SHOWN,
+    every: Annotated[bool, typer.Option("--all", "-a", help="List all runs.")] = False,
+    filter: Annotated[
+        str | None, typer.Option("-F", "--filter", metavar="EXPR", help="Runs that satisfy EXPR only.")
+    ] = None,
+    sort_by: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Sort by NAME, such as metrics.acc or duration.")
+    ] = None,
+    sort_order: Annotated[
+        Order, typer.Option(help="With --sort-by. Runs without the value come last.")
+    ] = Order.asc,
+    only_changed: Annotated[
+        bool, typer.Option("--only-changed", help="Leave out every column that says the same of all runs.")
+    ] = False,
+    keep: Annotated[
+        str | None, typer.Option(metavar="REGEX", help="Show columns that match, changed or not.")
+    ] = None,
+    drop: Annotated[str | None, typer.Option(metavar="REGEX", help="Leave out columns that match.")] = None,
+    precision: Annotated[
+        int | None,
+        typer.Option(min=1, max=17, help="Significant digits of numbers: 5, in --csv and --json all."),
+    ] = None,
+    hide_failed: Annotated[bool, typer.Option("--hide-failed", help="No failed and killed runs.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="A JSON array of whole records.")] = False,
+    csv_: Annotated[bool, typer.Option("--csv", help="CSV, every parameter, metric and tag.")] = False,
+    md: Annotated[bool, typer.Option("--md", help="A Markdown table.")] = False,
+    no_pager: Annotated[bool, typer.Option("--no-pager", help="Never through a pager.")] = False,
+) -> None:
+    """List runs, newest first.
+
+    One line per run: id, age, experiment, status, code commit (with * when it had uncommitted
+    changes), the metrics, the parameters that differ between the runs listed, seed, hypothesis.
+
+    A filter compares metrics.NAME, params.NAME, tags.NAME and id, name, experiment, status,
+    started, ended, duration, author, email, commit, branch, dirty, seed, spec, hypothesis with
+    = != < <= > >= like ilike in (...) is null, joined by and, or, not and parentheses.
+
+    \b
+    Examples:
+      gittrack log -n 50 -e digits
+      gittrack log -F "metrics.acc > 0.9 and params.lr = 0.1"
+      gittrack log -F "status != 'finished' or started > '2 days ago'"
+      gittrack log --sort-by metrics.acc --sort-order desc --only-changed
+      gittrack log --all --csv > runs.csv
+    """
+    if json_ + csv_ + md > 1:
+        raise UsageError("--json, --csv and --md: choose one")
+    with open_index(progress=output.Progress("indexing runs")) as index:
+        if experiment is not None:
+            index.require_experiment(experiment)
+        rows = index.search(
+            _finished(filter) if hide_failed else filter,
+            experiment=experiment,
+            order_by=[f"{sort_by} {sort_order.value}"] if sort_by else [],
+            limit=None if every or limit == 0 else limit,
+        )
+        if not rows:
+            _say_nothing(index, json_, csv_)
+            return
+        choice = runs.Choice(only_changed=only_changed, keep=keep, drop=drop, precision=precision)
+        _print(index, rows, choice, "json" if json_ else "csv" if csv_ else "md" if md else "", not no_pager)
+
+
+def _finished(filter: str | None) -> str:
+    """`filter` without runs that did not end well; damaged records stay, for they say nothing of the run."""
+    ended_well = "status not in ('failed', 'killed')"
+    return f"({filter}) and {ended_well}" if filter and filter.strip() else ended_well
+
+
+def _say_nothing(index: Index, json_: bool, csv_: bool) -> None:
+    if json_:
+        output.write("[]\n")
+    elif csv_:
+        output.write("id\n")
+    if index.count():
+        output.note("no run matches; gittrack log lists the newest")
+    elif index.tip is None:
+        output.note("no runs yet: gittrack run -- COMMAND records one (gittrack init sets things up first)")
+    else:
+        output.note("no runs yet: gittrack run -- COMMAND records one")
+
+
+def _print(index: Index, rows: list[Row], choice: runs.Choice, form: str, pager: bool) -> None:
+    if form == "json":
+        for part in runs.as_json(rows):
+            output.write(part)
+    elif form == "csv":
+        output.write(runs.as_csv(rows, choice))
+    elif form == "md":
+        output.write(runs.as_markdown(rows, choice))
+    else:
+        wide = output.columns()
+        names = index.shortened([row.id for row in rows]) if sys.stdout.isatty() else {}
+        output.page(runs.terminal(rows, choice, output.paint(), names=names, columns=wide), pager=pager)

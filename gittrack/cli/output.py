@@ -1,0 +1,105 @@
+"""The one place that writes to the terminal: colours, pager, progress, notes on standard error."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from gittrack.render.text import Paint, width
+
+no_color = False
+"""Set by ``--no-color``."""
+
+
+def paint(stream: TextIO | None = None) -> Paint:
+    """Colours where `stream` (default: standard output) is a terminal and nobody asked for none."""
+    stream = stream or sys.stdout
+    plain = no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return Paint(not plain and stream.isatty())
+
+
+def columns() -> int | None:
+    """Width of the terminal on standard output; None where it is a file or a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def write(text: str) -> None:
+    """`text` to standard output, whatever the terminal's encoding can show of it."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def write_bytes(data: bytes) -> None:
+    """`data` to standard output as it is."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def note(text: str) -> None:
+    """One line for the person, beside the output."""
+    sys.stderr.write(text + "\n")
+
+
+def page(lines: Sequence[str], *, pager: bool = True) -> None:
+    """`lines` to standard output, through the pager of git when they are more than the screen holds."""
+    command = _pager() if pager and sys.stdout.isatty() and not _fits(lines) else None
+    if command is None or not _through(command, lines):
+        write("".join(f"{line}\n" for line in lines))
+
+
+def _fits(lines: Iterable[str]) -> bool:
+    screen = shutil.get_terminal_size()
+    # Colours count as width here: better the pager once too often.
+    return sum(1 + max(width(line) - 1, 0) // max(screen.columns, 1) for line in lines) < screen.lines
+
+
+def _pager() -> list[str] | None:
+    """GIT_PAGER, PAGER, else less; no shell ever sees it."""
+    chosen = os.environ.get("GIT_PAGER", os.environ.get("PAGER", "less"))
+    try:
+        command = shlex.split(chosen)
+    except ValueError:
+        return None
+    return command if command and command != ["cat"] and shutil.which(command[0]) else None
+
+
+def _through(command: list[str], lines: Iterable[str]) -> bool:
+    environment = {"LESS": "FRX", "LV": "-c", **os.environ}
+    sys.stdout.flush()
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
+    except OSError:
+        return False
+    data = "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
+    while True:
+        try:
+            process.communicate(data)
+        except KeyboardInterrupt:  # the pager's to handle: it goes on until the person leaves it
+            data = b""
+            continue
+        return True
+
+
+class Progress:
+    """A counter on standard error, shown only to a person and only when it takes long."""
+
+    def __init__(self, what: str, patience_s: float = 1.0) -> None:
+        self._what = what
+        self._begin = time.monotonic() + patience_s
+        self._shown = False
+        self._on = sys.stderr.isatty()
+
+    def __call__(self, done: int, total: int) -> None:
+        if not self._on or (not self._shown and time.monotonic() < self._begin):
+            return
+        self._shown = True
+        end = "\n" if done >= total else ""
+        sys.stderr.write(f"\r{self._what}: {done:,} of {total:,}{end}")
+        sys.stderr.flush()

@@ -1,0 +1,64 @@
+"""gittrack pull."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gittrack.cli import output
+
+
+def command(
+    remote: Annotated[
+        str | None, typer.Argument(metavar="[REMOTE]", help="A git remote; origin by default.")
+    ] = None,
+    artifacts: Annotated[
+        bool,
+        typer.Option(
+            "-a",
+            "--artifacts",
+            help="Also fetch bytes into the DVC cache: of the runs named, or the new ones.",
+        ),
+    ] = False,
+    run: Annotated[
+        list[str] | None,
+        typer.Option("--run", metavar="RUN", help="With --artifacts: of these runs. Repeatable."),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="With --artifacts: of all runs.")] = False,
+    dvc_remote: Annotated[
+        str | None, typer.Option("-r", "--dvc-remote", metavar="NAME", help="DVC remote to use.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option("-j", "--jobs", min=1, help="Transfers at a time.")] = None,
+) -> None:
+    """Bring the ledger, and artifacts if asked, from a remote.
+
+    Runs made here and there are merged without touching your work tree.
+
+    \b
+    Examples:
+      gittrack pull
+      gittrack pull --artifacts --run 7f3a2c
+    """
+    from gittrack.config import load_cached
+    from gittrack.exchange import pull_artifacts
+    from gittrack.ledger import Ledger
+    from gittrack.ledger.sync import choose_remote, pull
+    from gittrack.reading import open_index
+    from gittrack.repository import Repository
+
+    repo = Repository.discover()
+    ledger = Ledger(repo, load_cached(repo.worktree, repo.state_dir).ledger.branch)
+    chosen = choose_remote(repo, remote)
+    done = pull(ledger, chosen)
+    output.note("already up to date" if done.before == done.after else f"ledger brought from {chosen}")
+    if artifacts or run:
+        folders = None
+        if run:
+            with open_index() as index:
+                folders = [index.one(name).folder for name in run]
+        since = None if every else done.before
+        moved = pull_artifacts(
+            ledger, folders, since, dvc_remote, jobs, output.Progress("fetching artifacts")
+        )
+        output.note(f"{moved} artifact objects fetched")

@@ -1,0 +1,53 @@
+"""gittrack push."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gittrack.cli import output
+
+
+def command(
+    remote: Annotated[
+        str | None, typer.Argument(metavar="[REMOTE]", help="A git remote; origin by default.")
+    ] = None,
+    artifacts: Annotated[
+        bool,
+        typer.Option("-a", "--artifacts", help="Also send the bytes that the new runs point to, by DVC."),
+    ] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="With --artifacts: of all runs, not only of new ones.")
+    ] = False,
+    dvc_remote: Annotated[
+        str | None, typer.Option("-r", "--dvc-remote", metavar="NAME", help="DVC remote to use.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option("-j", "--jobs", min=1, help="Transfers at a time.")] = None,
+) -> None:
+    """Send the ledger, and artifacts if asked, to a remote.
+
+    The ledger branch and the code anchor go out together. If others were faster, their runs are
+    fetched and merged, and the push is repeated. Artifacts go first, so that no record that
+    others see points to bytes that are not there.
+
+    \b
+    Examples:
+      gittrack push
+      gittrack push origin --artifacts
+    """
+    from gittrack.config import load_cached
+    from gittrack.exchange import push_artifacts
+    from gittrack.ledger import Ledger
+    from gittrack.ledger.sync import choose_remote, push
+    from gittrack.repository import Repository
+
+    repo = Repository.discover()
+    ledger = Ledger(repo, load_cached(repo.worktree, repo.state_dir).ledger.branch)
+    chosen = choose_remote(repo, remote)
+    if artifacts:
+        moved = push_artifacts(ledger, chosen, every, dvc_remote, jobs, output.Progress("sending artifacts"))
+        output.note(f"{moved} artifact objects sent")
+    done = push(ledger, chosen)
+    what = "is up to date" if done.before == done.after else "has the ledger"
+    output.note(f"{chosen} {what}" + (", merged with runs of others" if done.merged else ""))

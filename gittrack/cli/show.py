@@ -1,0 +1,56 @@
+"""gittrack show."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from gittrack.cli import output
+from gittrack.errors import UsageError
+from gittrack.reading import Entry, entry_of, open_index
+from gittrack.render import record as pages
+
+
+def command(
+    run: Annotated[
+        str,
+        typer.Argument(metavar="[RUN]", help="A run id or an end of it, latest, latest~1, a code commit."),
+    ] = "latest",
+    yaml: Annotated[bool, typer.Option("--yaml", help="The bytes of run.yaml.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="The record as JSON.")] = False,
+    md: Annotated[bool, typer.Option("--md", help="Markdown.")] = False,
+    no_pager: Annotated[bool, typer.Option("--no-pager", help="Never through a pager.")] = False,
+) -> None:
+    """Show one run.
+
+    The record in sections, small charts of its series, and the end of its console output.
+
+    \b
+    Examples:
+      gittrack show
+      gittrack show 7f3a2c
+      gittrack show digits/latest~2
+      gittrack show --yaml 20261122-142233-7f3a2c
+    """
+    if yaml + json_ + md > 1:
+        raise UsageError("--yaml, --json and --md: choose one")
+    with open_index(progress=output.Progress("indexing runs")) as index:
+        entry = entry_of(index, index.one(run))
+    if yaml:
+        output.write_bytes(entry.yaml())
+    elif json_:
+        entry.row.load()
+        output.write(json.dumps(entry.row.record, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    elif md:
+        output.write(pages.as_markdown(entry))
+    else:
+        _page(entry, not no_pager)
+
+
+def _page(entry: Entry, pager: bool) -> None:
+    record = entry.record
+    series = entry.series() if record.series is not None else None
+    console = entry.console() if record.console is not None else None
+    output.page(pages.terminal(entry, series, console, output.paint(), output.columns()), pager=pager)

@@ -1,0 +1,115 @@
+"""Bytes to records and back: strict YAML in, JSON Schema, canonical YAML out, each write proved by reading.
+
+PyYAML and the validators are imported by the first call that needs them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+from gittrack.codec.plain import MAX_BYTES, MAX_DEPTH, MAX_INT_BITS, MAX_NODES, short
+from gittrack.codec.reader import read_yaml
+from gittrack.codec.schema import schema_names, schema_text, validate, validate_plain
+from gittrack.codec.writer import canonical, write_yaml
+from gittrack.errors import RecordError
+from gittrack.record import SCHEMA, Record, from_dict, to_dict
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_DEPTH",
+    "MAX_INT_BITS",
+    "MAX_NODES",
+    "dump_record",
+    "is_canonical",
+    "load_record",
+    "read_yaml",
+    "schema_names",
+    "schema_text",
+    "validate",
+    "write_yaml",
+]
+
+_VERSION = re.compile(r"gittrack/run/([0-9]{1,6})")
+_CURRENT = int(SCHEMA.rpartition("/")[2])
+
+# The user's own keys, at every depth: their order says nothing, so that the file has them sorted.
+_FREE = frozenset({"tags", "params", "seeds", "determinism"})
+
+
+def load_record(data: bytes, where: str) -> Record:
+    """The record in the bytes of a run.yaml; RecordError says where they are malformed."""
+    value = read_yaml(data, where)
+    _check_version(value, where)
+    validate_plain(value, "run", where)
+    return _record(value, where)
+
+
+def dump_record(record: Record) -> bytes:
+    """The canonical run.yaml of `record`; RecordError if it breaks the schema or would not read back."""
+    where = "run.yaml"
+    try:
+        plain = to_dict(record)
+    except RecursionError as error:
+        raise RecordError(f"{where}: nested more than {MAX_DEPTH} levels deep") from error
+    validate(plain, "run", where)
+    plain = _sorted(plain)
+    data = canonical(plain)
+    _prove(record, plain, data, where)
+    return data
+
+
+def is_canonical(data: bytes) -> bool:
+    """Whether a record's bytes are those that `dump_record` writes; RecordError if they are no record."""
+    return canonical(_sorted(to_dict(load_record(data, "record")))) == data
+
+
+def _check_version(value: Any, where: str) -> None:
+    """The version comes first: a record of another version is not malformed."""
+    schema = value.get("schema") if isinstance(value, dict) else None
+    match = _VERSION.fullmatch(schema) if isinstance(schema, str) else None
+    if match is None:
+        raise RecordError(f"{where}: not a gittrack record: its first line should be 'schema: {SCHEMA}'")
+    version = int(match.group(1))
+    if version > _CURRENT:
+        raise RecordError(f"{where}: too new ({schema}): upgrade gittrack, which reads up to {SCHEMA}")
+    if version < _CURRENT:
+        raise RecordError(f"{where}: too old ({schema}): no gittrack ever wrote that version")
+
+
+def _record(value: dict[str, Any], where: str) -> Record:
+    record = from_dict(Record, value)
+    try:
+        record.ended  # noqa: B018 - a date that the calendar lacks passes the schema
+    except (ValueError, OverflowError) as error:
+        raise RecordError(f"{where}: started: {short(record.started)} is no time: {error}") from error
+    return record
+
+
+def _sorted(plain: dict[str, Any]) -> dict[str, Any]:
+    """A record's plain dict with its free mappings in the order of their keys."""
+    result = {name: _by_key(item) if name in _FREE else item for name, item in plain.items()}
+    result["metrics"] = {name: plain["metrics"][name] for name in sorted(plain["metrics"])}
+    return result
+
+
+def _by_key(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _by_key(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [_by_key(item) for item in value]
+    return value
+
+
+def _prove(record: Record, plain: dict[str, Any], data: bytes, where: str) -> None:
+    """Reads `data` back and compares: values, their types and their order."""
+    value = read_yaml(data, where)
+    loaded = _record(value, where)
+    for field in dataclasses.fields(Record):
+        name = field.name
+        same = repr(value.get(name)) == repr(plain.get(name))
+        if not same or getattr(loaded, name) != getattr(record, name):
+            raise RecordError(
+                f"{where}: {name}: would not read back as it is: use plain lists, mappings and values"
+            )

@@ -1,0 +1,263 @@
+"""From a journal to a committed record: the same path for a run that ends and for one that is recovered."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gittrack.capture.code import LIVE
+from gittrack.errors import GittrackError
+from gittrack.journal import StoredJournal, stored_journals
+from gittrack.journal.series import Point, Table, sample_table, write_table
+from gittrack.ledger import Addition, Ledger
+from gittrack.record import (
+    Console,
+    DataInput,
+    Failure,
+    Metric,
+    Output,
+    Record,
+    Series,
+    from_dict,
+    parse_time,
+    spec_digest,
+)
+from gittrack.repository import Repository
+from gittrack.version import VERSION
+
+StoreSeries = Callable[[Table], tuple[str, bytes]]
+"""Puts a large series into the DVC cache; its md5 and the pointer's bytes."""
+
+SERIES_IN_GIT = 1 << 20
+"""Bytes above which the complete series goes to DVC and a sample to git."""
+SAMPLE_ROWS = 1000
+FULL_SERIES = "outputs/_gittrack/metrics.csv.dvc"
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """An ended run as it goes to the ledger."""
+
+    record: Record
+    files: Mapping[str, bytes]
+
+    def addition(self) -> Addition:
+        record = self.record
+        shown = [f"{k}={m.status or m.value}" for k, m in sorted(record.metrics.items())[:4]]
+        subject = " ".join([f"run {record.experiment} {record.id}: {record.status}", *shown])
+        commits = tuple(c for c in (record.code.snapshot, record.code.commit) if c)
+        trailers = [f"Gittrack-Run: {record.id}", *(f"Gittrack-Code: {c}" for c in commits[:1])]
+        message = "\n".join([subject[:200].replace("\n", " "), "", *trailers])
+        return Addition(record.path, self.files, message, commits[:1], (LIVE + record.id,))
+
+
+class _Gathered:
+    """What the events of a journal say, metric points apart."""
+
+    def __init__(self, journal: StoredJournal) -> None:
+        self.facts: dict[str, Any] = dict(journal.start["record"])
+        self.params: dict[str, Any] = {}
+        self.tags: dict[str, str] = {}
+        self.seeds: dict[str, int] = {}
+        self.determinism: dict[str, Any] = {}
+        self.summary: dict[str, Any] = {}
+        self.inputs: dict[str, tuple[DataInput, str | None]] = {}
+        self.outputs: dict[str, tuple[Output, str]] = {}
+        self.declared: dict[str, Any] = journal.start["metrics"]
+        self.end: tuple[str, dict[str, str] | None, float] | None = None
+        for kind, *content in journal.events():
+            self._take(kind, content)
+
+    def _take(self, kind: str, content: list[Any]) -> None:
+        match kind, content:
+            case "p" | "t" | "s" | "d" | "z", [values]:
+                kinds = {"p": self.params, "t": self.tags, "s": self.seeds, "d": self.determinism}
+                kinds.get(kind, self.summary).update(values)
+            case "i", [data, pointer]:
+                logged = from_dict(DataInput, data)
+                self.inputs[f"{logged.path}\0{logged.role}"] = (logged, pointer)
+            case "o", [data, pointer]:
+                output = from_dict(Output, data)
+                self.outputs[output.path] = (output, pointer)
+            case "f", [facts]:
+                self.facts.update(facts)
+            case "c", [declared]:
+                self.declared = declared
+            case "x", [status, failure, elapsed]:
+                # Under `gittrack run` the program speaks first, and knows best why it failed.
+                if self.end is not None and self.end[0] != "finished":
+                    status, failure = self.end[:2]
+                self.end = (status, failure, elapsed)
+
+
+def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
+    """The record of `journal` and every file beside it. Without an end, it is that of a killed run."""
+    gathered = _Gathered(journal)
+    table = write_table(_points(journal), journal.folder / "metrics.csv")
+    environment = journal.environment
+    files: dict[str, bytes] = {"environment.yaml": environment}
+    kept: list[tuple[DataInput | Output, str | None]] = [
+        *gathered.inputs.values(),
+        *gathered.outputs.values(),
+    ]
+    for item, pointer in kept:
+        if pointer is not None and item.pointer is not None:
+            files[item.pointer] = pointer.encode()
+    status, failure, elapsed = gathered.end or _lost(journal, gathered.facts["started"])
+    facts = gathered.facts
+    summary = {**facts["environment"], "sha256": hashlib.sha256(environment).hexdigest()}
+    stated = from_dict(Record, {**_UNKNOWN, **facts, "environment": summary, "status": status})
+    data = tuple(d for d, _ in gathered.inputs.values())
+    seed = gathered.params.get("seed") if stated.seed is None else stated.seed
+    record = replace(
+        stated,
+        failure=from_dict(Failure, failure) if failure else None,
+        duration_s=round(elapsed, 3),
+        tags=gathered.tags,
+        params=gathered.params,
+        seed=seed if type(seed) is int else None,
+        seeds=gathered.seeds,
+        metrics=_metrics(table, gathered.summary, gathered.declared),
+        data=data,
+        determinism=gathered.determinism,
+        outputs=tuple(o for o, _ in gathered.outputs.values()),
+        series=_series(table, files, store_series) if table.rows else None,
+        console=_console(journal, files),
+        spec=spec_digest(stated.code, gathered.params, data, stated.locks),
+    )
+    from gittrack import codec
+
+    return Frozen(record, {"run.yaml": codec.dump_record(record), **files})
+
+
+_UNKNOWN = {"duration_s": 0.0, "spec": "", "tool": {"version": VERSION}}
+
+
+def _points(journal: StoredJournal) -> Callable[[], Iterator[Point]]:
+    # Points before the first next_step() belong to step 0, but only once there is one.
+    first = 0 if any(event[0] == "n" for event in journal.events()) else None
+
+    def read() -> Iterator[Point]:
+        for event in journal.events():
+            if event[0] == "m":
+                for elapsed, step, values in event[1]:
+                    yield elapsed, first if step is None else step, values
+
+    return read
+
+
+def _lost(journal: StoredJournal, started: str) -> tuple[str, dict[str, str], float]:
+    """The end of a run whose process is gone without a word."""
+    failure = {"type": "lost", "message": "the process ended without finishing the run"}
+    return "killed", failure, max(0.0, journal.last_write() - parse_time(started).timestamp())
+
+
+def _metrics(table: Table, summary: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Metric]:
+    """Final values: the last of each series, or what the summary says; with what gittrack.yaml declares."""
+    final = {**table.last, **{name: (value, None) for name, value in summary.items()}}
+    metrics = {}
+    for name, (value, step) in final.items():
+        said = {"status": value} if isinstance(value, str) else {"value": value}
+        metrics[name] = from_dict(Metric, {**said, "step": step, **declared.get(name, {})})
+    return metrics
+
+
+def _series(table: Table, files: dict[str, bytes], store_series: StoreSeries) -> Series:
+    series = Series(rows=table.rows, columns=table.columns, sha256=table.sha256)
+    if table.size <= SERIES_IN_GIT:
+        files["metrics.csv"] = table.path.read_bytes()
+        return series
+    md5, pointer = store_series(table)
+    sample = sample_table(table, SAMPLE_ROWS)
+    files["metrics.csv"] = sample
+    files[FULL_SERIES] = pointer
+    return replace(
+        series,
+        pointer=FULL_SERIES,
+        md5=md5,
+        size=table.size,
+        sampled_rows=min(SAMPLE_ROWS, table.rows),
+        sampled_sha256=hashlib.sha256(sample).hexdigest(),
+    )
+
+
+def _console(journal: StoredJournal, files: dict[str, bytes]) -> Console | None:
+    kept = journal.console
+    if kept is None or not kept[0]:
+        return None
+    files["console.txt"] = kept[0]
+    return Console(sha256=hashlib.sha256(kept[0]).hexdigest(), size=len(kept[0]), truncated=kept[1])
+
+
+# --- committing ----------------------------------------------------------------------------
+
+
+def commit(repo: Repository, journal: StoredJournal) -> Record:
+    """Put the run of `journal` on the ledger and take the journal away.
+
+    Raises GittrackError when that cannot be done; then the journal is still there.
+    """
+    start = journal.start
+    frozen = freeze(journal, _series_store(repo))
+    ledger = Ledger(repo, start["ledger"])
+    ledger.append([frozen.addition()], dvc_config=start["dvc_config"].encode())
+    journal.remove()
+    return frozen.record
+
+
+def _series_store(repo: Repository) -> StoreSeries:
+    def store(table: Table) -> tuple[str, bytes]:
+        from gittrack import pointers
+        from gittrack.artifacts import cache_of
+        from gittrack.hashing import hash_path
+
+        digest = hash_path(table.path)
+        cache, types = cache_of(repo)
+        pointers.store(table.path, digest, cache, types)
+        return digest.md5, pointers.write_pointer("metrics.csv", digest)
+
+    return store
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What became of one journal."""
+
+    run_id: str
+    record: Record | None
+    """The record now on the ledger; None when the run was left as it is."""
+    why: str = ""
+    """Why it was left: it still runs, another host owns it, or what went wrong."""
+    failed: bool = False
+
+
+def recover(repo: Repository, *, only: str | None = None, force: bool = False) -> list[Recovery]:
+    """Commit every run whose process is gone. Safe to call at any time, by any number of processes.
+
+    `force` also takes runs of other hosts, which cannot be asked whether they live.
+    """
+    return [
+        _recover_one(repo, journal, force)
+        for journal in stored_journals(repo.state_dir)
+        if only is None or journal.run_id == only
+    ]
+
+
+def _recover_one(repo: Repository, journal: StoredJournal, force: bool) -> Recovery:
+    try:
+        with (journal.folder / "recover.lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alive = journal.alive
+            if alive or (alive is None and not force):
+                why = "still running" if alive else "belongs to another host; --force commits it all the same"
+                return Recovery(journal.run_id, None, why)
+            return Recovery(journal.run_id, commit(repo, journal))
+    except BlockingIOError:
+        return Recovery(journal.run_id, None, "another process is recovering it")
+    except FileNotFoundError:
+        return Recovery(journal.run_id, None, "another process has just committed it")
+    except GittrackError as error:
+        return Recovery(journal.run_id, None, str(error), failed=True)

@@ -1,0 +1,139 @@
+"""Bringing the cache from the ledger tip that it knows to another one.
+
+Only what differs between the two trees is read. Work is committed in batches, each of
+which checks that no other process moved the cache on in the meantime; a build that was
+cut off goes on where it stopped. The tips of unfinished builds are kept ("toward"), so
+that rows that came from them are looked at again when the cache goes elsewhere.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from gittrack.index.parse import RUN_COLUMNS, Parsed, parse
+from gittrack.index.store import DATA_TABLES, Progress, standing_of, transaction
+from gittrack.record import clean_text
+from gittrack.repository import ObjectReader, Repository
+
+BATCH = 500
+ROOT = "runs"
+EMPTY_TREE = {
+    "sha1": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+    "sha256": "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+}
+
+Change = tuple[str, str | None]
+"""Path of a run.yaml, and its blob at the new tip; None if it is gone."""
+
+
+def bring_to(
+    connection: sqlite3.Connection, repository: Repository, tip: str, progress: Progress | None = None
+) -> None:
+    """Make the cache say what the ledger says at commit `tip`."""
+    while (standing := standing_of(connection)).get("tip") != tip:
+        with repository.objects() as objects:
+            changes = _changes(connection, repository, objects, standing, tip)
+            if changes is not None:
+                _apply(connection, objects, changes, standing, tip, progress)
+
+
+def _changes(
+    connection: sqlite3.Connection,
+    repository: Repository,
+    objects: ObjectReader,
+    standing: dict[str, str],
+    tip: str,
+) -> list[Change] | None:
+    """What differs; None (and an empty cache) when git no longer has a commit that rows came from."""
+    if any(objects.get(f"{oid}^{{tree}}") is None for oid in standing.values()):
+        with transaction(connection):
+            if standing_of(connection) == standing:
+                for table in DATA_TABLES:
+                    connection.execute(f"DELETE FROM {table}")  # noqa: S608
+        return None
+    found: dict[str, str | None] = {}
+    sources = set(standing.values())
+    if "tip" not in standing:
+        sources.add(EMPTY_TREE[repository.object_format])
+    for source in sources:
+        for letter, _, blob, path in repository.diff_tree(source, tip, paths=[ROOT]):
+            if path.endswith("/run.yaml"):
+                found[clean_text(path)] = None if letter == "D" else blob
+    return list(found.items())
+
+
+def _apply(
+    connection: sqlite3.Connection,
+    objects: ObjectReader,
+    changes: Sequence[Change],
+    standing: dict[str, str],
+    tip: str,
+    progress: Progress | None,
+) -> None:
+    """Write `changes` in batches; returns early when another process took the cache elsewhere."""
+    expected = {**standing, f"toward {tip}": tip}
+    for start in range(0, max(len(changes), 1), BATCH):
+        batch = changes[start : start + BATCH]
+        parsed = _read(connection, objects, batch)
+        done = start + len(batch)
+        with transaction(connection):
+            if {**standing_of(connection), f"toward {tip}": tip} != expected:
+                return
+            _write(connection, batch, parsed)
+            if done == len(changes):
+                connection.execute("DELETE FROM meta")
+                connection.execute("INSERT INTO meta VALUES ('tip', ?)", (tip,))
+            else:
+                connection.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (f"toward {tip}", tip))
+        if progress is not None:
+            progress(done, len(changes))
+
+
+def _known(connection: sqlite3.Connection, batch: Sequence[Change]) -> dict[str, str]:
+    find = "SELECT path, blob FROM runs WHERE path = ?"
+    return dict(row for path, _ in batch if (row := connection.execute(find, (path,)).fetchone()))
+
+
+def _read(connection: sqlite3.Connection, objects: ObjectReader, batch: Sequence[Change]) -> list[Parsed]:
+    """The records of `batch` that the cache lacks."""
+    known = _known(connection, batch)
+    wanted = [(path, blob) for path, blob in batch if blob is not None and known.get(path) != blob]
+    found = objects.get_many(blob for _, blob in wanted)
+    return [
+        parse(path, blob, item.data if item is not None and item.kind == "blob" else None)
+        for (path, blob), item in zip(wanted, found, strict=True)
+    ]
+
+
+def _write(connection: sqlite3.Connection, batch: Sequence[Change], parsed: Sequence[Parsed]) -> None:
+    """In a transaction: another process may have written the same rows since they were read."""
+    known = _known(connection, batch)
+    _delete(connection, [path for path, blob in batch if path in known and known[path] != blob])
+    for row in parsed:
+        if known.get(row.path) != row.blob:
+            _insert(connection, row)
+
+
+def _delete(connection: sqlite3.Connection, paths: Sequence[str]) -> None:
+    """Rows of a ledger are hardly ever deleted (records are add-only): one scan of each table per batch."""
+    if not paths:
+        return
+    runs = [connection.execute("SELECT run FROM runs WHERE path = ?", (path,)).fetchone() for path in paths]
+    numbers = ",".join(str(int(row[0])) for row in runs if row)
+    for table in ("runs", "records", "params", "metrics", "tags"):
+        connection.execute(f"DELETE FROM {table} WHERE run IN ({numbers})")  # noqa: S608
+
+
+_INSERT_RUN = f"INSERT INTO runs ({','.join(RUN_COLUMNS)}) VALUES ({','.join('?' * len(RUN_COLUMNS))})"  # noqa: S608
+
+
+def _insert(connection: sqlite3.Connection, row: Parsed) -> None:
+    run = connection.execute(_INSERT_RUN, row.run).lastrowid
+    connection.execute("INSERT INTO records VALUES (?, ?)", (run, row.json))
+    for table, values in (("params", row.params), ("metrics", row.metrics)):
+        connection.executemany(
+            f"INSERT OR IGNORE INTO {table} VALUES (?, {run}, ?, ?)",  # noqa: S608
+            [(key, *rest) for key, *rest in values],
+        )
+    connection.executemany(f"INSERT OR IGNORE INTO tags VALUES (?, {run}, ?)", row.tags)  # noqa: S608

@@ -1,0 +1,121 @@
+"""One run.yaml as rows of the index's tables. Loaded only when a record is new to the index."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from gittrack.codec import load_record
+from gittrack.errors import RecordError
+from gittrack.index.rows import DAMAGED, flatten
+from gittrack.record import Metric, Record, parse_time, to_dict
+
+RUN_COLUMNS = (
+    "path", "blob", "id", "tail", "experiment", "status", "started", "duration_s", "author", "email", "name",
+    "hypothesis", "commit_id", "snapshot", "branch", "dirty", "seed", "spec", "fault",
+)  # fmt: skip
+
+Number = int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What the tables get for one record."""
+
+    run: tuple[Any, ...]
+    """In the order of RUN_COLUMNS, of which the first two are path and blob."""
+    json: str
+    params: tuple[tuple[str, Number, str | None], ...] = ()
+    metrics: tuple[tuple[str, Number, str | None], ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def path(self) -> str:
+        return str(self.run[0])
+
+    @property
+    def blob(self) -> str:
+        return str(self.run[1])
+
+
+def parse(path: str, blob: str, data: bytes | None) -> Parsed:
+    """The rows of the run.yaml at `path`; a record that cannot be read becomes a row with its fault."""
+    try:
+        if data is None:
+            raise RecordError(f"{path}: its content ({blob[:12]}) is not in this clone; run git fetch")
+        record = load_record(data, path)
+        if f"{record.path}/run.yaml" != path:
+            raise RecordError(f"{path}: holds run {record.id} of {record.experiment}; rename nothing by hand")
+    except RecordError as error:
+        return _damaged(path, blob, str(error))
+    return _healthy(path, blob, record)
+
+
+def _healthy(path: str, blob: str, record: Record) -> Parsed:
+    code = record.code
+    run = (
+        path, blob, record.id, record.id[-6:], record.experiment, record.status,
+        parse_time(record.started).timestamp(), record.duration_s, record.author.name, record.author.email,
+        record.name, record.hypothesis, code.commit, code.snapshot, code.branch, int(code.dirty),
+        _number(record.seed), record.spec, None,
+    )  # fmt: skip
+    return Parsed(
+        run,
+        json.dumps(to_dict(record), ensure_ascii=False, separators=(",", ":"), allow_nan=False),
+        tuple((key, *_param(value)) for key, value in flatten(record.params).items()),
+        tuple((key, *_metric(metric)) for key, metric in record.metrics.items()),
+        tuple(record.tags.items()),
+    )
+
+
+def _damaged(path: str, blob: str, fault: str) -> Parsed:
+    parts = path.split("/")
+    run_id = parts[-2]
+    facts: dict[str, Any] = {
+        "path": path, "blob": blob, "id": run_id, "tail": run_id[-6:],
+        "experiment": parts[1] if len(parts) > 2 else "", "status": DAMAGED,
+        "started": _time_of(path), "dirty": 0, "fault": " ".join(fault.split()),
+    }  # fmt: skip
+    return Parsed(tuple(facts.get(name) for name in RUN_COLUMNS), "{}")
+
+
+def _time_of(path: str) -> float:
+    """When the run began, as well as its path tells; 0 if it does not."""
+    for pattern, form in ((r"/(\d{8}-\d{6})-[^/]*/", "%Y%m%d-%H%M%S"), (r"/(\d{4}-\d\d-\d\d)/", "%Y-%m-%d")):
+        found = re.search(pattern, path, re.ASCII)
+        try:
+            if found:
+                return datetime.strptime(found[1], form).replace(tzinfo=UTC).timestamp()
+        except ValueError:
+            continue
+    return 0.0
+
+
+def _number(value: int | float | None) -> Number:
+    """As SQLite can hold it: integers beyond 64 bits as the nearest float."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
+    return value
+
+
+def _param(value: Any) -> tuple[Number, str | None]:
+    """Number and text of a parameter; null has neither, true and false are text."""
+    if value is None or isinstance(value, str):
+        return None, value
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return (None if isinstance(value, (bool, list, Mapping)) else _number(value)), text
+
+
+def _metric(metric: Metric) -> tuple[Number, str | None]:
+    """Number and status; an infinite value compares as such, a NaN as nothing."""
+    if metric.status in ("inf", "-inf"):
+        return float(metric.status), metric.status
+    return _number(metric.value), metric.status

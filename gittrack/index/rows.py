@@ -1,0 +1,81 @@
+"""A run as the index knows it. On the path of every command that reads: imports little."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from gittrack.errors import RecordError, RepositoryError
+
+if TYPE_CHECKING:
+    from gittrack.record import Record
+
+DAMAGED = "damaged"
+"""In place of a status, for a record that cannot be read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A run as the index knows it: the facts to list, sort and find by, and the record itself.
+
+    `started` is in seconds since the epoch. A damaged record has a `fault` (file and what is
+    wrong with it), the id and experiment of its path, and an empty `record`.
+    """
+
+    id: str
+    experiment: str
+    status: str
+    started: float
+    duration_s: float | None
+    author: str | None
+    email: str | None
+    name: str | None
+    hypothesis: str | None
+    commit: str | None
+    snapshot: str | None
+    branch: str | None
+    dirty: bool
+    seed: int | None
+    spec: str | None
+    path: str
+    """Of run.yaml on the ledger."""
+    blob: str
+    """git object id of run.yaml."""
+    fault: str | None
+    text: str
+    """The record as JSON."""
+
+    @property
+    def folder(self) -> str:
+        return self.path.removesuffix("/run.yaml")
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """The record as run.yaml has it, in plain dicts, lists and scalars."""
+        try:
+            loaded = json.loads(self.text)
+        except ValueError as error:
+            raise RepositoryError("gittrack's index is damaged: delete .git/gittrack/index-*") from error
+        return loaded if isinstance(loaded, dict) else {}
+
+    def load(self) -> Record:
+        """The record as a dataclass; RecordError if it is damaged."""
+        from gittrack.record import Record, from_dict  # its many dataclasses cost more than a query
+
+        if self.fault is not None:
+            raise RecordError(self.fault)
+        return from_dict(Record, self.record)
+
+
+def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as dotted keys, as `gittrack.values.flatten`, which costs more to import."""
+    flat: dict[str, Any] = {}
+    for key, value in params.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

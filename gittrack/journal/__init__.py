@@ -1,0 +1,274 @@
+"""An unfinished run on disk: append-only, complete up to the last flush, readable after a crash.
+
+A journal is a folder ``journal/<run-id>/`` in gittrack's folder of the git directory:
+
+    start.json         what was true at the start; written once
+    owner-<pid>.json   the processes that the run belongs to
+    environment.yaml   as it will lie beside the record
+    events-*.jsonl     one JSON array a line, a file for each process: [kind, ...]
+    console.txt        tail of the command's output, under `gittrack run`
+
+Event kinds: ``m`` metric points, ``p`` params, ``t`` tags, ``s`` seeds, ``z`` summary
+values, ``i`` an input, ``o`` an output, ``d`` determinism flags, ``f`` facts of the
+start that are replaced, ``x`` the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from gittrack.errors import RecordError, RepositoryError
+from gittrack.journal.owner import current_owner, is_alive
+
+FLUSH_EVERY_S = 0.5
+BUFFER_POINTS = 20_000
+"""Rows kept in memory before the caller itself writes them out."""
+
+Row = tuple[float, int | None, dict[str, Any]]
+"""Seconds since the start, step, values by metric (a non-finite one as ``"nan"``, ``"inf"``, ``"-inf"``)."""
+
+
+def journals_dir(state_dir: Path) -> Path:
+    return state_dir / "journal"
+
+
+class Journal:
+    """The journal of one run, open for writing by this process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._rows: deque[Row] = deque()
+        self._lock = threading.Lock()
+        self._file: int | None = None
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._pid = os.getpid()
+        self.append_row = self._rows.append
+
+    # --- making one ------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, state_dir: Path, run_id: str, start: Mapping[str, Any], environment: bytes) -> Journal:
+        """Put a run on disk. It appears whole or not at all."""
+        home = journals_dir(state_dir)
+        draft = home / f".new-{os.getpid()}-{run_id}"
+        try:
+            draft.mkdir(parents=True)
+            _write_json(draft / "start.json", start)
+            _write_owner(draft)
+            (draft / "environment.yaml").write_bytes(environment)
+            draft.rename(home / run_id)
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise RepositoryError(
+                f"cannot write the journal of the run in {home}: {error.strerror}"
+            ) from error
+        return cls(home / run_id)
+
+    def claim(self) -> bool:
+        """Whether this process is the first to join the run (under `gittrack run`); it then owns it too."""
+        try:
+            (self.folder / "joined").touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        _write_owner(self.folder)
+        return True
+
+    # --- writing ---------------------------------------------------------------------------
+
+    def event(self, kind: str, *content: Any) -> None:
+        """Append one event, on disk when this returns. Metric rows logged before it come first."""
+        with self._lock:
+            self._drain()
+            self._write([[kind, *content]])
+
+    def keep_flushing(self) -> None:
+        """Start the thread that writes metric rows out at least once a second."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._flush_loop, name="gittrack-journal", daemon=True)
+            self._thread.start()
+
+    def flush(self) -> None:
+        """Write out the metric rows logged so far. Raises OSError; rows that failed stay queued."""
+        with self._lock:
+            self._drain()
+
+    def overflowing(self) -> bool:
+        return len(self._rows) > BUFFER_POINTS
+
+    def close(self) -> None:
+        """Flush and let go of the file; the journal stays on disk."""
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        with self._lock:
+            try:
+                self._drain()
+            finally:
+                if self._file is not None:
+                    os.close(self._file)
+                    self._file = None
+
+    def _flush_loop(self) -> None:
+        while not self._wake.wait(FLUSH_EVERY_S):
+            try:
+                self.flush()
+            except OSError as error:
+                import logging
+
+                logging.getLogger("gittrack").warning(
+                    "cannot write to the journal (%s); points are kept in memory and tried again",
+                    error.strerror,
+                )
+
+    def _drain(self) -> None:
+        count = len(self._rows)
+        if not count:
+            return
+        rows = [self._rows.popleft() for _ in range(count)]
+        try:
+            self._write([["m", rows[at : at + 1000]] for at in range(0, count, 1000)])
+        except OSError:
+            self._rows.extendleft(reversed(rows))
+            raise
+
+    def _write(self, events: list[list[Any]]) -> None:
+        """Append whole lines or nothing, so that a full disk leaves no torn line in the middle."""
+        import orjson
+
+        data = b"".join(orjson.dumps(event) + b"\n" for event in events)
+        if self._file is None:
+            path = self.folder / f"events-{_event_files(self.folder):03d}-{self._pid}.jsonl"
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        before = os.fstat(self._file).st_size
+        done = 0
+        try:
+            while done < len(data):
+                done += os.write(self._file, data[done:] if done else data)
+        except OSError:
+            os.ftruncate(self._file, before)
+            raise
+
+    # --- console ---------------------------------------------------------------------------
+
+    def write_console(self, tail: bytes, truncated: bool) -> None:
+        """Keep the tail of what the command printed, replacing the one before."""
+        temporary = self.folder / "console.tmp"
+        temporary.write_bytes((b"+" if truncated else b"=") + tail)
+        temporary.replace(self.folder / "console.txt")
+
+    def replace_environment(self, environment: bytes) -> None:
+        temporary = self.folder / "environment.tmp"
+        temporary.write_bytes(environment)
+        temporary.replace(self.folder / "environment.yaml")
+
+
+class StoredJournal:
+    """A journal as another process (or a later one) finds it on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.run_id = folder.name
+
+    @property
+    def alive(self) -> bool | None:
+        """Whether an owner still runs; None when that cannot be told from here."""
+        states = {is_alive(_read_json(path)) for path in self.folder.glob("owner-*.json")}
+        return True if True in states else None if None in states else False
+
+    @property
+    def start(self) -> dict[str, Any]:
+        return _read_json(self.folder / "start.json")
+
+    @property
+    def environment(self) -> bytes:
+        return (self.folder / "environment.yaml").read_bytes()
+
+    @property
+    def console(self) -> tuple[bytes, bool] | None:
+        """The tail of the output and whether it is cut at the front."""
+        try:
+            data = (self.folder / "console.txt").read_bytes()
+        except FileNotFoundError:
+            return None
+        return data[1:], data[:1] == b"+"
+
+    def events(self) -> Iterator[list[Any]]:
+        """All events, each process's in its own order; a line torn by a crash ends its file."""
+        import orjson
+
+        for path in sorted(self.folder.glob("events-*.jsonl")):
+            with path.open("rb") as lines:
+                for line in lines:
+                    try:
+                        event = orjson.loads(line)
+                    except orjson.JSONDecodeError:
+                        break
+                    yield event
+
+    def last_write(self) -> float:
+        """When the run last wrote anything, seconds since the epoch."""
+        written = [self.folder / "start.json", *self.folder.glob("events-*.jsonl")]
+        return max(path.stat().st_mtime for path in written)
+
+    def remove(self) -> None:
+        """Take the journal away: at once for other processes, then from the disk."""
+        gone = self.folder.with_name(f".done-{self.run_id}")
+        self.folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def stored_journals(state_dir: Path) -> list[StoredJournal]:
+    """The journals on disk, oldest first; leftovers of a crash inside gittrack are cleared away."""
+    home = journals_dir(state_dir)
+    if not home.is_dir():
+        return []
+    found = []
+    for folder in sorted(home.iterdir()):
+        if folder.name.startswith(".done-"):
+            shutil.rmtree(folder, ignore_errors=True)
+        elif folder.name.startswith(".new-"):
+            _clear_draft(folder)
+        elif folder.is_dir():
+            found.append(StoredJournal(folder))
+    return found
+
+
+def _clear_draft(folder: Path) -> None:
+    """A draft whose process died before the run began holds nothing that was ever reported."""
+    pid = folder.name.split("-")[1]
+    if not Path(f"/proc/{pid}").exists() or not Path("/proc/self").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_owner(folder: Path) -> None:
+    owner = current_owner()
+    temporary = folder / f"owner-{owner['pid']}.tmp"
+    _write_json(temporary, owner)
+    temporary.replace(folder / f"owner-{owner['pid']}.json")
+
+
+def _event_files(folder: Path) -> int:
+    return sum(1 for _ in folder.glob("events-*.jsonl"))
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path}: journal is damaged: {error}") from error
+    if not isinstance(content, dict):
+        raise RecordError(f"{path}: journal is damaged")
+    return content

@@ -1,0 +1,54 @@
+"""Which process a journal belongs to, and whether it still lives."""
+
+from __future__ import annotations
+
+import functools
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def current_owner() -> dict[str, Any]:
+    """This process, told apart from a later one with the same pid and from one on another host."""
+    pid = os.getpid()
+    return {"pid": pid, "started": _start_time(pid), "boot": _boot_id(), "host": socket.gethostname()}
+
+
+def is_alive(owner: Mapping[str, Any]) -> bool | None:
+    """Whether the owner still runs; None when this host cannot tell (the owner is on another)."""
+    if owner.get("boot") != _boot_id():
+        return None if owner.get("host") != socket.gethostname() else False
+    pid = owner.get("pid")
+    if not isinstance(pid, int):
+        return False
+    started = _start_time(pid)
+    return started is not None and started == owner.get("started")
+
+
+@functools.cache
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        import psutil  # not Linux: psutil comes with DVC
+
+        return str(int(psutil.boot_time()))
+
+
+def _start_time(pid: int) -> str | None:
+    """When process `pid` started, in the kernel's own unit; None when there is no such process."""
+    stat = Path(f"/proc/{pid}/stat")
+    if Path("/proc/self/stat").exists():
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        return None if fields[0] in "ZX" else fields[19]
+    import psutil
+
+    try:
+        return str(psutil.Process(pid).create_time())
+    except psutil.NoSuchProcess:
+        return None

@@ -1,0 +1,97 @@
+"""Metric points of a journal as one table: CSV bytes on disk, memory flat however long the run was."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Point = tuple[float, int | None, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A series written to `path`: ``step,time,<metric>...``, one row per step as it was logged.
+
+    `time` is seconds since the start of the run. An empty cell was not logged; a
+    non-finite value is the word nan, inf or -inf.
+    """
+
+    path: Path
+    rows: int
+    columns: tuple[str, ...]
+    sha256: str
+    size: int
+    last: dict[str, tuple[Any, int | None]]
+    """By metric: the last value, and its step."""
+
+
+def write_table(points: Callable[[], Iterable[Point]], path: Path) -> Table:
+    """Write the points, which are read twice, to `path`.
+
+    Points that follow each other with the same step share a row until a metric comes
+    again. A point without a step keeps an empty step.
+    """
+    last: dict[str, tuple[Any, int | None]] = {}
+    for _, step, values in points():
+        for name, value in values.items():
+            last[name] = (value, step)
+    columns = tuple(last)
+    digest = hashlib.sha256()
+    count = -1
+    with path.open("wb") as out:
+        for lines in _in_chunks(_lines(points(), columns)):
+            count += len(lines)
+            chunk = "".join(lines).encode()
+            digest.update(chunk)
+            out.write(chunk)
+        size = out.tell()
+    return Table(path, count, ("step", "time", *columns), digest.hexdigest(), size, last)
+
+
+def _lines(points: Iterable[Point], columns: tuple[str, ...]) -> Iterator[str]:
+    yield ",".join(("step", "time", *columns)) + "\n"
+    for elapsed, step, values in _rows(points):
+        cells = ",".join([_cell(values.get(name)) for name in columns])
+        yield f"{'' if step is None else step},{elapsed:.3f},{cells}\n"
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else value if type(value) is str else repr(value)
+
+
+def _rows(points: Iterable[Point]) -> Iterator[Point]:
+    waiting: Point | None = None
+    for point in points:
+        if waiting is None:
+            waiting = point
+        elif point[1] is not None and point[1] == waiting[1] and waiting[2].keys().isdisjoint(point[2]):
+            waiting = (waiting[0], waiting[1], {**waiting[2], **point[2]})
+        else:
+            yield waiting
+            waiting = point
+    if waiting is not None:
+        yield waiting
+
+
+def _in_chunks(lines: Iterable[str]) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    for line in lines:
+        chunk.append(line)
+        if len(chunk) == 4096:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def sample_table(table: Table, rows: int) -> bytes:
+    """The header and at most `rows` rows of the table, spread evenly, first and last among them."""
+    if rows < 2:
+        raise ValueError("a sample has at least two rows")
+    wanted = {round(i * (table.rows - 1) / (rows - 1)) for i in range(rows)}
+    with table.path.open("rb") as lines:
+        header = next(lines)
+        return header + b"".join(line for at, line in enumerate(lines) if at in wanted)

@@ -1,0 +1,198 @@
+"""Ledgers of other clones: fetch, merge without a work tree, push with retries.
+
+Concurrent writers add disjoint paths, so a merge is the union of two trees. The code
+anchor travels with the ledger; both use refs that stock git can fetch and push.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from dataclasses import dataclass
+
+from gittrack.errors import LedgerError, UsageError
+from gittrack.ledger import ANCHOR, Ledger
+from gittrack.ledger.tree import merge_trees
+from gittrack.objects import GitObject, TreeEntry, make_tree
+from gittrack.repository import Repository, explain
+
+PUSH_ATTEMPTS = 30
+_RACED = re.compile(
+    rb"fetch first|non-fast-forward|stale info|cannot lock ref|failed to lock|failed to update ref|"
+    rb"incorrect old value|reference already exists|atomic push fail|atomic transaction failed|"
+    rb"remote ref updated since checkout|needs force|unable to (?:create|write)[^\n]*\.lock|File exists"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What a push or a pull did: the ledger's tip before and after, on the side that changed."""
+
+    before: str | None
+    after: str | None
+    merged: bool = False
+    """Whether a merge commit had to be made."""
+
+
+def choose_remote(repository: Repository, name: str | None) -> str:
+    """The remote called `name`, or git's default one: that of the branch is not asked, origin is."""
+    remotes = repository.remotes()
+    if name is None:
+        name = repository.setting("remote.pushdefault") or (remotes[0] if remotes else None)
+        if name is None:
+            raise UsageError("there is no remote to use: run git remote add origin URL")
+    if name not in remotes:
+        known = ", ".join(remotes) or "none"
+        raise UsageError(f"no remote named {name!r} (there is: {known}); run git remote add {name} URL")
+    return name
+
+
+def tracking_refs(ledger: Ledger, remote: str) -> tuple[str, str]:
+    """Where this clone keeps a remote's ledger and anchor."""
+    return f"refs/remotes/{remote}/{ledger.branch}", f"refs/gittrack/remotes/{remote}/code"
+
+
+def fetch(ledger: Ledger, remote: str) -> tuple[str | None, str | None]:
+    """Bring the remote's ledger and anchor; their commits, None where the remote has none."""
+    repo = ledger.repository
+    listed = repo.git(
+        "-c", "protocol.ext.allow=never", "ls-remote", "--end-of-options", remote, ledger.ref, ANCHOR,
+        doing=f"reach remote {remote}",
+    )  # fmt: skip
+    there = {ref: oid for oid, _, ref in (line.partition("\t") for line in listed.decode().splitlines())}
+    kept = dict(zip((ledger.ref, ANCHOR), tracking_refs(ledger, remote), strict=True))
+    specs = [f"+{ref}:{local}" for ref, local in kept.items() if ref in there]
+    if specs:
+        repo.git(
+            "-c", "protocol.ext.allow=never", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
+            "--end-of-options", remote, *specs, doing=f"fetch from {remote}",
+        )  # fmt: skip
+    found = repo.refs(*kept.values())
+    tip, anchor = (
+        found[local].oid if local in found and ref in there else None for ref, local in kept.items()
+    )
+    return tip, anchor
+
+
+def merge(ledger: Ledger, tip: str | None, anchor: str | None, source: str) -> Synced:
+    """Make the ledger and its anchor contain `tip` and `anchor`: fast-forward, or a merge of trees.
+
+    Raises LedgerError, and changes nothing, when the two hold different bytes for one run.
+    """
+    repo = ledger.repository
+    why = ""
+    for attempt in range(20):
+        with repo.objects() as objects:
+            state = ledger.check(objects)
+        new_tip = _merge_tip(ledger, state.tip, tip, source)
+        new_anchor = _merge_anchor(repo, state.anchor, anchor)
+        changes: list[tuple[str, str | None, str | None]] = [
+            (ref, new, old or repo.null_oid)
+            for ref, new, old in ((ledger.ref, new_tip, state.tip), (ANCHOR, new_anchor, state.anchor))
+            if new != old
+        ]
+        if not changes:
+            return Synced(state.tip, state.tip)
+        done = repo.update_refs(changes)
+        if done.code == 0:
+            return Synced(state.tip, new_tip, merged=new_tip not in (tip, state.tip))
+        why = explain("move the ledger", done.err)
+        time.sleep(random.uniform(0.0, 0.02 * 2 ** min(attempt, 5)))  # noqa: S311
+    raise LedgerError(f"{why}; nothing was lost, try again")
+
+
+def _merge_tip(ledger: Ledger, ours: str | None, theirs: str | None, source: str) -> str | None:
+    repo = ledger.repository
+    if theirs is None or ours == theirs:
+        return ours
+    with repo.objects() as objects:
+        if objects.get(f"{theirs}:.gitattributes") is None:
+            raise LedgerError(f"branch {ledger.branch} of {source} is no gittrack ledger")
+    if ours is None or repo.is_ancestor(ours, theirs):
+        return theirs
+    if repo.is_ancestor(theirs, ours):
+        return ours
+    signature = repo.identity()
+    with repo.objects() as objects:
+        tree, new = merge_trees(
+            objects, repo.object_format, f"{ours}^{{tree}}", f"{theirs}^{{tree}}", _settle
+        )
+    message = f"Merge ledger of {source}"
+    if repo.signs:
+        if new:
+            repo.write_objects(new)
+        return repo.signed_commit(tree, [ours, theirs], message, signature)
+    commit = repo.commit_object(tree, [ours, theirs], message, signature)
+    repo.write_objects([*new, commit])
+    return commit.oid
+
+
+def _settle(path: str, ours: TreeEntry, theirs: TreeEntry) -> TreeEntry:
+    if path.startswith(("runs/", "decisions/")):
+        raise LedgerError(f"the two ledgers hold different bytes for {path}: one was altered; compare them")
+    return ours  # .dvc/config and the like: each clone keeps its own
+
+
+def _merge_anchor(repo: Repository, ours: str | None, theirs: str | None) -> str | None:
+    if theirs is None or ours == theirs:
+        return ours
+    if ours is None or repo.is_ancestor(ours, theirs):
+        return theirs
+    if repo.is_ancestor(theirs, ours):
+        return ours
+    empty: GitObject = make_tree({}, repo.object_format)
+    signature = repo.identity()
+    commit = repo.commit_object(empty.oid, [ours, theirs], "gittrack: keep code commits of runs", signature)
+    repo.write_objects([empty, commit])
+    return commit.oid
+
+
+def pull(ledger: Ledger, remote: str) -> Synced:
+    """Fetch the remote's ledger and anchor and merge them into this clone's."""
+    tip, anchor = fetch(ledger, remote)
+    if tip is None:
+        raise UsageError(f"remote {remote} has no ledger {ledger.branch} yet: run gittrack push {remote}")
+    return merge(ledger, tip, anchor, remote)
+
+
+def push(ledger: Ledger, remote: str) -> Synced:
+    """Publish ledger and anchor; a rejected push is fetched, merged and tried again with backoff."""
+    repo = ledger.repository
+    err = b""
+    atomic = ["--atomic"]
+    remote_ref, _ = tracking_refs(ledger, remote)
+    for attempt in range(PUSH_ATTEMPTS):
+        with repo.objects() as objects:
+            state = ledger.check(objects) if attempt == 0 else ledger.state()
+        if state.tip is None:
+            raise UsageError("there is nothing to push: no run is recorded yet")
+        known = repo.refs(remote_ref).get(remote_ref)
+        before = known.oid if known else None
+        specs = [f"{ref}:{ref}" for ref, oid in ((ledger.ref, state.tip), (ANCHOR, state.anchor)) if oid]
+        done = repo.run("push", "--porcelain", *atomic, "--end-of-options", remote, *specs)
+        if done.code == 0:
+            repo.update_refs([(remote_ref, state.tip, None)])
+            return Synced(before, state.tip, merged=attempt > 0)
+        err = done.err + done.out
+        if b"does not support --atomic" in err:
+            atomic = []
+        elif not _RACED.search(err):
+            raise LedgerError(_refusal(remote, done.err, done.out))
+        else:
+            merge(ledger, *fetch(ledger, remote), source=remote)
+            time.sleep(random.uniform(0.0, 0.05 * 2 ** min(attempt, 6)))  # noqa: S311
+    raise LedgerError(f"the remote {remote} kept moving: {_refusal(remote, err, b'')}; try again")
+
+
+def _refusal(remote: str, err: bytes, out: bytes) -> str:
+    said = [
+        line.removeprefix("remote:").strip()
+        for line in err.decode("utf-8", "replace").splitlines()
+        if line.startswith("remote:") and line.removeprefix("remote:").strip()
+    ]
+    for line in out.decode("utf-8", "replace").splitlines():
+        if line.startswith("!"):
+            reason = line.rsplit("\t", 1)[-1]
+            return f"remote {remote} refused the ledger: {reason}" + (f"; {' / '.join(said)}" if said else "")
+    return explain(f"push to {remote}", err)

@@ -1,0 +1,32 @@
+"""The only door to DVC: pointers read as plain YAML, and the cache and remotes that hold what they name.
+
+DVC itself is imported by nothing here but `store`, `checkout`, `transfer` and, where a
+``.dvcignore`` has rules, `ignore_rules`.
+"""
+
+from __future__ import annotations
+
+from gittrack.pointers.cache import checkout, object_path, read_dir_object, store, store_listing
+from gittrack.pointers.files import Pointer, parse_lock, parse_pointer, write_pointer
+from gittrack.pointers.settings import cache_dir, cache_types, ignore_rules, ledger_config
+from gittrack.pointers.tracking import Tracking, find_tracking
+from gittrack.pointers.transfer import transfer
+
+__all__ = [
+    "Pointer",
+    "Tracking",
+    "cache_dir",
+    "cache_types",
+    "checkout",
+    "find_tracking",
+    "ignore_rules",
+    "ledger_config",
+    "object_path",
+    "parse_lock",
+    "parse_pointer",
+    "read_dir_object",
+    "store",
+    "store_listing",
+    "transfer",
+    "write_pointer",
+]

@@ -1,0 +1,152 @@
+"""Reading runs back in Python: `load` one, `search` many, tables for pandas."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from gittrack.config import load_cached
+from gittrack.errors import NotFoundError, UsageError
+from gittrack.index import Index, Row
+from gittrack.record import Record
+from gittrack.repository import Repository
+from gittrack.values import flatten
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A run on the ledger: its record, and the files beside it."""
+
+    record: Record
+    tip: str
+    """Ledger commit that it was read from."""
+    _repository: Repository = field(repr=False)
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file beside the record: ``metrics.csv``, ``environment.yaml``, a pointer."""
+        with self._repository.objects() as objects:
+            found = objects.get(f"{self.tip}:{self.record.path}/{name}")
+        if found is None or found.kind != "blob":
+            raise NotFoundError(f"run {self.record.id} has no file {name!r}")
+        return found.data
+
+    def series(self) -> dict[str, list[float | None]]:
+        """The series by column (``step``, ``time``, metrics), None where nothing was logged.
+
+        Of a long run it is the sample that git keeps; ``record.series`` says so and points to the rest.
+        """
+        if self.record.series is None:
+            return {}
+        rows = list(csv.reader(io.StringIO(self.read("metrics.csv").decode())))
+        return {
+            name: [float(row[at]) if row[at] else None for row in rows[1:]] for at, name in enumerate(rows[0])
+        }
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The series as a DataFrame, one row a step."""
+        return _pandas().DataFrame(self.series())
+
+
+class Runs(Sequence[Found]):
+    """The runs that a search found, in its order."""
+
+    def __init__(self, found: Sequence[Found]) -> None:
+        self._found = found
+
+    @overload
+    def __getitem__(self, at: int) -> Found: ...
+    @overload
+    def __getitem__(self, at: slice) -> Runs: ...
+    def __getitem__(self, at: int | slice) -> Found | Runs:
+        return Runs(self._found[at]) if isinstance(at, slice) else self._found[at]
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __iter__(self) -> Iterator[Found]:
+        return iter(self._found)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a run; parameters as ``params.<dotted name>``, final metrics as ``metrics.<name>``, tags alike."""
+        pandas = _pandas()
+        table = pandas.DataFrame([_facts(found.record) for found in self])
+        if len(table):
+            table["started"] = pandas.to_datetime(table["started"])
+        return table
+
+
+def load(ref: str = "latest", *, repository: str | Path | None = None) -> Found:
+    """The run that `ref` names: a prefix or suffix of its id, ``latest``, ``latest~1``, a code commit.
+
+    Raises NotFoundError when nothing or more than one run is meant, RecordError when it is damaged.
+    """
+    with _index(repository) as index:
+        return _found(index, index.one(ref))
+
+
+def search(
+    filter: str | None = None,
+    order_by: Sequence[str] | str = (),
+    *,
+    experiment: str | None = None,
+    limit: int | None = None,
+    repository: str | Path | None = None,
+) -> Runs:
+    """The runs that satisfy `filter`, newest first or by `order_by`; damaged records are left out.
+
+    Args:
+        filter: such as ``"metrics.acc > 0.9 and params.lr = 0.1"``.
+        order_by: such as ``["metrics.acc DESC"]``.
+    """
+    order = [order_by] if isinstance(order_by, str) else order_by
+    with _index(repository) as index:
+        rows = index.search(filter, experiment=experiment, order_by=order, limit=limit)
+        return Runs([_found(index, row) for row in rows if row.fault is None])
+
+
+def _index(where: str | Path | None) -> Index:
+    repo = Repository.discover(where)
+    return Index.open(repo, load_cached(repo.worktree, repo.state_dir).ledger.branch)
+
+
+def _found(index: Index, row: Row) -> Found:
+    if index.tip is None:
+        raise NotFoundError("there is no ledger yet")
+    return Found(row.load(), index.tip, index.repository)
+
+
+def _facts(record: Record) -> dict[str, Any]:
+    code = record.code
+    facts: dict[str, Any] = {
+        "id": record.id,
+        "experiment": record.experiment,
+        "name": record.name,
+        "status": record.status,
+        "started": record.started,
+        "duration_s": record.duration_s,
+        "author": record.author.name,
+        "commit": code.commit,
+        "dirty": code.dirty,
+        "seed": record.seed,
+        "spec": record.spec,
+        "hypothesis": record.hypothesis,
+    }
+    facts |= {f"params.{name}": value for name, value in flatten(record.params).items()}
+    for name, metric in record.metrics.items():
+        facts[f"metrics.{name}"] = float(metric.status) if metric.status else metric.value
+    return facts | {f"tags.{name}": value for name, value in record.tags.items()}
+
+
+def _pandas() -> Any:
+    try:
+        import pandas
+    except ImportError as error:
+        raise UsageError("pandas is not installed: run pip install 'gittrack[pandas]'") from error
+    return pandas

@@ -1,0 +1,83 @@
+"""How git is started: list arguments, a clean environment, and its failures in one line."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gittrack.errors import RepositoryError, UsageError
+
+MINIMUM_GIT = (2, 34)
+
+# What `git rev-parse --local-env-vars` names, less the GIT_CONFIG_* that carry a user's own
+# settings (safe.directory in containers), and the author that `git commit` exports to hooks.
+_HOOK_VARIABLES = re.compile(
+    "GIT_(ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|DIR|GRAFT_FILE|IMPLICIT_WORK_TREE|INDEX_FILE|NAMESPACE|PREFIX|"
+    "INTERNAL_SUPER_PREFIX|NO_REPLACE_OBJECTS|OBJECT_DIRECTORY|REPLACE_REF_BASE|SHALLOW_FILE|WORK_TREE|"
+    "AUTHOR_(DATE|EMAIL|NAME)|COMMITTER_DATE|EXTERNAL_DIFF|DIFF_OPTS|"
+    "(LITERAL|GLOB|NOGLOB|ICASE)_PATHSPECS)"
+)
+
+_HINTS = (
+    ("dubious ownership", "run: git config --global --add safe.directory <that folder>"),
+    ("No space left on device", "free some space"),
+    ("Disk quota exceeded", "free some space"),
+    ("Read-only file system", "make the repository writable"),
+    ("Permission denied", "make the repository writable"),
+    ("insufficient permission", "make the repository writable"),
+    ("gpg failed to sign", "check git's signing set-up, or set commit.gpgsign to false"),
+    ("unable to auto-detect email address", "run: git config user.email you@example.com"),
+    ("File exists", "another git process holds a lock; if none runs, remove that .lock file"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a git process left: exit status and output."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+
+def clean_environment() -> dict[str, str]:
+    """The process's environment without what git exports to hooks; English messages, no optional locks."""
+    env = {k: v for k, v in os.environ.items() if not _HOOK_VARIABLES.fullmatch(k)}
+    env.update(LC_ALL="C", GIT_OPTIONAL_LOCKS="0", GIT_NO_REPLACE_OBJECTS="1", GIT_LITERAL_PATHSPECS="1")
+    return env
+
+
+def spawn(arguments: Sequence[str], env: Mapping[str, str], cwd: Path | None, data: bytes | None) -> Result:
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            input=data,
+            stdin=subprocess.DEVNULL if data is None else None,
+            capture_output=True,
+            cwd=cwd,
+            env=env,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        if cwd is not None and not cwd.is_dir():
+            raise UsageError(f"no such directory: {cwd}") from error
+        raise RepositoryError("git is not on PATH: install git 2.34 or newer") from error
+    except (NotADirectoryError, PermissionError) as error:
+        raise UsageError(f"cannot use directory {cwd}: {error.strerror}") from error
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def explain(action: str, err: bytes) -> str:
+    """One line of what git said went wrong with `action`, and what to do where that is known."""
+    lines = [line for line in err.decode("utf-8", "replace").splitlines() if line.strip()]
+    first = next(
+        (x for x in lines if x.startswith(("fatal:", "error:"))), lines[0] if lines else "no message"
+    )
+    said = re.sub(r"^(?:fatal|error): ", "", first)
+    whole = err.decode("utf-8", "replace")
+    hint = next((todo for sign, todo in _HINTS if sign in whole), "")
+    return f"git could not {action}: {said}" + (f"; {hint}" if hint else "")

@@ -1,0 +1,403 @@
+"""`start_run()` and `Run`: what a training script calls."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import Any
+
+from gittrack import exits
+from gittrack.artifacts import Store
+from gittrack.begin import Request, begin, check_seeds, check_text, choose_experiment, declared_metrics
+from gittrack.capture.code import this_invocation
+from gittrack.errors import GittrackError, UsageError
+from gittrack.finish import commit
+from gittrack.journal import Journal, StoredJournal
+from gittrack.record import Record, Role, Status, parse_time
+from gittrack.repository import Repository
+from gittrack.values import (
+    MAX_TEXT,
+    check_metric_name,
+    check_name,
+    check_step,
+    flatten,
+    metric_value,
+    to_value,
+)
+from gittrack.views import ParamsView, SummaryView
+
+log = logging.getLogger("gittrack")
+
+RUN_VARIABLE = "GITTRACK_RUN"
+"""Set by `gittrack run` for the program that it wraps: the folder of the run's journal."""
+
+_RANK_VARIABLES = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
+
+_active: list[Run] = []
+
+
+class Run:
+    """A run in progress. Made by `start_run`; ends with the ``with`` block, `finish`, or the process.
+
+    A run of another rank than 0, or seen from a forked worker, has the same methods and
+    does nothing.
+    """
+
+    def __init__(
+        self, repository: Repository | None, journal: Journal | None, *, joined: bool = False
+    ) -> None:
+        self._repository = repository
+        self._journal = journal
+        self._joined = joined
+        self._ended = False
+        self._names: dict[str, str] = {}
+        self._params: dict[str, Any] = {}
+        self._log_calls = 0
+        self._counting = False
+        self.step: int | None = None
+        """Step of metrics that are logged without one; `next_step` moves it."""
+        self.record: Record | None = None
+        """The committed record, once the run has ended."""
+        self.config = ParamsView(self)
+        self.summary = SummaryView(self)
+        self._t0 = monotonic()
+        self.id = ""
+        self.experiment = ""
+        if repository is None or journal is None:
+            return
+        start = StoredJournal(journal.folder).start["record"]
+        self.id = start["id"]
+        self.experiment = start["experiment"]
+        self._t0 -= datetime.now(UTC).timestamp() - parse_time(start["started"]).timestamp()
+        self._store = Store(repository, journal, start["code"]["tree"])
+        journal.keep_flushing()
+
+    @property
+    def active(self) -> bool:
+        """Whether what is logged is recorded: not on another rank, in a forked worker, or after the end."""
+        return self._journal is not None and not self._ended
+
+    # --- parameters, tags, seeds ------------------------------------------------------------
+
+    def log_param(self, key: str, value: Any) -> None:
+        """Record one parameter; a nested mapping stays nested."""
+        self.log_params({key: value})
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Record parameters. UsageError when one was logged before with another value."""
+        journal = self._open("log_params")
+        if journal is None:
+            return
+        new = to_value(params, "params")
+        for key, value in new.items():
+            old = self._params.get(key, value)
+            if old != value or type(old) is not type(value):
+                raise UsageError(f"param {key!r} was logged before as {old!r}; it cannot become {value!r}")
+        self._params.update(new)
+        journal.event("p", new)
+
+    def set_tag(self, key: str, value: Any) -> None:
+        """Set a tag; a later value replaces an earlier one."""
+        self.set_tags({key: value})
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Set several tags."""
+        journal = self._open("set_tags")
+        if journal is not None:
+            journal.event("t", {check_name(k, "tag"): to_value(str(v), f"tag {k}") for k, v in tags.items()})
+
+    def set_seeds(self, seeds: Mapping[str, int]) -> None:
+        """Record the seeds of single libraries or workers, by name."""
+        journal = self._open("set_seeds")
+        if journal is not None:
+            journal.event("s", check_seeds(seeds))
+
+    # --- metrics ------------------------------------------------------------------------------
+
+    def log_metric(self, key: str, value: float, step: int | None = None) -> None:
+        """Record one value of a metric at a step."""
+        self.log_metrics({key: value}, step)
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Record values of several metrics at one step. A memory write; on disk within a second.
+
+        A value is anything that holds one number: int, float, bool, NumPy or torch scalar.
+        """
+        journal = self._journal
+        if journal is None or self._ended:
+            self._open("log_metrics")
+            return
+        names = self._names
+        row = {}
+        for key, value in metrics.items():
+            name = names.get(key)
+            if name is None:
+                name = names[key] = check_metric_name(key)
+            # x - x is 0.0 for a finite float only
+            row[name] = value if type(value) is float and value - value == 0.0 else metric_value(name, value)
+        if step is None:
+            step = self.step
+        elif type(step) is not int:
+            step = check_step(step)
+        journal.append_row((monotonic() - self._t0, step, row))
+        if journal.overflowing():
+            journal.flush()
+
+    def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
+        """Record metrics as W&B's ``log``: nested names joined by dots; without `step`, calls are counted."""
+        if step is None:
+            step = self._log_calls
+        self._log_calls = step + 1
+        self.log_metrics(flatten(values), step)
+
+    def next_step(self) -> int:
+        """Move on to the next step, as DVCLive's ``next_step``; the first step is 0."""
+        if not self._counting:
+            self._counting = True
+            journal = self._open("next_step")
+            if journal is not None:
+                journal.event("n")
+        self.step = 1 if self.step is None else self.step + 1
+        return self.step
+
+    def _set_summary(self, name: str, value: Any) -> None:
+        journal = self._open("summary")
+        if journal is not None:
+            name = check_metric_name(name)
+            journal.event("z", {name: metric_value(name, value)})
+
+    # --- files --------------------------------------------------------------------------------
+
+    def log_input(self, path: str | Path, role: Role = "train", *, store: bool | None = None) -> None:
+        """Record a file or folder that the run reads, with its digests.
+
+        `role`: train, validation, test, holdout or reference. `store` also keeps the bytes
+        of a file that neither DVC nor git tracks in the DVC cache.
+        """
+        if self._open("log_input") is not None:
+            self._store.log_input(path, role, store=store)
+
+    def log_artifact(self, path: str | Path, role: str = "artifact") -> None:
+        """Keep a file or folder that the run produced in the DVC cache, now, and point to it."""
+        if self._open("log_artifact") is not None:
+            self._store.log_output(path, role)
+
+    def log_model(self, path: str | Path) -> None:
+        """`log_artifact` with the role ``model``."""
+        self.log_artifact(path, role="model")
+
+    def log_text(self, text: str, artifact_file: str) -> None:
+        """Keep `text` as the output `artifact_file`."""
+        if self._open("log_text") is not None:
+            self._store.log_bytes(text.encode(), artifact_file, "text")
+
+    def log_dict(self, content: Any, artifact_file: str) -> None:
+        """Keep plain values as a JSON or YAML output, by the file's name."""
+        if self._open("log_dict") is not None:
+            self._store.log_dict(content, artifact_file)
+
+    def log_figure(self, figure: Any, artifact_file: str) -> None:
+        """Keep a matplotlib figure (anything with ``savefig``, or plotly's ``write_html``)."""
+        if self._open("log_figure") is not None:
+            self._store.log_figure(figure, artifact_file)
+
+    # --- the end ------------------------------------------------------------------------------
+
+    def finish(
+        self, status: Status = "finished", *, failure: Mapping[str, str] | None = None
+    ) -> Record | None:
+        """End the run and commit its record, which is returned (None for a joined or inactive run).
+
+        Raises LedgerError when the record cannot be committed; the journal then stays, and
+        `gittrack recover` commits it.
+        """
+        journal = self._journal
+        if journal is None or self._repository is None or self._ended:
+            return self.record
+        self._ended = True
+        if self in _active:
+            _active.remove(self)
+        exits.forget(self)
+        from gittrack.capture.determinism import capture_determinism
+
+        try:
+            flags = capture_determinism()
+            if flags:
+                journal.event("d", flags)
+            journal.event("x", status, dict(failure) if failure else None, monotonic() - self._t0)
+            journal.close()
+            if not self._joined:
+                self.record = commit(self._repository, StoredJournal(journal.folder))
+        except (GittrackError, OSError) as error:
+            raise _kept(error, self.id) from error
+        return self.record
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        status, failure = exits.judge(error)
+        try:
+            self.finish(status, failure=failure)
+        except Exception as ours:
+            if error is None:
+                raise
+            log.error("%s", ours)  # the training's own error goes on
+
+    def _open(self, verb: str) -> Journal | None:
+        """The journal to write to; None where logging does nothing; UsageError after the end."""
+        if self._ended and self._journal is not None:
+            raise UsageError(f"{verb}: run {self.id} has ended; start another with gittrack.start_run()")
+        return self._journal
+
+    def _detach(self) -> None:
+        """In a forked worker: the run is the parent's, so do nothing here."""
+        self._journal = None
+
+
+def _kept(error: Exception, run_id: str) -> GittrackError:
+    said = str(error) if isinstance(error, GittrackError) else f"{error.__class__.__name__}: {error}"
+    kept = f"{said}. The journal of run {run_id} is kept: mend that, then run gittrack recover"
+    return type(error)(kept) if isinstance(error, GittrackError) else GittrackError(kept)
+
+
+def start_run(
+    experiment: str | None = None,
+    *,
+    name: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    seeds: Mapping[str, int] | None = None,
+    hypothesis: str | None = None,
+    tags: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, Role] | None = None,
+    parent: str | None = None,
+    base_models: Sequence[Mapping[str, Any] | str] = (),
+    dirty: str | None = None,
+    image: str | None = None,
+    every_rank: bool = False,
+    repository: str | Path | None = None,
+) -> Run:
+    """Begin a run, as a context manager or until `Run.finish`.
+
+    Args:
+        experiment: the question that groups runs; default from gittrack.yaml.
+        name: a label for people; ids stay unique without it.
+        params: parameters, nested as you like; more with `Run.log_params`.
+        seed: the run's seed, recorded, not set; default from ``gittrack run --seed`` or ``params["seed"]``.
+        hypothesis: what the run is to show, recorded before there is a result.
+        inputs: paths the run reads, with their roles; more with `Run.log_input`.
+        dirty: ``snapshot`` or ``refuse`` uncommitted changes; default from gittrack.yaml.
+        image: container image digest ``[name@]sha256:...``; default GITTRACK_IMAGE.
+        every_rank: record on each rank, not on rank 0 alone.
+        repository: a folder inside the git repository; default the current directory.
+
+    Raises:
+        GittrackError: the run could not be recorded at its end; nothing has been started.
+    """
+    if not every_rank and _rank() != 0:
+        return Run(None, None)
+    request = Request(
+        experiment=experiment,
+        name=name,
+        hypothesis=hypothesis,
+        seed=_seed(seed),
+        seeds=seeds or {},
+        params=params or {},
+        tags={k: str(v) for k, v in (tags or {}).items()},
+        parent=parent,
+        base_models=base_models,
+        dirty=dirty,
+        image=image,
+    )
+    run = _join(request) or _begin(request, repository)
+    _active.append(run)
+    exits.watch(run)
+    for path, role in (inputs or {}).items():
+        run.log_input(path, role)
+    return run
+
+
+def _begin(request: Request, where: str | Path | None) -> Run:
+    from gittrack.config import load_cached
+
+    repo = Repository.discover(where)
+    config = load_cached(repo.worktree, repo.state_dir)
+    outer = os.environ.get(RUN_VARIABLE)
+    if outer and request.parent is None:
+        from dataclasses import replace
+
+        request = replace(request, parent=Path(outer).name)
+    run = Run(repo, begin(repo, config, request, this_invocation()))
+    run._params.update(to_value(request.params, "params"))
+    run._store.log_declared(config, run.experiment)
+    return run
+
+
+def _join(request: Request) -> Run | None:
+    """The run that `gittrack run` has begun around this program, if this is the first to ask for it."""
+    folder = os.environ.get(RUN_VARIABLE)
+    if not folder or not Path(folder, "start.json").is_file():
+        return None
+    journal = Journal(Path(folder))
+    if not journal.claim():
+        return None
+    from gittrack.capture import describe_environment, write_environment
+    from gittrack.config import load_cached
+    from gittrack.record import to_dict
+
+    repo = Repository.discover(StoredJournal(journal.folder).start["top"])
+    start = StoredJournal(journal.folder).start
+    facts: dict[str, Any] = {}
+    for what in ("name", "hypothesis", "experiment", "seed"):
+        value = getattr(request, what)
+        if value is not None and what not in start["given"]:
+            facts[what] = value
+    if "experiment" in facts:
+        config = load_cached(repo.worktree, repo.state_dir)
+        facts["experiment"] = choose_experiment(facts["experiment"], config)
+        journal.event("c", declared_metrics(config, facts["experiment"]))
+    check_text(facts.get("name"), "name", 250)
+    check_text(facts.get("hypothesis"), "hypothesis", MAX_TEXT)
+    written, summary = write_environment(describe_environment(request.image))
+    journal.replace_environment(written)
+    journal.event("f", {**facts, "environment": to_dict(summary)})
+    run = Run(repo, journal, joined=True)
+    run.experiment = facts.get("experiment", run.experiment)
+    run._params.update(start["params"])
+    run.log_params(request.params)
+    run.set_tags(request.tags)
+    run.set_seeds(request.seeds)
+    return run
+
+
+def _rank() -> int:
+    for name in _RANK_VARIABLES:
+        value = os.environ.get(name, "")
+        if value.isdigit() and (name != "SLURM_PROCID" or os.environ.get("SLURM_NTASKS", "1") != "1"):
+            return int(value)
+    return 0
+
+
+def _seed(given: int | None) -> int | None:
+    if given is not None:
+        return given
+    text = os.environ.get("GITTRACK_SEED", "")
+    return int(text) if text.lstrip("-").isdigit() else None
+
+
+def active_run() -> Run | None:
+    """The run begun last that has not ended, in this process."""
+    return _active[-1] if _active else None
+
+
+def current_run() -> Run:
+    """The active run; one is begun if there is none, as MLflow does, and ends with the process."""
+    return active_run() or start_run()

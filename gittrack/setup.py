@@ -1,0 +1,90 @@
+"""Setting a repository up: what `gittrack init` does. Every step can be repeated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gittrack.config import FILE, Config
+from gittrack.errors import RepositoryError
+from gittrack.ledger import ANCHOR, Ledger
+from gittrack.repository import Repository
+
+EXAMPLE = """\
+# gittrack.yaml: what gittrack should know about this project. Every key may be left out.
+# Committed with the code, it proves which criteria were fixed before there were results.
+# All keys: gittrack schema config
+
+experiment: {experiment}
+
+# inputs:                        # data that every run reads, recorded at its start
+#   - path: data/train.csv
+#     role: train                # train, validation, test, holdout, reference
+#
+# experiments:
+#   {experiment}:
+#     question: What is to be found out?
+#     metrics:
+#       accuracy:
+#         direction: maximize
+#         split: test
+#         why: Why this metric answers the question.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that init looked after: what, and whether it had to be done now."""
+
+    what: str
+    done: bool
+
+
+def set_up(repo: Repository, config: Config, *, write_config: bool = True) -> list[Step]:
+    """Ledger branch, fetch refspecs of every remote, a first gittrack.yaml."""
+    from gittrack.pointers import ledger_config
+
+    ledger = Ledger(repo, config.ledger.branch)
+    before = ledger.state().tip
+    has_dvc = repo.worktree is not None and (repo.worktree / ".dvc" / "config").is_file()
+    remotes = ledger_config(repo.worktree) if has_dvc and repo.worktree else b""
+    after = ledger.append([], dvc_config=remotes, replace_config=True)
+    steps = [Step(f"ledger branch {ledger.branch}", before is None)]
+    if before not in (None, after):
+        steps.append(Step("DVC remotes on the ledger", True))
+    steps += [
+        Step(f"fetch refspecs of remote {r}", _add_refspecs(repo, r, ledger.branch)) for r in repo.remotes()
+    ]
+    if write_config and repo.worktree is not None:
+        steps.append(Step(FILE, _write_example(repo.worktree)))
+    return steps
+
+
+def missing_refspecs(repo: Repository, remote: str, branch: str) -> list[str]:
+    """Refspecs that an ordinary `git fetch` still needs to bring the ledger and its anchor."""
+    present = [spec.lstrip("+") for spec in repo.config.get(f"remote.{remote}.fetch", [])]
+    wanted = []
+    if not any(spec.startswith((f"refs/heads/{branch}:", "refs/heads/*:")) for spec in present):
+        # A pattern, because git refuses to fetch a name that the remote does not have (yet).
+        wanted.append(f"+refs/heads/{branch}*:refs/remotes/{remote}/{branch}*")
+    wanted.append(f"+{ANCHOR}*:refs/gittrack/remotes/{remote}/code*")
+    return [spec for spec in wanted if spec.lstrip("+") not in present]
+
+
+def _add_refspecs(repo: Repository, remote: str, branch: str) -> bool:
+    missing = missing_refspecs(repo, remote, branch)
+    for spec in missing:
+        repo.git("config", "--add", f"remote.{remote}.fetch", spec, doing=f"configure remote {remote}")
+    return bool(missing)
+
+
+def _write_example(top: Path) -> bool:
+    name = "".join(c if c.isalnum() or c in "_-." else "-" for c in top.name.lstrip("-.")) or "default"
+    try:
+        with (top / FILE).open("x", encoding="utf-8") as out:
+            out.write(EXAMPLE.format(experiment=name[:100] if name.isascii() else "default"))
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise RepositoryError(f"cannot write {top / FILE}: {error.strerror}") from error
+    return True

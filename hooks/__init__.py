@@ -1,0 +1,1 @@
+"""Git hook shims of gittrack, shipped as the package gittrack.hooks."""

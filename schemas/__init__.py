@@ -1,0 +1,1 @@
+"""JSON Schemas of gittrack, shipped as the package gittrack.schemas."""

@@ -1,0 +1,123 @@
+"""Repositories and ledgers for tests, built from objects without the writer that is tested elsewhere."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gittrack.codec import dump_record
+from gittrack.objects import BLOB_MODE, TREE_MODE, GitObject, Signature, TreeEntry, make, make_tree
+from gittrack.record import Author, Code, EnvironmentSummary, Metric, Record, Tool
+from gittrack.repository import Repository
+
+BRANCH = "gittrack/runs"
+SIGNATURE = Signature("Ada", "ada@example.org", 1_790_000_000)
+
+
+def git(where: Path, *arguments: str) -> str:
+    """Run git in `where` with a fixed identity and no configuration of the machine."""
+    env = {
+        **os.environ,
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        **{
+            f"GIT_{role}_{what}": value
+            for role in ("AUTHOR", "COMMITTER")
+            for what, value in (("NAME", "Ada"), ("EMAIL", "ada@example.org"))
+        },
+    }
+    done = subprocess.run(["git", *arguments], cwd=where, env=env, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def make_repository(where: Path, *options: str) -> Repository:
+    """An empty repository at `where`."""
+    where.mkdir(parents=True, exist_ok=True)
+    git(where, "init", "-q", "-b", "main", *options)
+    return Repository.discover(where)
+
+
+def make_record(number: int = 0, **changes: Any) -> Record:
+    """A valid record, the `number`-th of 2026-11-22; metrics may be given as plain numbers."""
+    hour, minute, second = number // 3600 % 24, number // 60 % 60, number % 60
+    metrics = {
+        key: value if isinstance(value, Metric) else Metric(value=value)
+        for key, value in changes.pop("metrics", {}).items()
+    }
+    code = changes.pop("code", None) or Code(
+        commit="1" * 40, tree="2" * 40, branch="main", command=("train",)
+    )
+    record = Record(
+        id=f"20261122-{hour:02d}{minute:02d}{second:02d}-{0x100000 + number:06x}",
+        experiment="digits",
+        status="finished",
+        started=f"2026-11-22T{hour:02d}:{minute:02d}:{second:02d}.000000Z",
+        duration_s=12.5,
+        author=Author(name="Ada", email="ada@example.org"),
+        code=code,
+        metrics=metrics,
+        environment=EnvironmentSummary(sha256="3" * 64, python="3.11.2", os="Linux"),
+        spec="4" * 64,
+        tool=Tool(version="0.1.0"),
+    )
+    return replace(record, **changes)
+
+
+def files_of(record: Record, **beside: bytes) -> dict[str, bytes]:
+    """The ledger files of `record`; `beside` adds others, such as ``metrics_csv=b"..."``."""
+    extra = {f"{record.path}/{name.replace('_', '.')}": data for name, data in beside.items()}
+    return {f"{record.path}/run.yaml": dump_record(record), **extra}
+
+
+def commit_files(
+    repository: Repository, files: Mapping[str, bytes], *, branch: str = BRANCH, keep: bool = True
+) -> str:
+    """Add `files` to the ledger in one commit (or, without `keep`, replace all); the new tip."""
+    ref = f"refs/heads/{branch}"
+    found = repository.refs(ref).get(ref)
+    parent = found.oid if found else None
+    everything: dict[str, bytes | str] = {}
+    if parent and keep:
+        listed = repository.git("ls-tree", "-r", "-z", parent, doing="list").decode(
+            "utf-8", "surrogateescape"
+        )
+        for line in filter(None, listed.split("\0")):
+            meta, _, path = line.partition("\t")
+            everything[path] = meta.split(" ")[2]
+    everything.update(files)
+    objects: list[GitObject] = []
+    tree = _tree(everything, objects, repository.object_format)
+    commit = repository.commit_object(tree, [parent] if parent else [], "runs", SIGNATURE)
+    repository.write_objects([*objects, commit])
+    done = repository.update_refs([(ref, commit.oid, None)])
+    assert done.code == 0, done.err
+    return commit.oid
+
+
+def commit_records(repository: Repository, records: Iterable[Record], **options: Any) -> str:
+    """Add the run.yaml of each of `records` in one commit."""
+    return commit_files(repository, {k: v for r in records for k, v in files_of(r).items()}, **options)
+
+
+def _tree(files: Mapping[str, bytes | str], objects: list[GitObject], algorithm: str) -> str:
+    folders: dict[str, dict[str, bytes | str]] = {}
+    entries: dict[str, TreeEntry] = {}
+    for path, content in files.items():
+        head, slash, rest = path.partition("/")
+        if slash:
+            folders.setdefault(head, {})[rest] = content
+        elif isinstance(content, str):
+            entries[head] = TreeEntry(BLOB_MODE, content)
+        else:
+            blob = make("blob", content, algorithm)
+            objects.append(blob)
+            entries[head] = TreeEntry(BLOB_MODE, blob.oid)
+    for name, inner in folders.items():
+        entries[name] = TreeEntry(TREE_MODE, _tree(inner, objects, algorithm))
+    tree = make_tree(entries, algorithm)
+    objects.append(tree)
+    return tree.oid

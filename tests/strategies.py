@@ -1,0 +1,219 @@
+"""Hypothesis strategies: records over everything that the schema of run.yaml allows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from gittrack import record as r
+
+TRICKY = [
+    "", " ", "~", "null", "Null", "yes", "No", "on", "OFF", "y", "n", "true", "FALSE", "1", "-1", "+1",
+    "012", "0o7", "0xff", "0b11", "1_000", "1e3", "1e-3", "1E5", "1.", ".5", "-.5", ".inf", "-.INF", ".nan",
+    "inf", "nan", "12:30:45", "190:20:30.15", "2001-12-14", "2001-12-14t21:59:43.10-05:00",
+    "2026-11-22T14:22:33Z", "<<", "=", "!", "!tag x", "&a", "*a", "- a", "-", "--", "---", "...", "?",
+    "? a", ":", "a:", "a: b", "a:b", ":a", "#", "a #b", "a#b", "[", "]", "[]", "{", "}", "{}", ",", "|",
+    ">", "|-", "%YAML 1.1", "@a", "`a", "'", '"', "''", '"a"', "\\", "\\n", "it's", " lead", "trail ",
+    "a  b", "a\nb", "\n", "a\r\nb", "\t", "a\tb", "\x00", "\x07", "\x7f", "\x85", "\xa0", "\u2028",
+    "\u2029", "\ufeff", "a\ufeffb", "\u202e", "\u2066", "\u200f", "\ufffe", "\uffff", "\U0001fffe",
+    "\U0010ffff", "é", "日本語", "😀", "\u0301", "C:\\x", "https://host/a?b=c#d", "0e1234", "12e45", "1e10f",
+    "0b1a", "0b1", "x" * 1023, "x" * 1025, "\u202a" * 250, "long " * 2000, "1" * 40, "a" * 40, "e1", "e-1",
+    "_1", "/", "/a b:c", "a :b",
+]  # fmt: skip
+"""Text that some reader of YAML takes for something else, or cannot take at all."""
+
+characters = st.characters(codec="utf-8")
+texts = st.one_of(st.sampled_from(TRICKY), st.text(characters, max_size=40))
+keys = texts.map(lambda text: text[:250]).filter(bool)
+labels = texts.map(lambda text: "".join(c for c in text if c >= " " and c != "\x7f")[:500]).filter(bool)
+paths = texts.map(lambda text: text.replace("\0", "")[:4096]).filter(bool)
+metric_names = labels.map(lambda text: text.replace(",", "").replace('"', "").strip(" ")[:250]).filter(bool)
+integers = st.one_of(st.integers(), st.integers(1 - 2**4096, 2**4096 - 1))
+floats = st.floats(allow_nan=False, allow_infinity=False)
+counts = st.integers(0, 2**63 - 1)
+seeds = st.integers(1 - 2**128, 2**128 - 1)
+experiments = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,30}", fullmatch=True)
+run_ids = st.from_regex(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6,12}", fullmatch=True)
+
+scalars = st.one_of(st.none(), st.booleans(), integers, floats, texts)
+values: st.SearchStrategy[Any] = st.recursive(
+    scalars,
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(keys, inner, max_size=4)),
+    max_leaves=10,
+)
+"""Free values, nested at will."""
+free = st.dictionaries(keys, values, max_size=4)
+
+
+def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | strategy
+
+
+def tuples(strategy: st.SearchStrategy[Any], min_size: int = 0) -> st.SearchStrategy[Any]:
+    return st.lists(strategy, min_size=min_size, max_size=2).map(tuple)
+
+
+def hexes(*lengths: int) -> st.SearchStrategy[str]:
+    digits = st.one_of(st.sampled_from("0123456789abcdef"), st.sampled_from("0e1"))
+    return st.sampled_from(lengths).flatmap(
+        lambda size: st.lists(digits, min_size=1, max_size=4).map(lambda few: ("".join(few) * size)[:size])
+    )
+
+
+oids = hexes(40, 64)
+sha256s = hexes(64)
+md5s = st.tuples(hexes(32), st.sampled_from(["", ".dir"])).map("".join)
+
+
+def pointers(top: str) -> st.SearchStrategy[str]:
+    parts = st.lists(
+        paths.map(lambda text: text.replace("/", "")[:100]).filter(
+            lambda part: part not in ("", ".", "..") and part.lower() != ".git"
+        ),
+        min_size=1,
+        max_size=3,
+    )
+    return parts.map(lambda names: f"{top}/{'/'.join(names)}.dvc")
+
+
+directions = maybe(st.sampled_from(["maximize", "minimize"]))
+metrics = st.one_of(
+    st.builds(
+        r.Metric,
+        value=integers | floats,
+        step=maybe(st.integers(-(2**63), 2**63 - 1)),
+        split=maybe(labels),
+        direction=directions,
+        unit=maybe(labels),
+    ),
+    st.builds(r.Metric, status=st.sampled_from(["nan", "inf", "-inf"]), step=maybe(st.integers(-5, 5))),
+)
+submodules = st.builds(r.Submodule, path=paths, commit=maybe(oids), recorded=maybe(oids), dirty=st.booleans())
+left_out = st.builds(r.LeftOut, path=paths, size=counts, reason=texts)
+
+
+@st.composite
+def codes(draw: st.DrawFn) -> r.Code:
+    commit = draw(maybe(oids))
+    dirty = draw(st.booleans())
+    return r.Code(
+        commit=commit,
+        tree=draw(oids),
+        branch=draw(maybe(texts)),
+        dirty=dirty,
+        snapshot=draw(oids if dirty or commit is None else maybe(oids)),
+        remote=draw(maybe(texts)),
+        command=draw(tuples(texts.map(lambda text: text.replace("\0", "")))),
+        cwd=draw(paths),
+        entry=draw(maybe(paths)),
+        submodules=draw(tuples(submodules)),
+        left_out=draw(tuples(left_out)),
+    )
+
+
+data_inputs = st.builds(
+    r.DataInput,
+    path=paths,
+    role=st.sampled_from(["train", "validation", "test", "holdout", "reference"]),
+    source=st.sampled_from(["dvc", "git", "file"]),
+    pointer=maybe(pointers("inputs")),
+    md5=maybe(md5s),
+    hash=maybe(st.sampled_from(["md5", "md5-dos2unix"])),
+    sha256=maybe(sha256s),
+    size=maybe(counts),
+    nfiles=maybe(counts),
+    blob=maybe(oids),
+    differs_from=maybe(paths),
+)
+locks = st.builds(
+    r.Lock,
+    path=paths,
+    kind=labels,
+    sha256=sha256s,
+    blob=maybe(oids),
+    pins=st.sampled_from(["hashed", "versions", "none"]),
+    note=maybe(texts),
+    installed=maybe(st.builds(r.Installed, same=counts, differs=counts, missing=counts)),
+)
+environments = st.builds(
+    r.EnvironmentSummary,
+    sha256=sha256s,
+    python=texts,
+    os=texts,
+    cpu=maybe(texts),
+    gpus=tuples(texts),
+    image=maybe(st.tuples(st.sampled_from(["", "repo/image:1@"]), sha256s).map("sha256:".join)),
+)
+outputs = st.builds(
+    r.Output,
+    path=paths,
+    role=labels,
+    pointer=pointers("outputs"),
+    md5=md5s,
+    sha256=sha256s,
+    size=counts,
+    nfiles=maybe(counts),
+)
+series = st.one_of(
+    st.builds(r.Series, rows=counts, columns=tuples(metric_names, 1), sha256=sha256s),
+    st.builds(
+        r.Series,
+        rows=counts,
+        columns=tuples(metric_names, 1),
+        sha256=sha256s,
+        pointer=pointers("outputs"),
+        md5=md5s,
+        size=counts,
+        sampled_rows=counts,
+        sampled_sha256=sha256s,
+    ),
+)
+consoles = st.builds(r.Console, sha256=sha256s, size=counts, truncated=st.booleans())
+base_models = st.builds(
+    r.BaseModel,
+    name=texts,
+    revision=maybe(texts),
+    digest=maybe(texts),
+    modification=maybe(texts),
+    source=maybe(texts),
+)
+failures = st.builds(r.Failure, type=texts, message=texts)
+
+
+@st.composite
+def records(draw: st.DrawFn) -> r.Record:
+    """Any record that the schema allows."""
+    status: r.Status = draw(st.sampled_from(["finished", "failed", "killed"]))
+    started = draw(st.datetimes().filter(lambda moment: 1 <= moment.year <= 9000))
+    return r.Record(
+        id=draw(run_ids),
+        experiment=draw(experiments),
+        name=draw(maybe(labels)),
+        status=status,
+        failure=draw(failures if status == "failed" else maybe(failures)),
+        started=started.isoformat(timespec="microseconds") + "Z",
+        duration_s=draw(st.floats(0, 1e9)),
+        author=r.Author(name=draw(texts), email=draw(texts)),
+        hypothesis=draw(maybe(texts)),
+        tags=draw(st.dictionaries(keys, texts, max_size=3)),
+        params=draw(free),
+        seed=draw(maybe(seeds)),
+        seeds=draw(st.dictionaries(keys, seeds, max_size=2)),
+        metrics=draw(st.dictionaries(metric_names, metrics, max_size=3)),
+        code=draw(codes()),
+        data=draw(tuples(data_inputs)),
+        locks=draw(tuples(locks)),
+        environment=draw(environments),
+        determinism=draw(free),
+        outputs=draw(tuples(outputs)),
+        series=draw(maybe(series)),
+        console=draw(maybe(consoles)),
+        spec=draw(sha256s),
+        protocol=draw(maybe(oids)),
+        reproduces=draw(maybe(run_ids)),
+        parent=draw(maybe(run_ids)),
+        supersedes=draw(maybe(run_ids)),
+        base_models=draw(tuples(base_models)),
+        tool=r.Tool(version=draw(labels)),
+    )
