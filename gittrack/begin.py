@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gittrack.capture import capture
-from gittrack.capture.code import Invocation
+from gittrack.capture.code import LIVE, Invocation
 from gittrack.config import Config
 from gittrack.errors import UsageError
 from gittrack.finish import recover
-from gittrack.journal import Journal
+from gittrack.journal import Journal, StoredJournal
 from gittrack.ledger import Ledger
 from gittrack.record import EXPERIMENT, RUN_ID, BaseModel, clean_text, format_time, to_dict
 from gittrack.repository import Repository
@@ -102,6 +102,13 @@ def begin(repo: Repository, config: Config, request: Request, invocation: Invoca
         if values:
             journal.event(kind, values)
     return journal
+
+
+def abandon(repo: Repository, journal: Journal) -> None:
+    """Take back a run that could not start: nothing was run, so there is nothing to record."""
+    journal.close()
+    StoredJournal(journal.folder).remove()
+    repo.update_refs([(LIVE + journal.folder.name, None, None)])
 
 
 def _stated(request: Request) -> dict[str, Any]:

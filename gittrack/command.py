@@ -109,12 +109,18 @@ def run_program(
             if keep_console:
                 tail.add(data)
                 if time.monotonic() - saved > _SAVE_EVERY_S:
-                    journal.write_console(*tail.text(os.environ))
+                    _save(tail, journal)
                     saved = time.monotonic()
         code = process.wait()
     if keep_console:
-        journal.write_console(*tail.text(os.environ))
+        _save(tail, journal)
     return code
+
+
+def _save(tail: Tail, journal: Journal) -> None:
+    # A full disk must not stop the program; the run's end, written next, says that it is full.
+    with contextlib.suppress(OSError):
+        journal.write_console(*tail.text(os.environ))
 
 
 def judge(code: int) -> tuple[Status, dict[str, str] | None]:

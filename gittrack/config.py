@@ -33,8 +33,6 @@ class LedgerConfig:
     """The branch that holds the records."""
 
     branch: str = "gittrack/runs"
-    mode: Literal["direct", "review"] = "direct"
-    push: Literal["never", "auto"] = "never"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,31 +120,6 @@ class ExperimentConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingCommit:
-    """What makes a commit a training commit; where empty, dvc.yaml and dvc.lock tell."""
-
-    paths: tuple[str, ...] = ()
-    params: tuple[str, ...] = ()
-    metrics: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """What verify asks of a record."""
-
-    preset: Literal["ai-act"] | None = None
-    required: tuple[str, ...] = ()
-    data_roles: tuple[Role, ...] = ()
-    clean_tree: bool = False
-    hashed_locks: bool = False
-    seed: bool = False
-    image: bool = False
-    signatures: Literal["required", "optional"] = "optional"
-    signers: str | None = None
-    author_not_approver: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """gittrack.yaml; all defaults where there is none."""
 
@@ -158,9 +131,6 @@ class Config:
     outputs: tuple[OutputConfig, ...] = ()
     dvc: DvcConfig = DvcConfig()
     experiments: Mapping[str, ExperimentConfig] = field(default_factory=dict)
-    training_commit: TrainingCommit = TrainingCommit()
-    policy: Policy = Policy()
-    evidence: Mapping[str, str] = field(default_factory=dict)
 
     def experiment_config(self, name: str) -> ExperimentConfig:
         """That of the experiment, or an empty one."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gittrack.capture.code import LIVE
-from gittrack.errors import GittrackError
+from gittrack.errors import GittrackError, RepositoryError
 from gittrack.journal import StoredJournal, stored_journals
 from gittrack.journal.series import Point, Table, sample_table, write_table
 from gittrack.ledger import Addition, Ledger
@@ -201,9 +201,12 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
     Raises GittrackError when that cannot be done; then the journal is still there.
     """
     start = journal.start
-    frozen = freeze(journal, _series_store(repo))
-    ledger = Ledger(repo, start["ledger"])
-    ledger.append([frozen.addition()], dvc_config=start["dvc_config"].encode())
+    try:
+        frozen = freeze(journal, _series_store(repo))
+        Ledger(repo, start["ledger"]).append([frozen.addition()], dvc_config=start["dvc_config"].encode())
+    except (GittrackError, OSError):
+        journal.give_up()
+        raise
     journal.remove()
     return frozen.record
 
@@ -220,6 +223,13 @@ def _series_store(repo: Repository) -> StoreSeries:
         return digest.md5, pointers.write_pointer("metrics.csv", digest)
 
     return store
+
+
+def kept(error: Exception, run_id: str) -> GittrackError:
+    """The error of a run that could not be committed, with what to do about it."""
+    said = str(error) if isinstance(error, GittrackError) else f"{type(error).__name__}: {error}"
+    kind = type(error) if isinstance(error, GittrackError) else RepositoryError
+    return kind(f"{said}. The journal of run {run_id} is kept: mend that, then run gittrack recover")
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,8 +114,8 @@ def dir_listing(entries: Iterable[Entry]) -> bytes:
 def file_md5(path: Path, kind: Kind = "md5") -> str:
     """md5 alone, as DVC of that version counts it."""
     md5 = hashlib.md5(usedforsecurity=False)
-    buffer = memoryview(bytearray(_BLOCK))
     with path.open("rb", buffering=0) as stream:
+        buffer = memoryview(bytearray(min(_BLOCK, os.fstat(stream.fileno()).st_size + 1)))
         while count := stream.readinto(buffer):
             _update_md5(md5, buffer[:count], kind)
     return md5.hexdigest()

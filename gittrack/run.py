@@ -13,10 +13,18 @@ from typing import Any
 
 from gittrack import exits
 from gittrack.artifacts import Store
-from gittrack.begin import Request, begin, check_seeds, check_text, choose_experiment, declared_metrics
+from gittrack.begin import (
+    Request,
+    abandon,
+    begin,
+    check_seeds,
+    check_text,
+    choose_experiment,
+    declared_metrics,
+)
 from gittrack.capture.code import this_invocation
 from gittrack.errors import GittrackError, UsageError
-from gittrack.finish import commit
+from gittrack.finish import commit, kept
 from gittrack.journal import Journal, StoredJournal
 from gittrack.record import Record, Role, Status, parse_time
 from gittrack.repository import Repository
@@ -234,7 +242,7 @@ class Run:
             if not self._joined:
                 self.record = commit(self._repository, StoredJournal(journal.folder))
         except (GittrackError, OSError) as error:
-            raise _kept(error, self.id) from error
+            raise kept(error, self.id) from error
         return self.record
 
     def __enter__(self) -> Run:
@@ -257,15 +265,22 @@ class Run:
             raise UsageError(f"{verb}: run {self.id} has ended; start another with gittrack.start_run()")
         return self._journal
 
+    def _abandon(self) -> None:
+        """The run could not start: leave nothing behind, but for a run that `gittrack run` began."""
+        journal, repository = self._journal, self._repository
+        self._ended = True
+        if self in _active:
+            _active.remove(self)
+        exits.forget(self)
+        if journal is not None and repository is not None:
+            if self._joined:
+                journal.close()
+            else:
+                abandon(repository, journal)
+
     def _detach(self) -> None:
         """In a forked worker: the run is the parent's, so do nothing here."""
         self._journal = None
-
-
-def _kept(error: Exception, run_id: str) -> GittrackError:
-    said = str(error) if isinstance(error, GittrackError) else f"{error.__class__.__name__}: {error}"
-    kept = f"{said}. The journal of run {run_id} is kept: mend that, then run gittrack recover"
-    return type(error)(kept) if isinstance(error, GittrackError) else GittrackError(kept)
 
 
 def start_run(
@@ -320,8 +335,12 @@ def start_run(
     run = _join(request) or _begin(request, repository)
     _active.append(run)
     exits.watch(run)
-    for path, role in (inputs or {}).items():
-        run.log_input(path, role)
+    try:
+        for path, role in (inputs or {}).items():
+            run.log_input(path, role)
+    except BaseException:
+        run._abandon()
+        raise
     return run
 
 
@@ -337,7 +356,11 @@ def _begin(request: Request, where: str | Path | None) -> Run:
         request = replace(request, parent=Path(outer).name)
     run = Run(repo, begin(repo, config, request, this_invocation()))
     run._params.update(to_value(request.params, "params"))
-    run._store.log_declared(config, run.experiment)
+    try:
+        run._store.log_declared(config, run.experiment)
+    except BaseException:
+        run._abandon()
+        raise
     return run
 
 

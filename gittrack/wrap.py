@@ -11,11 +11,11 @@ from pathlib import Path
 
 from gittrack import command, result_files
 from gittrack.artifacts import Store, relative_to_top
-from gittrack.begin import Request, begin, choose_experiment
+from gittrack.begin import Request, abandon, begin, choose_experiment
 from gittrack.capture.code import command_invocation
 from gittrack.config import Config
 from gittrack.errors import GittrackError, UsageError
-from gittrack.finish import commit
+from gittrack.finish import commit, kept
 from gittrack.journal import Journal, StoredJournal
 from gittrack.record import Record
 from gittrack.repository import Repository
@@ -67,29 +67,27 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     request = replace(job.request, params=_params(job, cwd), exclude=[p for p in written if p])
     _check_inputs(job)
     journal = begin(repo, config, request, command_invocation(job.command, cwd))
-    store = Store(repo, journal, StoredJournal(journal.folder).start["record"]["code"]["tree"])
-    store.log_declared(config, experiment)
-    for path, role in job.inputs:
-        store.log_input(path, role)
-    began = time.time()
-    started = time.monotonic()
-    code = command.run_program(
-        job.command,
-        _environment(journal, request),
-        journal,
-        keep_console=job.console and config.capture.console,
-    )
-    complaints = _collect(store, journal, job, outputs, began, started)
-    status, failure = command.judge(code)
-    journal.event("x", status, failure, time.monotonic() - started)
-    journal.close()
     try:
+        store = Store(repo, journal, StoredJournal(journal.folder).start["record"]["code"]["tree"])
+        store.log_declared(config, experiment)
+        for path, role in job.inputs:
+            store.log_input(path, role)
+    except BaseException:
+        abandon(repo, journal)
+        raise
+    began, started = time.time(), time.monotonic()
+    keep = job.console and config.capture.console
+    code = command.run_program(job.command, _environment(journal, request), journal, keep_console=keep)
+    complaints: list[str] = []
+    record = None
+    try:
+        complaints += _collect(store, journal, job, outputs, began, started)
+        status, failure = command.judge(code)
+        journal.event("x", status, failure, time.monotonic() - started)
+        journal.close()
         record = commit(repo, StoredJournal(journal.folder))
     except (GittrackError, OSError) as error:
-        complaints.append(
-            f"{error}. The journal of run {journal.folder.name} is kept: mend that, then run gittrack recover"
-        )
-        return Outcome(command.exit_status(code), None, "; ".join(complaints))
+        complaints.append(str(kept(error, journal.folder.name)))
     return Outcome(command.exit_status(code), record, "; ".join(complaints))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,33 +9,18 @@ from typing import Any
 
 from gittrack.codec import dump_record
 from gittrack.objects import BLOB_MODE, TREE_MODE, GitObject, Signature, TreeEntry, make, make_tree
-from gittrack.record import Author, Code, EnvironmentSummary, Metric, Record, Tool
+from gittrack.record import Author, Code, EnvironmentSummary, Failure, Metric, Record, Tool
 from gittrack.repository import Repository
+from tests.conftest import run_git
 
 BRANCH = "gittrack/runs"
 SIGNATURE = Signature("Ada", "ada@example.org", 1_790_000_000)
 
 
-def git(where: Path, *arguments: str) -> str:
-    """Run git in `where` with a fixed identity and no configuration of the machine."""
-    env = {
-        **os.environ,
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_NOSYSTEM": "1",
-        **{
-            f"GIT_{role}_{what}": value
-            for role in ("AUTHOR", "COMMITTER")
-            for what, value in (("NAME", "Ada"), ("EMAIL", "ada@example.org"))
-        },
-    }
-    done = subprocess.run(["git", *arguments], cwd=where, env=env, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
-
-
 def make_repository(where: Path, *options: str) -> Repository:
     """An empty repository at `where`."""
     where.mkdir(parents=True, exist_ok=True)
-    git(where, "init", "-q", "-b", "main", *options)
+    run_git(where, "init", "-q", "-b", "main", *options)
     return Repository.discover(where)
 
 
@@ -64,6 +47,8 @@ def make_record(number: int = 0, **changes: Any) -> Record:
         spec="4" * 64,
         tool=Tool(version="0.1.0"),
     )
+    if changes.get("status", "finished") != "finished":
+        changes.setdefault("failure", Failure(type="ValueError", message="no data"))
     return replace(record, **changes)
 
 

@@ -17,7 +17,7 @@ from gittrack.errors import ConfigError, RepositoryError
 
 FULL = b"""\
 experiment: digits
-ledger: {branch: lab/runs, mode: review, push: auto}
+ledger: {branch: lab/runs}
 capture: {dirty: refuse, max_file_mb: 2.5, locks: [sub/uv.lock], console: false}
 inputs: [{path: data/train.csv, role: train}]
 outputs: [{path: model.pkl, role: model}]
@@ -35,19 +35,6 @@ experiments:
       factors: [gpu]
     inputs: [{path: /mnt/extra.csv, role: test}]
     outputs: []
-training_commit: {paths: [train.py], params: [params.yaml], metrics: [metrics.json]}
-policy:
-  preset: ai-act
-  required: [hypothesis]
-  data_roles: [train, test]
-  clean_tree: true
-  hashed_locks: true
-  seed: true
-  image: true
-  signatures: required
-  signers: .gittrack/allowed_signers
-  author_not_approver: true
-evidence: {oversight: https://example.org/oversight}
 """
 
 
@@ -87,7 +74,7 @@ def test_defaults_where_nothing_is_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"ledger: {mode: fast}\n", "gittrack.yaml: ledger.mode: 'fast' is not one of"),
+        (b"capture: {dirty: maybe}\n", "gittrack.yaml: capture.dirty: 'maybe' is not one of"),
         (b"legder: {}\n", "gittrack.yaml: Additional properties .*'legder'"),
         (b"a: [\n", "gittrack.yaml:2:1: malformed YAML"),
         (b"- a\n", "gittrack.yaml: should hold settings"),
@@ -96,7 +83,6 @@ def test_defaults_where_nothing_is_set(tmp_path: Path) -> None:
         (b"ledger: {branch: a/.b}\n", "ledger.branch"),
         (b"ledger: {branch: a.lock}\n", "ledger.branch"),
         (b"capture: {locks: [../other/uv.lock]}\n", r"capture.locks\[0\]: .* does not fit: Path inside"),
-        (b"policy: {signers: /etc/signers}\n", "policy.signers"),
         (b"inputs: [{path: x}]\n", r"inputs\[0\]: 'role' is a required property"),
         (b"experiments: {a: {gate: {metric: acc}}}\n", "experiments.a.gate: 'threshold' is a required"),
         (b"experiments: {a: {gate: {metric: m, threshold: 1, confidence: 1.0}}}\n", "gate.confidence: 1.0"),

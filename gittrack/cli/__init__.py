@@ -1,7 +1,7 @@
 """The command line: `main` finds the verb, loads its file alone, and turns errors into lines and exit codes.
 
 Exit codes are those of ``docs/exit-codes.md``: 0, 2 and 5 as the error says, 3 for a bug in
-gittrack, 130 when interrupted; a verb may end with others by raising `typer.Exit`.
+gittrack, 130 when interrupted, 1 when the reader of a pipe went away; a verb may end with others by raising `typer.Exit`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ VERBS = {
 
 INTERRUPTED = 130
 BUG = 3
+NOBODY_READS = 1
 
 
 class _Verbs(TyperGroup):
@@ -109,10 +110,10 @@ def _options(
 def main(arguments: list[str] | None = None) -> None:
     """The console scripts ``gittrack`` and ``git-track`` (so that ``git track log`` works)."""
     name = "git track" if Path(sys.argv[0]).stem == "git-track" else "gittrack"
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments, name))
+    sys.exit(execute(sys.argv[1:] if arguments is None else arguments, name))
 
 
-def run(arguments: list[str], name: str = "gittrack") -> int:
+def execute(arguments: list[str], name: str = "gittrack") -> int:
     """Run the command line `arguments`; the exit code. The one place where errors become lines."""
     try:
         code = typer.main.get_command(app).main(arguments, prog_name=name, standalone_mode=False)
@@ -124,7 +125,7 @@ def run(arguments: list[str], name: str = "gittrack") -> int:
         return INTERRUPTED
     except BrokenPipeError:
         _close_output()
-        return 0
+        return NOBODY_READS
     except Exception as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # its place differs between versions of typer
             output.write(f"{error}\n")

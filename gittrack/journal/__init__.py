@@ -7,6 +7,8 @@ A journal is a folder ``journal/<run-id>/`` in gittrack's folder of the git dire
     environment.yaml   as it will lie beside the record
     events-*.jsonl     one JSON array a line, a file for each process: [kind, ...]
     console.txt        tail of the command's output, under `gittrack run`
+    reserve            bytes to give back when the disk is full
+    ended              made when the run has ended and could not be committed
 
 Event kinds: ``m`` metric points, ``p`` params, ``t`` tags, ``s`` seeds, ``z`` summary
 values, ``i`` an input, ``o`` an output, ``d`` determinism flags, ``f`` facts of the
@@ -15,6 +17,8 @@ start that are replaced, ``x`` the end.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import shutil
@@ -30,6 +34,9 @@ from gittrack.journal.owner import current_owner, is_alive
 FLUSH_EVERY_S = 0.5
 BUFFER_POINTS = 20_000
 """Rows kept in memory before the caller itself writes them out."""
+
+RESERVE_BYTES = 64 << 10
+"""Given back when the disk is full, so that the end of the run can still be written down."""
 
 Row = tuple[float, int | None, dict[str, Any]]
 """Seconds since the start, step, values by metric (a non-finite one as ``"nan"``, ``"inf"``, ``"-inf"``)."""
@@ -64,6 +71,7 @@ class Journal:
             _write_json(draft / "start.json", start)
             _write_owner(draft)
             (draft / "environment.yaml").write_bytes(environment)
+            (draft / "reserve").write_bytes(os.urandom(RESERVE_BYTES))
             draft.rename(home / run_id)
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
@@ -145,6 +153,16 @@ class Journal:
         import orjson
 
         data = b"".join(orjson.dumps(event) + b"\n" for event in events)
+        try:
+            self._append(data)
+        except OSError as error:
+            reserve = self.folder / "reserve"
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not reserve.exists():
+                raise
+            reserve.unlink()
+            self._append(data)
+
+    def _append(self, data: bytes) -> None:
         if self._file is None:
             path = self.folder / f"events-{_event_files(self.folder):03d}-{self._pid}.jsonl"
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
@@ -180,7 +198,9 @@ class StoredJournal:
 
     @property
     def alive(self) -> bool | None:
-        """Whether an owner still runs; None when that cannot be told from here."""
+        """Whether an owner still runs it; None when that cannot be told from here."""
+        if (self.folder / "ended").exists():
+            return False
         states = {is_alive(_read_json(path)) for path in self.folder.glob("owner-*.json")}
         return True if True in states else None if None in states else False
 
@@ -218,6 +238,11 @@ class StoredJournal:
         """When the run last wrote anything, seconds since the epoch."""
         written = [self.folder / "start.json", *self.folder.glob("events-*.jsonl")]
         return max(path.stat().st_mtime for path in written)
+
+    def give_up(self) -> None:
+        """The run has ended and its owner could not commit it: anybody may, though the owner lives on."""
+        with contextlib.suppress(OSError):  # then recover waits for the owner to be gone
+            (self.folder / "ended").touch()
 
     def remove(self) -> None:
         """Take the journal away: at once for other processes, then from the disk."""

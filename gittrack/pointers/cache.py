@@ -96,7 +96,7 @@ def _storing(source: Path, final: Path) -> Iterator[Path]:
     except OSError as error:
         raise _failure(error, source, final) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
 
 
 def _make_folder(folder: Path) -> None:
@@ -240,5 +240,5 @@ def _remove(path: Path) -> None:
 
     if path.is_dir():
         shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    elif path.exists():
+        path.unlink()

@@ -36,9 +36,7 @@ def cache_dir(top: Path | None, fallback: Path) -> Path:
     if folder is None:
         return top / ".dvc" / "cache"
     if "://" in folder:
-        raise DvcError(
-            "DVC's cache.dir is a URL, no folder: set it with `dvc cache dir <folder>`"
-        )
+        raise DvcError("DVC's cache.dir is a URL, no folder: set it with `dvc cache dir <folder>`")
     return Path(folder)
 
 
@@ -56,11 +54,11 @@ def cache_types(top: Path | None) -> list[str]:
 
 
 def ignore_rules(top: Path | None, path: Path) -> Ignore | None:
-    """What DVC leaves out of the folder `path` by rules in ``.dvcignore``; None where there are no rules.
+    """What DVC leaves out of the folder `path` by rules in ``.dvcignore``; None for a file or without rules.
 
     Only then is DVC imported.
     """
-    if top is None or not (top / ".dvc").is_dir() or not path.is_relative_to(top):
+    if top is None or not (top / ".dvc").is_dir() or not path.is_relative_to(top) or not path.is_dir():
         return None
     folders = [path, *path.parents]
     above = folders[: folders.index(top) + 1]

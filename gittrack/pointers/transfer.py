@@ -164,6 +164,10 @@ def _callback(progress: Told | None) -> Any:
     from fsspec.callbacks import Callback  # type: ignore[import-untyped]
 
     class Forward(Callback):  # type: ignore[misc]
+        def set_size(self, size: int) -> None:
+            """DVC states the size of all, and then again that of each part."""
+            super().set_size(max(size, self.size or 0))
+
         def call(self, hook_name: str | None = None, **kwargs: Any) -> None:
             if progress and self.size:
                 progress(self.value, self.size)

@@ -48,10 +48,8 @@ def layout(
     result = [_row([Cell(header[i], "bold") for i in shown], [widths[i] for i in shown], paint)]
     for line in lines:
         cells = [line.cells[i] for i in shown if i < len(line.cells)]
-        text = _row(cells, [widths[i] for i in shown], paint)
-        if line.rest is not None:
-            text += GAP + paint(line.rest.colour, line.rest.text)
-        result.append(text)
+        text = _row(cells, [widths[i] for i in shown], paint, open_end=line.rest is not None)
+        result.append(text + paint(line.rest.colour, line.rest.text) if line.rest is not None else text)
     return result, len(header) - len(shown)
 
 
@@ -68,13 +66,14 @@ def _fitting(widths: Sequence[int], columns: int, fixed: int) -> list[int]:
     return [*shown, last]
 
 
-def _row(cells: Sequence[Cell], widths: Sequence[int], paint: Paint) -> str:
+def _row(cells: Sequence[Cell], widths: Sequence[int], paint: Paint, *, open_end: bool = False) -> str:
     parts = []
-    for at, (cell, columns) in enumerate(zip(cells, widths, strict=False)):
+    for cell, columns in zip(cells, widths, strict=False):
         text = cut(cell.text, columns)
-        padded = text if at == len(cells) - 1 and not cell.right else pad(text, columns, right=cell.right)
-        parts.append(padded.replace(text, paint(cell.colour, text), 1) if text else padded)
-    return GAP.join(parts).rstrip()
+        blank = pad("", columns - width(text))
+        shown = paint(cell.colour, text)
+        parts.append(blank + shown if cell.right else shown + blank)
+    return GAP.join([*parts, ""]) if open_end else GAP.join(parts).rstrip()
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[Any]], precision: int | None) -> str:

@@ -69,7 +69,8 @@ def read_conda_lock(data: bytes) -> Contents:
             Entry(
                 name=name_of(package),
                 version=version(package.get("version")),
-                hashed=(isinstance(digests, dict) and _has_digest(digests)) or _COMMIT.search(url) is not None,
+                hashed=(isinstance(digests, dict) and _has_digest(digests))
+                or _COMMIT.search(url) is not None,
                 source="git" if url.startswith("git+") else None,
                 use=use,
             )

@@ -1,0 +1,5 @@
+"""`python -m gittrack`."""
+
+from gittrack.cli import main
+
+main()

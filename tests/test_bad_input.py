@@ -1,0 +1,241 @@
+"""docs/errors.md, row by row: one line, the documented exit code, nothing lost."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gittrack import cli
+from tests.conftest import run_git
+
+PAGE = Path(__file__).parent.parent / "docs" / "errors.md"
+ROW = re.compile(r"\| ([^|]+) \| `([^|]+)` \| ([0-9]+) \|")
+ROWS = {m[1]: (m[2], int(m[3])) for m in map(ROW.match, PAGE.read_text().splitlines()) if m}
+
+Prepare = Callable[[Path, pytest.MonkeyPatch], "Path | None"]
+"""Brings the project (its top is given) into the state; may answer with another current directory."""
+
+
+def as_it_is(project: Path, patch: pytest.MonkeyPatch) -> None:
+    """The project with one clean commit."""
+
+
+def not_a_repository(project: Path, patch: pytest.MonkeyPatch) -> Path:
+    folder = project.parent / "plain"
+    folder.mkdir()
+    return folder
+
+
+def without_git(project: Path, patch: pytest.MonkeyPatch) -> None:
+    empty = project.parent / "empty"
+    empty.mkdir()
+    patch.setenv("PATH", str(empty))
+
+
+def without_name(project: Path, patch: pytest.MonkeyPatch) -> None:
+    Path(os.environ["GIT_CONFIG_GLOBAL"]).write_text("")
+
+
+def config_of(text: str) -> Prepare:
+    def prepare(project: Path, patch: pytest.MonkeyPatch) -> None:
+        (project / "gittrack.yaml").write_text(text)
+
+    return prepare
+
+
+def with_a_run(project: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.chdir(project)
+    assert cli.execute(["run", "-q", "--", "true"]) == 0
+
+
+def malformed_params(project: Path, patch: pytest.MonkeyPatch) -> None:
+    (project / "bad.yaml").write_text("lr: [0.1\n")
+
+
+def dirty(project: Path, patch: pytest.MonkeyPatch) -> None:
+    (project / "train.py").write_text("changed\n")
+
+
+def remote_that_is_gone(project: Path, patch: pytest.MonkeyPatch) -> None:
+    run_git(project, "remote", "add", "origin", str(project.parent / "gone.git"))
+    with_a_run(project, patch)
+
+
+def empty_remote(project: Path, patch: pytest.MonkeyPatch) -> None:
+    hub = project.parent / "hub.git"
+    run_git(project.parent, "init", "-q", "--bare", str(hub))
+    run_git(project, "remote", "add", "origin", str(hub))
+
+
+def damaged_record(project: Path, patch: pytest.MonkeyPatch) -> None:
+    from gittrack.ledger import Addition, Ledger
+    from gittrack.repository import Repository
+
+    folder = "runs/e/2026-11-22/20261122-142233-7f3a2c"
+    Ledger(Repository.discover(project)).append([Addition(folder, {"run.yaml": b"a: [\n"}, "damaged")])
+
+
+def ledger_checked_out(project: Path, patch: pytest.MonkeyPatch) -> None:
+    with_a_run(project, patch)
+    run_git(project, "worktree", "add", "-q", str(project.parent / "ledger"), "gittrack/runs")
+
+
+def no_ledger(project: Path, patch: pytest.MonkeyPatch) -> None:
+    run_git(project, "branch", "gittrack/runs")
+
+
+def read_only(project: Path, patch: pytest.MonkeyPatch) -> Path:
+    """As another user where we are root, whom no mode bits stop."""
+    if os.geteuid() != 0:
+        (project / ".git").chmod(0o555)
+        return project
+    mount = project.parent / "read-only"
+    mount.mkdir()
+    _mount("-o", "bind", str(project), str(mount))
+    _mount("-o", "remount,bind,ro", str(mount))
+    return mount
+
+
+def full_disk(project: Path, patch: pytest.MonkeyPatch) -> Path:
+    small = small_disk(project)
+    (small / ".git" / "fill").write_bytes(b"\0" * (_free(small) - 1))
+    return small
+
+
+def detached(project: Path, patch: pytest.MonkeyPatch) -> None:
+    run_git(project, "checkout", "-q", "--detach")
+
+
+def empty_repository(project: Path, patch: pytest.MonkeyPatch) -> Path:
+    run_git(project.parent, "init", "-q", "fresh")
+    return project.parent / "fresh"
+
+
+def shallow(project: Path, patch: pytest.MonkeyPatch) -> Path:
+    run_git(project, "commit", "-q", "--allow-empty", "-m", "second")
+    run_git(project.parent, "clone", "-q", "--depth", "1", project.as_uri(), "shallow")
+    return project.parent / "shallow"
+
+
+def _mount(*arguments: str) -> None:
+    done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"mounting is not allowed here: {done.stderr.strip()}")
+    mounted.append(arguments[-1])
+
+
+mounted: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _unmount() -> Iterator[None]:
+    yield
+    while mounted:
+        subprocess.run(["umount", "--lazy", mounted.pop()], check=False)
+
+
+def small_disk(project: Path) -> Path:
+    """The project on a file system of 3 MB."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system to fill")
+    small = project.parent / "small"
+    small.mkdir()
+    _mount("-t", "tmpfs", "-o", "size=3M", "tmpfs", str(small))
+    shutil.copytree(project, small, dirs_exist_ok=True)
+    return small
+
+
+def _free(where: Path) -> int:
+    return shutil.disk_usage(where).free
+
+
+CASES: dict[str, tuple[Prepare, str]] = {
+    "unknown command": (as_it_is, r"no command 'lgo' \(did you mean log\?\)"),
+    "unknown option": (as_it_is, r"--colour"),
+    "wrong type of an option": (as_it_is, r"'one' is not a valid int"),
+    "no such directory": (as_it_is, r"cannot go to nowhere"),
+    "not a git repository": (not_a_repository, r"not a git repository: .*git init"),
+    "git is not installed": (without_git, r"git is not on PATH: install git"),
+    "no user.name": (without_name, r"git does not know who you are: run git config user\.name"),
+    "malformed gittrack.yaml": (config_of("experiment: [\n"), r"gittrack\.yaml:2:1: malformed YAML"),
+    "unknown key in gittrack.yaml": (config_of("experimnt: x\n"), r"gittrack\.yaml: .*'experimnt'"),
+    "bad experiment name": (as_it_is, r"experiment name '\.\./x' will not do"),
+    "unknown experiment": (with_a_run, r"no experiment 'nosuch': there are default"),
+    "unknown run": (with_a_run, r"no run 'nosuch': gittrack log lists"),
+    "malformed filter": (with_a_run, r"filter: .*column"),
+    "malformed -S": (as_it_is, r"-S takes key=value, not 'lr'"),
+    "missing params file": (as_it_is, r"nosuch\.yaml: no such file"),
+    "malformed params file": (malformed_params, r"bad\.yaml:2:1: malformed YAML"),
+    "missing input": (as_it_is, r"nosuch\.csv.*does not exist"),
+    "unknown role": (as_it_is, r"'learning' is no role of an input: use train, validation"),
+    "uncommitted changes refused": (dirty, r"uncommitted changes \(train\.py\).*commit them"),
+    "no command": (as_it_is, r"COMMAND"),
+    "command not found": (as_it_is, r"command not found: nosuchprogram"),
+    "command not executable": (as_it_is, r"\./train\.py is not executable: run chmod"),
+    "no such remote": (with_a_run, r"no remote named 'nowhere'.*git remote add"),
+    "remote cannot be reached": (remote_that_is_gone, r"could not push to origin"),
+    "nothing to push": (empty_remote, r"nothing to push: no run is recorded yet"),
+    "unknown schema": (as_it_is, r"nosuch.*run"),
+    "damaged record": (damaged_record, r"run\.yaml:2:1: malformed YAML"),
+    "ledger branch is checked out": (ledger_checked_out, r"checked out in .*git checkout --detach"),
+    "branch of that name is no ledger": (no_ledger, r"no gittrack ledger.*ledger\.branch"),
+    "read-only repository": (read_only, r"cannot write|not writable|make the repository writable"),
+    "disk full at the start": (full_disk, r"[Nn]o space left on device"),
+    "detached HEAD": (detached, r"finished"),
+    "empty repository": (empty_repository, r"finished"),
+    "shallow clone": (shallow, r"finished"),
+    "no run yet": (as_it_is, r"no runs? "),
+    "damaged record in a list": (damaged_record, r"run\.yaml:2:1: malformed YAML"),
+    "output that was not written": (as_it_is, r"warning: output nosuch\.pkl.*\n.*finished"),
+    "program fails": (as_it_is, r"failed"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_wrong_input(
+    case: str, project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The documented exit code, and one line that says what is wrong; no traceback, no run lost."""
+    prepare, expected = CASES[case]
+    command, code = ROWS[case]
+    where = prepare(project, monkeypatch) or project
+    monkeypatch.chdir(where)
+    capfd.readouterr()
+    assert cli.execute(shlex.split(command)[1:]) == code
+    out, err = capfd.readouterr()
+    assert re.search(expected, err or out), (out, err)
+    assert "Traceback" not in err
+    if code not in (0, 1):
+        assert len(err.strip().splitlines()) == 1, err
+        assert err.startswith("gittrack: error: ")
+        journals = where / ".git" / "gittrack" / "journal"
+        assert not journals.is_dir() or not list(journals.iterdir())
+
+
+def test_disk_full_at_the_end_keeps_the_journal(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The program's own status is passed on; with space again, recover commits the run whole."""
+    small = small_disk(project)
+    monkeypatch.chdir(small)
+    fill = "import os; f = open('.git/fill', 'wb'); f.write(b'0' * (os.statvfs('.').f_bavail * 4096 - 1))"
+    assert cli.execute(["run", "-e", "full", "-S", "lr=0.5", "--", sys.executable, "-c", fill]) == 0
+    assert "gittrack recover" in capfd.readouterr().err
+    (small / ".git" / "fill").unlink()
+    assert cli.execute(["recover"]) == 0
+    assert cli.execute(["log", "--csv"]) == 0
+    assert "0.5" in capfd.readouterr().out
+    run_git(small, "fsck", "--strict")
+
+
+def test_the_page_and_the_cases_agree() -> None:
+    """Every row of docs/errors.md is tested, and every case is documented."""
+    assert set(ROWS) == {*CASES, "disk full at the end"}
