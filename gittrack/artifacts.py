@@ -67,7 +67,7 @@ class Store:
         self._log_output(path, role, top=self._files, cwd=self._files)
 
     def log_dict(self, content: Any, name: str) -> None:
-        plain = to_value(content, name)
+        plain = to_value(content, name, room=1000)
         if name.endswith((".yaml", ".yml")):
             from gittrack import codec
 
@@ -100,6 +100,8 @@ class Store:
         from gittrack.capture.data import capture_output
         from gittrack.hashing import HashState
 
+        if not 1 <= len(role) <= 500 or not role.isprintable():
+            raise UsageError(f"the role of an output is a word such as model, not {role!r}")
         cache, types = self._cache()
         output, pointer = capture_output(
             path,

@@ -6,7 +6,7 @@ import logging
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,9 +17,10 @@ from gittrack.errors import UsageError
 from gittrack.finish import recover
 from gittrack.journal import Journal, StoredJournal
 from gittrack.ledger import Ledger
-from gittrack.record import EXPERIMENT, RUN_ID, BaseModel, clean_text, format_time, to_dict
+from gittrack.record import EXPERIMENT, RUN_ID, BaseModel, Tool, clean_text, format_time, to_dict
 from gittrack.repository import Repository
-from gittrack.values import MAX_TEXT, check_name, to_value
+from gittrack.scrub import scrub_text
+from gittrack.values import MAX_TEXT, check_name, to_params, to_tags, without_secrets
 from gittrack.version import VERSION
 
 log = logging.getLogger("gittrack")
@@ -53,7 +54,9 @@ def begin(repo: Repository, config: Config, request: Request, invocation: Invoca
     started = datetime.now(UTC)
     run_id = f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     experiment = choose_experiment(request.experiment, config)
-    stated = _stated(request)
+    facts = stated(request)
+    params, tags = without_secrets(to_params(request.params)), to_tags(request.tags)
+    seeds = check_seeds(request.seeds)
     who = repo.identity()
     ledger = Ledger(repo, config.ledger.branch)
     with repo.objects() as objects:
@@ -74,12 +77,12 @@ def begin(repo: Repository, config: Config, request: Request, invocation: Invoca
         "experiment": experiment,
         "started": format_time(started),
         "author": {"name": clean_text(who.name), "email": clean_text(who.email)},
-        **stated,
+        **facts,
         "code": to_dict(captured.code),
         "locks": [to_dict(lock) for lock in captured.locks],
         "environment": to_dict(captured.summary),
         "protocol": captured.protocol,
-        "tool": {"version": VERSION},
+        "tool": to_dict(Tool(version=VERSION)),
     }
     start = {
         "ledger": config.ledger.branch,
@@ -89,54 +92,64 @@ def begin(repo: Repository, config: Config, request: Request, invocation: Invoca
         ),
         "metrics": declared_metrics(config, experiment),
         "top": str(repo.top),
-        "params": to_value(request.params, "params"),
+        "params": params,
         "record": record,
     }
-    journal = Journal.create(repo.state_dir, run_id, start, captured.environment)
-    for kind, values in (
-        ("p", to_value(request.params, "params")),
-        ("t", {check_name(k, "tag"): to_value(str(v), "tag") for k, v in request.tags.items()}),
-        ("s", check_seeds(request.seeds)),
-        ("d", captured.determinism),
-    ):
-        if values:
-            journal.event(kind, values)
-    return journal
+    events = [["p", params], ["t", tags], ["s", seeds], ["d", captured.determinism]]
+    try:
+        return Journal.create(
+            repo.state_dir, run_id, start, captured.environment, [e for e in events if e[1]]
+        )
+    except BaseException:
+        _release(repo, run_id)
+        raise
 
 
 def abandon(repo: Repository, journal: Journal) -> None:
     """Take back a run that could not start: nothing was run, so there is nothing to record."""
     journal.close()
     StoredJournal(journal.folder).remove()
-    repo.update_refs([(LIVE + journal.folder.name, None, None)])
+    _release(repo, journal.folder.name)
 
 
-def _stated(request: Request) -> dict[str, Any]:
+def _release(repo: Repository, run_id: str) -> None:
+    repo.update_refs([(LIVE + run_id, None, None)])
+
+
+def stated(request: Request) -> dict[str, Any]:
     """What the caller said, checked while it can still be said better."""
     for what in ("parent", "reproduces"):
         value = getattr(request, what)
-        if value is not None and not RUN_ID.match(value):
+        if value is not None and not (isinstance(value, str) and RUN_ID.match(value)):
             raise UsageError(f"{what} must be a full run id such as 20261122-142233-7f3a2c, not {value!r}")
-    if request.seed is not None:
-        check_seeds({"seed": request.seed})
-    to_value(request.params, "params")
+    if request.dirty not in (None, "snapshot", "refuse"):
+        raise UsageError(f"dirty must be snapshot or refuse, not {request.dirty!r}")
     return {
-        "name": check_text(request.name, "name", 250),
-        "hypothesis": check_text(request.hypothesis, "hypothesis", MAX_TEXT),
-        "seed": request.seed,
+        "name": _text(request.name, "name", 250),
+        "hypothesis": _text(request.hypothesis, "hypothesis", MAX_TEXT),
+        "seed": None if request.seed is None else check_seeds({"seed": request.seed})["seed"],
         "parent": request.parent,
         "reproduces": request.reproduces,
-        "base_models": [
-            to_dict(BaseModel(**({"name": m} if isinstance(m, str) else dict(m))))
-            for m in request.base_models
-        ],
+        "base_models": [_base_model(model) for model in request.base_models],
     }
 
 
-def check_text(text: str | None, what: str, limit: int) -> str | None:
-    if text is not None and not 1 <= len(text) <= limit:
+def _text(text: str | None, what: str, limit: int) -> str | None:
+    if text is None:
+        return None
+    text = clean_text(scrub_text(str(text), os.environ))
+    if not 1 <= len(text) <= limit:
         raise UsageError(f"{what} must have 1 to {limit} characters, not {len(text)}")
-    return None if text is None else clean_text(text)
+    return text
+
+
+def _base_model(model: Mapping[str, Any] | str) -> dict[str, Any]:
+    given = {"name": model} if isinstance(model, str) else to_params(model)
+    try:
+        return to_dict(BaseModel(**given))
+    except TypeError as error:
+        names = ", ".join(f.name for f in fields(BaseModel))
+        raise UsageError(f"a base model has a name and may have more of {names}: not {given!r}") from error
 
 
 def check_seeds(seeds: Mapping[str, int]) -> dict[str, int]:
@@ -144,8 +157,8 @@ def check_seeds(seeds: Mapping[str, int]) -> dict[str, int]:
     checked = {}
     for name, seed in seeds.items():
         number = seed.item() if hasattr(seed, "item") else seed
-        if not isinstance(number, int) or isinstance(number, bool):
-            raise UsageError(f"seed {name!r} must be a whole number, not {seed!r}")
+        if not isinstance(number, int) or isinstance(number, bool) or number.bit_length() > 128:
+            raise UsageError(f"seed {name!r} must be a whole number of at most 128 bits, not {seed!r}")
         checked[check_name(name, "seed")] = number
     return checked
 
@@ -153,7 +166,7 @@ def check_seeds(seeds: Mapping[str, int]) -> dict[str, int]:
 def choose_experiment(given: str | None, config: Config) -> str:
     """The experiment's name: as given, GITTRACK_EXPERIMENT, gittrack.yaml's, or ``default``."""
     name = given or os.environ.get("GITTRACK_EXPERIMENT") or config.experiment or DEFAULT_EXPERIMENT
-    if not EXPERIMENT.match(name):
+    if not isinstance(name, str) or not EXPERIMENT.match(name):
         raise UsageError(
             f"experiment name {name!r} will not do: up to 100 letters, digits, '_', '-' and '.', "
             "beginning with a letter, digit or '_'"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
+import re
 import selectors
 import shutil
 import signal
 import subprocess
-import sys
 import termios
 import time
 from collections import deque
@@ -18,13 +19,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from gittrack.capture.secrets import scrub_text
 from gittrack.errors import UsageError
 from gittrack.journal import Journal
 from gittrack.record import Status, clean_text
+from gittrack.scrub import scrub_text
+
+log = logging.getLogger("gittrack")
 
 TAIL_BYTES = 64 << 10
 _KEEP_BYTES = 4 * TAIL_BYTES
+_PIPE_BYTES = 1 << 21
+"""More than two pipes can hold: what comes after that from a program that is gone is not its own."""
 _SAVE_EVERY_S = 2.0
 _KILLED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP)
 
@@ -47,6 +52,8 @@ def check_command(command: Sequence[str], cwd: Path) -> None:
         raise UsageError("no command given: gittrack run [OPTIONS] -- COMMAND...")
     program = command[0]
     if shutil.which(program) is None:
+        if os.sep in program and (cwd / program).is_dir():
+            raise CommandNotExecutable(f"{program} is a folder, not a program")
         if os.sep in program and (cwd / program).exists():
             raise CommandNotExecutable(f"{program} is not executable: run chmod +x {program}")
         raise CommandNotFound(f"command not found: {program}")
@@ -59,19 +66,27 @@ class Tail:
         self._chunks: deque[bytes] = deque()
         self._size = 0
         self._cut = False
+        self._open: dict[int, bytes] = {}
 
-    def add(self, data: bytes) -> None:
-        self._chunks.append(data)
-        self._size += len(data)
+    def add(self, data: bytes, source: int = 1) -> None:
+        """Take what came from `source` (1 or 2); lines that are still being written are kept apart by it."""
+        lines, newline, rest = (self._open.pop(source, b"") + data).rpartition(b"\n")
+        rest = _as_seen(rest)
+        if len(rest) > _KEEP_BYTES:
+            lines, newline, rest = lines + newline + rest, b"", b""
+        self._open[source] = rest
+        if not lines and not newline:
+            return
+        self._chunks.append(_as_seen(lines) + newline)
+        self._size += len(self._chunks[-1])
         while self._size - len(self._chunks[0]) >= _KEEP_BYTES:
             self._size -= len(self._chunks.popleft())
             self._cut = True
 
     def text(self, env: Mapping[str, str]) -> tuple[bytes, bool]:
         """UTF-8 text and whether its front was cut off."""
-        raw = b"".join(self._chunks).decode("utf-8", "replace").replace("\r\n", "\n")
-        # A progress bar rewrites its line: what stood there last is what a person saw.
-        lines = [line.rstrip("\r").rpartition("\r")[2] for line in raw.split("\n")]
+        raw = b"".join([*self._chunks, *self._open.values()]).decode("utf-8", "replace")
+        lines = [line.rstrip("\r") for line in raw.split("\n")]
         kept = clean_text(scrub_text("\n".join(lines), env)).encode()
         if len(kept) <= TAIL_BYTES and not self._cut:
             return kept, False
@@ -79,48 +94,129 @@ class Tail:
         return kept.partition(b"\n")[2] or kept.decode("utf-8", "ignore").encode(), True
 
 
-def run_program(
-    command: Sequence[str], env: Mapping[str, str], journal: Journal, *, keep_console: bool = True
-) -> int:
-    """Run the program to its end; its return code as `subprocess` gives it (negative: a signal).
+_OVERWRITTEN = re.compile(rb"(?m)^[^\n]*\r(?=[^\r\n])")
+
+
+def _as_seen(lines: bytes) -> bytes:
+    """A progress bar rewrites its line: what stood there last is what a person saw."""
+    return _OVERWRITTEN.sub(b"", lines) if b"\r" in lines else lines
+
+
+class Program:
+    """A program that has been started, its stdin ours.
 
     On a terminal the program sees a terminal; otherwise two pipes, so that stdout and
-    stderr stay apart. Its stdin is ours.
+    stderr stay apart. Signals to us are passed on to it.
     """
-    tail = Tail()
-    terminal = sys.stdout.isatty() and sys.stderr.isatty()
-    with contextlib.ExitStack() as stack:
-        sources: dict[int, int] = {}
-        if terminal:
-            master, slave = _open_terminal(stack)
-            sources[master] = 1
-            process = subprocess.Popen(command, env=dict(env), stdout=slave, stderr=slave)
-            os.close(slave)
-        else:
-            process = subprocess.Popen(command, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-            for pipe, target in ((process.stdout, 1), (process.stderr, 2)):
-                if pipe is not None:
-                    stack.enter_context(pipe)
-                    sources[pipe.fileno()] = target
-        stack.enter_context(_forwarding(process, terminal))
-        saved = time.monotonic()
-        for target, data in _read_all(process, sources):
-            _write_all(target, data)
-            if keep_console:
-                tail.add(data)
-                if time.monotonic() - saved > _SAVE_EVERY_S:
-                    _save(tail, journal)
-                    saved = time.monotonic()
-        code = process.wait()
-    if keep_console:
-        _save(tail, journal)
-    return code
+
+    def __init__(self, command: Sequence[str], env: Mapping[str, str]) -> None:
+        """Start it. CommandNotExecutable where the system cannot."""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._early: list[int] = []
+        self._terminal = os.isatty(1) and os.isatty(2)
+        self._sources: dict[int, int] = {}
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._forwarding())
+            self._process = self._start(command, dict(env), stack)
+            self._stack = stack.pop_all()
+        for number in self._early:
+            self._forward(number)
+
+    def _start(
+        self, command: Sequence[str], env: dict[str, str], stack: contextlib.ExitStack
+    ) -> subprocess.Popen[bytes]:
+        master, slave = _open_terminal(stack) if self._terminal else (0, subprocess.PIPE)
+        try:
+            process = subprocess.Popen(command, env=env, stdout=slave, stderr=slave)
+        except OSError as error:
+            # A missing interpreter in the first line, a binary of another machine, too long a command line.
+            why = (error.strerror or str(error)).lower()
+            raise CommandNotExecutable(f"cannot run {command[0]}: {why}") from error
+        finally:
+            if self._terminal:
+                os.close(slave)
+        if self._terminal:
+            self._sources[master] = 1
+        for pipe, target in ((process.stdout, 1), (process.stderr, 2)):
+            if pipe is not None:
+                stack.enter_context(pipe)
+                self._sources[pipe.fileno()] = target
+        return process
+
+    def run(self, journal: Journal | None) -> int:
+        """Pass its output on until it ends, keep its tail in `journal`; its return code (a signal: negative)."""
+        tail = Tail()
+        with self._stack:
+            saved = time.monotonic()
+            for target, data in self._read_all():
+                _write_all(target, data)
+                if journal is not None:
+                    tail.add(data, target)
+                    if time.monotonic() - saved > _SAVE_EVERY_S:
+                        _save(journal, tail)
+                        saved = time.monotonic()
+            code = self._running.wait()
+        if journal is not None:
+            _save(journal, tail)
+        return code
+
+    @property
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise ValueError("the program has not been started")
+        return self._process
+
+    def _read_all(self) -> Iterator[tuple[int, bytes]]:
+        """(1 or 2, bytes) as they come, until all ends are closed, or the program is gone and all is read.
+
+        A background process of the program may hold the other end for ever, and write to it.
+        """
+        after = 0
+        with selectors.DefaultSelector() as selector:
+            for descriptor, target in self._sources.items():
+                selector.register(descriptor, selectors.EVENT_READ, target)
+            while selector.get_map() and after < _PIPE_BYTES:
+                gone = self._running.poll() is not None
+                ready = selector.select(timeout=0.02 if gone else 0.2)
+                if gone and not ready:
+                    return
+                for key, _ in ready:
+                    try:
+                        data = os.read(key.fd, 1 << 16)
+                    except OSError:
+                        data = b""  # a terminal whose last user has gone
+                    after += len(data) if gone else 0
+                    if data:
+                        yield key.data, data
+                    else:
+                        selector.unregister(key.fd)
+
+    def _forward(self, number: int, frame: FrameType | None = None) -> None:
+        """Pass a signal on to the program; Ctrl-C reaches it from the terminal by itself."""
+        if self._process is None:
+            self._early.append(number)
+        elif number != signal.SIGINT or not (self._terminal or os.isatty(0)):
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+    @contextlib.contextmanager
+    def _forwarding(self) -> Iterator[None]:
+        before: dict[signal.Signals, Any] = {}
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup: stay deaf, as the program does
+                before[number] = signal.signal(number, self._forward)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
-def _save(tail: Tail, journal: Journal) -> None:
-    # A full disk must not stop the program; the run's end, written next, says that it is full.
-    with contextlib.suppress(OSError):
+def _save(journal: Journal, tail: Tail) -> None:
+    try:
         journal.write_console(*tail.text(os.environ))
+    except OSError as error:
+        log.warning("the end of the output could not be kept: %s", error.strerror)
 
 
 def judge(code: int) -> tuple[Status, dict[str, str] | None]:
@@ -151,50 +247,11 @@ def _open_terminal(stack: contextlib.ExitStack) -> tuple[int, int]:
     return master, slave
 
 
-def _read_all(process: subprocess.Popen[bytes], sources: Mapping[int, int]) -> Iterator[tuple[int, bytes]]:
-    """(1 or 2, bytes) as they come, until all ends are closed, or the program is gone and all is quiet."""
-    with selectors.DefaultSelector() as selector:
-        for descriptor, target in sources.items():
-            selector.register(descriptor, selectors.EVENT_READ, target)
-        while selector.get_map():
-            ready = selector.select(timeout=0.2)
-            if not ready and process.poll() is not None:
-                return  # a background process of the program still holds the other end
-            for key, _ in ready:
-                try:
-                    data = os.read(key.fd, 1 << 16)
-                except OSError:
-                    data = b""  # a terminal whose last user has gone
-                if data:
-                    yield key.data, data
-                else:
-                    selector.unregister(key.fd)
-
-
 def _write_all(target: int, data: bytes) -> None:
     while data:
         try:
             data = data[os.write(target, data) :]
         except BlockingIOError:
             time.sleep(0.01)
-        except BrokenPipeError:
-            return  # whoever read our output has gone; the training goes on
-
-
-@contextlib.contextmanager
-def _forwarding(process: subprocess.Popen[bytes], terminal: bool) -> Iterator[None]:
-    """Pass signals on to the program; Ctrl-C reaches it from the terminal by itself."""
-
-    def forward(number: int, frame: FrameType | None) -> None:
-        if number != signal.SIGINT or not (terminal or os.isatty(0)):
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(number)
-
-    before: dict[signal.Signals, Any] = {}
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        before[number] = signal.signal(number, forward)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        except OSError:
+            return  # whoever read our output has gone, or its disk is full; the training goes on

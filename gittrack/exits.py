@@ -9,10 +9,11 @@ import signal
 import sys
 import threading
 import weakref
+from collections.abc import Mapping
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from gittrack.errors import GittrackError
+from gittrack.errors import GittrackError, UsageError
 from gittrack.record import Status, clean_text
 
 if TYPE_CHECKING:
@@ -51,10 +52,21 @@ def judge(error: BaseException | None) -> tuple[Status, dict[str, str] | None]:
     return "failed", {"type": clean_text(named)[:250], "message": _message(str(error))}
 
 
-def _message(text: str) -> str:
-    from gittrack.capture.secrets import scrub_text
+def ending(status: Status, failure: Mapping[str, str] | None) -> tuple[Status, dict[str, str] | None]:
+    """Status and failure as somebody states them; UsageError for what a record cannot say."""
+    if status not in get_args(Status):
+        raise UsageError(f"a run's status is one of {', '.join(get_args(Status))}, not {status!r}")
+    if failure is None:
+        return status, None if status != "failed" else {"type": "stated", "message": "ended as failed"}
+    if failure.keys() != {"type", "message"}:
+        raise UsageError(f"a failure has a type and a message, not {', '.join(map(str, failure))}")
+    return status, {"type": clean_text(str(failure["type"]))[:250], "message": _message(failure["message"])}
 
-    return clean_text(scrub_text(text, os.environ)[:MAX_MESSAGE])
+
+def _message(text: str) -> str:
+    from gittrack.scrub import scrub_text
+
+    return clean_text(scrub_text(str(text), os.environ))[:MAX_MESSAGE]
 
 
 def watch(run: Run) -> None:
@@ -91,7 +103,8 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def _note_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    _uncaught.append(error)
+    if not hasattr(sys, "ps1"):  # at a prompt, an error ends a line and not the process
+        _uncaught.append(error)
     _previous_hook(kind, error, trace)
 
 
@@ -102,6 +115,8 @@ def _end_all() -> None:
             run.finish(status, failure=failure)
         except GittrackError as error:
             log.error("%s", error)
+        except Exception:
+            log.exception("run %s could not be finished", run.id)
 
 
 def _detach_all() -> None:

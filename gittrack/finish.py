@@ -118,7 +118,7 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
         duration_s=round(elapsed, 3),
         tags=gathered.tags,
         params=gathered.params,
-        seed=seed if type(seed) is int else None,
+        seed=seed if type(seed) is int and seed.bit_length() <= 128 else None,
         seeds=gathered.seeds,
         metrics=_metrics(table, gathered.summary, gathered.declared),
         data=data,
@@ -171,7 +171,8 @@ def _series(table: Table, files: dict[str, bytes], store_series: StoreSeries) ->
         files["metrics.csv"] = table.path.read_bytes()
         return series
     md5, pointer = store_series(table)
-    sample = sample_table(table, SAMPLE_ROWS)
+    sampled = max(2, min(SAMPLE_ROWS, table.rows * SERIES_IN_GIT // table.size))
+    sample = sample_table(table, sampled)
     files["metrics.csv"] = sample
     files[FULL_SERIES] = pointer
     return replace(
@@ -179,7 +180,7 @@ def _series(table: Table, files: dict[str, bytes], store_series: StoreSeries) ->
         pointer=FULL_SERIES,
         md5=md5,
         size=table.size,
-        sampled_rows=min(SAMPLE_ROWS, table.rows),
+        sampled_rows=min(sampled, table.rows),
         sampled_sha256=hashlib.sha256(sample).hexdigest(),
     )
 
@@ -204,7 +205,7 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
     try:
         frozen = freeze(journal, _series_store(repo))
         Ledger(repo, start["ledger"]).append([frozen.addition()], dvc_config=start["dvc_config"].encode())
-    except (GittrackError, OSError):
+    except BaseException:
         journal.give_up()
         raise
     journal.remove()
@@ -256,18 +257,24 @@ def recover(repo: Repository, *, only: str | None = None, force: bool = False) -
     ]
 
 
+_ELSEWHERE = "belongs to another host or container; --force commits it all the same"
+
+
 def _recover_one(repo: Repository, journal: StoredJournal, force: bool) -> Recovery:
     try:
         with (journal.folder / "recover.lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            alive = journal.alive
-            if alive or (alive is None and not force):
-                why = "still running" if alive else "belongs to another host; --force commits it all the same"
-                return Recovery(journal.run_id, None, why)
-            return Recovery(journal.run_id, commit(repo, journal))
+            if journal.folder.is_dir():
+                alive = journal.alive
+                if alive or (alive is None and not force):
+                    return Recovery(journal.run_id, None, "still running" if alive else _ELSEWHERE)
+                return Recovery(journal.run_id, commit(repo, journal))
     except BlockingIOError:
         return Recovery(journal.run_id, None, "another process is recovering it")
-    except FileNotFoundError:
-        return Recovery(journal.run_id, None, "another process has just committed it")
     except GittrackError as error:
         return Recovery(journal.run_id, None, str(error), failed=True)
+    except Exception as error:  # a damaged journal must not keep the others, or the next run, from the ledger
+        if journal.folder.is_dir():
+            why = f"{journal.folder}: cannot be read ({type(error).__name__}: {error})"
+            return Recovery(journal.run_id, None, why, failed=True)
+    return Recovery(journal.run_id, None, "another process has just committed it")

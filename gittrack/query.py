@@ -2,56 +2,34 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from gittrack.config import load_cached
-from gittrack.errors import NotFoundError, UsageError
+from gittrack.errors import UsageError
 from gittrack.index import Index, Row
+from gittrack.reading import Entry, open_index
 from gittrack.record import Record
-from gittrack.repository import Repository
 from gittrack.values import flatten
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A run on the ledger: its record, and the files beside it."""
+class Found(Entry):
+    """A run on the ledger: its record, the files beside it, and its series for pandas."""
 
-    record: Record
-    tip: str
-    """Ledger commit that it was read from."""
-    _repository: Repository = field(repr=False)
-
-    def read(self, name: str) -> bytes:
-        """The bytes of a file beside the record: ``metrics.csv``, ``environment.yaml``, a pointer."""
-        with self._repository.objects() as objects:
-            found = objects.get(f"{self.tip}:{self.record.path}/{name}")
-        if found is None or found.kind != "blob":
-            raise NotFoundError(f"run {self.record.id} has no file {name!r}")
-        return found.data
-
-    def series(self) -> dict[str, list[float | None]]:
-        """The series by column (``step``, ``time``, metrics), None where nothing was logged.
+    def to_pandas(self) -> pd.DataFrame:
+        """The series as a DataFrame: ``step``, ``time`` (seconds since the start), a column for each metric.
 
         Of a long run it is the sample that git keeps; ``record.series`` says so and points to the rest.
         """
-        if self.record.series is None:
-            return {}
-        rows = list(csv.reader(io.StringIO(self.read("metrics.csv").decode())))
-        return {
-            name: [float(row[at]) if row[at] else None for row in rows[1:]] for at, name in enumerate(rows[0])
-        }
-
-    def to_pandas(self) -> pd.DataFrame:
-        """The series as a DataFrame, one row a step."""
-        return _pandas().DataFrame(self.series())
+        pandas = _pandas()
+        series = self.series()
+        if series is None:
+            return pandas.DataFrame({"step": [], "time": []})
+        steps = pandas.array(series.steps, dtype="Int64")
+        return pandas.DataFrame({"step": steps, "time": series.times, **series.values})
 
 
 class Runs(Sequence[Found]):
@@ -74,7 +52,7 @@ class Runs(Sequence[Found]):
         return iter(self._found)
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row a run; parameters as ``params.<dotted name>``, final metrics as ``metrics.<name>``, tags alike."""
+        """One row a run; ``params.<dotted name>``, final metrics as ``metrics.<name>``, ``tags.<name>``."""
         pandas = _pandas()
         table = pandas.DataFrame([_facts(found.record) for found in self])
         if len(table):
@@ -87,8 +65,10 @@ def load(ref: str = "latest", *, repository: str | Path | None = None) -> Found:
 
     Raises NotFoundError when nothing or more than one run is meant, RecordError when it is damaged.
     """
-    with _index(repository) as index:
-        return _found(index, index.one(ref))
+    with open_index(repository) as index:
+        found = _found(index, index.one(ref))
+    found.record  # noqa: B018 - a damaged record is to be heard of now
+    return found
 
 
 def search(
@@ -106,20 +86,13 @@ def search(
         order_by: such as ``["metrics.acc DESC"]``.
     """
     order = [order_by] if isinstance(order_by, str) else order_by
-    with _index(repository) as index:
+    with open_index(repository) as index:
         rows = index.search(filter, experiment=experiment, order_by=order, limit=limit)
         return Runs([_found(index, row) for row in rows if row.fault is None])
 
 
-def _index(where: str | Path | None) -> Index:
-    repo = Repository.discover(where)
-    return Index.open(repo, load_cached(repo.worktree, repo.state_dir).ledger.branch)
-
-
 def _found(index: Index, row: Row) -> Found:
-    if index.tip is None:
-        raise NotFoundError("there is no ledger yet")
-    return Found(row.load(), index.tip, index.repository)
+    return Found(row, index.tip or "", index.repository)
 
 
 def _facts(record: Record) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,24 +20,24 @@ from gittrack.begin import (
     abandon,
     begin,
     check_seeds,
-    check_text,
     choose_experiment,
     declared_metrics,
+    stated,
 )
 from gittrack.capture.code import this_invocation
 from gittrack.errors import GittrackError, UsageError
 from gittrack.finish import commit, kept
 from gittrack.journal import Journal, StoredJournal
-from gittrack.record import Record, Role, Status, parse_time
+from gittrack.record import RUN_ID, Record, Role, Status, parse_time
 from gittrack.repository import Repository
 from gittrack.values import (
-    MAX_TEXT,
     check_metric_name,
-    check_name,
     check_step,
     flatten,
     metric_value,
-    to_value,
+    to_params,
+    to_tags,
+    without_secrets,
 )
 from gittrack.views import ParamsView, SummaryView
 
@@ -63,6 +65,7 @@ class Run:
         self._journal = journal
         self._joined = joined
         self._ended = False
+        self._ending = threading.RLock()
         self._names: dict[str, str] = {}
         self._params: dict[str, Any] = {}
         self._log_calls = 0
@@ -99,15 +102,17 @@ class Run:
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Record parameters. UsageError when one was logged before with another value."""
         journal = self._open("log_params")
-        if journal is None:
-            return
-        new = to_value(params, "params")
-        for key, value in new.items():
-            old = self._params.get(key, value)
-            if old != value or type(old) is not type(value):
-                raise UsageError(f"param {key!r} was logged before as {old!r}; it cannot become {value!r}")
+        new = to_params(params)
+        shown = without_secrets(new)
+        for key in new.keys() & self._params.keys():
+            old = without_secrets(self._params[key], key)
+            if old != shown[key] or type(old) is not type(shown[key]):
+                raise UsageError(
+                    f"param {key!r} was logged before as {old!r}; it cannot become {shown[key]!r}"
+                )
+        if journal is not None and new:
+            journal.event("p", shown)
         self._params.update(new)
-        journal.event("p", new)
 
     def set_tag(self, key: str, value: Any) -> None:
         """Set a tag; a later value replaces an earlier one."""
@@ -117,7 +122,7 @@ class Run:
         """Set several tags."""
         journal = self._open("set_tags")
         if journal is not None:
-            journal.event("t", {check_name(k, "tag"): to_value(str(v), f"tag {k}") for k, v in tags.items()})
+            journal.event("t", to_tags(tags))
 
     def set_seeds(self, seeds: Mapping[str, int]) -> None:
         """Record the seeds of single libraries or workers, by name."""
@@ -145,7 +150,9 @@ class Run:
         for key, value in metrics.items():
             name = names.get(key)
             if name is None:
-                name = names[key] = check_metric_name(key)
+                name = check_metric_name(key)
+                journal.new_metric(name)
+                names[key] = name
             # x - x is 0.0 for a finite float only
             row[name] = value if type(value) is float and value - value == 0.0 else metric_value(name, value)
         if step is None:
@@ -154,20 +161,19 @@ class Run:
             step = check_step(step)
         journal.append_row((monotonic() - self._t0, step, row))
         if journal.overflowing():
-            journal.flush()
+            journal.spill()
 
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Record metrics as W&B's ``log``: nested names joined by dots; without `step`, calls are counted."""
-        if step is None:
-            step = self._log_calls
+        step = self._log_calls if step is None else check_step(step)
         self._log_calls = step + 1
         self.log_metrics(flatten(values), step)
 
     def next_step(self) -> int:
         """Move on to the next step, as DVCLive's ``next_step``; the first step is 0."""
+        journal = self._open("next_step")
         if not self._counting:
             self._counting = True
-            journal = self._open("next_step")
             if journal is not None:
                 journal.event("n")
         self.step = 1 if self.step is None else self.step + 1
@@ -221,29 +227,41 @@ class Run:
     ) -> Record | None:
         """End the run and commit its record, which is returned (None for a joined or inactive run).
 
-        Raises LedgerError when the record cannot be committed; the journal then stays, and
-        `gittrack recover` commits it.
+        `failure` says why, as ``type`` and ``message``. Raises LedgerError (RepositoryError for a full
+        disk) when the record cannot be committed; the journal then stays, and `gittrack recover` commits it.
         """
-        journal = self._journal
-        if journal is None or self._repository is None or self._ended:
-            return self.record
+        said = exits.ending(status, failure)
+        with self._ending:
+            if not self._ended:
+                try:
+                    self._finish(*said)
+                except (GittrackError, OSError) as error:
+                    raise kept(error, self.id) from error
+                except Exception as bug:
+                    bug.add_note(f"The journal of run {self.id} is kept: gittrack recover commits it")
+                    raise
+        return self.record
+
+    def _finish(self, status: Status, failure: dict[str, str] | None) -> None:
+        from gittrack.capture.determinism import capture_determinism
+
+        journal, repository = self._journal, self._repository
+        if journal is not None:
+            flags = capture_determinism()
+            if flags:
+                journal.event("d", flags)
+            journal.event("x", status, failure, max(0.0, monotonic() - self._t0))
+            journal.close()  # if the disk is full, the run goes on, and can be finished later
+        self._leave()
+        if journal is not None and repository is not None and not self._joined:
+            self.record = commit(repository, StoredJournal(journal.folder))
+
+    def _leave(self) -> None:
+        """The run is not the active one any more."""
         self._ended = True
         if self in _active:
             _active.remove(self)
         exits.forget(self)
-        from gittrack.capture.determinism import capture_determinism
-
-        try:
-            flags = capture_determinism()
-            if flags:
-                journal.event("d", flags)
-            journal.event("x", status, dict(failure) if failure else None, monotonic() - self._t0)
-            journal.close()
-            if not self._joined:
-                self.record = commit(self._repository, StoredJournal(journal.folder))
-        except (GittrackError, OSError) as error:
-            raise kept(error, self.id) from error
-        return self.record
 
     def __enter__(self) -> Run:
         return self
@@ -257,7 +275,8 @@ class Run:
         except Exception as ours:
             if error is None:
                 raise
-            log.error("%s", ours)  # the training's own error goes on
+            # The training's own error goes on.
+            log.error("%s", ours, exc_info=None if isinstance(ours, GittrackError) else ours)
 
     def _open(self, verb: str) -> Journal | None:
         """The journal to write to; None where logging does nothing; UsageError after the end."""
@@ -268,10 +287,7 @@ class Run:
     def _abandon(self) -> None:
         """The run could not start: leave nothing behind, but for a run that `gittrack run` began."""
         journal, repository = self._journal, self._repository
-        self._ended = True
-        if self in _active:
-            _active.remove(self)
-        exits.forget(self)
+        self._leave()
         if journal is not None and repository is not None:
             if self._joined:
                 journal.close()
@@ -317,8 +333,6 @@ def start_run(
     Raises:
         GittrackError: the run could not be recorded at its end; nothing has been started.
     """
-    if not every_rank and _rank() != 0:
-        return Run(None, None)
     request = Request(
         experiment=experiment,
         name=name,
@@ -326,13 +340,17 @@ def start_run(
         seed=_seed(seed),
         seeds=seeds or {},
         params=params or {},
-        tags={k: str(v) for k, v in (tags or {}).items()},
+        tags=tags or {},
         parent=parent,
         base_models=base_models,
         dirty=dirty,
         image=image,
     )
-    run = _join(request) or _begin(request, repository)
+    if not every_rank and _rank() != 0:
+        run = Run(None, None)
+        run.log_params(request.params)
+    else:
+        run = _join(request, repository) or _begin(request, repository)
     _active.append(run)
     exits.watch(run)
     try:
@@ -350,12 +368,12 @@ def _begin(request: Request, where: str | Path | None) -> Run:
     repo = Repository.discover(where)
     config = load_cached(repo.worktree, repo.state_dir)
     outer = os.environ.get(RUN_VARIABLE)
-    if outer and request.parent is None:
+    if outer and request.parent is None and RUN_ID.match(Path(outer).name):
         from dataclasses import replace
 
         request = replace(request, parent=Path(outer).name)
     run = Run(repo, begin(repo, config, request, this_invocation()))
-    run._params.update(to_value(request.params, "params"))
+    run._params.update(to_params(request.params))
     try:
         run._store.log_declared(config, run.experiment)
     except BaseException:
@@ -364,34 +382,31 @@ def _begin(request: Request, where: str | Path | None) -> Run:
     return run
 
 
-def _join(request: Request) -> Run | None:
+def _join(request: Request, where: str | Path | None) -> Run | None:
     """The run that `gittrack run` has begun around this program, if this is the first to ask for it."""
-    folder = os.environ.get(RUN_VARIABLE)
-    if not folder or not Path(folder, "start.json").is_file():
+    folder = Path(os.environ.get(RUN_VARIABLE) or os.devnull)
+    if not (folder / "start.json").is_file():
         return None
-    journal = Journal(Path(folder))
-    if not journal.claim():
+    start = StoredJournal(folder).start
+    repo = Repository.discover(start["top"])
+    if where is not None and Repository.discover(where).common_dir != repo.common_dir:
         return None
     from gittrack.capture import describe_environment, write_environment
     from gittrack.config import load_cached
     from gittrack.record import to_dict
 
-    repo = Repository.discover(StoredJournal(journal.folder).start["top"])
-    start = StoredJournal(journal.folder).start
-    facts: dict[str, Any] = {}
-    for what in ("name", "hypothesis", "experiment", "seed"):
-        value = getattr(request, what)
-        if value is not None and what not in start["given"]:
-            facts[what] = value
-    if "experiment" in facts:
-        config = load_cached(repo.worktree, repo.state_dir)
-        facts["experiment"] = choose_experiment(facts["experiment"], config)
-        journal.event("c", declared_metrics(config, facts["experiment"]))
-    check_text(facts.get("name"), "name", 250)
-    check_text(facts.get("hypothesis"), "hypothesis", MAX_TEXT)
-    written, summary = write_environment(describe_environment(request.image))
-    journal.replace_environment(written)
+    facts = {k: v for k, v in stated(request).items() if v not in (None, []) and k not in start["given"]}
+    config = load_cached(repo.worktree, repo.state_dir)
+    if request.experiment is not None and "experiment" not in start["given"]:
+        facts["experiment"] = choose_experiment(request.experiment, config)
+    environment, summary = write_environment(describe_environment(request.image))
+    journal = Journal(folder)
+    if not journal.claim():
+        return None
+    journal.replace_environment(environment)
     journal.event("f", {**facts, "environment": to_dict(summary)})
+    if "experiment" in facts:
+        journal.event("c", declared_metrics(config, facts["experiment"]))
     run = Run(repo, journal, joined=True)
     run.experiment = facts.get("experiment", run.experiment)
     run._params.update(start["params"])
@@ -413,7 +428,7 @@ def _seed(given: int | None) -> int | None:
     if given is not None:
         return given
     text = os.environ.get("GITTRACK_SEED", "")
-    return int(text) if text.lstrip("-").isdigit() else None
+    return int(text) if re.fullmatch("-?[0-9]{1,40}", text) else None
 
 
 def active_run() -> Run | None:

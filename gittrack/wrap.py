@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 from gittrack import command, result_files
 from gittrack.artifacts import Store, relative_to_top
@@ -17,14 +19,15 @@ from gittrack.config import Config
 from gittrack.errors import GittrackError, UsageError
 from gittrack.finish import commit, kept
 from gittrack.journal import Journal, StoredJournal
-from gittrack.record import Record
+from gittrack.record import RUN_ID, Record, Role
 from gittrack.repository import Repository
+from gittrack.run import RUN_VARIABLE
 
 log = logging.getLogger("gittrack")
 
 SEED_VARIABLE = "GITTRACK_SEED"
-RUN_VARIABLE = "GITTRACK_RUN"
 PARAMS_VARIABLE = "GITTRACK_PARAMS"
+DEFAULT_METRICS = ("metrics.json", "dvclive")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,12 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
         *((str(repo.top / o.path), o.role) for o in [*config.outputs, *declared.outputs]),
     ]
     written = [relative_to_top(p, repo.top) for p in [*(p for p, _ in outputs), *job.metrics]]
-    request = replace(job.request, params=_params(job, cwd), exclude=[p for p in written if p])
+    request = replace(
+        job.request,
+        params=_params(job, cwd),
+        exclude=[p for p in written if p],
+        parent=job.request.parent or _outer_run(),
+    )
     _check_inputs(job)
     journal = begin(repo, config, request, command_invocation(job.command, cwd))
     try:
@@ -72,18 +80,17 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
         store.log_declared(config, experiment)
         for path, role in job.inputs:
             store.log_input(path, role)
+        program = command.Program(job.command, _environment(journal, request))
     except BaseException:
         abandon(repo, journal)
         raise
     began, started = time.time(), time.monotonic()
-    keep = job.console and config.capture.console
-    code = command.run_program(job.command, _environment(journal, request), journal, keep_console=keep)
+    code = program.run(journal if job.console and config.capture.console else None)
     complaints: list[str] = []
     record = None
     try:
+        _note_end(journal, code, time.monotonic() - started)
         complaints += _collect(store, journal, job, outputs, began, started)
-        status, failure = command.judge(code)
-        journal.event("x", status, failure, time.monotonic() - started)
         journal.close()
         record = commit(repo, StoredJournal(journal.folder))
     except (GittrackError, OSError) as error:
@@ -91,10 +98,27 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     return Outcome(command.exit_status(code), record, "; ".join(complaints))
 
 
+def _outer_run() -> str | None:
+    """The run around this one, when `gittrack run` is called inside another."""
+    name = Path(os.environ.get(RUN_VARIABLE, "")).name
+    return name if RUN_ID.match(name) else None
+
+
+def _note_end(journal: Journal, code: int, elapsed: float) -> None:
+    """Say how the program ended, in a file after that of a script which joined and spoke for itself.
+
+    Before anything else, so that a run whose outputs could not all be stored is not taken for a lost one.
+    """
+    status, failure = command.judge(code)
+    end = Journal(journal.folder)
+    end.event("x", status, failure, elapsed)
+    end.close()
+
+
 def _with_files(job: Job, cwd: Path) -> Job:
     """Without any file named, those that DVC projects have are read: params.yaml, metrics.json, dvclive/."""
     params = job.params or [name for name in ("params.yaml",) if (cwd / name).is_file()]
-    metrics = job.metrics or ["metrics.json", "dvclive"]
+    metrics = job.metrics or DEFAULT_METRICS
     return replace(job, params=params, metrics=metrics)
 
 
@@ -108,7 +132,10 @@ def _params(job: Job, cwd: Path) -> dict[str, object]:
 
 
 def _check_inputs(job: Job) -> None:
-    for path, _ in job.inputs:
+    roles = get_args(Role)
+    for path, role in job.inputs:
+        if role not in roles:
+            raise UsageError(f"{role!r} is no role of an input: use {', '.join(roles)}")
         if not Path(path).exists():
             raise UsageError(f"input {path} does not exist")
 
@@ -131,29 +158,37 @@ def _collect(
     """Metrics and outputs that the program wrote; what could not be read is said, and costs no run."""
     complaints = []
     for name in job.metrics:
-        path = Path(name)
-        named = path.exists() and _newest(path) >= began - 1
         try:
-            if named:
-                _log_metrics(journal, path, time.monotonic() - started)
-            elif name not in ("metrics.json", "dvclive"):
+            if _written_since(Path(name), began):
+                _log_metrics(journal, Path(name), time.monotonic() - started)
+            elif name not in DEFAULT_METRICS:
                 complaints.append(f"metrics file {name} was not written by this run")
-        except GittrackError as error:
+        except (GittrackError, OSError) as error:
             complaints.append(str(error))
     for name, role in outputs:
         try:
-            store.log_output(name, role)
-        except GittrackError as error:
+            if _written_since(Path(name), began):
+                store.log_output(name, role)
+            else:
+                complaints.append(f"output {name} was not written by this run")
+        except (GittrackError, OSError) as error:
             complaints.append(f"output {name}: {error}")
     return complaints
 
 
-def _newest(path: Path) -> float:
-    return max((p.stat().st_mtime for p in [path, *path.rglob("*")]), default=0.0)
+def _written_since(path: Path, began: float) -> bool:
+    """Whether anything of the file or folder is new; by ctime, as what is copied or moved in keeps its mtime.
+
+    A second of grace, for file systems with coarse clocks.
+    """
+    changed = (p.lstat().st_ctime for p in itertools.chain([path], path.rglob("*")))
+    return os.path.lexists(path) and any(moment >= began - 1 for moment in changed)
 
 
 def _log_metrics(journal: Journal, path: Path, elapsed: float) -> None:
     final, rows = result_files.read_metrics(path)
+    for name in dict.fromkeys(name for _, values in rows for name in values):
+        journal.new_metric(name)
     for step, values in rows:
         if values:
             journal.append_row((elapsed, step, values))

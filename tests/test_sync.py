@@ -43,7 +43,9 @@ def test_push_and_pull_carry_ledger_and_anchor(repository: Repository, hub: Path
     assert pull(theirs, "origin").before == theirs.state().tip
 
 
-def test_diverged_ledgers_merge_without_a_work_tree(repository: Repository, hub: Path, tmp_path: Path) -> None:
+def test_diverged_ledgers_merge_without_a_work_tree(
+    repository: Repository, hub: Path, tmp_path: Path
+) -> None:
     """A rejected push is fetched, merged and repeated; both sides' runs are on the remote, work trees untouched."""
     ours, theirs = Ledger(repository), clone(hub, tmp_path / "clone")
     for ledger, name in ((ours, "ours"), (theirs, "theirs")):

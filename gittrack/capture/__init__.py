@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gittrack.capture.code import Invocation, capture_code
 from gittrack.config import FILE, Config
+from gittrack.errors import NotFoundError
 from gittrack.record import Code, EnvironmentSummary, Lock
 from gittrack.repository import ObjectReader, Repository
 
@@ -54,6 +56,9 @@ def capture(
     )
     protocol = objects.get(f"{code.tree}:{FILE}")
     environment = describe_environment(image)
+    if other := _environment_of(invocation.program):
+        environment.pop("origins", None)
+        environment |= other
     locks, drift = _locks(repo, objects, config, invocation, code, environment["packages"])
     if drift:
         environment["drift"] = drift
@@ -72,6 +77,40 @@ def describe_environment(image: str | None = None) -> dict[str, Any]:
     from gittrack.capture.environment import capture_environment
 
     return capture_environment(image=image)
+
+
+def _environment_of(program: Path | None) -> dict[str, Any]:
+    """Interpreter and packages of the environment that `program` belongs to; nothing if that is our own."""
+    import re
+    import sys
+
+    from gittrack.capture.environment import packages_of
+
+    if program is None:
+        return {}
+    prefix = program.parent.parent
+    stated = prefix / "pyvenv.cfg"
+    is_conda = (prefix / "conda-meta").is_dir()
+    if not (is_conda or stated.is_file()) or prefix.resolve() == Path(sys.prefix).resolve():
+        return {}
+    try:
+        packages = packages_of(prefix)
+    except NotFoundError:
+        return {}  # an environment of another language
+    # `version = 3.11.7` in pyvenv.cfg, conda-meta/python-3.11.7-h955ad1f_0.json
+    text = stated.read_text("utf-8", "replace") if stated.is_file() else ""
+    text += "\n".join(path.name for path in prefix.glob("conda-meta/python-3*.json"))
+    version = re.search(r"(?m)^(?:version(?:_info)? *= *|python-)([0-9]+\.[0-9]+(?:\.[0-9]+)?)", text)
+    if version is None:
+        return {"packages": packages}
+    kind = re.search(r"(?m)^implementation *= *(\w+)", text)
+    python = {
+        "version": version[1],
+        "implementation": kind[1] if kind else "CPython",
+        "executable": program.name,
+        "prefix": "conda" if is_conda else "venv",
+    }
+    return {"python": python, "packages": packages}
 
 
 def write_environment(environment: dict[str, Any]) -> tuple[bytes, EnvironmentSummary]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import stat
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from gittrack.capture.secrets import scrub_arguments, strip_url
 from gittrack.errors import UsageError
 from gittrack.record import Code, LeftOut, Submodule, clean_text
 from gittrack.repository import Change, ObjectReader, Repository, Status
+from gittrack.scrub import scrub_arguments, strip_url
 
 LIVE = "refs/gittrack/live/"
 """Refs that keep the snapshots of unfinished runs from git's garbage collection."""
@@ -24,6 +27,8 @@ class Invocation:
     command: tuple[str, ...]
     cwd: Path
     entry: str | None = None
+    program: Path | None = None
+    """The executable, where it is another process than this one."""
 
 
 def this_invocation() -> Invocation:
@@ -39,9 +44,36 @@ def this_invocation() -> Invocation:
 
 
 def command_invocation(command: Sequence[str], cwd: Path) -> Invocation:
-    """A command that `gittrack run` is about to start; the entry is its first argument that is a file."""
-    entry = next((a for a in command[1:] if not a.startswith("-") and (cwd / a).is_file()), None)
-    return Invocation(tuple(command), cwd, entry)
+    """A command that `gittrack run` is about to start, and the script or module that it names."""
+    found = shutil.which(command[0])
+    program = cwd / found if found else None
+    return Invocation(tuple(command), cwd, _entry_of(command, cwd), program)
+
+
+# Their -m names a module; what else they are given first is the script.
+_LAUNCHER = re.compile(r"(?:python|pypy)[0-9.]*|torchrun|accelerate|deepspeed")
+
+
+def _entry_of(command: Sequence[str], cwd: Path) -> str | None:
+    """The program itself if it is the project's, else the first argument that is a module or a file."""
+    launched = False
+    for at, word in enumerate(command):
+        name = word.rpartition("/")[2]
+        if at == 0 and "/" in word and not _LAUNCHER.fullmatch(name) and _is_own_program(cwd / word):
+            return word
+        if launched and re.fullmatch(r"-[A-Za-z]*m", word):
+            return next(iter(command[at + 1 :]), None)
+        if launched and re.fullmatch(r"-[A-Za-z]*c", word):
+            return None
+        launched = launched or bool(_LAUNCHER.fullmatch(name))
+        if at > 0 and not word.startswith("-") and (cwd / word).is_file():
+            return word
+    return None
+
+
+def _is_own_program(path: Path) -> bool:
+    """A script or binary of its own, not a tool of a virtual environment."""
+    return path.is_file() and not (path.parent.parent / "pyvenv.cfg").exists()
 
 
 def capture_code(
@@ -59,7 +91,7 @@ def capture_code(
     A dirty tree becomes a snapshot commit under a temporary ref, unless `policy` is
     ``refuse`` (UsageError). `exclude`: outputs and metrics of the run (paths from the
     top), which count neither as dirty nor as code. One git process when clean (besides
-    `objects`), five when dirty.
+    `objects`), five when dirty (six with deleted files, or staged ones that stay out).
     """
     status = repo.status() if repo.worktree else _bare_status(repo)
     changes = [c for c in status.changes if not _excluded(c.path, exclude)]
@@ -81,7 +113,8 @@ def capture_code(
     )
     if status.commit and not changes:
         return code
-    return _snapshot(repo, code, changes, run_id, max_file_bytes)
+    unmake = [c for c in status.changes if _excluded(c.path, exclude)]
+    return _snapshot(repo, code, changes, unmake, run_id, max_file_bytes)
 
 
 def _bare_status(repo: Repository) -> Status:
@@ -93,16 +126,29 @@ def _excluded(path: str, exclude: Sequence[str]) -> bool:
     return any(path == e or path.startswith(e + "/") for e in exclude)
 
 
-def _snapshot(repo: Repository, code: Code, changes: Sequence[Change], run_id: str, limit: int) -> Code:
+def _snapshot(
+    repo: Repository,
+    code: Code,
+    changes: Sequence[Change],
+    excluded: Sequence[Change],
+    run_id: str,
+    limit: int,
+) -> Code:
     kept: list[str] = []
+    gone: list[str] = []
+    as_committed = list(excluded)
     left_out: list[LeftOut] = []
     for change in changes:
         reason, size = _why_left_out(repo.top / change.path, change, limit)
         if reason:
             left_out.append(LeftOut(path=clean_text(change.path), size=size, reason=reason))
+            as_committed.append(change)
+        elif change.state[1:] == "D":
+            gone.append(change.path)
         else:
             kept.append(change.path)
-    tree = repo.snapshot_tree(kept) if repo.worktree else _empty_tree(repo)
+    entries = dict.fromkeys(gone, "") | {c.path: c.head for c in as_committed if c.state[0] not in ".?"}
+    tree = repo.snapshot_tree(kept, entries) if repo.worktree else _empty_tree(repo)
     parents = [code.commit] if code.commit else []
     message = f"gittrack snapshot for run {run_id}\n\nUncommitted changes as they stood when the run started."
     commit = repo.commit_object(tree, parents, message, repo.identity())
@@ -119,6 +165,14 @@ def _empty_tree(repo: Repository) -> str:
     )
 
 
+# By their names alone: what git has never been given must not reach a remote inside a snapshot.
+_CREDENTIALS = re.compile(
+    r"\.env(?:\.(?!example|sample|template|dist|defaults?).+)?|[._]netrc|\.pypirc|\.git-credentials|\.htpasswd"
+    r"|id_(?:rsa|dsa|ecdsa|ed25519)|.+\.(?:pem|key|p12|pfx|jks|keystore)|kaggle\.json|credentials(?:\.json)?"
+    r"|(?:client[-_]secret|service[-_]account).*\.json"
+)
+
+
 def _why_left_out(path: Path, change: Change, limit: int) -> tuple[str, int]:
     """Why a changed file cannot be in the snapshot (empty when it can), and its size in bytes."""
     if change.submodule is not None:
@@ -129,8 +183,12 @@ def _why_left_out(path: Path, change: Change, limit: int) -> tuple[str, int]:
         info = path.lstat()
     except OSError:
         return "", 0  # deleted: the snapshot says so
+    if not (stat.S_ISREG(info.st_mode) or stat.S_ISLNK(info.st_mode) or stat.S_ISDIR(info.st_mode)):
+        return "neither a file nor a link", 0
     if info.st_size > limit:
         return f"larger than {limit} bytes", info.st_size
+    if change.state == "?" and _CREDENTIALS.fullmatch(path.name.lower()):
+        return "may hold credentials", info.st_size
     if not path.is_symlink() and not os.access(path, os.R_OK):
         return "not readable", info.st_size
     return "", info.st_size
@@ -167,20 +225,22 @@ def _submodules(
         return ()
     listed = repo.git("ls-tree", "-r", "-z", "--full-tree", tree, doing="list submodules")
     changed = {c.path: c for c in status.changes if c.submodule}
-    found = []
+    recorded: dict[str, str | None] = {path: None for path, c in changed.items() if c.state[0] == "A"}
     for row in os.fsdecode(listed).split("\0"):
         meta, _, path = row.partition("\t")
         if meta.startswith("160000 "):
-            found.append(_submodule(repo.worktree, path, meta.split(" ")[2], changed.get(path)))
-    return tuple(found)
+            recorded[path] = meta.split(" ")[2]
+    return tuple(
+        _submodule(repo.worktree, path, oid, changed.get(path)) for path, oid in sorted(recorded.items())
+    )
 
 
-def _submodule(top: Path, path: str, recorded: str, change: Change | None) -> Submodule:
+def _submodule(top: Path, path: str, recorded: str | None, change: Change | None) -> Submodule:
     folder = top / PurePosixPath(path)
     if not (folder / ".git").exists():
         return Submodule(path=clean_text(path), recorded=recorded)
     flags = change.submodule if change and change.submodule else "S..."
-    commit = Repository.discover(folder).resolve("HEAD") if flags[1] == "C" else recorded
+    commit = Repository.discover(folder).resolve("HEAD") if change else recorded
     return Submodule(
         path=clean_text(path),
         commit=commit,

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gittrack.capture.secrets import scrub_text
+from gittrack.scrub import scrub_text
 from gittrack.record import Value, clean_text
 
 VARIABLES = (

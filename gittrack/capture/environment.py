@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.capture import determinism, hardware
-from gittrack.capture.secrets import scrub_text, strip_url
+from gittrack.scrub import scrub_text, strip_url
 from gittrack.errors import NotFoundError, UsageError
 from gittrack.record import EnvironmentSummary, clean_text
 

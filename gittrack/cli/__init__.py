@@ -1,7 +1,8 @@
 """The command line: `main` finds the verb, loads its file alone, and turns errors into lines and exit codes.
 
 Exit codes are those of ``docs/exit-codes.md``: 0, 2 and 5 as the error says, 3 for a bug in
-gittrack, 130 when interrupted, 1 when the reader of a pipe went away; a verb may end with others by raising `typer.Exit`.
+gittrack, 130 when interrupted, 1 when the reader of a pipe went away; a verb may end with
+others by raising `typer.Exit`.
 """
 
 from __future__ import annotations

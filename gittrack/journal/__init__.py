@@ -20,16 +20,20 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import logging
 import os
 import shutil
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gittrack.errors import RecordError, RepositoryError
+from gittrack.errors import RecordError, RepositoryError, UsageError
+from gittrack.journal.allowance import Allowance
 from gittrack.journal.owner import current_owner, is_alive
+
+log = logging.getLogger("gittrack")
 
 FLUSH_EVERY_S = 0.5
 BUFFER_POINTS = 20_000
@@ -52,18 +56,37 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._rows: deque[Row] = deque()
+        self._row_limit = BUFFER_POINTS
+        self._events: list[list[Any]] = []
+        self._allowance = Allowance()
         self._lock = threading.Lock()
         self._file: int | None = None
+        self._closed = self._in_trouble = False
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
-        self.append_row = self._rows.append
+        self.append_row: Callable[[Row], None] = self._rows.append
 
     # --- making one ------------------------------------------------------------------------
 
     @classmethod
-    def create(cls, state_dir: Path, run_id: str, start: Mapping[str, Any], environment: bytes) -> Journal:
-        """Put a run on disk. It appears whole or not at all."""
+    def create(
+        cls,
+        state_dir: Path,
+        run_id: str,
+        start: Mapping[str, Any],
+        environment: bytes,
+        events: Sequence[list[Any]] = (),
+    ) -> Journal:
+        """Put a run on disk, with its first events. It appears whole or not at all.
+
+        UsageError when the schema of a record does not allow what it would say.
+        """
+        allowance = Allowance()
+        allowance.declare(start["metrics"])
+        allowance.admit_start(start["record"])
+        for kind, *content in events:
+            allowance.admit(kind, content)
         home = journals_dir(state_dir)
         draft = home / f".new-{os.getpid()}-{run_id}"
         try:
@@ -71,6 +94,7 @@ class Journal:
             _write_json(draft / "start.json", start)
             _write_owner(draft)
             (draft / "environment.yaml").write_bytes(environment)
+            (draft / f"events-000-{os.getpid()}.jsonl").write_bytes(_lines(events))
             (draft / "reserve").write_bytes(os.urandom(RESERVE_BYTES))
             draft.rename(home / run_id)
         except OSError as error:
@@ -78,7 +102,9 @@ class Journal:
             raise RepositoryError(
                 f"cannot write the journal of the run in {home}: {error.strerror}"
             ) from error
-        return cls(home / run_id)
+        journal = cls(home / run_id)
+        journal._allowance = allowance
+        return journal
 
     def claim(self) -> bool:
         """Whether this process is the first to join the run (under `gittrack run`); it then owns it too."""
@@ -87,15 +113,28 @@ class Journal:
         except FileExistsError:
             return False
         _write_owner(self.folder)
+        self._allowance.declare(StoredJournal(self.folder).start["metrics"])
         return True
 
     # --- writing ---------------------------------------------------------------------------
 
     def event(self, kind: str, *content: Any) -> None:
-        """Append one event, on disk when this returns. Metric rows logged before it come first."""
+        """Append one event, on disk when this returns. Metric rows logged before it come first.
+
+        UsageError, and nothing is appended, when it would not fit into the record. While the disk
+        is full it is kept in memory, and so it is tried again until `close`.
+        """
         with self._lock:
-            self._drain()
-            self._write([[kind, *content]])
+            if self._closed:
+                raise _over(self.folder.name)
+            self._allowance.admit(kind, content)
+            self._events.append([kind, *content])
+            self._try_drain()
+
+    def new_metric(self, name: str) -> None:
+        """Ask before the first row with this metric. UsageError when the record has no room for it."""
+        with self._lock:
+            self._allowance.admit_metric(name)
 
     def keep_flushing(self) -> None:
         """Start the thread that writes metric rows out at least once a second."""
@@ -104,55 +143,65 @@ class Journal:
             self._thread.start()
 
     def flush(self) -> None:
-        """Write out the metric rows logged so far. Raises OSError; rows that failed stay queued."""
+        """Write out what was logged so far. Raises OSError; what could not be written stays queued."""
         with self._lock:
             self._drain()
 
     def overflowing(self) -> bool:
-        return len(self._rows) > BUFFER_POINTS
+        return len(self._rows) > self._row_limit
+
+    def spill(self) -> None:
+        """Write rows out because there are many; keep them for later where that fails."""
+        with self._lock:
+            self._try_drain()
+            self._row_limit = BUFFER_POINTS + 2 * len(self._rows)
 
     def close(self) -> None:
-        """Flush and let go of the file; the journal stays on disk."""
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        """Flush and let go of the file; the journal stays on disk. Raises OSError, and stays open then."""
         with self._lock:
-            try:
-                self._drain()
-            finally:
-                if self._file is not None:
-                    os.close(self._file)
-                    self._file = None
+            self._drain()
+            self._closed = True
+            self.append_row = self._refuse_row
+            self._drain()  # rows of other threads that came in between
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
+        self._wake.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _refuse_row(self, row: Row) -> None:
+        raise _over(self.folder.name)
 
     def _flush_loop(self) -> None:
         while not self._wake.wait(FLUSH_EVERY_S):
-            try:
-                self.flush()
-            except OSError as error:
-                import logging
+            with self._lock:
+                self._try_drain()
 
-                logging.getLogger("gittrack").warning(
-                    "cannot write to the journal (%s); points are kept in memory and tried again",
-                    error.strerror,
+    def _try_drain(self) -> None:
+        """Training goes on when the disk is full: complain once, and try again."""
+        try:
+            self._drain()
+        except OSError as error:
+            if not self._in_trouble:
+                log.warning(
+                    "cannot write to the journal (%s): kept in memory and tried again", error.strerror
                 )
+            self._in_trouble = True
+        else:
+            self._in_trouble = False
 
     def _drain(self) -> None:
-        count = len(self._rows)
-        if not count:
+        rows, events = list(self._rows.copy()), self._events
+        points = [["m", rows[at : at + 1000]] for at in range(0, len(rows), 1000)]
+        if not points and not events:
             return
-        rows = [self._rows.popleft() for _ in range(count)]
-        try:
-            self._write([["m", rows[at : at + 1000]] for at in range(0, count, 1000)])
-        except OSError:
-            self._rows.extendleft(reversed(rows))
-            raise
+        self._write(_lines([*points, *events]))
+        self._events = []
+        for _ in rows:
+            self._rows.popleft()
 
-    def _write(self, events: list[list[Any]]) -> None:
-        """Append whole lines or nothing, so that a full disk leaves no torn line in the middle."""
-        import orjson
-
-        data = b"".join(orjson.dumps(event) + b"\n" for event in events)
+    def _write(self, data: bytes) -> None:
         try:
             self._append(data)
         except OSError as error:
@@ -163,6 +212,7 @@ class Journal:
             self._append(data)
 
     def _append(self, data: bytes) -> None:
+        """Whole lines or nothing, so that neither a full disk nor Ctrl-C leaves a torn line in the middle."""
         if self._file is None:
             path = self.folder / f"events-{_event_files(self.folder):03d}-{self._pid}.jsonl"
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
@@ -171,7 +221,7 @@ class Journal:
         try:
             while done < len(data):
                 done += os.write(self._file, data[done:] if done else data)
-        except OSError:
+        except BaseException:
             os.ftruncate(self._file, before)
             raise
 
@@ -225,12 +275,13 @@ class StoredJournal:
         """All events, each process's in its own order; a line torn by a crash ends its file."""
         import orjson
 
+        points = b'["m",'
         for path in sorted(self.folder.glob("events-*.jsonl")):
             with path.open("rb") as lines:
                 for line in lines:
                     try:
-                        event = orjson.loads(line)
-                    except orjson.JSONDecodeError:
+                        event = orjson.loads(line) if line.startswith(points) else json.loads(line)
+                    except ValueError:
                         break
                     yield event
 
@@ -272,6 +323,18 @@ def _clear_draft(folder: Path) -> None:
     pid = folder.name.split("-")[1]
     if not Path(f"/proc/{pid}").exists() or not Path("/proc/self").exists():
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _over(run_id: str) -> UsageError:
+    return UsageError(f"run {run_id} has ended; start another with gittrack.start_run()")
+
+
+def _lines(events: Sequence[list[Any]]) -> bytes:
+    import orjson
+
+    # orjson is fast and has no whole numbers above 64 bits; only params and seeds may need these.
+    lines = [orjson.dumps(e) if e[0] == "m" else json.dumps(e, ensure_ascii=False).encode() for e in events]
+    return b"".join(line + b"\n" for line in lines)
 
 
 def _write_owner(folder: Path) -> None:

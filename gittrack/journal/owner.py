@@ -13,13 +13,21 @@ from typing import Any
 def current_owner() -> dict[str, Any]:
     """This process, told apart from a later one with the same pid and from one on another host."""
     pid = os.getpid()
-    return {"pid": pid, "started": _start_time(pid), "boot": _boot_id(), "host": socket.gethostname()}
+    return {
+        "pid": pid,
+        "started": _start_time(pid),
+        "boot": _boot_id(),
+        "host": socket.gethostname(),
+        "namespace": _namespace(),
+    }
 
 
 def is_alive(owner: Mapping[str, Any]) -> bool | None:
     """Whether the owner still runs; None when this host cannot tell (the owner is on another)."""
     if owner.get("boot") != _boot_id():
         return None if owner.get("host") != socket.gethostname() else False
+    if owner.get("namespace") != _namespace():
+        return None  # another container on this machine: the same pid there is another process
     pid = owner.get("pid")
     if not isinstance(pid, int):
         return False
@@ -35,6 +43,14 @@ def _boot_id() -> str:
         import psutil  # not Linux: psutil comes with DVC
 
         return str(int(psutil.boot_time()))
+
+
+def _namespace() -> str | None:
+    """Which set of pids this process sees; None where there is only one."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return None
 
 
 def _start_time(pid: int) -> str | None:

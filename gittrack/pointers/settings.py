@@ -97,7 +97,7 @@ def ledger_config(top: Path) -> bytes:
 
 
 def _public(remote: dict[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
-    from gittrack.capture.secrets import strip_url
+    from gittrack.scrub import strip_url
 
     over_ssh = str(remote.get("url")).startswith(("ssh://", "sftp://"))
     for key in sorted(remote):

@@ -208,6 +208,6 @@ def _quiet() -> Iterator[list[str]]:
 
 
 def _one_line(error: BaseException) -> str:
-    from gittrack.capture.secrets import scrub_text
+    from gittrack.scrub import scrub_text
 
     return scrub_text(" ".join(str(error).split()), os.environ) or type(error).__name__

@@ -2,8 +2,7 @@
 
 Parameters have a column when they differ between two runs of one experiment that are shown,
 or when a single run is; differences between experiments would fill the table and say nothing.
-`Choice.only_changed` asks the same of every other column but the run's id, age and metrics'
-neighbours: a column that says the same of all runs goes.
+`Choice.only_changed` leaves out every column, but id and age, that says the same of all runs.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ def terminal(
     facts = sum(1 for c in shown if "." not in c.name and c.name not in ("seed", "hypothesis"))
     lines = [_line(row, at, shown, precision, columns) for at, row in enumerate(rows)]
     prose = bool(shown) and shown[-1].name == "hypothesis"
-    header = [c.label for c in shown] + ([] if prose else [""])
+    header = [text.cut(text.one_line(c.label), _LONGEST_VALUE) for c in shown] + ([] if prose else [""])
     laid, left_out = layout(header, lines, paint, columns=columns, fixed=min(facts, 3))
     if left_out:
         more = f"{left_out} columns left out: a wider terminal, --md, --csv or --json shows them"
@@ -76,9 +75,9 @@ def terminal(
 def as_markdown(rows: Sequence[Row], choice: Choice, now: float | None = None) -> str:
     """The same table as Markdown, with full ids; a damaged record's fault is under ``hypothesis``."""
     names = {row.id: row.id for row in rows}
-    ending = [Column(c.label, c.name, tuple(r.fault or v for r, v in zip(rows, c.values, strict=True)))
-              if c.name == "hypothesis" else c for c in _ending(rows)]  # fmt: skip
-    shown = _chosen(rows, [*_facts(rows, names, now), *_measured(rows, choice), *ending], choice)
+    shown = _chosen(
+        rows, [*_facts(rows, names, now), *_measured(rows, choice), *_ending(rows, faults=True)], choice
+    )
     precision = 5 if choice.precision is None else choice.precision
     return markdown([c.label for c in shown], zip(*(c.values for c in shown), strict=True), precision)
 
@@ -146,10 +145,11 @@ def _measured(rows: Sequence[Row], choice: Choice) -> list[Column]:
     return _apart([*metrics, *params])
 
 
-def _ending(rows: Sequence[Row]) -> list[Column]:
+def _ending(rows: Sequence[Row], *, faults: bool = False) -> list[Column]:
+    said = tuple((row.fault if faults else None) or row.hypothesis for row in rows)
     columns = [
         Column("seed", "seed", tuple(row.seed for row in rows)),
-        Column("hypothesis", "hypothesis", tuple(row.hypothesis for row in rows)),
+        Column("hypothesis", "hypothesis", said),
     ]
     return [c for c in columns if any(v is not None for v in c.values)]
 

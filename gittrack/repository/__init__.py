@@ -35,8 +35,8 @@ class Change:
     state: str
     submodule: str | None = None
     """git's four letters ``S<c><m><u>`` for a submodule."""
-    recorded: str | None = None
-    """For a submodule, the commit in HEAD's tree."""
+    head: str = ""
+    """Mode and id in HEAD's tree, such as ``100644 <oid>``; empty where HEAD has no such path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +187,10 @@ class Repository:
             elif line.startswith("1 "):
                 f = line.split(" ", 8)
                 inside = f[2] if f[2] != "N..." else None
-                changes.append(Change(f[8], f[1], inside, f[6] if inside else None))
+                changes.append(Change(f[8], f[1], inside, "" if f[3] == "000000" else f"{f[3]} {f[6]}"))
             elif line.startswith("u "):
-                changes.append(Change(line.split(" ", 10)[10], "UU"))
+                f = line.split(" ", 10)
+                changes.append(Change(f[10], "UU", head="" if f[4] == "000000" else f"{f[4]} {f[8]}"))
             elif line.startswith("? "):
                 changes.append(Change(line[2:], "?"))
         return Status(commit, branch, tuple(changes))
@@ -304,20 +305,29 @@ class Repository:
         return self.run("-c", "core.filesRefLockTimeout=3000", "-c", "core.packedRefsTimeout=5000",
                         "update-ref", "--stdin", data=script.encode())  # fmt: skip
 
-    def snapshot_tree(self, paths: Sequence[str]) -> str:
+    def snapshot_tree(self, paths: Sequence[str], entries: Mapping[str, str]) -> str:
         """The tree of the index with the work tree's state of `paths`, through a temporary index.
 
-        The user's own index is copied, never written. Two processes.
+        `entries` are put in as they are said (``<mode> <oid>``, empty: taken out). The
+        user's own index is copied, never written. Two processes, three with `entries`.
         """
         temporary = self.state_dir / "tmp" / f"index-{os.getpid()}-{secrets.token_hex(4)}"
         temporary.parent.mkdir(parents=True, exist_ok=True)
         try:
             if (self.git_dir / "index").exists():
-                shutil.copyfile(self.git_dir / "index", temporary)
+                # With its time: by that git knows which entries were too fresh to be told apart by stat.
+                shutil.copy2(self.git_dir / "index", temporary)
             env = {"GIT_INDEX_FILE": str(temporary)}
+            # A split index would put its shared half beside the user's own.
+            plain = ("core.safecrlf=false", "core.splitIndex=false", "core.fsmonitor=false")
+            update = (*(word for setting in plain for word in ("-c", setting)), "update-index", "-z")
+            if entries:
+                lines = (f"{entry or f'0 {self.null_oid}'}\t{path}\0" for path, entry in entries.items())
+                self.git(*update, "--index-info", doing="keep the uncommitted changes",
+                         data=os.fsencode("".join(lines)), env=env)  # fmt: skip
             listed = b"".join(os.fsencode(p) + b"\0" for p in paths)
-            self.git("-c", "core.safecrlf=false", "update-index", "--add", "--remove", "-z", "--stdin",
-                     doing="keep the uncommitted changes", data=listed, env=env)  # fmt: skip
+            self.git(*update, "--add", "--remove", "--stdin", doing="keep the uncommitted changes",
+                     data=listed, env=env)  # fmt: skip
             return self.git("write-tree", doing="keep the uncommitted changes", env=env).decode().strip()
         finally:
             temporary.unlink(missing_ok=True)

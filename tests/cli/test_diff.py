@@ -21,10 +21,13 @@ Capture = pytest.CaptureFixture[str]
 
 
 def environment(**packages: str) -> bytes:
-    return write_yaml({
-        "schema": "gittrack/environment/1", "os": {"name": "Linux", "kernel": packages.pop("kernel", "6.1")},
-        "packages": packages,
-    })  # fmt: skip
+    return write_yaml(
+        {
+            "schema": "gittrack/environment/1",
+            "os": {"name": "Linux", "kernel": packages.pop("kernel", "6.1")},
+            "packages": packages,
+        }
+    )
 
 
 def trees(project: Path) -> tuple[Code, Code]:
@@ -57,17 +60,40 @@ def pair(repo: Repository, project: Path) -> tuple[Record, Record]:
         return (Lock(path="uv.lock", kind="uv", sha256=digit * 64, pins="hashed"),)
 
     a = make_record(
-        0, code=one, params={"lr": 0.1, "same": 1, "model": {"depth": 2}}, seed=1, data=data("a"), locks=lock("c"),
-        metrics={"acc": Metric(value=0.8, **up), "loss": Metric(value=2.0, **down), "n": 5, "bad": Metric(status="nan")},
-    )  # fmt: skip
+        0,
+        code=one,
+        params={"lr": 0.1, "same": 1, "model": {"depth": 2}},
+        seed=1,
+        data=data("a"),
+        locks=lock("c"),
+        metrics={
+            "acc": Metric(value=0.8, **up),
+            "loss": Metric(value=2.0, **down),
+            "n": 5,
+            "bad": Metric(status="nan"),
+        },
+    )
     b = make_record(
-        1, code=two, params={"lr": 0.2, "same": 1, "new": "x"}, seed=2, data=data("b"), locks=lock("d"),
-        metrics={"acc": Metric(value=0.9, **up), "loss": Metric(value=2.5, **down), "n": 5, "bad": Metric(value=1)},
-    )  # fmt: skip
-    commit_files(repo, {
-        **files_of(a, environment_yaml=environment(numpy="1.0", scipy="2.0")),
-        **files_of(b, environment_yaml=environment(numpy="1.1", pandas="3.0", scipy="2.0", kernel="6.2")),
-    })  # fmt: skip
+        1,
+        code=two,
+        params={"lr": 0.2, "same": 1, "new": "x"},
+        seed=2,
+        data=data("b"),
+        locks=lock("d"),
+        metrics={
+            "acc": Metric(value=0.9, **up),
+            "loss": Metric(value=2.5, **down),
+            "n": 5,
+            "bad": Metric(value=1),
+        },
+    )
+    commit_files(
+        repo,
+        {
+            **files_of(a, environment_yaml=environment(numpy="1.0", scipy="2.0")),
+            **files_of(b, environment_yaml=environment(numpy="1.1", pandas="3.0", scipy="2.0", kernel="6.2")),
+        },
+    )
     return a, b
 
 
@@ -80,12 +106,22 @@ def test_everything_that_differs(pair: tuple[Record, Record], capfd: Capture) ->
     """Each section names what differs, with both values; what is equal is left out."""
     out = diff(capfd, "latest~1", "latest")
     for line in (
-        r"    lr +0.1 → 0.2", r"    model.depth +2 +→ —", r"    new +— +→ x", r"    seed +1 +→ 2",
-        r"    acc +0.8 → 0.9 +\+0.1 \(\+12.5 %\) better", r"    loss +2.0 → 2.5 +\+0.5 \(\+25 %\) worse",
-        r"    bad +nan → 1", r"    d.csv \(train\) +a{12} → b{12}", r"    uv.lock +c{12} \(uv, pins hashed\) → d{12} .*",
-        r"    numpy +1.0 → 1.1", r"    pandas +— +→ 3.0", r"    os.kernel +6.1 → 6.2",
-        r"    D old.py", r"    A new.py", r"    M train.py",
-    ):  # fmt: skip
+        r"    lr +0.1 → 0.2",
+        r"    model.depth +2 +→ —",
+        r"    new +— +→ x",
+        r"    seed +1 +→ 2",
+        r"    acc +0.8 → 0.9 +\+0.1 \(\+12.5 %\) better",
+        r"    loss +2.0 → 2.5 +\+0.5 \(\+25 %\) worse",
+        r"    bad +nan → 1",
+        r"    d.csv \(train\) +a{12} → b{12}",
+        r"    uv.lock +c{12} \(uv, pins hashed\) → d{12} .*",
+        r"    numpy +1.0 → 1.1",
+        r"    pandas +— +→ 3.0",
+        r"    os.kernel +6.1 → 6.2",
+        r"    D old.py",
+        r"    A new.py",
+        r"    M train.py",
+    ):
         assert re.search(f"^{line}$", out, re.MULTILINE), line
     assert not re.search(r"^    (same|scipy|n) ", out, re.MULTILINE)
     assert re.search(r"^    scipy +2.0 += 2.0$", diff(capfd, "latest~1", "--all"), re.MULTILINE)
@@ -95,8 +131,10 @@ def test_json(pair: tuple[Record, Record], capfd: Capture) -> None:
     """--json has the values themselves."""
     plain = json.loads(diff(capfd, "latest~1", "latest", "--json"))
     assert plain["params"] == {
-        "lr": {"a": 0.1, "b": 0.2}, "model.depth": {"a": 2, "b": None}, "new": {"a": None, "b": "x"},
-    }  # fmt: skip
+        "lr": {"a": 0.1, "b": 0.2},
+        "model.depth": {"a": 2, "b": None},
+        "new": {"a": None, "b": "x"},
+    }
     assert plain["metrics"]["acc"]["verdict"] == "better"
     assert plain["metrics"]["bad"] == {"a": "nan", "b": 1}
     assert plain["code"] == [

@@ -50,27 +50,72 @@ def show(capfd: Capture) -> Show:
 def full(**changes: object) -> Record:
     """A record with something in every section."""
     facts: dict[str, object] = {
-        "name": "base", "status": "failed", "failure": Failure(type="ValueError", message="no\ndata"), "seed": 7,
-        "seeds": {"numpy": 8}, "hypothesis": "Deeper nets\ngeneralise better.", "tags": {"team": "vision"},
-        "params": {"lr": 0.001, "model": {"depth": 3, "wide": True}}, "determinism": {"torch": {"deterministic": True}},
-        "metrics": {"acc": Metric(value=0.9123456789, step=3, split="test", direction="maximize"),
-                    "loss": Metric(status="nan", unit="nats", direction="minimize")},
-        "code": Code(commit="1" * 40, tree="2" * 40, branch="main", dirty=True, snapshot="5" * 40,
-                     remote="https://example.org/x.git", command=("python", "train it.py"), cwd="src", entry="train it.py",
-                     submodules=(Submodule(path="lib", commit="6" * 40, dirty=True),),
-                     left_out=(LeftOut(path="big.bin", size=20_000_000, reason="larger than 10 MB"),)),
-        "data": (DataInput(path="data/train.csv", role="train", source="dvc", md5="7" * 32, hash="md5", sha256="8" * 64,
-                           size=1234, pointer="inputs/data/train.csv.dvc", differs_from="data/train.csv.dvc"),),
-        "locks": (Lock(path="uv.lock", kind="uv", sha256="9" * 64, pins="hashed",
-                       installed=Installed(same=3, differs=1, missing=0)),),
-        "environment": EnvironmentSummary(sha256="3" * 64, python="3.11.2", os="Linux", cpu="EPYC", gpus=("H100",)),
-        "outputs": (Output(path="model.pkl", role="model", pointer="outputs/model.pkl.dvc", md5="a" * 32, sha256="b" * 64,
-                           size=5),),
+        "name": "base",
+        "status": "failed",
+        "failure": Failure(type="ValueError", message="no\ndata"),
+        "seed": 7,
+        "seeds": {"numpy": 8},
+        "hypothesis": "Deeper nets\ngeneralise better.",
+        "tags": {"team": "vision"},
+        "params": {"lr": 0.001, "model": {"depth": 3, "wide": True}},
+        "determinism": {"torch": {"deterministic": True}},
+        "metrics": {
+            "acc": Metric(value=0.9123456789, step=3, split="test", direction="maximize"),
+            "loss": Metric(status="nan", unit="nats", direction="minimize"),
+        },
+        "code": Code(
+            commit="1" * 40,
+            tree="2" * 40,
+            branch="main",
+            dirty=True,
+            snapshot="5" * 40,
+            remote="https://example.org/x.git",
+            command=("python", "train it.py"),
+            cwd="src",
+            entry="train it.py",
+            submodules=(Submodule(path="lib", commit="6" * 40, dirty=True),),
+            left_out=(LeftOut(path="big.bin", size=20_000_000, reason="larger than 10 MB"),),
+        ),
+        "data": (
+            DataInput(
+                path="data/train.csv",
+                role="train",
+                source="dvc",
+                md5="7" * 32,
+                hash="md5",
+                sha256="8" * 64,
+                size=1234,
+                pointer="inputs/data/train.csv.dvc",
+                differs_from="data/train.csv.dvc",
+            ),
+        ),
+        "locks": (
+            Lock(
+                path="uv.lock",
+                kind="uv",
+                sha256="9" * 64,
+                pins="hashed",
+                installed=Installed(same=3, differs=1, missing=0),
+            ),
+        ),
+        "environment": EnvironmentSummary(
+            sha256="3" * 64, python="3.11.2", os="Linux", cpu="EPYC", gpus=("H100",)
+        ),
+        "outputs": (
+            Output(
+                path="model.pkl",
+                role="model",
+                pointer="outputs/model.pkl.dvc",
+                md5="a" * 32,
+                sha256="b" * 64,
+                size=5,
+            ),
+        ),
         "series": Series(rows=4, columns=("step", "time", "acc", "loss"), sha256="c" * 64),
         "console": Console(sha256="d" * 64, size=10, truncated=True),
         "base_models": (BaseModel(name="bert", revision="v1", modification="fine-tuned"),),
         "reproduces": "20261121-000000-abcdef",
-    }  # fmt: skip
+    }
     return make_record(0, **{**facts, **changes})
 
 
@@ -82,23 +127,53 @@ def test_every_section(repo: Repository, show: Show) -> None:
     commit_files(repo, files_of(full(), metrics_csv=SERIES, console_txt=b"epoch 1\nepoch 2\x1b[2J\n"))
     out = show()
     titles = re.findall(r"^([A-Z][a-z ]+)\b", out, re.MULTILINE)
-    assert titles == ["Parameters", "Seeds", "Metrics", "Tags", "Code", "Data", "Base models", "Locks", "Environment",
-                      "Determinism", "Outputs", "Series", "Provenance", "Console"]  # fmt: skip
+    assert titles == [
+        "Parameters",
+        "Seeds",
+        "Metrics",
+        "Tags",
+        "Code",
+        "Data",
+        "Base models",
+        "Locks",
+        "Environment",
+        "Determinism",
+        "Outputs",
+        "Series",
+        "Provenance",
+        "Console",
+    ]
     for said in (
-        'failed  digits, ', 'took 12.5 s, by Ada, named "base": ValueError: no data', "    Deeper nets\n    generalise",
-        "lr           0.001", "model.depth  3", "0.9123456789  test, step 3, higher is better", "nan nats",
-        "with uncommitted changes", "snapshot", "python 'train it.py'", "big.bin 20 MB: larger than 10 MB",
-        "888888888888  1.23 kB  differs from data/train.csv.dvc", "pinned with hashes",
-        "installed: 1 in another version, 0 not", "[H100]", "torch.deterministic  true", "bbbbbbbbbbbb  5 B",
-        "fine-tuned", "reproduces", "epoch 2\\x1b[2J", "console.txt has more",
-        "acc  min 0.5, max 0.9, last 0.9, 4 points", "loss  min 0.25, max 1.0, last 0.25, 4 points; 1 not finite, left out",
-    ):  # fmt: skip
+        "failed  digits, ",
+        'took 12.5 s, by Ada, named "base": ValueError: no data',
+        "    Deeper nets\n    generalise",
+        "lr           0.001",
+        "model.depth  3",
+        "0.9123456789  test, step 3, higher is better",
+        "nan nats",
+        "with uncommitted changes",
+        "snapshot",
+        "python 'train it.py'",
+        "big.bin 20 MB: larger than 10 MB",
+        "888888888888  1.23 kB  differs from data/train.csv.dvc",
+        "pinned with hashes",
+        "installed: 1 in another version, 0 not",
+        "[H100]",
+        "torch.deterministic  true",
+        "bbbbbbbbbbbb  5 B",
+        "fine-tuned",
+        "reproduces",
+        "epoch 2\\x1b[2J",
+        "console.txt has more",
+        "acc  min 0.5, max 0.9, last 0.9, 4 points",
+        "loss  min 0.25, max 1.0, last 0.25, 4 points; 1 not finite, left out",
+    ):
         assert said in out, said
     assert "⠀" not in out
     assert re.search(r"0\.9 ┤ +[⠀-⣿]", out)
 
 
-def test_yaml_is_the_bytes(repo: Repository, show: Show, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_yaml_is_the_bytes(repo: Repository, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """--yaml prints run.yaml byte for byte, even of a record that is damaged."""
     commit_records(repo, [full()])
     assert execute(["show", "--yaml"]) == 0
@@ -155,9 +230,13 @@ def test_starts_nothing_heavy(repo: Repository) -> None:
 
 @pytest.mark.parametrize(
     ("series", "said"),
-    [(b"a,b\n", "has to begin with step,time"), (b"step,time,x\n1,2\n", "line 2 has 2 cells, not 3"),
-     (b"step,time,x\n1,2,z\n", "could not convert"), (b"step,time,x\n\"", "metrics.csv")],
-)  # fmt: skip
+    [
+        (b"a,b\n", "has to begin with step,time"),
+        (b"step,time,x\n1,2\n", "line 2 has 2 cells, not 3"),
+        (b"step,time,x\n1,2,z\n", "could not convert"),
+        (b'step,time,x\n"', "metrics.csv"),
+    ],
+)
 def test_damaged_series(repo: Repository, capsys: Capture, series: bytes, said: str) -> None:
     """A metrics.csv that is none is one line that names the file."""
     commit_files(repo, files_of(full(), metrics_csv=series))

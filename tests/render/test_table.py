@@ -25,7 +25,7 @@ def test_columns_line_up() -> None:
 
 
 def test_narrow_terminal() -> None:
-    """The first columns and the last stay, no line is wider than the terminal, what is left out is counted."""
+    """The first columns and the last stay, no line is too wide, what is left out is counted."""
     rows = _lines(*[("run1", *["1234567890"] * 8, "a long hypothesis about many things")] * 2)
     laid, left_out = layout(["id", *"abcdefgh", "why"], rows, Paint(), columns=60, fixed=1)
     assert max(map(width, laid)) <= 60

@@ -15,6 +15,7 @@ _CHOICE = re.compile(
     r"""\bextra\s*[!=]=\s*(?:"[^"]*"|'[^']*')"""
     r"""|(?:"[^"]*"|'[^']*')\s*(?:[!=]=\s*extra\b|(?:not\s+)?in\s+(?:extras|dependency_groups)\b)"""
 )
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,198}[a-z0-9])?\Z")  # normalised
 _ALWAYS = "python_version >= '0'"
 
 
@@ -69,6 +70,7 @@ def compare(entries: Iterable[Entry], installed: Mapping[str, str]) -> tuple[Ins
     for entry in entries:
         if entry.use != "excluded" and entry.version is not None:
             wanted.setdefault(normalised(entry.name), []).append(entry)
+    wanted = {name: choices for name, choices in wanted.items() if _NAME.match(name)}
     same = 0
     drifts: list[Drift] = []
     for name, choices in sorted(wanted.items()):

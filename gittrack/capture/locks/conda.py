@@ -29,12 +29,10 @@ from gittrack.capture.locks.entry import (
     version,
 )
 
-_FILE = re.compile(r"(?P<name>[^/]+)-(?P<version>[^-/]+)-(?P<build>[^-/]+)\.(?:conda|tar\.bz2)\Z")
 _PYTHON_BUILD = re.compile(r"(?:^|_)(?:np\d+)?py(?:\d|h)")
 _EXPLICIT_HASH = re.compile(r"#(?:sha256:)?(?:[0-9a-f]{32}|[0-9a-f]{64})\Z")
 _PURL = re.compile(r"pkg:pypi/([A-Za-z0-9._-]+)")
 _COMMIT = re.compile(r"[@#=]([0-9a-f]{40}|[0-9a-f]{64})\Z")
-_WHEEL = re.compile(r"(?P<name>[^/]+?)-(?P<version>[^-/]+)(?:-[^/]+\.whl|\.tar\.gz|\.zip)\Z")
 _PLATFORMS = {
     ("linux", "x86_64"): "linux-64",
     ("linux", "aarch64"): "linux-aarch64",
@@ -137,7 +135,7 @@ def _pixi_place(package: Mapping[str, Any]) -> str:
 
 
 def _pixi_entry(package: Mapping[str, Any], kind: str, place: str, taken: Use) -> Entry:
-    name, pinned = _conda_file(place) if kind == "conda" else _wheel(place)
+    name, pinned = _conda_file(place) if kind == "conda" else _archive(place)
     name, pinned = text(package, "name") or name, version(package.get("version")) or pinned
     use = taken
     if kind == "conda":
@@ -157,18 +155,34 @@ def _purls(package: Mapping[str, Any]) -> Iterator[str]:
 
 def _conda_file(url: str) -> tuple[str, str | None]:
     """Name and version in ``.../name-version-build.conda``."""
-    found = _FILE.search(url)
-    return (found["name"], version(found["version"])) if found else ("(unnamed)", None)
-
-
-def _wheel(url: str) -> tuple[str, str | None]:
-    found = _WHEEL.search(url.partition("#")[0])
-    return (found["name"], version(found["version"])) if found else ("(unnamed)", None)
+    parts = _conda_parts(url)
+    return (parts[0], version(parts[1])) if parts else ("(unnamed)", None)
 
 
 def _guessed_use(url: str) -> Use:
-    found = _FILE.search(url)
-    return "optional" if found and _PYTHON_BUILD.search(found["build"]) else "excluded"
+    parts = _conda_parts(url)
+    return "optional" if parts and _PYTHON_BUILD.search(parts[2]) else "excluded"
+
+
+def _conda_parts(url: str) -> list[str] | None:
+    file = _file_name(url)
+    stem = file.removesuffix(".conda").removesuffix(".tar.bz2")
+    parts = stem.rsplit("-", 2)
+    return parts if stem != file and len(parts) == 3 else None
+
+
+def _archive(url: str) -> tuple[str, str | None]:
+    """Name and version in ``.../name-version-tags.whl`` or ``.../name-version.tar.gz``."""
+    file = _file_name(url)
+    if file.endswith(".whl"):
+        name, pinned = [*file.split("-", 2), ""][:2]
+    else:
+        name, _, pinned = file.removesuffix(".tar.gz").removesuffix(".zip").rpartition("-")
+    return name or "(unnamed)", version(pinned)
+
+
+def _file_name(url: str) -> str:
+    return url.partition("#")[0].rpartition("/")[2]
 
 
 def _has_digest(digests: Mapping[str, Any]) -> bool:

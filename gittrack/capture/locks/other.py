@@ -169,10 +169,11 @@ def _images(text: str) -> Iterator[tuple[str, str | None]]:
     """Image and stage name ("" if it has none) of each FROM; image and None of each COPY --from."""
     for instruction, rest in _instructions(text):
         flags: dict[str, str] = {}
-        while flag := _FLAG.match(rest):
+        at = 0
+        while flag := _FLAG.match(rest, at):
             flags[flag[1]] = flag[2] or ""
-            rest = rest[flag.end() :]
-        words = rest.split()
+            at = flag.end()
+        words = rest[at:].split(maxsplit=3)
         if instruction == "FROM" and words:
             named = len(words) >= 3 and words[1].upper() == "AS"
             yield words[0], words[2] if named else ""

@@ -15,8 +15,8 @@ from gittrack.capture.locks.entry import Contents, Entry, decode, is_own_path, v
 
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
-_EXACT = re.compile(rf"({_NAME})\s*(?:\[[^\]]*\])?\s*===?\s*([A-Za-z0-9.!+_-]+)\s*(?:;(.*))?\Z")
-_DIRECT = re.compile(rf"({_NAME})\s*(?:\[[^\]]*\])?\s*@\s*(\S+)\s*(?:;(.*))?\Z")
+_EXACT = re.compile(rf"({_NAME})\s*+(?:\[[^\]]*+\]\s*+)?===?\s*+([A-Za-z0-9.!+_-]++)\s*+(?:;(.*))?\Z")
+_DIRECT = re.compile(rf"({_NAME})\s*+(?:\[[^\]]*+\]\s*+)?@\s*+(\S++)\s*+(?:;(.*))?\Z")
 _OPTION = re.compile(r"\s(?=--?[a-zA-Z])")
 _HASH = re.compile(r"--hash(?:\s*=\s*|\s+)sha(?:256|384|512):[0-9a-fA-F]{64,128}\b")
 _URL_HASH = re.compile(r"[#&]sha(?:256|384|512)=[0-9a-fA-F]{64,128}\b")

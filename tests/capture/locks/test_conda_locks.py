@@ -22,7 +22,7 @@ def test_samples_are_hashed(name: str) -> None:
 
 
 def test_conda_lock_compares_this_platform_and_known_names() -> None:
-    """pip packages must be there; conda's own are compared if a distribution has the name; dev is a choice."""
+    """pip packages must be there; conda's are compared if the name is installed; dev is a choice."""
     lock, drifts = drift("conda-lock.yml", sample("conda-lock.yml"), {"numpy": "2.0.9", "libzlib": "9"})
     assert drifts == [
         Drift(name="click", locked="8.5.1", installed=None),

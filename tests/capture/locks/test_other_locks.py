@@ -66,9 +66,7 @@ def test_julia_format_1_is_read() -> None:
 def test_flake_lock_is_hashed() -> None:
     """narHash pins an input; the root is none."""
     assert read("flake.lock", sample("flake.lock")).pins == "hashed"
-    lock = read(
-        "flake.lock", '{"nodes": {"root": {}, "a": {"locked": {"type": "git", "rev": "%s"}}}}' % COMMIT
-    )
+    lock = read("flake.lock", f'{{"nodes": {{"a": {{"locked": {{"type": "git", "rev": "{COMMIT}"}}}}}}}}')
     assert (lock.pins, lock.note) == ("versions", "1 of 1 entries carries no hash: a")
 
 

@@ -30,7 +30,7 @@ def test_locks_as_tools_write_them_are_hashed(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["uv.lock", "poetry.lock"])
 def test_extras_and_groups_may_be_absent(name: str) -> None:
-    """With all that the project itself needs installed, nothing is missing: not the dev group, not Windows'."""
+    """With all that the project itself needs installed, nothing is missing: no dev group, no Windows."""
     lock, drifts = drift(name, sample(name), ALL)
     assert counts(lock) == (NEEDED, 0, 0)
     assert drifts == []
@@ -62,7 +62,7 @@ def test_a_fork_is_the_same_if_the_one_for_here_is_installed() -> None:
     """uv locks one version for Linux and one for the rest; only the one for this machine is compared."""
     here, elsewhere = ("2.0.0", "2.1.0") if sys.platform == "linux" else ("2.1.0", "2.0.0")
     assert counts(read("uv.lock", sample("uv-forked.lock"), {"iniconfig": here})) == (1, 0, 0)
-    lock, drifts = drift("uv.lock", sample("uv-forked.lock"), {"iniconfig": elsewhere})
+    _, drifts = drift("uv.lock", sample("uv-forked.lock"), {"iniconfig": elsewhere})
     assert drifts == [Drift(name="iniconfig", locked=here, installed=elsewhere)]
 
 
@@ -84,7 +84,7 @@ def _uv(*packages: str) -> str:
         (f'name = "a"\nversion = "1"\nsdist = {{ url = "u", hash = "{SHA256}" }}', "hashed", None),
         ('name = "a"\nversion = "1"\nsdist = { url = "u" }', "versions", "1 of 1 entries carries no hash: a"),
         (
-            f'name = "a"\nversion = "1"\nsdist = {{ url = "u", hash = "{SHA256}" }}\nwheels = [{{ url = "w" }}]',
+            f'name = "a"\nversion = "1"\nsdist = {{ hash = "{SHA256}" }}\nwheels = [{{ url = "w" }}]',
             "versions",
             "1 of 1 entries carries no hash: a",
         ),

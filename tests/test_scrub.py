@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from gittrack.capture import secrets
-from gittrack.capture.secrets import looks_secret, scrub_arguments, scrub_text, secret_values, strip_url
+from gittrack import scrub as secrets
+from gittrack.scrub import looks_secret, scrub_arguments, scrub_text, secret_values, strip_url
 
 # Put together at run time, so that scanners do not take the fixtures for leaks.
 GITHUB = "ghp" + "_" + "a1B2c3D4e5F6" * 3

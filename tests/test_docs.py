@@ -1,0 +1,140 @@
+"""The documentation says what the program does: generated parts are fresh, examples run, links lead somewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from gittrack import cli
+from tests.conftest import run_git
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+
+
+def load_generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_generate", DOCS / "generate.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def fenced(page: Path, language: str) -> list[str]:
+    """The code blocks of one language, in order."""
+    return re.findall(rf"(?ms)^```{language}\n(.*?)^```$", page.read_text())
+
+
+def test_generated_parts_are_fresh() -> None:
+    """Field tables and help pages say what schemas and commands say; else: python docs/generate.py."""
+    generator = load_generator()
+    parts = generator.blocks()
+    used = set()
+    for page in DOCS.glob("*.md"):
+        text = page.read_text()
+        used |= {found[1] for found in generator.BLOCK.findall(text)}
+        assert text == generator.refreshed(text, parts), f"{page.name} is stale: python docs/generate.py"
+    assert used == set(parts)
+
+
+def test_every_command_is_documented() -> None:
+    """Each verb has a section in docs/cli.md and a row in the README."""
+    headings = re.findall(r"(?m)^## gittrack ([a-z-]+)$", (DOCS / "cli.md").read_text())
+    assert headings == list(cli.VERBS)
+    rows = re.findall(r"(?m)^\| `gittrack ([a-z-]+)", (ROOT / "README.md").read_text())
+    assert set(rows) == set(cli.VERBS)
+
+
+def test_every_page_can_be_found_from_the_index() -> None:
+    """docs/index.md links every page."""
+    index = (DOCS / "index.md").read_text()
+    linked = set(re.findall(r"\]\(([^)#]+)", index))
+    pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")} - {"index.md"}
+    assert pages <= linked, f"not linked from docs/index.md: {sorted(pages - linked)}"
+
+
+def _slug(heading: str) -> str:
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    """A relative link names a file that is there, and its anchor a heading in it."""
+    prose = re.sub(r"(?ms)^```.*?^```$", "", page.read_text())
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        file = page.parent / name if name else page
+        assert file.exists(), f"{page.name}: {target}"
+        if anchor:
+            headings = re.findall(r"(?m)^#+ (.*)$", file.read_text())
+            assert anchor in {_slug(heading) for heading in headings}, f"{page.name}: {target}"
+
+
+def test_the_python_examples_print_what_the_page_says(inside: Path) -> None:
+    """docs/api.md from top to bottom in one interpreter; ``...`` stands for anything."""
+    names: dict[str, object] = {}
+    blocks = fenced(DOCS / "api.md", "python")
+    assert len(blocks) > 8
+    for block in blocks:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(block, "docs/api.md", "exec"), names)  # noqa: S102
+        said = "".join(line + "\n" for line in re.findall(r"(?m)^ *#> (.*)$", block))
+        pattern = re.escape(said).replace(re.escape("..."), ".*")
+        assert re.fullmatch(pattern, printed.getvalue()), f"{block}\nprinted\n{printed.getvalue()}"
+    assert run_git(inside, "rev-list", "--count", "gittrack/runs").strip() == str(
+        1 + sum(block.count("start_run(") for block in blocks)
+    )
+
+
+TRAIN = "import os, pathlib; pathlib.Path('model.pkl').write_text(os.environ['GITTRACK_SEED'])\n"
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A project with DVC, a git remote and two runs with a model each; the commands of this interpreter first."""
+    run_git(tmp_path, "init", "-q", "--bare", "-b", "main", "origin.git")
+    run_git(tmp_path, "clone", "-q", "origin.git", "project")
+    project = tmp_path / "project"
+    (project / "train.py").write_text(TRAIN)
+    (project / ".gitignore").write_text("model.pkl\n")
+    setup = f"""
+        git checkout -q -b main
+        dvc init -q && dvc remote add -q --default storage {tmp_path}/storage
+        git add . && git commit -q -m first && git push -q -u origin main
+        gittrack init
+        gittrack run -e digits --seed 1 --output model.pkl:model -- python train.py
+        gittrack run -e digits --seed 2 --output model.pkl:model -- python train.py
+        """
+    shell(setup, project)
+    return project
+
+
+def shell(script: str, where: Path) -> str:
+    env = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "CI": "1"}
+    done = subprocess.run(
+        ["sh", "-eux"], input=script, cwd=where, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_the_shell_examples_of_the_ledger_page_work(published: Path) -> None:
+    """docs/ledger.md from top to bottom in one shell, in a project with two runs."""
+    blocks = fenced(DOCS / "ledger.md", "sh")
+    assert len(blocks) > 5
+    shell("\n".join(blocks), published)
+    models = sorted(published.parent.rglob("fetched-*.pkl"))
+    assert [m.read_text() for m in models] == ["2"] * 3, models
