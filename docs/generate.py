@@ -10,6 +10,7 @@ import io
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
@@ -72,7 +73,7 @@ class Page:
         return {"string": "text", "integer": "whole number"}.get(target["type"], target["type"]), None, ""
 
     def _resolve(self, part: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
-        """The definition that `part` refers to, and its name; of a chain, the first one says what is meant."""
+        """The definition that `part` refers to, and its name; the first one of a chain."""
         if "$ref" not in part:
             return part, None
         name = part["$ref"].removeprefix("#/$defs/")
@@ -127,7 +128,7 @@ def main() -> None:
         new = refreshed(old, parts)
         if new != old:
             path.write_text(new, encoding="utf-8")
-            print(f"wrote {path.name}")
+            sys.stdout.write(f"wrote {path.name}\n")
 
 
 if __name__ == "__main__":

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gittrack.config import Config
-from gittrack.errors import UsageError
+from gittrack.errors import RepositoryError, UsageError
 from gittrack.journal import Journal
 from gittrack.record import to_dict
 from gittrack.repository import Repository
@@ -62,8 +64,8 @@ class Store:
 
     def log_bytes(self, data: bytes, name: str, role: str) -> None:
         """Keep `data` as the output `name`, which need not be a file anywhere."""
-        path = self._make_room(name)
-        path.write_bytes(data)
+        with self._room_for(name) as path:
+            path.write_bytes(data)
         self._log_output(path, role, top=self._files, cwd=self._files)
 
     def log_dict(self, content: Any, name: str) -> None:
@@ -75,26 +77,35 @@ class Store:
         return self.log_bytes(json.dumps(plain, indent=2, ensure_ascii=False).encode(), name, "dict")
 
     def log_figure(self, figure: Any, name: str) -> None:
-        path = self._make_room(name)
-        if hasattr(figure, "savefig"):
-            figure.savefig(path)
-        elif hasattr(figure, "write_html"):
-            figure.write_html(path) if path.suffix == ".html" else figure.write_image(path)
-        else:
-            raise UsageError(f"log_figure takes a matplotlib or plotly figure, not {type(figure).__name__}")
+        with self._room_for(name) as path:
+            if hasattr(figure, "savefig"):
+                figure.savefig(path)
+            elif hasattr(figure, "write_html"):
+                figure.write_html(path) if path.suffix == ".html" else figure.write_image(path)
+            else:
+                raise UsageError(
+                    f"log_figure takes a matplotlib or plotly figure, not {type(figure).__name__}"
+                )
         self._log_output(path, "figure", top=self._files, cwd=self._files)
 
     @property
     def _files(self) -> Path:
         return self._journal.folder / "files"
 
-    def _make_room(self, name: str) -> Path:
+    @contextmanager
+    def _room_for(self, name: str) -> Iterator[Path]:
+        """Where the bytes of the output `name` are to be written."""
         pure = PurePosixPath(name)
         if pure.is_absolute() or ".." in pure.parts or not pure.parts or "\0" in name:
             raise UsageError(f"{name!r} is no name for an output: use a relative path such as plots/loss.png")
         path = self._files / pure
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield path
+        except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+            raise UsageError(f"output {name!r} would lie where another output of this run is") from error
+        except OSError as error:
+            raise RepositoryError(f"cannot keep output {name!r}: {error.strerror or error}") from error
 
     def _log_output(self, path: Path, role: str, *, top: Path, cwd: Path) -> None:
         from gittrack.capture.data import capture_output

@@ -144,7 +144,7 @@ class Program:
         return process
 
     def run(self, journal: Journal | None) -> int:
-        """Pass its output on until it ends, keep its tail in `journal`; its return code (a signal: negative)."""
+        """Pass its output on until it ends, its tail into `journal`; the return code, a signal negative."""
         tail = Tail()
         with self._stack:
             saved = time.monotonic()

@@ -11,7 +11,7 @@ from typing import Any
 from gittrack.capture.code import LIVE
 from gittrack.errors import GittrackError, RepositoryError
 from gittrack.journal import StoredJournal, stored_journals
-from gittrack.journal.series import Point, Table, sample_table, write_table
+from gittrack.journal.series import FULL_SERIES, Point, Table, sample_table, write_table
 from gittrack.ledger import Addition, Ledger
 from gittrack.record import (
     Console,
@@ -34,7 +34,6 @@ StoreSeries = Callable[[Table], tuple[str, bytes]]
 SERIES_IN_GIT = 1 << 20
 """Bytes above which the complete series goes to DVC and a sample to git."""
 SAMPLE_ROWS = 1000
-FULL_SERIES = "outputs/_gittrack/metrics.csv.dvc"
 
 
 @dataclass(frozen=True, slots=True)

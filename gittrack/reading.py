@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gittrack.errors import NotFoundError, RecordError
 from gittrack.index import Index, Row, open_index
 from gittrack.record import Record
 from gittrack.repository import Repository
+
+if TYPE_CHECKING:
+    import git
 
 __all__ = ["Entry", "Series", "entry_of", "open_index", "parse_series"]
 
@@ -65,6 +68,19 @@ class Entry:
         if found is None:
             raise NotFoundError(f"{self.row.path}: its content is not in this clone; run git fetch")
         return found.data
+
+    def code(self) -> git.Commit:
+        """The commit that ran (the snapshot, if the tree was dirty) as GitPython's object.
+
+        ``entry.code().tree / "train.py"`` is the script as it was. NotFoundError where this
+        clone does not have the commit.
+        """
+        oid = self.record.code.snapshot or self.record.code.commit
+        if oid is None or self.repository.resolve(oid) is None:
+            raise NotFoundError(
+                f"run {self.id}: its code {oid} is not in this clone; run git fetch or gittrack pull"
+            )
+        return self.repository.gitpython().commit(oid)
 
     def series(self) -> Series | None:
         """The per-step series (a sample of it where it is large); None if there is none."""

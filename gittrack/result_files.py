@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-from collections.abc import Iterator, Mapping
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gittrack.errors import RecordError, UsageError
 from gittrack.values import check_metric_name, check_step, flatten, metric_value, to_value
+
+log = logging.getLogger("gittrack")
 
 MAX_BYTES = 64 << 20
 
@@ -35,7 +40,7 @@ def read_metrics(path: Path) -> tuple[dict[str, Any], list[Row] | Iterator[Row]]
         return _read_dvclive(path)
     if path.suffix.lower() in (".csv", ".tsv"):
         return {}, read_table(path)
-    return _numbers(_read_mapping(path)), []
+    return _numbers(_read_mapping(path), path), []
 
 
 def set_param(params: dict[str, Any], text: str) -> None:
@@ -102,56 +107,88 @@ def _bytes(path: Path) -> bytes:
         raise UsageError(f"{path}: {(error.strerror or str(error)).lower()}") from error
 
 
-def _numbers(content: Mapping[str, Any]) -> dict[str, Any]:
+def _numbers(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
     found = {}
     for name, value in flatten(content).items():
-        if isinstance(value, (int, float)) or value in ("nan", "inf", "-inf", "NaN"):
-            number = float(value) if isinstance(value, str) else value
-            found[check_metric_name(str(name).replace(",", "_"))] = metric_value(str(name), number)
+        if isinstance(value, (int, float)) or value in _WORDS:
+            checked = _metric_name(name, path)
+            if checked:
+                found[checked] = metric_value(name, float(value) if isinstance(value, str) else value)
     return found
+
+
+_WORDS = ("nan", "NaN", "inf", "-inf", "Infinity", "-Infinity")
+
+
+def _metric_name(name: str, path: Path) -> str | None:
+    """The name as a metric may have it; None, and said so, where it may not: that costs no other metric."""
+    try:
+        return check_metric_name(name.strip().replace(",", "_"))
+    except UsageError as error:
+        log.warning("%s: %s; left out", path, error)
+        return None
 
 
 def read_table(path: Path) -> list[Row]:
     """The rows of a CSV or TSV file with a header; cells that are no number are left out."""
-    text = _bytes(path).decode("utf-8-sig", "replace")
+    lines = io.StringIO(_bytes(path).decode("utf-8-sig", "replace"), newline="")
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    rows: list[Row] = []
     try:
-        for at, cells in enumerate(csv.DictReader(text.splitlines(), delimiter=delimiter)):
-            rows.append(
-                _table_row(at, {k: v for k, v in cells.items() if isinstance(k, str) and v is not None})
-            )
-    except csv.Error as error:
+        reader = csv.reader(lines, delimiter=delimiter)
+        header = [name.strip() for name in next(reader, [])]
+        counter = next((name for name in ("step", "epoch") if name in header), None)
+        names = [
+            None if name in (counter, "time", "timestamp", "") else _metric_name(name, path)
+            for name in header
+        ]
+        rows: list[Row] = []
+        for cells in reader:
+            if cells:
+                at = _step(cells[header.index(counter)], len(rows)) if counter else len(rows)
+                rows.append((at, _row_values(names, cells)))
+    except (csv.Error, UsageError, IndexError) as error:
         raise UsageError(f"{path}: not valid CSV: {error}") from error
     return rows
 
 
-def _table_row(at: int, cells: Mapping[str, str]) -> Row:
-    step = at
+def _step(text: str, at: int) -> int:
+    return check_step(float(text)) if text.strip() else at
+
+
+def _row_values(names: Sequence[str | None], cells: Sequence[str]) -> dict[str, Any]:
     values = {}
-    for name, text in cells.items():
+    for name, text in zip(names, cells, strict=False):
         try:
             number = float(text)
         except ValueError:
             continue
-        if name in ("step", "epoch"):
-            step = check_step(number)
-        elif name not in ("time", "timestamp", ""):
-            whole = int(text) if text.strip().lstrip("+-").isdigit() else number
-            values[check_metric_name(name)] = metric_value(name, whole)
-    return step, values
+        if name:
+            whole = re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", text)
+            values[name] = metric_value(name, int(text) if whole else number)
+    return values
 
 
 def _read_dvclive(folder: Path) -> tuple[dict[str, Any], list[Row]]:
+    """``metrics.json`` with the last values, ``plots/metrics/**/<name>.tsv`` with timestamp, step, value."""
     summary: dict[str, Any] = {}
     final = folder / "metrics.json"
     if final.is_file():
-        summary = _numbers({k: v for k, v in _read_mapping(final).items() if k != "step"})
+        summary = _numbers({k: v for k, v in _read_mapping(final).items() if k != "step"}, final)
     by_step: dict[int | None, dict[str, Any]] = {}
     series = folder / "plots" / "metrics"
     for path in sorted(series.rglob("*.tsv")):
-        name = path.relative_to(series).with_suffix("").as_posix()
-        for step, values in read_table(path):
-            for value in list(values.values())[-1:]:
-                by_step.setdefault(step, {})[check_metric_name(name)] = value
-    return summary, sorted(by_step.items(), key=lambda row: row[0] or 0)
+        # A name such as train/loss is a folder and a file; a dot in it is none of a suffix.
+        name = _metric_name(path.relative_to(series).as_posix().removesuffix(".tsv"), path)
+        for step, values in read_table(path) if name else []:
+            if values and name:
+                by_step.setdefault(step, {})[name] = list(values.values())[-1]
+    return _without_series(summary, by_step), sorted(by_step.items(), key=lambda row: row[0] or 0)
+
+
+def _without_series(
+    summary: Mapping[str, Any], by_step: Mapping[int | None, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """metrics.json nests ``train/loss`` as train: loss: one metric keeps one name, and its step."""
+    series = {name for values in by_step.values() for name in values}
+    nested = {name.replace("/", ".") for name in series}
+    return {name: value for name, value in summary.items() if name not in series | nested}

@@ -28,7 +28,7 @@ from gittrack.capture.code import this_invocation
 from gittrack.errors import GittrackError, UsageError
 from gittrack.finish import commit, kept
 from gittrack.journal import Journal, StoredJournal
-from gittrack.record import RUN_ID, Record, Role, Status, parse_time
+from gittrack.record import RUN_ID, Record, Role, Status, clean_text, parse_time
 from gittrack.repository import Repository
 from gittrack.values import (
     check_metric_name,
@@ -208,7 +208,7 @@ class Run:
     def log_text(self, text: str, artifact_file: str) -> None:
         """Keep `text` as the output `artifact_file`."""
         if self._open("log_text") is not None:
-            self._store.log_bytes(text.encode(), artifact_file, "text")
+            self._store.log_bytes(clean_text(text).encode(), artifact_file, "text")
 
     def log_dict(self, content: Any, artifact_file: str) -> None:
         """Keep plain values as a JSON or YAML output, by the file's name."""

@@ -1,4 +1,4 @@
-"""The documentation says what the program does: generated parts are fresh, examples run, links lead somewhere."""
+"""The documentation says what the program does: generated parts fresh, examples run, links lead somewhere."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ TRAIN = "import os, pathlib; pathlib.Path('model.pkl').write_text(os.environ['GI
 
 @pytest.fixture
 def published(tmp_path: Path) -> Path:
-    """A project with DVC, a git remote and two runs with a model each; the commands of this interpreter first."""
+    """A project with DVC, a git remote and two runs with a model each."""
     run_git(tmp_path, "init", "-q", "--bare", "-b", "main", "origin.git")
     run_git(tmp_path, "clone", "-q", "origin.git", "project")
     project = tmp_path / "project"

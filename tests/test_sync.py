@@ -121,3 +121,14 @@ def test_nothing_to_push(repository: Repository, hub: Path) -> None:
     """A repository without runs says so."""
     with pytest.raises(UsageError, match="no run is recorded yet"):
         push(Ledger(repository), "origin")
+
+
+def test_a_fresh_clone_builds_on_the_remote_ledger(repository: Repository, hub: Path, tmp_path: Path) -> None:
+    """The first run of a clone joins the ledger that it fetched, so that its log shows all runs."""
+    ours = Ledger(repository)
+    ours.append([addition("a")])
+    push(ours, "origin")
+    theirs = clone(hub, tmp_path / "clone")
+    theirs.append([addition("b")])
+    assert len([p for p in paths(theirs.repository.top) if p.startswith("runs/")]) == 2
+    assert not push(theirs, "origin").merged

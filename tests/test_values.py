@@ -202,7 +202,9 @@ def test_a_metric_that_is_no_number_is_refused(value: Any) -> None:
         metric_value("acc", value)
 
 
-@pytest.mark.parametrize("name", ["a,b", 'a"b', "a\nb", " a", "", "x" * 251, "step", "time", 3, "a\u2028b", "\x85"])
+@pytest.mark.parametrize(
+    "name", ["a,b", 'a"b', "a\nb", " a", "", "x" * 251, "step", "time", 3, "a\u2028b", "\x85"]
+)
 def test_metric_names_that_would_break_the_table_are_refused(name: Any) -> None:
     """Commas, quotes, line separators and the names of the fixed columns are refused."""
     with pytest.raises(UsageError):

@@ -43,7 +43,8 @@ def write_bytes(data: bytes) -> None:
 
 
 def note(text: str) -> None:
-    """One line for the person, beside the output."""
+    """One line for the person, beside the output and, where both go to one place, after it."""
+    sys.stdout.flush()
     sys.stderr.write(text + "\n")
 
 

@@ -6,12 +6,14 @@ fail at the end, when it is too late to say it better.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gittrack import codec
 from gittrack.errors import RecordError, UsageError
+from gittrack.journal.series import FULL_SERIES
 from gittrack.record import SCHEMA
 
 LIMIT = 450_000
@@ -44,6 +46,10 @@ _BLANK: dict[str, Any] = {
     "spec": "0" * 64,
     "tool": {"name": "gittrack", "version": "0"},
 }
+# Names that are .git or a file of git's own to some file system; git refuses folders of that name.
+_GITS_OWN = re.compile(
+    r"\.git(?:[ .:]|$)|\.git(?:modules|attributes|ignore)$|(?:git|gitmod|gitatt|gitign|gi7eba)~[0-9]", re.I
+)
 _SECTIONS = {"p": "params", "t": "tags", "s": "seeds", "z": "metrics", "i": "data", "o": "outputs"}
 _LONGEST_METRIC = {"value": -1.2345678901234567e-300, "step": -(2**63)}
 
@@ -54,6 +60,7 @@ class Allowance:
     def __init__(self) -> None:
         self._sizes: dict[tuple[str, str], int] = {}
         self._declared: Mapping[str, Any] = {}
+        self._pointers = {FULL_SERIES: ""}
 
     def declare(self, metrics: Mapping[str, Any]) -> None:
         """What gittrack.yaml says of metrics is repeated beside their values."""
@@ -76,6 +83,7 @@ class Allowance:
         elif kind in ("i", "o"):
             section, item = _SECTIONS[kind], content[0]
             _check({**_BLANK, section: [item]})
+            self._check_pointer(item.get("pointer"), item["path"])
             self._charge({(section, f"{item['path']}\0{item['role']}"): {section: [item]}})
         elif kind in _SECTIONS:
             section, values = _SECTIONS[kind], content[0]
@@ -90,6 +98,17 @@ class Allowance:
         self._charge(
             {("metrics", name): {"metrics": {name: longest}}, ("columns", name): {"series": {"c": [name]}}}
         )
+
+    def _check_pointer(self, pointer: str | None, path: str) -> None:
+        """Two pointers of one name, or one where the folder of another is, cannot lie on the ledger."""
+        if pointer and any(_GITS_OWN.match(folder) for folder in pointer.split("/")[:-1]):
+            raise UsageError(f"{path!r}: git does not take a folder of that name: rename it")
+        for taken, by in self._pointers.items():
+            same = taken == pointer and by != path
+            if pointer and (same or taken.startswith(pointer + "/") or pointer.startswith(taken + "/")):
+                raise UsageError(f"{path!r} would be kept as {pointer}, where {by or taken!r} is: rename it")
+        if pointer:
+            self._pointers[pointer] = path
 
     def _charge(self, parts: Mapping[tuple[str, str], Any]) -> None:
         sizes = self._sizes | {key: _size(part) for key, part in parts.items()}

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+FULL_SERIES = "outputs/_gittrack/metrics.csv.dvc"
+"""Pointer of a complete series that is too large for git."""
+
 Point = tuple[float, int | None, dict[str, Any]]
 
 

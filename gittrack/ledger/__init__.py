@@ -61,6 +61,8 @@ class State:
     anchor: str | None
     checked_out: str | None
     """Work tree that has the ledger branch checked out."""
+    base: str | None
+    """What the next commit is built on: the tip, or in a fresh clone that of a remote, origin first."""
 
 
 @dataclass
@@ -76,13 +78,15 @@ class Ledger:
 
     def state(self) -> State:
         """Where the ledger and the anchor stand. One git process."""
-        refs = self.repository.refs(self.ref, ANCHOR)
-        ledger = refs.get(self.ref)
-        anchor = refs.get(ANCHOR)
+        refs = self.repository.refs(self.ref, ANCHOR, f"refs/remotes/*/{self.branch}")
+        ledger, anchor = refs.pop(self.ref, None), refs.pop(ANCHOR, None)
+        remotes = sorted(refs, key=lambda name: (not name.startswith("refs/remotes/origin/"), name))
+        tip = ledger.oid if ledger else None
         return State(
-            ledger.oid if ledger else None,
+            tip,
             anchor.oid if anchor else None,
             ledger.checked_out if ledger else None,
+            tip or (refs[remotes[0]].oid if remotes else None),
         )
 
     def check(self, objects: ObjectReader, state: State | None = None) -> State:
@@ -93,9 +97,9 @@ class Ledger:
                 f"the ledger branch {self.branch} is checked out in {state.checked_out}; "
                 "there, run: git checkout --detach"
             )
-        if state.tip is None:
+        if state.base is None:
             return state
-        attributes = objects.get(f"{state.tip}:.gitattributes")
+        attributes = objects.get(f"{state.base}:.gitattributes")
         if attributes is None or not attributes.data.startswith(b"# gittrack ledger, format "):
             raise LedgerError(
                 f"branch {self.branch} exists but is no gittrack ledger; "
@@ -180,15 +184,15 @@ class _Draft:
         self._releases: list[str] = []
         self._extra: list[GitObject] = []
         algorithm = self._repo.object_format
-        if state.tip is None:
+        if state.base is None:
             self._tree = TreeBuilder(objects, algorithm, None)
             for path, data in ROOT_FILES.items():
                 self._tree.put(path, data)
             root = self._commit(self._tree.root(), [], "gittrack ledger", _ROOT_SIGNATURE)
             self.tip = root
         else:
-            self._tree = TreeBuilder(objects, algorithm, f"{state.tip}^{{tree}}")
-            self.tip = state.tip
+            self._tree = TreeBuilder(objects, algorithm, f"{state.base}^{{tree}}")
+            self.tip = state.base
 
     def _commit(self, tree: str, parents: Sequence[str], message: str, signature: Signature) -> str:
         commit = self._repo.commit_object(tree, parents, message, signature)
@@ -197,7 +201,7 @@ class _Draft:
 
     def configure(self, dvc_config: bytes, replace: bool) -> None:
         current = self._tree.blob_id(DVC_CONFIG)
-        found = self._reader.get(current) if current and self._state.tip else None
+        found = self._reader.get(current) if current and self._state.base else None
         if dvc_config and (replace or found is None or not found.data.strip()):
             before = self._tree.root()
             self._tree.put(DVC_CONFIG, dvc_config)

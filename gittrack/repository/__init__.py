@@ -18,11 +18,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gittrack.errors import RepositoryError, UsageError
 from gittrack.objects import GitObject, Signature, make_commit, make_pack
 from gittrack.repository.process import Result, clean_environment, explain, spawn
 from gittrack.repository.reader import ObjectReader
+
+if TYPE_CHECKING:
+    from git import Repo
 
 __all__ = ["Change", "ObjectReader", "Ref", "Repository", "Result", "Status", "clean_environment", "explain"]
 
@@ -247,6 +251,12 @@ class Repository:
             _, _, old_oid, new_oid, letter = meta.lstrip(":").split(" ")
             rows.append((letter[0], old_oid, new_oid, path))
         return rows
+
+    def gitpython(self) -> Repo:
+        """This repository as GitPython's object, for browsing code in Python; imports GitPython."""
+        from git import Repo
+
+        return Repo(self.git_dir)
 
     # --- writing -------------------------------------------------------------------------
 

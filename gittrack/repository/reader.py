@@ -10,6 +10,9 @@ from typing import IO
 from gittrack.errors import RepositoryError
 from gittrack.objects import GitObject, TreeEntry, parse_tree
 
+MAX_BYTES = 64 << 20
+"""Of a larger object, which nothing of ours is, only so much is read; every reader refuses it then."""
+
 
 class ObjectReader:
     """Answers in the order asked; the process starts with the first question."""
@@ -60,11 +63,15 @@ class ObjectReader:
             raise RepositoryError("git could not read an object: it is damaged; run git fsck")
         if len(parts) < 3 or header.endswith((b" missing\n", b" ambiguous\n")):
             return None
-        size = int(parts[2])
-        data = stdout.read(size + 1)
-        if len(data) != size + 1:
+        left = int(parts[2]) + 1
+        data = stdout.read(min(left, MAX_BYTES))
+        left -= len(data)
+        while left > 0 and (skipped := stdout.read(min(left, 1 << 20))):
+            left -= len(skipped)
+        if left:
             raise RepositoryError(f"git could not read object {parts[0].decode()}: run git fsck")
-        return GitObject(parts[0].decode(), parts[1].decode(), data[:-1])
+        whole = int(parts[2]) < MAX_BYTES
+        return GitObject(parts[0].decode(), parts[1].decode(), data[:-1] if whole else data)
 
     def tree(self, name: str) -> dict[str, TreeEntry] | None:
         """The entries of the tree that `name` means (a tree id, ``commit^{tree}``); None if there is none."""
