@@ -197,6 +197,9 @@ def _recover_others(repo: Repository) -> None:
     """Runs that were killed are committed by whoever comes next; what fails waits for `gittrack recover`."""
     for recovery in recover(repo):
         if recovery.record is not None:
-            log.warning("run %s had been killed; it is on the ledger now", recovery.run_id)
+            status = recovery.record.status
+            log.warning(
+                "run %s was left uncommitted; it is on the ledger now, as %s", recovery.run_id, status
+            )
         elif recovery.failed:
             log.warning("run %s could not be recovered: %s", recovery.run_id, recovery.why)

@@ -46,9 +46,9 @@ def read_metrics(path: Path) -> tuple[dict[str, Any], list[Row] | Iterator[Row]]
 def set_param(params: dict[str, Any], text: str) -> None:
     """Apply one ``-S key=value``: dotted keys nest, values are YAML (``0.1``, ``true``, ``[1, 2]``, text)."""
     key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise UsageError(f"-S takes key=value, not {text!r}")
     *parents, last = key.strip().split(".")
+    if not equals or not last or "" in parents:
+        raise UsageError(f"-S takes key=value, not {text!r}")
     node = params
     for name in parents:
         child = node.setdefault(name, {})
@@ -146,7 +146,7 @@ def read_table(path: Path) -> list[Row]:
             if cells:
                 at = _step(cells[header.index(counter)], len(rows)) if counter else len(rows)
                 rows.append((at, _row_values(names, cells)))
-    except (csv.Error, UsageError, IndexError) as error:
+    except (csv.Error, UsageError, ValueError, IndexError) as error:
         raise UsageError(f"{path}: not valid CSV: {error}") from error
     return rows
 

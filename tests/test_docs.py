@@ -91,7 +91,7 @@ def test_the_python_examples_print_what_the_page_says(inside: Path) -> None:
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(compile(block, "docs/api.md", "exec"), names)  # noqa: S102
-        said = "".join(line + "\n" for line in re.findall(r"(?m)^ *#> (.*)$", block))
+        said = "".join(line + "\n" for line in re.findall(r"(?m)^ *# → (.*)$", block))
         pattern = re.escape(said).replace(re.escape("..."), ".*")
         assert re.fullmatch(pattern, printed.getvalue()), f"{block}\nprinted\n{printed.getvalue()}"
     assert run_git(inside, "rev-list", "--count", "gittrack/runs").strip() == str(

@@ -17,6 +17,10 @@ from gittrack.record import Code, EnvironmentSummary, Lock
 from gittrack.repository import ObjectReader, Repository
 
 
+MAX_DRIFT = 1000
+"""Packages that differ from a lock and are named in environment.yaml, for each lock."""
+
+
 @dataclass(frozen=True, slots=True)
 class Captured:
     """The start of a run."""
@@ -136,7 +140,8 @@ def _locks(
     """Every lock, from the code tree where it is tracked, and how what is installed differs from it."""
     if repo.worktree is None:
         return (), {}
-    from gittrack.capture.locks import find_locks, read_lock
+    from gittrack.capture.locks import find_locks
+    from gittrack.capture.locks.remembered import read_lock_once
 
     locks: list[Lock] = []
     blob: str | None
@@ -147,11 +152,11 @@ def _locks(
             data, blob = tracked.data, tracked.oid
         else:
             data, blob = (repo.worktree / path).read_bytes(), None
-        lock, differs = read_lock(path, data, blob=blob, installed=packages)
+        lock, differs = read_lock_once(path, data, blob=blob, installed=packages, folder=repo.state_dir)
         locks.append(lock)
         if differs:
             drift[path] = [
                 {"name": d.name, "locked": d.locked, **({"installed": d.installed} if d.installed else {})}
-                for d in differs
+                for d in differs[:MAX_DRIFT]
             ]
     return tuple(locks), drift

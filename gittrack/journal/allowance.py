@@ -59,6 +59,8 @@ class Allowance:
 
     def __init__(self) -> None:
         self._sizes: dict[tuple[str, str], int] = {}
+        self._total = 0
+        self._names: Counter[str] = Counter()
         self._declared: Mapping[str, Any] = {}
         self._pointers = {FULL_SERIES: ""}
 
@@ -111,15 +113,19 @@ class Allowance:
             self._pointers[pointer] = path
 
     def _charge(self, parts: Mapping[tuple[str, str], Any]) -> None:
-        sizes = self._sizes | {key: _size(part) for key, part in parts.items()}
-        full = Counter(section for section, _ in sizes)
-        for section, name in parts:
-            if sum(sizes.values()) > LIMIT or full[section] > MOST:
+        sizes: dict[tuple[str, str], int] = {}
+        total, names = self._total, self._names.copy()
+        for key, part in parts.items():
+            sizes[key] = _size(part)
+            total += sizes[key] - self._sizes.get(key, 0)
+            names[key[0]] += key not in self._sizes
+            if total > LIMIT or names[key[0]] > MOST:
                 raise UsageError(
-                    f"the run's record is full ({MOST} names a section, {LIMIT} bytes): no room for "
-                    f"{section} {name[:60]!r}; keep many or large values with log_dict() or log_artifact()"
+                    f"the run's record is full ({MOST} names a section, {LIMIT} bytes): no room for {key[0]} "
+                    f"{key[1][:60]!r}; keep many or large values with log_dict() or log_artifact()"
                 )
-        self._sizes = sizes
+        self._sizes |= sizes
+        self._total, self._names = total, names
 
 
 def _check(record: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The code that runs: what is recorded, what the snapshot holds, and that the user's repository stays as it was."""
+"""The code that runs: what is recorded, what the snapshot holds, and that the repository stays as it was."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def everything(top: Path) -> dict[str, tuple[object, ...]]:
         for name in files:
             path = Path(folder, name)
             info = path.lstat()
-            content = os.readlink(path) if path.is_symlink() else path.read_bytes()
+            content = str(path.readlink()) if path.is_symlink() else path.read_bytes()
             # git itself touches a shared index whenever it reads one, so that it does not expire.
             mtime = 0 if name.startswith("sharedindex.") else info.st_mtime_ns
             found[f"{here}/{name}"] = (info.st_mode, mtime, content)
@@ -413,7 +413,8 @@ def test_large_file_is_named(project: Path, tmp_path: Path) -> None:
     (project / "big.bin").write_bytes(b"x" * 2001)
     (project / "small.bin").write_bytes(b"x" * 2000)
     code = capture(project, max_file_bytes=2000)
-    assert [(f.path, f.size, f.reason) for f in code.left_out] == [("big.bin", 2001, "larger than 2000 bytes")]
+    (left_out,) = code.left_out
+    assert (left_out.path, left_out.size, left_out.reason) == ("big.bin", 2001, "larger than 2000 bytes")
     assert code.tree == tree_of_copy(project, tmp_path, "big.bin")
 
 
@@ -445,7 +446,9 @@ def test_pipe_in_the_place_of_a_file(project: Path) -> None:
     assert [f.reason for f in code.left_out] == ["neither a file nor a link"]
 
 
-@pytest.mark.parametrize("name", [".env", "conf/.env.local", "key.pem", ".netrc", "id_ed25519", "kaggle.json"])
+@pytest.mark.parametrize(
+    "name", [".env", "conf/.env.local", "key.pem", ".netrc", "id_ed25519", "kaggle.json"]
+)
 def test_files_that_hold_secrets_are_named(project: Path, name: str) -> None:
     """An untracked file whose name says that it holds credentials never gets into git's objects."""
     (project / name).parent.mkdir(exist_ok=True)
@@ -508,7 +511,8 @@ def test_snapshot_survives_garbage_collection(project: Path) -> None:
 def test_command_is_scrubbed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No secret of the command line is recorded."""
     monkeypatch.setenv("MY_TOKEN", "tok-1234567890abcdef")
-    code = capture(project, command=("python", "train.py", "--api-key", "s3cr3t-value-1", "tok-1234567890abcdef"))
+    given = ("python", "train.py", "--api-key", "s3cr3t-value-1", "tok-1234567890abcdef")
+    code = capture(project, command=given)
     assert code.command == ("python", "train.py", "--api-key", "***", "***")
 
 
@@ -589,7 +593,8 @@ def test_staged_submodule(with_submodule: Path) -> None:
 
 def test_new_submodule_is_listed(with_submodule: Path, tmp_path: Path) -> None:
     """A submodule added and not yet committed ran too."""
-    run_git(with_submodule, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(tmp_path / "library"), "second")  # fmt: skip
+    add = ("-c", "protocol.file.allow=always", "submodule", "add", "-q")
+    run_git(with_submodule, *add, str(tmp_path / "library"), "second")
     code = capture(with_submodule)
     assert [s.path for s in code.submodules] == ["second", "vendor/lib"]
     assert all(s.commit for s in code.submodules)

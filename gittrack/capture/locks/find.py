@@ -62,10 +62,10 @@ def find_locks(top: Path, cwd: Path, extra: Sequence[str] = ()) -> list[str]:
 
     Looked at are `top`, `cwd` and the folders between them, each with its folder ``requirements``
     if it has one, and nothing below. `extra` names more files, relative to `top`. Symbolic links
-    are left alone, except that an `extra` one may point to a file inside `top`; so are names that
-    no record can hold (control characters, bytes that are not UTF-8).
+    are left alone (git holds a link's target, not the lock), and so are names that no record can
+    hold: control characters, bytes that are not UTF-8.
 
-    Raises UsageError for an `extra` path that is absolute, outside `top`, or no file.
+    Raises UsageError for an `extra` path that is absolute, outside `top`, a link, or no file.
     """
     top, cwd = top.resolve(), cwd.resolve()
     found = {
@@ -102,6 +102,6 @@ def _checked(top: Path, path: str) -> str:
     file = top / pure
     if not file.is_file():
         raise UsageError(f"lock file {path!r} does not exist: mend the path or take it out of the config")
-    if not file.resolve().is_relative_to(top):
-        raise UsageError(f"lock file {path!r} points outside the repository: copy the file into it")
+    if file.resolve() != file:
+        raise UsageError(f"lock file {path!r} is reached by a symbolic link: name the file itself")
     return pure.as_posix()

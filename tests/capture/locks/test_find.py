@@ -105,13 +105,15 @@ def test_extra_files_are_added_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/etc/passwd", "../x", "a/../../x", "absent.lock", "folder", "link", "a\0b"]
+    "path", ["/etc/passwd", "../x", "a/../../x", "absent.lock", "folder", "link", "inner", "a\0b"]
 )
 def test_extra_files_must_lie_inside(tmp_path: Path, path: str) -> None:
-    """An absolute, escaping or missing path from the config is the user's to mend."""
+    """An absolute, escaping, linked or missing path from the config is the user's to mend."""
     top = tmp_path / "repo"
     (top / "folder").mkdir(parents=True)
     (tmp_path / "x").write_text("")
     (top / "link").symlink_to(tmp_path / "x")
+    (top / "real.txt").write_text("")
+    (top / "inner").symlink_to("real.txt")
     with pytest.raises(UsageError, match="lock file"):
         find_locks(top, top, [path])
