@@ -20,7 +20,7 @@ Progress = Callable[[int, int], None]
 def push_artifacts(
     ledger: Ledger, remote: str, every: bool, dvc_remote: str | None, jobs: int | None, progress: Progress
 ) -> int:
-    """Send the bytes of runs that the git remote does not have yet (or of all); the number of objects moved."""
+    """Send the bytes of runs that the git remote lacks (or of all); the number of objects moved."""
     repo = ledger.repository
     tip = ledger.state().tip
     if tip is None:

@@ -29,7 +29,8 @@ def test_code_that_is_not_here_is_named(inside: Path, tmp_path: Path) -> None:
     (inside / "train.py").write_text("changed = 1\n")
     with gittrack.start_run("e"):
         pass
-    run_git(tmp_path, "clone", "-q", "--no-local", "--single-branch", "-b", "gittrack/runs", str(inside), "clone")
+    only_ledger = ["--no-local", "--single-branch", "-b", "gittrack/runs"]
+    run_git(tmp_path, "clone", "-q", *only_ledger, str(inside), "clone")
     entry = gittrack.load("latest", repository=tmp_path / "clone")
     with pytest.raises(NotFoundError, match="not in this clone; run git fetch"):
         entry.code()

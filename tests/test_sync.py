@@ -46,7 +46,7 @@ def test_push_and_pull_carry_ledger_and_anchor(repository: Repository, hub: Path
 def test_diverged_ledgers_merge_without_a_work_tree(
     repository: Repository, hub: Path, tmp_path: Path
 ) -> None:
-    """A rejected push is fetched, merged and repeated; both sides' runs are on the remote, work trees untouched."""
+    """A rejected push is fetched, merged and repeated: both sides' runs arrive, work trees untouched."""
     ours, theirs = Ledger(repository), clone(hub, tmp_path / "clone")
     for ledger, name in ((ours, "ours"), (theirs, "theirs")):
         run_git(ledger.repository.top, "commit", "-q", "--allow-empty", "-m", name)
@@ -101,7 +101,7 @@ def test_a_refusing_hook_is_quoted(repository: Repository, hub: Path) -> None:
 
 
 def test_remotes_that_cannot_be_used(repository: Repository, hub: Path, tmp_path: Path) -> None:
-    """No such remote, one that is gone, an option in its place, and one without a ledger each get one line."""
+    """No such remote, one that is gone, an option in its place, one without a ledger: one line each."""
     ledger = Ledger(repository)
     ledger.append([addition("a")])
     with pytest.raises(UsageError, match=r"no remote named 'nowhere' \(there is: origin\)"):

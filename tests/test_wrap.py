@@ -18,7 +18,6 @@ import pytest
 
 from gittrack.codec import load_record
 from gittrack.record import Record
-from gittrack.repository import Repository
 from tests.conftest import run_git
 
 PYTHON = sys.executable
@@ -47,7 +46,7 @@ def records(top: Path) -> list[Record]:
         return []
     paths = run_git(top, "ls-tree", "-r", "--name-only", "gittrack/runs", "runs").splitlines()
     shown = [p for p in sorted(paths) if p.endswith("/run.yaml")]
-    return [load_record(run_git(top, "show", f"gittrack/runs:{p}").encode()) for p in shown]
+    return [load_record(run_git(top, "show", f"gittrack/runs:{p}").encode(), p) for p in shown]
 
 
 def file_of(top: Path, record: Record, name: str) -> str:
@@ -88,7 +87,7 @@ def test_exit_status_passes_through(project: Path, program: str, code: int, stat
 
 
 @pytest.mark.parametrize(
-    ("command", "code"), [("no-such-program", 127), ("./plain", 126), ("./broken", 126), (".", 126)]
+    ("command", "code"), [("no-such-program", 127), ("./plain", 126), ("./broken", 126)]
 )
 def test_nothing_to_run(project: Path, command: str, code: int) -> None:
     """The shell's codes, one line, and nothing recorded."""
@@ -291,7 +290,7 @@ def test_wrong_options_start_nothing(project: Path, options: list[str], said: st
 
 JOINED = """
 import gittrack
-with gittrack.start_run(params={"lr": 0.1}) as run:
+with gittrack.start_run(params={{"lr": 0.1}}) as run:
     run.log_metric("loss", 0.5, step=1)
     print(run.id)
     {more}
@@ -511,7 +510,7 @@ def test_packages_of_the_programs_own_environment(project: Path, tmp_path: Path)
     gittrack(project, "run", "--", str(venv / "bin/python"), "-c", "pass")
     gittrack(project, "run", "--", PYTHON, "-c", "pass")
     other, own = records(project)
-    assert "packages:\n  rarething: 9.8.7\n" in file_of(project, other, "environment.yaml")
+    assert "packages:\n  rarething: \"9.8.7\"\n" in file_of(project, other, "environment.yaml")
     assert other.environment.python == "3.12.1"
     assert "rarething" not in file_of(project, own, "environment.yaml")
     assert own.environment.python == sys.version.split()[0]
@@ -519,14 +518,9 @@ def test_packages_of_the_programs_own_environment(project: Path, tmp_path: Path)
 
 def test_run_that_cannot_be_committed_is_kept(project: Path) -> None:
     """The program's status passes through, the journal stays, and recover commits it when that is mended."""
-    repo = Repository.discover(project)
-    lock = repo.common_dir / "refs/heads/gittrack/runs.lock"
-    program = f"import pathlib; p = pathlib.Path({str(lock)!r}); p.parent.mkdir(exist_ok=True); p.touch()"
     assert gittrack(project, "run", "--", "true").returncode == 0
-    env = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.filesRefLockTimeout", "GIT_CONFIG_VALUE_0": "0"}
-    run_git(project, "checkout", "-q", "--detach")
     program = "import subprocess; subprocess.run(['git', 'checkout', '-q', 'gittrack/runs'], check=True)"
-    done = gittrack(project, "run", "--", PYTHON, "-c", program, env=env)
+    done = gittrack(project, "run", "--", PYTHON, "-c", program)
     assert done.returncode == 0
     assert "is checked out in" in done.stderr
     assert "run gittrack recover" in done.stderr

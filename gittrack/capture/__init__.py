@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gittrack.capture.code import Invocation, capture_code
+from gittrack.capture.code import LIVE, Invocation, capture_code
 from gittrack.config import FILE, Config
 from gittrack.errors import NotFoundError
 from gittrack.record import Code, EnvironmentSummary, Lock
 from gittrack.repository import ObjectReader, Repository
-
 
 MAX_DRIFT = 1000
 """Packages that differ from a lock and are named in environment.yaml, for each lock."""
@@ -47,8 +46,10 @@ def capture(
     image: str | None = None,
 ) -> Captured:
     """Read everything once. Raises UsageError when the policy refuses a dirty tree."""
-    from gittrack.capture.determinism import capture_determinism
-
+    environment = describe_environment(image)
+    if other := _environment_of(invocation.program):
+        environment.pop("origins", None)
+        environment |= other
     code = capture_code(
         repo,
         objects,
@@ -58,11 +59,24 @@ def capture(
         max_file_bytes=int(config.capture.max_file_mb * 1_000_000),
         exclude=exclude,
     )
+    try:
+        return _with_code(repo, objects, config, invocation, code, environment)
+    except BaseException:
+        repo.update_refs([(LIVE + run_id, None, None)])
+        raise
+
+
+def _with_code(
+    repo: Repository,
+    objects: ObjectReader,
+    config: Config,
+    invocation: Invocation,
+    code: Code,
+    environment: dict[str, Any],
+) -> Captured:
+    from gittrack.capture.determinism import capture_determinism
+
     protocol = objects.get(f"{code.tree}:{FILE}")
-    environment = describe_environment(image)
-    if other := _environment_of(invocation.program):
-        environment.pop("origins", None)
-        environment |= other
     locks, drift = _locks(repo, objects, config, invocation, code, environment["packages"])
     if drift:
         environment["drift"] = drift

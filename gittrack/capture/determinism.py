@@ -16,8 +16,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gittrack.scrub import scrub_text
 from gittrack.record import Value, clean_text
+from gittrack.scrub import scrub_text
 
 VARIABLES = (
     "CUBLAS_WORKSPACE_CONFIG",

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.capture import determinism, hardware
-from gittrack.scrub import scrub_text, strip_url
 from gittrack.errors import NotFoundError, UsageError
 from gittrack.record import EnvironmentSummary, clean_text
+from gittrack.scrub import scrub_text, strip_url
 
 SCHEMA = "gittrack/environment/1"
 

@@ -122,7 +122,8 @@ def command(
     if outcome.record is not None and not quiet:
         record = outcome.record
         output.note(
-            f"gittrack: run {record.id} of {record.experiment}: {record.status}; gittrack show {record.id[-6:]}"
+            f"gittrack: run {record.id} of {record.experiment}: {record.status}; "
+            f"gittrack show {record.id[-6:]}"
         )
     raise typer.Exit(outcome.status)
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from gittrack.capture.locks import Drift, read_lock
 from gittrack.record import Lock, from_dict, to_dict
@@ -40,7 +41,7 @@ def read_lock_once(
     return read
 
 
-def _load(file: Path) -> dict[str, list[object]]:
+def _load(file: Path) -> dict[str, list[Any]]:
     try:
         content = json.loads(file.read_bytes())
     except (OSError, ValueError):
@@ -48,7 +49,7 @@ def _load(file: Path) -> dict[str, list[object]]:
     return content if isinstance(content, dict) else {}
 
 
-def _save(file: Path, content: dict[str, list[object]]) -> None:
+def _save(file: Path, content: dict[str, list[Any]]) -> None:
     temporary = file.with_name(f"{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
