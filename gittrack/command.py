@@ -22,7 +22,7 @@ from typing import Any
 from gittrack.errors import UsageError
 from gittrack.journal import Journal
 from gittrack.record import Status, clean_text
-from gittrack.scrub import scrub_text
+from gittrack.scrub import MASK, scrub_arguments, scrub_text
 
 log = logging.getLogger("gittrack")
 
@@ -112,6 +112,7 @@ class Program:
     def __init__(self, command: Sequence[str], env: Mapping[str, str]) -> None:
         """Start it. CommandNotExecutable where the system cannot."""
         self._process: subprocess.Popen[bytes] | None = None
+        self._secrets = {**env, **_secret_arguments(command, env)}
         self._early: list[int] = []
         self._terminal = os.isatty(1) and os.isatty(2)
         self._sources: dict[int, int] = {}
@@ -153,12 +154,18 @@ class Program:
                 if journal is not None:
                     tail.add(data, target)
                     if time.monotonic() - saved > _SAVE_EVERY_S:
-                        _save(journal, tail)
+                        self._save(journal, tail)
                         saved = time.monotonic()
             code = self._running.wait()
         if journal is not None:
-            _save(journal, tail)
+            self._save(journal, tail)
         return code
+
+    def _save(self, journal: Journal, tail: Tail) -> None:
+        try:
+            journal.write_console(*tail.text(self._secrets))
+        except OSError as error:
+            log.warning("the end of the output could not be kept: %s", error.strerror)
 
     @property
     def _running(self) -> subprocess.Popen[bytes]:
@@ -212,11 +219,14 @@ class Program:
                 signal.signal(number, handler)
 
 
-def _save(journal: Journal, tail: Tail) -> None:
-    try:
-        journal.write_console(*tail.text(os.environ))
-    except OSError as error:
-        log.warning("the end of the output could not be kept: %s", error.strerror)
+def _secret_arguments(command: Sequence[str], env: Mapping[str, str]) -> dict[str, str]:
+    """The secrets on a command line, as if they were variables, so that the output is rid of them too."""
+    found = {}
+    for at, (given, shown) in enumerate(zip(command, scrub_arguments(command, env), strict=True)):
+        before, mask, after = shown.partition(MASK)
+        if mask and given.startswith(before) and given.endswith(after):
+            found[f"ARGUMENT_{at}_SECRET"] = given[len(before) : len(given) - len(after)]
+    return found
 
 
 def judge(code: int) -> tuple[Status, dict[str, str] | None]:

@@ -113,6 +113,9 @@ def compare(a: Entry, b: Entry) -> Comparison:
     one, two = a.record, b.record
     unavailable: dict[str, str] = {}
     environments = [_environment(entry, unavailable) for entry in (a, b)]
+    if not all(environment.get("blas") for environment in environments):
+        # Seen only where the program itself called gittrack: not seen is not different.
+        environments = [{k: v for k, v in e.items() if k != "blas"} for e in environments]
     packages = [_packages(environment) for environment in environments]
     if "packages" in unavailable:
         packages = [{}, {}]
@@ -208,6 +211,8 @@ def _packages(environment: Mapping[str, Any]) -> dict[str, Any]:
 def _machine(environment: Mapping[str, Any], record: Record) -> dict[str, Any]:
     """What a run ran on, packages apart, and the determinism flags in force."""
     facts = {k: v for k, v in environment.items() if k not in ("packages", "schema")}
+    if isinstance(facts.get("python"), dict):  # `python` or `python3`: a name, no difference
+        facts["python"] = {k: v for k, v in facts["python"].items() if k != "executable"}
     if not facts:
         summary = asdict(record.environment)
         facts = {k: v for k, v in summary.items() if k != "sha256" and v not in (None, ())}

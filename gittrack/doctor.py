@@ -13,7 +13,7 @@ from typing import Literal
 from gittrack.config import Config, load
 from gittrack.errors import GittrackError
 from gittrack.journal import stored_journals
-from gittrack.ledger import Ledger
+from gittrack.ledger import DVC_CONFIG, Ledger
 from gittrack.repository import Repository
 from gittrack.repository.process import MINIMUM_GIT
 from gittrack.setup import missing_refspecs
@@ -111,7 +111,19 @@ def _ledger(repo: Repository, config: Config) -> Iterator[Diagnosis]:
 
 def _unfinished_runs(repo: Repository, config: Config) -> Iterator[Diagnosis]:
     for journal in stored_journals(repo.state_dir):
-        if not journal.alive:
+        try:
+            alive = journal.alive
+        except GittrackError as error:
+            yield Diagnosis("unfinished run", "problem", str(error), f"look into {journal.folder}")
+            continue
+        if alive is None:
+            yield Diagnosis(
+                "unfinished run",
+                "note",
+                f"{journal.run_id} belongs to another host",
+                f"if it does not run there any more: gittrack recover {journal.run_id} --force",
+            )
+        elif not alive:
             yield Diagnosis(
                 "unfinished run", "problem", f"{journal.run_id}: its process is gone", "gittrack recover"
             )
@@ -141,15 +153,33 @@ def _dvc(repo: Repository, config: Config) -> Iterator[Diagnosis]:
 
     cache, types = cache_of(repo)
     yield Diagnosis("dvc", "ok", f"cache {cache} ({', '.join(types)})")
-    if b"url" not in ledger_config(repo.worktree):
+    remotes = ledger_config(repo.worktree)
+    if b"url" not in remotes:
         yield Diagnosis(
             "dvc", "note", "no DVC remote: outputs stay on this machine", "dvc remote add -d NAME URL"
         )
+    else:
+        yield from _dvc_remotes(repo, config, remotes)
     nearest = next(folder for folder in [cache, *cache.parents] if folder.exists())
     if not os.access(nearest, os.W_OK):
         yield Diagnosis(
             "dvc", "problem", f"the cache {cache} is not writable", "give yourself the right to write there"
         )
+
+
+def _dvc_remotes(repo: Repository, config: Config, remotes: bytes) -> Iterator[Diagnosis]:
+    """What stock dvc finds on the ledger: a remote, and one that is chosen."""
+    if b"[core]" not in remotes:
+        yield Diagnosis(
+            "dvc",
+            "note",
+            "no DVC remote is the default: dvc pull on the ledger asks for one",
+            "dvc remote default NAME",
+        )
+    with repo.objects() as objects:
+        found = objects.get(f"refs/heads/{config.ledger.branch}:{DVC_CONFIG}")
+    if found is not None and found.data != remotes:
+        yield Diagnosis("dvc", "note", "the ledger names other DVC remotes than .dvc/config", "gittrack init")
 
 
 def _untracked_files(repo: Repository, config: Config) -> Iterator[Diagnosis]:

@@ -27,6 +27,8 @@ def push_artifacts(
         return 0
     known = None if every else fetch(ledger, remote)[0]
     found = _pointers(repo, _added(repo, known, tip))
+    if not found:
+        return 0
     cache, _ = cache_of(repo)
     _adopt(repo, found, cache)
     return transfer(
@@ -49,6 +51,8 @@ def pull_artifacts(
         return 0
     blobs = _added(repo, None, tip, folders) if folders is not None else _added(repo, since, tip)
     found = _pointers(repo, blobs)
+    if not found:
+        return 0
     cache, _ = cache_of(repo)
     return transfer(
         repo.top, found, cache=cache, remote=dvc_remote, direction="pull", jobs=jobs, progress=progress

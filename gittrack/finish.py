@@ -23,9 +23,9 @@ from gittrack.record import (
     Series,
     from_dict,
     parse_time,
-    spec_digest,
 )
 from gittrack.repository import Repository
+from gittrack.spec import spec_digest
 from gittrack.version import VERSION
 
 StoreSeries = Callable[[Table], tuple[str, bytes]]

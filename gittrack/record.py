@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
-import json
 import re
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
@@ -345,60 +343,3 @@ def _build(hint: Any, item: Any) -> Any:
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return from_dict(hint, item)
     return item
-
-
-# --- spec ----------------------------------------------------------------------------------
-
-SEED_NAMES = frozenset({"seed", "random_seed", "random_state"})
-
-
-def spec_digest(
-    code: Code, params: Mapping[str, Value], data: Sequence[DataInput], locks: Sequence[Lock]
-) -> str:
-    """SHA-256 of what was run, the seed apart: runs of one spec are replicates of each other.
-
-    The digest is of the JSON text (sorted keys, no spaces, UTF-8) of ``{"code": tree, "command":
-    [...], "cwd": ..., "data": [[path, role, digest]...], "locks": [[path, sha256]...],
-    "params": {...}}``. Left out are, anywhere in params, entries named seed, random_seed or
-    random_state that hold a number, and from the command ``--seed N``, ``--seed=N`` and
-    ``seed=N``, with any of these names.
-    """
-    stated = {
-        "code": code.tree,
-        "command": _without_seed_arguments(code.command),
-        "cwd": code.cwd,
-        "data": sorted([d.path, d.role, d.sha256 or d.md5 or d.blob or ""] for d in data),
-        "locks": sorted([lock.path, lock.sha256] for lock in locks),
-        "params": _without_seeds(params),
-    }
-    text = json.dumps(stated, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _without_seeds(value: Value) -> Value:
-    if isinstance(value, Mapping):
-        return {
-            key: _without_seeds(entry)
-            for key, entry in value.items()
-            if not (key in SEED_NAMES and isinstance(entry, (int, float)) and not isinstance(entry, bool))
-        }
-    if isinstance(value, (list, tuple)):
-        return [_without_seeds(entry) for entry in value]
-    return value
-
-
-_SEED_ARGUMENT = re.compile(r"(?:--?)?(?:seed|random[-_]seed|random[-_]state)=-?[0-9]+\Z")
-_SEED_OPTION = re.compile(r"--?(?:seed|random[-_]seed|random[-_]state)\Z")
-
-
-def _without_seed_arguments(command: Sequence[str]) -> list[str]:
-    kept: list[str] = []
-    skip = False
-    for argument, following in zip(command, [*command[1:], ""], strict=True):
-        if skip:
-            skip = False
-        elif _SEED_OPTION.match(argument) and re.fullmatch(r"-?[0-9]+", following):
-            skip = True
-        elif not _SEED_ARGUMENT.match(argument):
-            kept.append(argument)
-    return kept

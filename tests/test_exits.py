@@ -162,7 +162,7 @@ def check_out_ledger(project: Path) -> None:
 
 def test_an_error_while_committing_is_raised_and_the_journal_stays(inside: Path) -> None:
     """LedgerError says what to do; afterwards recover, even in the same process, loses nothing."""
-    with pytest.raises(LedgerError, match="checked out.*journal of run .* is kept.*gittrack recover"):
+    with pytest.raises(LedgerError, match=r"checked out.*journal of run .* is kept.*gittrack recover"):
         check_out_ledger(inside)
     assert gittrack.active_run() is None
     repo = Repository.discover(inside)
@@ -210,7 +210,7 @@ def test_a_bug_of_ours_neither_hides_the_error_nor_loses_the_run(
 
 def test_the_end_of_the_process_reports_what_it_could_not_commit(project: Path) -> None:
     """At the end of the process an error is one line on stderr, for each run, and the journals stay."""
-    code, out, err = run(
+    _, out, err = run(
         project,
         "import subprocess\ngittrack.start_run('a').finish()\n"
         "gittrack.start_run('b'); gittrack.start_run('c')\n"
@@ -289,24 +289,25 @@ def test_kill_9_is_recorded_by_whoever_comes_next(project: Path) -> None:
     process.kill()
     process.communicate()
     code, _, err = run(project, "gittrack.start_run('next').finish()")
-    assert code == 0 and "had been killed" in err
+    assert code == 0 and "on the ledger now" in err
     victim = next(r for r in records(project) if r.experiment == "victim")
     assert victim.status == "killed" and victim.params == {"lr": 0.1} and victim.metrics["a"].step == 1
-    assert victim.failure is not None and victim.failure.type == "lost" and victim.duration_s >= 1
+    assert victim.failure is not None and victim.failure.type == "lost" and victim.duration_s > 0
 
 
 def test_other_threads_do_not_install_signal_handlers(project: Path) -> None:
     """A run begun in a thread works, without signals."""
     code, _, err = run(
         project,
-        "import threading\nt = threading.Thread(target=lambda: gittrack.start_run().finish())\nt.start(); t.join()",
+        "import threading\n"
+        "t = threading.Thread(target=lambda: gittrack.start_run().finish())\nt.start(); t.join()",
     )
     assert (code, err) == (0, "")
     assert only(project).status == "finished"
 
 
 def test_start_and_finish_are_cheap(project: Path) -> None:
-    """A run without outputs starts at most ten git processes, and none of DVC, numpy or jsonschema is imported."""
+    """A run without outputs starts at most ten git processes, and imports nothing heavy."""
     code, out, err = run(
         project,
         "import json\nrun = gittrack.start_run(params={'lr': 0.1})\nrun.log_metric('a', 1)\nrun.finish()\n"
@@ -343,7 +344,7 @@ def test_a_full_disk_at_the_end_can_be_retried(inside: Path, monkeypatch: pytest
     monkeypatch.setattr(os, "write", write)
     active.log_metric("a", 1.0)
     active.set_tag("b", "c")
-    with pytest.raises(GittrackError, match="No space left on device.*is kept"):
+    with pytest.raises(GittrackError, match=r"No space left on device.*is kept"):
         active.finish()
     assert active.active and gittrack.active_run() is active
     time.sleep(0.01)

@@ -323,7 +323,7 @@ def test_odd_names_of_outputs_can_be_committed(inside: Path) -> None:
     for at, name in enumerate(names):
         run.log_text(str(at), name)
     for name in ("b", "_.git/config", "_gittrack/metrics.csv", "a", "a/.GIT/x/y", "git~1/x"):
-        with pytest.raises(UsageError, match="rename it|would lie"):
+        with pytest.raises(UsageError, match=r"rename it|would lie"):
             run.log_text("x", name)
     assert len(finish(run).outputs) == len(names)
     run_git(inside, "fsck", "--strict")

@@ -36,7 +36,7 @@ COMMAND = [
 SCRIPT = """
 import os, sys
 import gittrack
-with gittrack.start_run(params={"lr": 0.1, "api_key": sys.argv[-1]}, tags={"cmd": " ".join(sys.argv)}) as run:
+with gittrack.start_run(params={"lr": 0.1, "api_key": open(sys.argv[-1]).read()}, tags={"cmd": " ".join(sys.argv)}) as run:
     run.log_metric("loss", 1, step=0)
     print("argv", sys.argv)
     print("env", os.environ["WANDB_API_KEY"], "DATABASE_PASSWORD=" + os.environ["DATABASE_PASSWORD"])
@@ -56,6 +56,7 @@ def exposed(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     run_git(project, "add", ".")
     run_git(project, "commit", "-q", "-m", "fit")
     (project / ".env").write_text(f"KEY={SECRETS['in an untracked .env']}\n")
+    (project.parent / "key").write_text(SECRETS["in a parameter"])
     (project / "notes.txt").write_text("so that the tree is dirty")
     return project
 
@@ -85,7 +86,7 @@ def run(top: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 def test_through_the_api(exposed: Path) -> None:
     """A script that calls start_run()."""
-    done = run(exposed, "fit.py", *COMMAND, SECRETS["in a parameter"])
+    done = run(exposed, "fit.py", *COMMAND, "../key")
     assert done.returncode == 1
     assert "failed" in run_git(exposed, "log", "-1", "--format=%s", "gittrack/runs")
     assert_no_secret(exposed)
@@ -102,7 +103,7 @@ def test_through_gittrack_run(exposed: Path, joins: bool) -> None:
     options = ["-S", "lr=0.1"]
     if not joins:
         options += ["-S", f"api_key={SECRETS['in a parameter']}", "-m", f"logs in with {COMMAND[3]}"]
-    command = [sys.executable, "fit.py", *COMMAND, SECRETS["in a parameter"]]
+    command = [sys.executable, "fit.py", *COMMAND, "../key"]
     done = run(exposed, "-m", "gittrack", "run", *options, "--", *command)
     assert done.returncode == 1
     for secret in COMMAND[1], SECRETS["in a variable"]:
@@ -116,7 +117,7 @@ def test_while_the_run_goes_on(exposed: Path) -> None:
     """The journal of a run that was killed holds none either."""
     text = (exposed / "fit.py").read_text().replace("raise ValueError(", "import signal; str(")
     (exposed / "fit.py").write_text(text + "    run._journal.flush(); os.kill(os.getpid(), signal.SIGKILL)\n")
-    done = run(exposed, "fit.py", *COMMAND, SECRETS["in a parameter"])
+    done = run(exposed, "fit.py", *COMMAND, "../key")
     assert done.returncode == -9, done.stderr
     assert list((exposed / ".git/gittrack/journal").iterdir())
     assert_no_secret(exposed)

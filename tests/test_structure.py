@@ -20,6 +20,7 @@ ROOMS = (
     "version",
     "errors",
     "record",
+    "spec",
     "scrub",
     "values",
     "codec",

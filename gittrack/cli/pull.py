@@ -18,14 +18,14 @@ def command(
         typer.Option(
             "-a",
             "--artifacts",
-            help="Also fetch bytes into the DVC cache: of the runs named, or the new ones.",
+            help="Also fetch the bytes that new runs point to into the DVC cache.",
         ),
     ] = False,
     run: Annotated[
         list[str] | None,
-        typer.Option("--run", metavar="RUN", help="With --artifacts: of these runs. Repeatable."),
+        typer.Option("--run", metavar="RUN", help="Artifacts of this run, new or not. Repeatable."),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="With --artifacts: of all runs.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Artifacts of all runs.")] = False,
     dvc_remote: Annotated[
         str | None, typer.Option("-r", "--dvc-remote", metavar="NAME", help="DVC remote to use.")
     ] = None,
@@ -52,7 +52,7 @@ def command(
     chosen = choose_remote(repo, remote)
     done = pull(ledger, chosen)
     output.note("already up to date" if done.before == done.after else f"ledger brought from {chosen}")
-    if artifacts or run:
+    if artifacts or run or every:
         folders = None
         if run:
             with open_index() as index:
@@ -61,4 +61,5 @@ def command(
         moved = pull_artifacts(
             ledger, folders, since, dvc_remote, jobs, output.Progress("fetching artifacts")
         )
-        output.note(f"{moved} artifact objects fetched")
+        hint = "" if moved or run or every else " for runs that are new here; --run or --all names others"
+        output.note(f"{moved} artifact objects fetched{hint}")

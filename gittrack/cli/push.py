@@ -18,7 +18,7 @@ def command(
         typer.Option("-a", "--artifacts", help="Also send the bytes that the new runs point to, by DVC."),
     ] = False,
     every: Annotated[
-        bool, typer.Option("--all", help="With --artifacts: of all runs, not only of new ones.")
+        bool, typer.Option("--all", help="Artifacts of all runs, not only of those new to the remote.")
     ] = False,
     dvc_remote: Annotated[
         str | None, typer.Option("-r", "--dvc-remote", metavar="NAME", help="DVC remote to use.")
@@ -45,9 +45,10 @@ def command(
     repo = Repository.discover()
     ledger = Ledger(repo, load_cached(repo.worktree, repo.state_dir).ledger.branch)
     chosen = choose_remote(repo, remote)
-    if artifacts:
+    if artifacts or every:
         moved = push_artifacts(ledger, chosen, every, dvc_remote, jobs, output.Progress("sending artifacts"))
-        output.note(f"{moved} artifact objects sent")
+        hint = "" if moved or every else " for runs that are new to it; --all looks at every run"
+        output.note(f"{moved} artifact objects sent{hint}")
     done = push(ledger, chosen)
     what = "is up to date" if done.before == done.after else "has the ledger"
     output.note(f"{chosen} {what}" + (", merged with runs of others" if done.merged else ""))

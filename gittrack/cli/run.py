@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -109,8 +110,8 @@ def command(
     job = Job(
         command=arguments,
         request=request,
-        inputs=[_with_role(text, "train") for text in input_ or []],
-        outputs=[_with_role(text, "artifact") for text in output_ or []],
+        inputs=[_with_role(text, "train", "--input") for text in input_ or []],
+        outputs=[_with_role(text, "artifact", "--output") for text in output_ or []],
         params=params or [],
         metrics=metrics or [],
         settings=set_param or [],
@@ -135,10 +136,14 @@ def _pair(text: str, option: str, separator: str) -> tuple[str, str]:
     return key, value
 
 
-def _with_role(text: str, default: str) -> tuple[str, str]:
+def _with_role(text: str, default: str, option: str = "") -> tuple[str, str]:
     """``PATH:ROLE``; a path may hold colons, a role may not, and may be left out."""
     path, colon, role = text.rpartition(":")
-    return (path, role) if colon and path and "/" not in role else (text, default)
+    if not colon or "/" in role or Path(text).exists():
+        path, role = text, default
+    if not path or not role:
+        raise UsageError(f"{option} takes PATH:ROLE, not {text!r}")
+    return path, role
 
 
 def _choice(dirty: str | None) -> str | None:

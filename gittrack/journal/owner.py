@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ def current_owner() -> dict[str, Any]:
         "pid": pid,
         "started": _start_time(pid),
         "boot": _boot_id(),
-        "host": socket.gethostname(),
+        "host": os.uname().nodename,
         "namespace": _namespace(),
     }
 
@@ -25,7 +24,7 @@ def current_owner() -> dict[str, Any]:
 def is_alive(owner: Mapping[str, Any]) -> bool | None:
     """Whether the owner still runs; None when this host cannot tell (the owner is on another)."""
     if owner.get("boot") != _boot_id():
-        return None if owner.get("host") != socket.gethostname() else False
+        return None if owner.get("host") != os.uname().nodename else False
     if owner.get("namespace") != _namespace():
         return None  # another container on this machine: the same pid there is another process
     pid = owner.get("pid")
