@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import re
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,22 +11,14 @@ from time import monotonic
 from types import TracebackType
 from typing import Any
 
-from gittrack import exits
+from gittrack import exits, joining
 from gittrack.artifacts import Store
-from gittrack.begin import (
-    Request,
-    abandon,
-    begin,
-    check_seeds,
-    choose_experiment,
-    declared_metrics,
-    stated,
-)
+from gittrack.begin import Request, abandon, begin, check_seeds
 from gittrack.capture.code import this_invocation
 from gittrack.errors import GittrackError, UsageError
 from gittrack.finish import commit, kept
 from gittrack.journal import Journal, StoredJournal
-from gittrack.record import RUN_ID, Record, Role, Status, clean_text, parse_time
+from gittrack.record import Record, Role, Status, clean_text, parse_time
 from gittrack.repository import Repository
 from gittrack.values import (
     check_metric_name,
@@ -42,11 +32,6 @@ from gittrack.values import (
 from gittrack.views import ParamsView, SummaryView
 
 log = logging.getLogger("gittrack")
-
-RUN_VARIABLE = "GITTRACK_RUN"
-"""Set by `gittrack run` for the program that it wraps: the folder of the run's journal."""
-
-_RANK_VARIABLES = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
 
 _active: list[Run] = []
 
@@ -337,7 +322,7 @@ def start_run(
         experiment=experiment,
         name=name,
         hypothesis=hypothesis,
-        seed=_seed(seed),
+        seed=joining.seed(seed),
         seeds=seeds or {},
         params=params or {},
         tags=tags or {},
@@ -346,7 +331,7 @@ def start_run(
         dirty=dirty,
         image=image,
     )
-    if not every_rank and _rank() != 0:
+    if not every_rank and joining.rank() != 0:
         run = Run(None, None)
         run.log_params(request.params)
     else:
@@ -367,12 +352,7 @@ def _begin(request: Request, where: str | Path | None) -> Run:
 
     repo = Repository.discover(where)
     config = load_cached(repo.worktree, repo.state_dir)
-    outer = os.environ.get(RUN_VARIABLE)
-    if outer and request.parent is None and RUN_ID.match(Path(outer).name):
-        from dataclasses import replace
-
-        request = replace(request, parent=Path(outer).name)
-    run = Run(repo, begin(repo, config, request, this_invocation()))
+    run = Run(repo, begin(repo, config, joining.below_outer_run(request), this_invocation()))
     run._params.update(to_params(request.params))
     try:
         run._store.log_declared(config, run.experiment)
@@ -383,52 +363,16 @@ def _begin(request: Request, where: str | Path | None) -> Run:
 
 
 def _join(request: Request, where: str | Path | None) -> Run | None:
-    """The run that `gittrack run` has begun around this program, if this is the first to ask for it."""
-    folder = Path(os.environ.get(RUN_VARIABLE) or os.devnull)
-    if not (folder / "start.json").is_file():
+    joined = joining.join(request, where)
+    if joined is None:
         return None
-    start = StoredJournal(folder).start
-    repo = Repository.discover(start["top"])
-    if where is not None and Repository.discover(where).common_dir != repo.common_dir:
-        return None
-    from gittrack.capture import describe_environment, write_environment
-    from gittrack.config import load_cached
-    from gittrack.record import to_dict
-
-    facts = {k: v for k, v in stated(request).items() if v not in (None, []) and k not in start["given"]}
-    config = load_cached(repo.worktree, repo.state_dir)
-    if request.experiment is not None and "experiment" not in start["given"]:
-        facts["experiment"] = choose_experiment(request.experiment, config)
-    environment, summary = write_environment(describe_environment(request.image))
-    journal = Journal(folder)
-    if not journal.claim():
-        return None
-    journal.replace_environment(environment)
-    journal.event("f", {**facts, "environment": to_dict(summary)})
-    if "experiment" in facts:
-        journal.event("c", declared_metrics(config, facts["experiment"]))
-    run = Run(repo, journal, joined=True)
-    run.experiment = facts.get("experiment", run.experiment)
-    run._params.update(start["params"])
+    run = Run(joined.repository, joined.journal, joined=True)
+    run.experiment = joined.experiment or run.experiment
+    run._params.update(joined.params)
     run.log_params(request.params)
     run.set_tags(request.tags)
     run.set_seeds(request.seeds)
     return run
-
-
-def _rank() -> int:
-    for name in _RANK_VARIABLES:
-        value = os.environ.get(name, "")
-        if value.isdigit() and (name != "SLURM_PROCID" or os.environ.get("SLURM_NTASKS", "1") != "1"):
-            return int(value)
-    return 0
-
-
-def _seed(given: int | None) -> int | None:
-    if given is not None:
-        return given
-    text = os.environ.get("GITTRACK_SEED", "")
-    return int(text) if re.fullmatch("-?[0-9]{1,40}", text) else None
 
 
 def active_run() -> Run | None:

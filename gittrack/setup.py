@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,12 +80,21 @@ def _add_refspecs(repo: Repository, remote: str, branch: str) -> bool:
 
 
 def _write_example(top: Path) -> bool:
-    name = "".join(c if c.isalnum() or c in "_-." else "-" for c in top.name.lstrip("-.")) or "default"
     try:
         with (top / FILE).open("x", encoding="utf-8") as out:
-            out.write(EXAMPLE.format(experiment=name[:100] if name.isascii() else "default"))
+            out.write(EXAMPLE.format(experiment=_experiment_of(top.name)))
     except FileExistsError:
         return False
     except OSError as error:
         raise RepositoryError(f"cannot write {top / FILE}: {error.strerror}") from error
     return True
+
+
+def _experiment_of(folder: str) -> str:
+    """The folder's name as an experiment may be called, in quotes where YAML would take it for a number."""
+    from gittrack import codec
+
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", folder).lstrip("-.")[:100]
+    if not name or not folder.isascii():
+        return "default"
+    return name if codec.read_yaml(name.encode(), FILE) == name else f'"{name}"'

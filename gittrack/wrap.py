@@ -18,10 +18,11 @@ from gittrack.capture.code import command_invocation
 from gittrack.config import Config
 from gittrack.errors import GittrackError, UsageError
 from gittrack.finish import commit, kept
+from gittrack.joining import RUN_VARIABLE
 from gittrack.journal import Journal, StoredJournal
 from gittrack.record import RUN_ID, Record, Role
 from gittrack.repository import Repository
-from gittrack.run import RUN_VARIABLE
+from gittrack.values import to_params, without_secrets
 
 log = logging.getLogger("gittrack")
 
@@ -145,7 +146,7 @@ def _environment(journal: Journal, request: Request) -> dict[str, str]:
 
     env = dict(os.environ)
     env[RUN_VARIABLE] = str(journal.folder)
-    env[PARAMS_VARIABLE] = json.dumps(StoredJournal(journal.folder).start["params"])
+    env[PARAMS_VARIABLE] = json.dumps(to_params(request.params))
     if request.seed is not None:
         env[SEED_VARIABLE] = str(request.seed)
         env["PYTHONHASHSEED"] = str(request.seed % 2**32)
@@ -194,6 +195,6 @@ def _log_metrics(journal: Journal, path: Path, elapsed: float) -> None:
             journal.append_row((elapsed, step, values))
     journal.flush()
     if path.is_dir() and (path / "params.yaml").is_file():
-        journal.event("p", result_files.read_params(path / "params.yaml"))
+        journal.event("p", without_secrets(result_files.read_params(path / "params.yaml")))
     if final:
         journal.event("z", final)

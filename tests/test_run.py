@@ -620,14 +620,16 @@ def test_the_program_under_gittrack_run_joins_it(inside: Path, monkeypatch: pyte
     from gittrack.journal import StoredJournal
 
     repo = Repository.discover(inside)
-    request = Request(name="given", params={"lr": 0.1})
+    request = Request(name="given", params={"lr": 0.1, "api_key": "planted"})
     outer = begin(repo, Config(), request, command_invocation(["true"], inside))
     monkeypatch.setenv("GITTRACK_RUN", str(outer.folder))
+    monkeypatch.setenv("GITTRACK_PARAMS", json.dumps({"lr": 0.1, "api_key": "planted"}))
     with pytest.raises(UsageError, match="experiment name"):
         gittrack.start_run("not a name")
     with gittrack.start_run("digits", name="other", seed=0, params={"width": 3}, base_models=["bert"]) as run:
         assert run.id == outer.folder.name and run.experiment == "digits"
         assert run.config.lr == 0.1
+        assert run.config.api_key == "planted", "the program gets what gittrack run was given"
         run.log_metric("acc", 0.5)
         with pytest.raises(UsageError, match="logged before"):
             run.log_param("lr", 0.2)
@@ -638,7 +640,7 @@ def test_the_program_under_gittrack_run_joins_it(inside: Path, monkeypatch: pyte
     outer.close()
     record = commit(repo, StoredJournal(outer.folder))
     assert (record.name, record.experiment, record.seed) == ("given", "digits", 0)
-    assert record.params == {"lr": 0.1, "width": 3} and record.base_models[0].name == "bert"
+    assert record.params == {"api_key": "***", "lr": 0.1, "width": 3} and record.base_models[0].name == "bert"
     assert record.metrics["acc"].value == 0.5
     assert finish(gittrack.start_run()).parent == run.id
 

@@ -36,7 +36,8 @@ COMMAND = [
 SCRIPT = """
 import os, sys
 import gittrack
-with gittrack.start_run(params={"lr": 0.1, "api_key": open(sys.argv[-1]).read()}, tags={"cmd": " ".join(sys.argv)}) as run:
+params = {"lr": 0.1, "api_key": open(sys.argv[-1]).read()}
+with gittrack.start_run(params=params, tags={"cmd": " ".join(sys.argv)}) as run:
     run.log_metric("loss", 1, step=0)
     print("argv", sys.argv)
     print("env", os.environ["WANDB_API_KEY"], "DATABASE_PASSWORD=" + os.environ["DATABASE_PASSWORD"])

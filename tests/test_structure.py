@@ -36,6 +36,7 @@ ROOMS = (
     "artifacts",
     "finish",
     "begin",
+    "joining",
     "exits",
     "views",
     "run",

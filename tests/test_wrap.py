@@ -45,8 +45,9 @@ def records(top: Path) -> list[Record]:
     if not run_git(top, "for-each-ref", "refs/heads/gittrack/runs"):
         return []
     paths = run_git(top, "ls-tree", "-r", "--name-only", "gittrack/runs", "runs").splitlines()
-    shown = [p for p in sorted(paths) if p.endswith("/run.yaml")]
-    return [load_record(run_git(top, "show", f"gittrack/runs:{p}").encode(), p) for p in shown]
+    shown = [p for p in paths if p.endswith("/run.yaml")]
+    found = [load_record(run_git(top, "show", f"gittrack/runs:{p}").encode(), p) for p in shown]
+    return sorted(found, key=lambda record: record.started)
 
 
 def file_of(top: Path, record: Record, name: str) -> str:
@@ -86,9 +87,7 @@ def test_exit_status_passes_through(project: Path, program: str, code: int, stat
     assert f"gittrack: run {record.id} of default: {status}" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("command", "code"), [("no-such-program", 127), ("./plain", 126), ("./broken", 126)]
-)
+@pytest.mark.parametrize(("command", "code"), [("no-such-program", 127), ("./plain", 126), ("./broken", 126)])
 def test_nothing_to_run(project: Path, command: str, code: int) -> None:
     """The shell's codes, one line, and nothing recorded."""
     (project / "plain").write_text("x")
@@ -183,7 +182,8 @@ def test_subfolder(project: Path) -> None:
 def test_parameters(project: Path) -> None:
     """Files first, then -S, nested and typed; the program finds them and the seed in its environment."""
     (project / "params.yaml").write_text("lr: 1e-3\nmodel:\n  width: 64\n")
-    program = "import os; print(*[os.environ.get(k) for k in ('GITTRACK_PARAMS', 'GITTRACK_SEED', 'PYTHONHASHSEED')])"
+    names = ("GITTRACK_PARAMS", "GITTRACK_SEED", "PYTHONHASHSEED")
+    program = f"import os; print(*[os.environ.get(name) for name in {names}])"
     options = [
         "-S",
         "model.width=128",
@@ -210,9 +210,11 @@ def test_parameters(project: Path) -> None:
 def test_metrics_files(project: Path) -> None:
     """Final values and series of several files in one run."""
     program = (
-        "import os; open('s.json','w').write('{\"acc\": 0.9}'); open('log.csv','w').write('step,loss\\n0,2\\n1,1\\n')"
-        "; os.makedirs('dvclive/plots/metrics'); open('dvclive/plots/metrics/f1.tsv','w').write('step\\tf1\\n0\\t0.5\\n')"
-        "; open('dvclive/params.yaml','w').write('depth: 3\\n')"
+        "import os; os.makedirs('dvclive/plots/metrics')\n"
+        "open('s.json','w').write('{\"acc\": 0.9}')\n"
+        "open('log.csv','w').write('step,loss\\n0,2\\n1,1\\n')\n"
+        "open('dvclive/plots/metrics/f1.tsv','w').write('step\\tf1\\n0\\t0.5\\n')\n"
+        "open('dvclive/params.yaml','w').write('depth: 3\\n')\n"
     )
     files = ["--metrics", "s.json", "--metrics", "log.csv", "--metrics", "dvclive"]
     done = gittrack(project, "run", "-q", *files, "--", PYTHON, "-c", program)
@@ -322,7 +324,7 @@ def test_the_joined_script_knows_best_why_it_failed(project: Path, options: list
 
 
 def test_second_run_inside_is_a_child(project: Path) -> None:
-    """A second start_run() in the script, and a `gittrack run` inside, are runs of their own with a parent."""
+    """A second start_run() in the script, and a `gittrack run` inside, are runs with a parent."""
     script(
         project,
         "import gittrack, subprocess, sys\n"
@@ -468,7 +470,7 @@ def test_on_a_terminal_the_program_sees_a_terminal(project: Path) -> None:
     pid, master = pty.fork()
     if pid == 0:
         os.chdir(project)
-        os.execv(PYTHON, [*GITTRACK, "run", "--", PYTHON, "-c", program])
+        os.execv(PYTHON, [*GITTRACK, "run", "--", PYTHON, "-c", program])  # noqa: S606
     said = b""
     while select.select([master], [], [], 30)[0]:
         try:
@@ -510,7 +512,7 @@ def test_packages_of_the_programs_own_environment(project: Path, tmp_path: Path)
     gittrack(project, "run", "--", str(venv / "bin/python"), "-c", "pass")
     gittrack(project, "run", "--", PYTHON, "-c", "pass")
     other, own = records(project)
-    assert "packages:\n  rarething: \"9.8.7\"\n" in file_of(project, other, "environment.yaml")
+    assert 'packages:\n  rarething: "9.8.7"\n' in file_of(project, other, "environment.yaml")
     assert other.environment.python == "3.12.1"
     assert "rarething" not in file_of(project, own, "environment.yaml")
     assert own.environment.python == sys.version.split()[0]
@@ -527,3 +529,25 @@ def test_run_that_cannot_be_committed_is_kept(project: Path) -> None:
     run_git(project, "checkout", "-q", "main")
     assert "committed as finished" in gittrack(project, "recover").stdout
     assert len(records(project)) == 2
+
+
+def test_full_disk_behind_the_output(project: Path) -> None:
+    """An output that cannot be passed on does not stop the training, and its tail is kept all the same."""
+    command = f"{PYTHON} -m gittrack run -q -- sh -c 'echo hello; echo x > end' > /dev/full"
+    done = subprocess.run(["sh", "-c", command], cwd=project, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (project / "end").exists()
+    (record,) = records(project)
+    assert file_of(project, record, "console.txt") == "hello\n"
+
+
+def test_nohup(project: Path) -> None:
+    """A run that was told to outlive its terminal is deaf to its end."""
+    program = "import time; print('ready', flush=True); time.sleep(1.5)"
+    with start(
+        project, PYTHON, "-c", program, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    ) as p:
+        os.killpg(p.pid, signal.SIGHUP)
+        p.communicate(timeout=30)
+    assert p.returncode == 0
+    assert records(project)[0].status == "finished"

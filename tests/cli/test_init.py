@@ -56,7 +56,7 @@ def test_repeated(inside: Path, hub: Path, capsys: pytest.CaptureFixture[str]) -
 def test_ordinary_fetch_brings_the_ledger(
     inside: Path, hub: Path, tmp_path: Path, options: list[str], ledger_first: bool
 ) -> None:
-    """After init `git fetch` brings ledger and anchor, into single-branch clones too, and from the first run."""
+    """After init `git fetch` brings ledger and anchor, single-branch clones included."""
     if ledger_first:
         record_run(inside)
         assert cli.execute(["push"]) == 0

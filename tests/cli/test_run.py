@@ -15,7 +15,7 @@ from tests.test_wrap import records
 def test_no_command(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a command there is nothing to run."""
     for arguments in (["run"], ["run", "--"], ["run", "-e", "x"]):
-        assert cli.run(arguments) == 2
+        assert cli.execute(arguments) == 2
         assert len(capsys.readouterr().err.splitlines()) == 1
 
 
