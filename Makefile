@@ -2,13 +2,15 @@
 #   make demo   a real repository, three real runs, and a model fetched back without gittrack
 #   make test   the test suite
 #   make lint   ruff and mypy
+#   make bench  measurements beside the bare limits
+#   make torture  many writers at once and kill -9 at any moment, at full size (about ten minutes)
 PYTHON ?= python3
 PYTEST_ARGS ?= -n auto
 
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint bench torture clean
 
 demo: $(VENV)/.demo
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh demo/demo.sh
@@ -20,6 +22,12 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
+torture: $(VENV)/.dev
+	$(BIN)/python -m tests.torture
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

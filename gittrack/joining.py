@@ -11,7 +11,7 @@ from typing import Any
 
 from gittrack.begin import Request, choose_experiment, declared_metrics, stated
 from gittrack.journal import Journal, StoredJournal
-from gittrack.record import RUN_ID, to_dict
+from gittrack.record import RUN_ID, Code, from_dict
 from gittrack.repository import Repository
 
 RUN_VARIABLE = "GITTRACK_RUN"
@@ -63,19 +63,20 @@ def join(request: Request, where: str | Path | None) -> Joined | None:
     repo = Repository.discover(start["top"])
     if where is not None and Repository.discover(where).common_dir != repo.common_dir:
         return None
-    from gittrack.capture import describe_environment, write_environment
+    from gittrack.capture import capture_here
     from gittrack.config import load_cached
 
     facts = {k: v for k, v in stated(request).items() if v not in (None, []) and k not in start["given"]}
     config = load_cached(repo.worktree, repo.state_dir)
     if request.experiment is not None and "experiment" not in start["given"]:
         facts["experiment"] = choose_experiment(request.experiment, config)
-    environment, summary = write_environment(describe_environment(request.image))
+    code = from_dict(Code, start["record"]["code"])
+    environment, changed = capture_here(repo, config, code, request.image)
     journal = Journal(folder)
     if not journal.claim():
         return None
     journal.replace_environment(environment)
-    journal.event("f", {**facts, "environment": to_dict(summary)})
+    journal.event("f", {**facts, **changed})
     if "experiment" in facts:
         journal.event("c", declared_metrics(config, facts["experiment"]))
     return Joined(repo, journal, facts.get("experiment"), _params(start))

@@ -8,6 +8,8 @@ import enum
 import json
 import logging
 import math
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -659,3 +661,22 @@ def test_times_are_those_of_the_run(inside: Path) -> None:
     at = float(file_of(inside, record, "metrics.csv").splitlines()[1].split(",")[1])
     assert 0 <= at <= record.duration_s + 0.001
     assert record.ended >= parse_time(record.started)
+
+
+def test_a_joined_run_keeps_the_drift_of_its_locks(project: Path) -> None:
+    """What a lock pins and what is installed are compared in the program's own environment."""
+    pins = "".join(f"nosuchpackage{n}==1.0\n" for n in range(3))
+    (project / "requirements.txt").write_text(pins)
+    (project / "script.py").write_text("import gittrack\nwith gittrack.start_run('joined'):\n    pass\n")
+    run_git(project, "add", "-A")
+    run_git(project, "commit", "-q", "-m", "lock")
+    command = [sys.executable, "-m", "gittrack", "run", "-q", "--", sys.executable, "script.py"]
+    subprocess.run(command, cwd=project, check=True)
+    entry = gittrack.load("latest", repository=project)
+    installed = entry.record.locks[0].installed
+    assert installed is not None and installed.missing == 3
+    assert [d["name"] for d in entry.environment()["drift"]["requirements.txt"]] == [
+        "nosuchpackage0",
+        "nosuchpackage1",
+        "nosuchpackage2",
+    ]

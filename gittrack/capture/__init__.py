@@ -13,7 +13,7 @@ from typing import Any
 from gittrack.capture.code import LIVE, Invocation, capture_code
 from gittrack.config import FILE, Config
 from gittrack.errors import NotFoundError
-from gittrack.record import Code, EnvironmentSummary, Lock
+from gittrack.record import Code, EnvironmentSummary, Lock, to_dict
 from gittrack.repository import ObjectReader, Repository
 
 MAX_DRIFT = 1000
@@ -77,10 +77,8 @@ def _with_code(
     from gittrack.capture.determinism import capture_determinism
 
     protocol = objects.get(f"{code.tree}:{FILE}")
-    locks, drift = _locks(repo, objects, config, invocation, code, environment["packages"])
-    if drift:
-        environment["drift"] = drift
-    written, summary = write_environment(environment)
+    locks, drift = _locks(repo, objects, config, invocation.cwd, code.tree, environment["packages"])
+    written, summary = write_environment(environment, drift)
     return Captured(
         code=code,
         locks=locks,
@@ -95,6 +93,20 @@ def describe_environment(image: str | None = None) -> dict[str, Any]:
     from gittrack.capture.environment import capture_environment
 
     return capture_environment(image=image)
+
+
+def capture_here(
+    repo: Repository, config: Config, code: Code, image: str | None = None
+) -> tuple[bytes, dict[str, Any]]:
+    """environment.yaml of this process, and what it changes in a record: ``environment`` and ``locks``.
+
+    For a program that joins the run of `gittrack run`, whose own environment may be another.
+    """
+    environment = describe_environment(image)
+    with repo.objects() as objects:
+        locks, drift = _locks(repo, objects, config, repo.top / code.cwd, code.tree, environment["packages"])
+    written, summary = write_environment(environment, drift)
+    return written, {"environment": to_dict(summary), "locks": [to_dict(lock) for lock in locks]}
 
 
 def _environment_of(program: Path | None) -> dict[str, Any]:
@@ -131,13 +143,15 @@ def _environment_of(program: Path | None) -> dict[str, Any]:
     return {"python": python, "packages": packages}
 
 
-def write_environment(environment: dict[str, Any]) -> tuple[bytes, EnvironmentSummary]:
-    """environment.yaml, validated, and its summary."""
+def write_environment(environment: dict[str, Any], drift: dict[str, Any]) -> tuple[bytes, EnvironmentSummary]:
+    """environment.yaml, validated, and its summary. `drift`: how what is installed differs from locks."""
     import hashlib
 
     from gittrack import codec
     from gittrack.capture.environment import summarise
 
+    if drift:
+        environment = {**environment, "drift": drift}
     codec.validate(environment, "environment", "environment.yaml")
     data = codec.write_yaml(environment)
     return data, summarise(environment, hashlib.sha256(data).hexdigest())
@@ -147,8 +161,8 @@ def _locks(
     repo: Repository,
     objects: ObjectReader,
     config: Config,
-    invocation: Invocation,
-    code: Code,
+    cwd: Path,
+    tree: str,
     packages: dict[str, str],
 ) -> tuple[tuple[Lock, ...], dict[str, Any]]:
     """Every lock, from the code tree where it is tracked, and how what is installed differs from it."""
@@ -160,8 +174,8 @@ def _locks(
     locks: list[Lock] = []
     blob: str | None
     drift: dict[str, Any] = {}
-    for path in find_locks(repo.worktree, invocation.cwd, config.capture.locks):
-        tracked = objects.get(f"{code.tree}:{path}")
+    for path in find_locks(repo.worktree, cwd, config.capture.locks):
+        tracked = objects.get(f"{tree}:{path}")
         if tracked is not None and tracked.kind == "blob":
             data, blob = tracked.data, tracked.oid
         else:
