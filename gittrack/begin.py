@@ -69,7 +69,7 @@ def begin(repo: Repository, config: Config, request: Request, invocation: Invoca
             invocation,
             run_id,
             dirty=request.dirty,
-            exclude=request.exclude,
+            exclude=[*request.exclude, *_declared_outputs(config, experiment)],
             image=request.image,
         )
     record = {
@@ -103,6 +103,11 @@ def begin(repo: Repository, config: Config, request: Request, invocation: Invoca
     except BaseException:
         _release(repo, run_id)
         raise
+
+
+def _declared_outputs(config: Config, experiment: str) -> list[str]:
+    """What gittrack.yaml says runs produce: neither code nor a change to it."""
+    return [o.path for o in [*config.outputs, *config.experiment_config(experiment).outputs]]
 
 
 def abandon(repo: Repository, journal: Journal) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 from gittrack.errors import UsageError
 from gittrack.journal import Journal
 from gittrack.record import Status, clean_text
-from gittrack.scrub import MASK, scrub_arguments, scrub_text
+from gittrack.scrub import scrub_text, secret_arguments
 
 log = logging.getLogger("gittrack")
 
@@ -112,7 +112,7 @@ class Program:
     def __init__(self, command: Sequence[str], env: Mapping[str, str]) -> None:
         """Start it. CommandNotExecutable where the system cannot."""
         self._process: subprocess.Popen[bytes] | None = None
-        self._secrets = {**env, **_secret_arguments(command, env)}
+        self._secrets = {**env, **secret_arguments(command, env)}
         self._early: list[int] = []
         self._terminal = os.isatty(1) and os.isatty(2)
         self._sources: dict[int, int] = {}
@@ -217,16 +217,6 @@ class Program:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def _secret_arguments(command: Sequence[str], env: Mapping[str, str]) -> dict[str, str]:
-    """The secrets on a command line, as if they were variables, so that the output is rid of them too."""
-    found = {}
-    for at, (given, shown) in enumerate(zip(command, scrub_arguments(command, env), strict=True)):
-        before, mask, after = shown.partition(MASK)
-        if mask and given.startswith(before) and given.endswith(after):
-            found[f"ARGUMENT_{at}_SECRET"] = given[len(before) : len(given) - len(after)]
-    return found
 
 
 def judge(code: int) -> tuple[Status, dict[str, str] | None]:

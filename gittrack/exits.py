@@ -64,9 +64,10 @@ def ending(status: Status, failure: Mapping[str, str] | None) -> tuple[Status, d
 
 
 def _message(text: str) -> str:
-    from gittrack.scrub import scrub_text
+    from gittrack.scrub import scrub_text, secret_arguments
 
-    return clean_text(scrub_text(str(text), os.environ))[:MAX_MESSAGE]
+    known = {**os.environ, **secret_arguments(sys.orig_argv, os.environ)}
+    return clean_text(scrub_text(str(text), known))[:MAX_MESSAGE]
 
 
 def watch(run: Run) -> None:

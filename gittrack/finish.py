@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -254,6 +255,25 @@ def recover(repo: Repository, *, only: str | None = None, force: bool = False) -
         for journal in stored_journals(repo.state_dir)
         if only is None or journal.run_id == only
     ]
+
+
+LEFT_AFTER_S = 86_400
+"""Age from which a snapshot's ref without a journal is that of a process that died while starting."""
+
+
+def release_left_snapshots(repo: Repository) -> int:
+    """Let go of snapshots whose run was killed before it had a journal; how many there were."""
+    journals = {journal.run_id for journal in stored_journals(repo.state_dir)}
+    before = time.time() - LEFT_AFTER_S
+    gone = []
+    for ref in repo.refs(LIVE):
+        run_id = ref.removeprefix(LIVE)
+        begun = parse_time(f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}T00:00:00Z").timestamp()
+        if run_id not in journals and begun < before:
+            gone.append((ref, None, None))
+    if gone:
+        repo.update_refs(gone)
+    return len(gone)
 
 
 _ELSEWHERE = "belongs to another host or container; --force commits it all the same"

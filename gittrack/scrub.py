@@ -273,3 +273,13 @@ def _names_secret(assignment: re.Match[str]) -> bool:
         return is_option or name.lower() != "key" or _is_credible(value)  # key=image is a column's name
     # -DPASSWORD=x, -eTOKEN=x: one letter of option, then the name.
     return is_option and name[1:2].isupper() and looks_secret(name[1:], value)
+
+
+def secret_arguments(command: Sequence[str], env: Mapping[str, str]) -> dict[str, str]:
+    """The secrets on a command line, as if they were variables, so that the output is rid of them too."""
+    found = {}
+    for at, (given, shown) in enumerate(zip(command, scrub_arguments(command, env), strict=True)):
+        before, mask, after = shown.partition(MASK)
+        if mask and given.startswith(before) and given.endswith(after):
+            found[f"ARGUMENT_{at}_SECRET"] = given[len(before) : len(given) - len(after)]
+    return found

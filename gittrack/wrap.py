@@ -18,9 +18,9 @@ from gittrack.capture.code import command_invocation
 from gittrack.config import Config
 from gittrack.errors import GittrackError, UsageError
 from gittrack.finish import commit, kept
-from gittrack.joining import RUN_VARIABLE
+from gittrack.joining import RUN_VARIABLE, below_outer_run
 from gittrack.journal import Journal, StoredJournal
-from gittrack.record import RUN_ID, Record, Role
+from gittrack.record import Record, Role
 from gittrack.repository import Repository
 from gittrack.values import to_params, without_secrets
 
@@ -68,11 +68,8 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
         *((str(repo.top / o.path), o.role) for o in [*config.outputs, *declared.outputs]),
     ]
     written = [relative_to_top(p, repo.top) for p in [*(p for p, _ in outputs), *job.metrics]]
-    request = replace(
-        job.request,
-        params=_params(job, cwd),
-        exclude=[p for p in written if p],
-        parent=job.request.parent or _outer_run(),
+    request = below_outer_run(
+        replace(job.request, params=_params(job, cwd), exclude=[p for p in written if p])
     )
     _check_inputs(job)
     journal = begin(repo, config, request, command_invocation(job.command, cwd))
@@ -97,12 +94,6 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     except (GittrackError, OSError) as error:
         complaints.append(str(kept(error, journal.folder.name)))
     return Outcome(command.exit_status(code), record, "; ".join(complaints))
-
-
-def _outer_run() -> str | None:
-    """The run around this one, when `gittrack run` is called inside another."""
-    name = Path(os.environ.get(RUN_VARIABLE, "")).name
-    return name if RUN_ID.match(name) else None
 
 
 def _note_end(journal: Journal, code: int, elapsed: float) -> None:

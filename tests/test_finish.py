@@ -8,6 +8,7 @@ import io
 import itertools
 import tracemalloc
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -188,3 +189,15 @@ def test_the_commit_says_what_it_holds(inside: Path) -> None:
     assert message[:2] == ["Ada Lovelace", f"run digits {record.id}: finished acc=0.5"]
     assert f"Gittrack-Run: {record.id}" in message
     assert f"Gittrack-Code: {record.code.commit}" in message
+
+
+def test_snapshots_of_runs_that_never_began_are_let_go(repository: Repository, project: Path) -> None:
+    """Old ones alone: a run that starts right now has a snapshot before it has a journal."""
+    from gittrack.capture.code import LIVE
+    from gittrack.finish import release_left_snapshots
+
+    now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-aaaaaa")
+    head = repository.resolve("HEAD")
+    repository.update_refs([(LIVE + name, head, None) for name in ("20200101-000000-aaaaaa", now)])
+    assert release_left_snapshots(repository) == 1
+    assert list(repository.refs(LIVE)) == [LIVE + now]

@@ -680,3 +680,12 @@ def test_a_joined_run_keeps_the_drift_of_its_locks(project: Path) -> None:
         "nosuchpackage1",
         "nosuchpackage2",
     ]
+
+
+def test_declared_outputs_do_not_make_a_run_dirty(inside: Path) -> None:
+    """What gittrack.yaml names as an output is no change to the code, by the API as by the command."""
+    (inside / "gittrack.yaml").write_text("outputs: [{path: model.pkl, role: model}]\n")
+    run_git(inside, "add", "-A")
+    run_git(inside, "commit", "-q", "-m", "config")
+    (inside / "model.pkl").write_text("left by the run before")
+    assert not finish(gittrack.start_run()).code.dirty

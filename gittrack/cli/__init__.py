@@ -110,8 +110,20 @@ def _options(
 
 def main(arguments: list[str] | None = None) -> None:
     """The console scripts ``gittrack`` and ``git-track`` (so that ``git track log`` works)."""
+    _open_streams()
     name = "git track" if Path(sys.argv[0]).stem == "git-track" else "gittrack"
     sys.exit(execute(sys.argv[1:] if arguments is None else arguments, name))
+
+
+def _open_streams() -> None:
+    """Streams that our caller closed go nowhere, and no file that we open takes their place."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def execute(arguments: list[str], name: str = "gittrack") -> int:
@@ -163,8 +175,9 @@ def _bug(error: Exception) -> int:
     import traceback
 
     from gittrack.render.text import one_line
+    from gittrack.scrub import scrub_text
 
-    trace = "".join(traceback.format_exception(error))
+    trace = scrub_text("".join(traceback.format_exception(error)), os.environ)
     if os.environ.get("GITTRACK_DEBUG"):
         sys.stderr.write(trace)
     last = traceback.extract_tb(error.__traceback__)[-1]

@@ -34,10 +34,12 @@ def command(
       gittrack recover 20261122-142233-7f3a2c --force
     """
     from gittrack.errors import NotFoundError
-    from gittrack.finish import recover
+    from gittrack.finish import recover, release_left_snapshots
     from gittrack.repository import Repository
 
-    found = recover(Repository.discover(), only=run, force=force)
+    repo = Repository.discover()
+    found = recover(repo, only=run, force=force)
+    release_left_snapshots(repo)
     if run is not None and not found:
         raise NotFoundError(f"no journal of a run {run!r}: it has been committed, or never began here")
     if json_:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from gittrack import cli
 from gittrack.errors import LedgerError
+from tests.conftest import run_git
 
 
 def gittrack(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -190,3 +192,11 @@ def test_schema(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert cli.execute(["schema"]) == 0
     assert "hypothesis" in json.loads(capsys.readouterr().out)["properties"]
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_bug(project: Path, closed: str) -> None:
+    """A command whose output was closed by its caller still does its work."""
+    command = f"{shlex.quote(sys.executable)} -m gittrack run -q -- true {closed}"
+    assert subprocess.run(["sh", "-c", command], cwd=project, check=False).returncode == 0
+    assert "run.yaml" in run_git(project, "ls-tree", "-r", "--name-only", "gittrack/runs")
