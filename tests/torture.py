@@ -6,6 +6,7 @@ clones pushing at once, 200 kills.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -131,7 +132,8 @@ def kill_one(project: Path, delay: float, logging_s: float, artifact: Path) -> K
         [sys.executable, "-c", VICTIM, str(logging_s), str(artifact)],
         cwd=project, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
-    time.sleep(delay)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(delay)
     killed = time.monotonic()
     child.send_signal(signal.SIGKILL)
     said = child.communicate()[0].splitlines(keepends=True)
@@ -199,7 +201,11 @@ def kill_many(where: Path, count: int, seed: int, *, jobs: int = 2, longest: flo
     artifact.write_bytes(random.Random(seed).randbytes(20_000_000))
     before = state_of(project)
     chance = random.Random(seed)
-    plans = [(chance.uniform(0.05, longest), chance.choice([0.0, 0.3, 1.5])) for _ in range(count)]
+    began = time.monotonic()
+    kill_one(project, 60.0, 0.0, artifact)  # lives its life: nothing left to kill after a minute
+    life = time.monotonic() - began
+    logging = [chance.choice([0.0, 0.0, 0.0, 0.3, 1.5]) for _ in range(count)]
+    plans = [(chance.uniform(0.05, life + seconds), seconds) for seconds in logging]
     with ThreadPoolExecutor(jobs) as pool:
         kills = list(pool.map(lambda plan: kill_one(project, plan[0], plan[1], artifact), plans))
     check_kills(project, kills)
