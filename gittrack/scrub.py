@@ -171,7 +171,7 @@ _URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{0,20}|\*\*\*)://[^\s'\"<>`\\]++")
 
 _TOKENS = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-    r"(?:(?!-----END )[\s\S])*+(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?"
+    r"[\s\S]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)"
     r"|(?<![A-Za-z0-9])(?:"
     r"gh[opsur]_[A-Za-z0-9]{20,}+|github_pat_[A-Za-z0-9_]{20,}+|gl(?:pat|dt|rt|ptt|ft|imt|agent|oas|cbt|soat)-[A-Za-z0-9_-]{20,}+"
     r"|hf_[A-Za-z0-9]{20,}+|api_org_[A-Za-z0-9]{20,}+|wandb_v[0-9]_[A-Za-z0-9_]{20,}+"
