@@ -689,3 +689,28 @@ def test_declared_outputs_do_not_make_a_run_dirty(inside: Path) -> None:
     run_git(inside, "commit", "-q", "-m", "config")
     (inside / "model.pkl").write_text("left by the run before")
     assert not finish(gittrack.start_run()).code.dirty
+
+
+@pytest.mark.parametrize("kind", ["bare", "worktree", "submodule"])
+def test_every_kind_of_repository(kind: str, tmp_path: Path) -> None:
+    """A run in a bare repository, a linked work tree and a submodule, SHA-256, is whole on the ledger."""
+    home, where = tmp_path / "home", tmp_path / kind
+    run_git(tmp_path, "init", "-q", "--object-format=sha256", str(home))
+    run_git(home, "commit", "-q", "--allow-empty", "-m", "first")
+    if kind == "bare":
+        run_git(tmp_path, "clone", "-q", "--bare", str(home), str(where))
+    elif kind == "worktree":
+        run_git(home, "worktree", "add", "-q", str(where))
+    else:
+        run_git(tmp_path, "init", "-q", "--object-format=sha256", "outer")
+        outer = tmp_path / "outer"
+        run_git(outer, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(home), "sub")
+        where = outer / "sub"
+    with gittrack.start_run("e", repository=where) as run:
+        run.log_metric("loss", 0.5, step=1)
+        run.log_text("kept", "note.txt")
+    record = gittrack.load(repository=where).record
+    assert record.code.commit == run_git(home, "rev-parse", "HEAD").strip()
+    assert not record.code.dirty
+    assert record.outputs[0].path == "note.txt"
+    run_git(where, "fsck", "--strict")
