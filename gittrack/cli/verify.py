@@ -1,0 +1,116 @@
+"""gittrack verify."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gittrack.cli import output
+from gittrack.errors import UsageError
+
+if TYPE_CHECKING:
+    from gittrack.verify import Report
+
+
+def command(
+    selection: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RUN... | REV | A..B]", help="Runs, a ledger commit, or what B adds to A."),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="The whole ledger; that is the default.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+    md: Annotated[bool, typer.Option("--md", help="Markdown that fits a comment on a forge.")] = False,
+    junit: Annotated[bool, typer.Option("--junit", help="JUnit XML.")] = False,
+    sarif: Annotated[bool, typer.Option("--sarif", help="SARIF 2.1.0.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="End with 1 where it would be 4.")] = False,
+    no_fsck: Annotated[bool, typer.Option("--no-fsck", help="Leave out git fsck.")] = False,
+    anchor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REV|FILE", help="Commit that the ledger has to go on from, or a file with its id."
+        ),
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REV", help="Trusted code revision for gittrack.yaml and signers; origin/HEAD by default."
+        ),
+    ] = None,
+    signers: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Allowed signers, as ssh-keygen(1) has them.")
+    ] = None,
+    data: Annotated[
+        bool, typer.Option("--data", help="Also: are the bytes in the DVC cache or on a remote?")
+    ] = False,
+    read_data: Annotated[bool, typer.Option("--read-data", help="Also: read all bytes again.")] = False,
+    read_data_subset: Annotated[
+        str | None, typer.Option(metavar="N/M", help="Read the N-th of M parts of the bytes again.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing.")] = False,
+) -> None:
+    """Check that what the records claim still holds.
+
+    Offline, from git objects alone: repository, history, records, code, locks, pointers, protocol,
+    signatures and policy. Ends with 0 for PASS, 1 for FAIL, 4 for INCOMPLETE, when something could
+    not be checked in this clone. docs/verify.md explains every code.
+
+    It cannot prove that metrics are true, nor that no run was left out before it was recorded.
+
+    \b
+    Examples:
+      gittrack verify
+      gittrack verify latest --read-data
+      gittrack verify origin/gittrack/runs..HEAD --base origin/main --md
+      gittrack verify --anchor pinned.txt --strict --junit > verify.xml
+    """
+    from gittrack.repository import Repository
+    from gittrack.verify import EXIT_CODES, Options, verify
+
+    if json_ + md + junit + sarif > 1:
+        raise UsageError("--json, --md, --junit and --sarif: choose one")
+    if every and selection:
+        raise UsageError("--all and a selection: choose one")
+    options = Options(
+        fsck=not no_fsck,
+        anchor=anchor,
+        signers=signers,
+        base=base,
+        data=data,
+        read_data=(1, 1) if read_data else _part(read_data_subset),
+        strict=strict,
+    )
+    progress = None if quiet else output.Progress("verifying runs")
+    report = verify(Repository.discover(), selection=selection or (), options=options, progress=progress)
+    if not quiet:
+        form = "json" if json_ else "md" if md else "junit" if junit else "sarif" if sarif else ""
+        _print(report, form)
+    code = EXIT_CODES[report.outcome]
+    if code:
+        raise typer.Exit(1 if strict else code)
+
+
+def _part(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise UsageError(f"--read-data-subset {text}: give N/M with N from 1 to M, such as 1/10")
+    return int(found[1]), int(found[2])
+
+
+def _print(report: Report, form: str) -> None:
+    from gittrack.render import findings as formats
+
+    if form:
+        make = {
+            "json": formats.as_json,
+            "md": formats.as_markdown,
+            "junit": formats.as_junit,
+            "sarif": formats.as_sarif,
+        }
+        output.write(make[form](report))
+    else:
+        output.write("".join(f"{line}\n" for line in formats.as_table(report, output.paint())))

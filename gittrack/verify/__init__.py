@@ -1,0 +1,181 @@
+"""Whether what the records claim still holds: ordered checks, all findings at once.
+
+1. Repository: object format, shallow or partial clone, grafts, replace refs, git fsck.
+2. History: each path under runs/ and decisions/ was added once and never changed; the tip
+   descends from a pinned one.
+3. Record: strict parse, schema, canonical form, id and experiment as in the path, digests of
+   the files beside it, final metrics as in the series.
+4. Code: commit and snapshot present, reached by the anchor, tree as recorded.
+5. Locks: as in the code tree; grades and what is installed recomputed.
+6. Data and outputs: pointers as the record says, and as the code commit has them; bytes on request.
+7. Protocol: gittrack.yaml of the code commit is the one recorded; spec digest recomputed.
+8. Signatures: of the commits that added runs, by signers allowed outside the pull request.
+9. Policy of gittrack.yaml.
+
+What it cannot prove: that the metrics are true, and that no run was left out before it was recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import islice
+
+from gittrack.errors import NotFoundError, RepositoryError
+from gittrack.repository import ObjectReader, Repository
+from gittrack.verify.code import check_code
+from gittrack.verify.context import Blob, Context, Options, RunFiles
+from gittrack.verify.data import check_pointers
+from gittrack.verify.findings import EXIT_CODES, Finding, Outcome, Report, Severity, outcome_of
+from gittrack.verify.history import check_history
+from gittrack.verify.layout import check_ledger, list_tree
+from gittrack.verify.locks import check_locks
+from gittrack.verify.pins import pins, remember, rolled_back
+from gittrack.verify.policy import check_policy
+from gittrack.verify.protocol import check_protocol
+from gittrack.verify.record import check_record
+from gittrack.verify.repository import check_repository, is_partial, missing_objects, partial
+from gittrack.verify.select import Base, Target, build_context, choose, read_base
+from gittrack.verify.signatures import check_signatures
+from gittrack.verify.source import BareFacts
+from gittrack.verify.stored import check_bytes
+
+__all__ = [
+    "EXIT_CODES",
+    "UNPROVEN",
+    "Blob",
+    "Context",
+    "Finding",
+    "LedgerCheck",
+    "Options",
+    "Outcome",
+    "Report",
+    "RunCheck",
+    "RunFiles",
+    "Severity",
+    "outcome_of",
+    "verify",
+]
+
+LedgerCheck = Callable[[Context], Iterator[Finding]]
+RunCheck = Callable[[Context, RunFiles], Iterator[Finding]]
+Progress = Callable[[int, int], None]
+
+UNPROVEN = "Not proven: that the metrics are true, and that no run was left out before it was recorded."
+
+LEDGER_CHECKS: tuple[LedgerCheck, ...] = (check_repository, check_ledger, check_history)
+RUN_CHECKS: tuple[RunCheck, ...] = (
+    check_record,
+    check_code,
+    check_locks,
+    check_pointers,
+    check_protocol,
+    check_policy,
+)
+
+MOST = 1000
+"""Findings of one check; a hostile ledger could have as many as it has bytes."""
+
+
+def verify(
+    repository: Repository,
+    *,
+    selection: Sequence[str] = (),
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Check runs, a ledger revision or a range (``A..B``), or with no selection the whole ledger.
+
+    Raises NotFoundError for names that mean nothing here and ConfigError for a gittrack.yaml that is
+    none; everything that is wrong with the ledger itself is a finding.
+    """
+    options = options or Options()
+    bare = BareFacts.of(repository)
+    with ExitStack() as stack:
+        objects = stack.enter_context(bare.objects())
+        try:
+            base = read_base(bare, objects, options)
+        except RepositoryError:
+            if not is_partial(bare):
+                raise
+            return Report("", 0, [partial(["gittrack.yaml of the trusted revision"])])
+        target = choose(bare, objects, selection, options, base.config)
+        if target.tip is None:
+            return _nothing(bare, target, options)
+        missing = missing_objects(bare, target.tip)
+        if missing:
+            return Report(target.tip, 0, [partial(missing)])
+        try:
+            context = _context(bare, objects, target, base, options)
+        except RepositoryError as error:
+            return Report(target.tip, 0, [_unreadable(error)])
+        findings = list(_all(context, progress))
+        context.objects.close()
+    report = Report(target.tip, len(context.runs), findings)
+    if report.outcome == "PASS" and target.follows and not target.names:
+        remember(bare, target.branch, target.tip)
+    return report
+
+
+def _nothing(repository: BareFacts, target: Target, options: Options) -> Report:
+    """No ledger: a fault if there has been one."""
+    pinned = pins(repository, target.branch, options, follows=True)
+    found = [rolled_back(target.branch, "", pin) for pin in pinned]
+    if not found:
+        raise NotFoundError(f"there is no ledger {target.branch} here: run git fetch, or record a run first")
+    return Report("", 0, found)
+
+
+def _context(
+    repository: BareFacts, objects: ObjectReader, target: Target, base: Base, options: Options
+) -> Context:
+    tip = target.tip or ""
+    listing = list_tree(repository, tip)
+    new = None
+    if target.since is not None:
+        changes = repository.diff_tree(target.since, tip)
+        new = frozenset(path for letter, _, _, path in changes if letter != "D")
+    return build_context(repository, objects, target, base, options, listing, new)
+
+
+def _all(context: Context, progress: Progress | None) -> Iterator[Finding]:
+    """The checks, in order."""
+    for check in LEDGER_CHECKS:
+        yield from _guarded(context, check(context))
+    total = len(context.runs)
+    for done, run in enumerate(context.runs.values(), 1):
+        for run_check in RUN_CHECKS:
+            yield from _guarded(context, run_check(context, run), run)
+        if progress is not None:
+            progress(done, total)
+    if context.options.data or context.options.read_data is not None:
+        yield from _guarded(context, check_bytes(context, progress))
+    # After the records, because it asks whether their author approved them.
+    yield from _guarded(context, check_signatures(context))
+
+
+def _guarded(context: Context, findings: Iterator[Finding], run: RunFiles | None = None) -> Iterator[Finding]:
+    """The findings of one check, not without end; objects that git itself cannot read are one of them."""
+    try:
+        yield from islice(findings, MOST)
+        if next(findings, None) is not None:
+            yield Finding(
+                code="verify-more", severity="incomplete", says=f"more was found: {MOST} are listed",
+                path=None if run is None else run.folder, run=None if run is None else run.run_id,
+            )  # fmt: skip
+    except RepositoryError as error:
+        yield _unreadable(error, run)
+        context.objects = _reopened(context)
+
+
+def _unreadable(error: RepositoryError, run: RunFiles | None = None) -> Finding:
+    return Finding(
+        code="repository-unreadable", severity="fail", says="git cannot read what has to be checked",
+        path=None if run is None else run.folder, run=None if run is None else run.run_id, found=str(error),
+    )  # fmt: skip
+
+
+def _reopened(context: Context) -> ObjectReader:
+    """A new reader: that of a git process which met a damaged object has ended."""
+    context.objects.close()
+    return context.repository.reader()

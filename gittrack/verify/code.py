@@ -1,0 +1,160 @@
+"""Check 4. Commit and snapshot are there, hold the recorded tree, and are kept by the code anchor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+from gittrack.errors import RepositoryError
+from gittrack.objects import GITLINK_MODE, parse_commit
+from gittrack.record import Code, Submodule
+from gittrack.verify.context import Context, RunFiles
+from gittrack.verify.findings import Finding
+from gittrack.verify.trees import Absent, anchors, code_trees, severity_of_absence, unchecked
+
+
+def check_code(context: Context, run: RunFiles) -> Iterator[Finding]:
+    """What ran is the code that the record names, and will stay retrievable."""
+    record = context.records.get(run.folder)
+    if record is None:
+        return
+    code, path = record.code, run.path("run.yaml")
+    commits = [oid for oid in (code.snapshot, code.commit) if oid]
+    found = {oid: _commit(context, oid) for oid in commits}
+    missing = [f"commit {oid}" for oid, commit in found.items() if commit is None]
+    if not missing and not code_trees(context).has(code.tree):
+        missing = [f"tree {code.tree}"]
+    for what in missing:
+        yield Finding(
+            code="code-missing",
+            severity=severity_of_absence(context),
+            says=f"{what} of the code is not here, so that neither it nor locks, data and protocol can be "
+            "checked; run gittrack pull",
+            path=path,
+            run=run.run_id,
+            expected=what.rpartition(" ")[2],
+        )
+    yield from _trees(code, found, path, run.run_id)
+    yield from _anchored(context, [oid for oid, commit in found.items() if commit], path, run.run_id)
+    try:
+        yield from _submodules(context, code, found, path, run.run_id)
+    except Absent as absent:
+        yield unchecked("code-unchecked", run.run_id, path, absent)
+
+
+_Commit = tuple[str, list[str]]
+"""Tree and parents."""
+
+
+def _commit(context: Context, oid: str) -> _Commit | None:
+    known: dict[str, _Commit | None] = context.cache.setdefault("code-commits", {})
+    if oid not in known:
+        found = context.objects.get(oid)
+        known[oid] = None
+        if found is not None and found.kind == "commit" and found.oid == oid:
+            with suppress(ValueError):  # the header of no commit that git would make: as good as none
+                known[oid] = parse_commit(found.data)
+    return known[oid]
+
+
+def _trees(code: Code, found: dict[str, _Commit | None], path: str, run_id: str) -> Iterator[Finding]:
+    ran = found.get(code.snapshot or code.commit or "")
+    if ran is not None and ran[0] != code.tree:
+        yield Finding(
+            code="code-tree",
+            severity="fail",
+            says="the commit that ran holds another tree than the record says",
+            path=path,
+            run=run_id,
+            expected=code.tree,
+            found=ran[0],
+        )
+    parents = [code.commit] if code.commit else []
+    snapshot = found.get(code.snapshot or "")
+    if snapshot is not None and snapshot[1] != parents:
+        yield Finding(
+            code="code-snapshot-parent",
+            severity="fail",
+            says="the snapshot was not made of the commit that the record names",
+            path=path,
+            run=run_id,
+            expected=" ".join(parents) or "no parent",
+            found=" ".join(snapshot[1]) or "no parent",
+        )
+
+
+# --- the anchor ----------------------------------------------------------------------------
+
+
+def _anchored(context: Context, commits: list[str], path: str, run_id: str) -> Iterator[Finding]:
+    if "anchored" not in context.cache:
+        context.cache["anchored"], fault = _reached(context)
+        if fault is not None:
+            yield fault
+    reached: set[bytes] | None = context.cache["anchored"]
+    for oid in commits:
+        if reached is not None and oid.encode() not in reached:
+            yield Finding(
+                code="code-unanchored",
+                severity="fail",
+                says="the code anchor does not reach this commit, so that git may drop it one day; "
+                "run gittrack pull, which brings the anchor of the ledger that you fetched",
+                path=path,
+                run=run_id,
+                expected=f"{oid} reachable from refs/gittrack/code",
+            )
+
+
+def _reached(context: Context) -> tuple[set[bytes] | None, Finding | None]:
+    """Every commit that an anchor of this clone reaches; one git process for all runs."""
+    roots = anchors(context)
+    if not roots:
+        says = "this clone has no code anchor, so that nothing says whether code is kept; run gittrack pull"
+        return None, Finding(
+            code="code-anchor-missing", severity="incomplete", says=says, path="refs/gittrack/code"
+        )
+    try:
+        listed = context.repository.git(
+            "rev-list", "--stdin", doing="follow the code anchor", data="\n".join([*roots, ""]).encode()
+        )
+    except RepositoryError as error:
+        return None, Finding(
+            code="code-anchor-broken", severity="incomplete", says=str(error), path="refs/gittrack/code"
+        )
+    return set(listed.split()), None
+
+
+# --- submodules ----------------------------------------------------------------------------
+
+
+def _submodules(
+    context: Context, code: Code, found: dict[str, _Commit | None], path: str, run_id: str
+) -> Iterator[Finding]:
+    trees = code_trees(context)
+    if not code.submodules or not trees.has(code.tree):
+        return
+    committed = found.get(code.commit or "")
+    for module in code.submodules:
+        links = [
+            entry.oid if entry is not None and entry.mode == GITLINK_MODE else None
+            for root in (code.tree, *([committed[0]] if committed else []))
+            for entry in [trees.entry(root, module.path)]
+        ]
+        if not _is_said(module, *links):
+            yield Finding(
+                code="code-submodule",
+                severity="fail",
+                says=f"the code tree links the submodule {module.path} to another commit",
+                path=path,
+                run=run_id,
+                expected=module.recorded or module.commit,
+                found=", ".join(link or "no submodule" for link in dict.fromkeys(links)),
+            )
+
+
+def _is_said(module: Submodule, ran: str | None, head: str | None = None) -> bool:
+    """Whether the links of what ran, and of HEAD's tree, are those stated; HEAD lacks one only staged."""
+    return ran in {module.commit, module.recorded} - {None} and head in {
+        None,
+        module.recorded or module.commit,
+    }

@@ -1,0 +1,241 @@
+"""Check 6. Pointers say what the record says, and what tracks the data in the code tree."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from gittrack.codec import read_yaml
+from gittrack.errors import DvcError, RecordError
+from gittrack.hashing import Entry, Kind, dir_listing
+from gittrack.objects import GITLINK_MODE
+from gittrack.pointers import (
+    Pointer,
+    Tracking,
+    dependencies,
+    find_tracking_in,
+    object_path,
+    parse_pointer,
+    read_dir_object,
+)
+from gittrack.record import DataInput, Record
+from gittrack.verify.context import Context, RunFiles
+from gittrack.verify.findings import Finding, Severity
+from gittrack.verify.stored import Stored, cache_folder, check_bytes, counted_otherwise, stored_by
+from gittrack.verify.trees import Absent, CodeTrees, code_is_here, code_trees, severity_of_absence, unchecked
+
+__all__ = ["check_bytes", "check_pointers"]
+
+_OUT_KEYS = frozenset({"md5", "size", "nfiles", "isexec", "hash", "path"})
+_KEPT = 10_000
+
+
+def check_pointers(context: Context, run: RunFiles) -> Iterator[Finding]:
+    """Every pointer names the content that the record names, and the code tree agrees."""
+    record = context.records.get(run.folder)
+    if record is None:
+        return
+    for stored in stored_by(record):
+        if stored.pointer in run.blobs:
+            yield from _pointer(context, run, stored)
+    if not code_is_here(context, record):
+        return
+    for item in record.data:
+        try:
+            if item.source == "git":
+                yield from _in_git(context, run, record, item)
+            elif item.source == "dvc" and item.differs_from is None:
+                yield from _in_dvc(context, run, record, item)
+        except Absent as absent:
+            yield unchecked("data-unchecked", run.run_id, run.path("run.yaml"), absent)
+
+
+# --- the pointer beside the record ---------------------------------------------------------
+
+
+def _pointer(context: Context, run: RunFiles, stored: Stored) -> Iterator[Finding]:
+    found = context.read(run, stored.pointer)
+    if found is None or found.kind != "blob":
+        says = "the pointer is on the ledger, but its content is not in this clone; run git fetch"
+        yield _finding("data-pointer-absent", says, run, stored.pointer, severity_of_absence(context))
+        return
+    try:
+        pointer = _only(found.data, stored.pointer)
+    except RecordError as error:
+        yield _finding("data-pointer-unreadable", str(error), run, stored.pointer)
+        return
+    if pointer.hash != "md5":
+        counted_otherwise(context)[run.folder, stored.pointer] = pointer.hash
+    name = PurePosixPath(stored.pointer).name.removesuffix(".dvc")
+    named = (pointer.path, pointer.md5, pointer.hash, pointer.size, pointer.nfiles)
+    # What the record does not say of its outputs, and pointers of old DVC do not say, is not compared.
+    kind = stored.hash or pointer.hash
+    size = stored.size if pointer.size is not None else None
+    nfiles = stored.nfiles if pointer.nfiles is not None or not stored.md5.endswith(".dir") else None
+    wanted = (name, stored.md5, kind, size, nfiles)
+    if wanted != named:
+        says = "the pointer names other content than the record"
+        yield _finding(
+            "data-pointer-differs", says, run, stored.pointer, expected=_shown(wanted), found=_shown(named)
+        )
+
+
+def _only(data: bytes, where: str) -> Pointer:
+    """The one thing that a pointer names, and nothing that would make DVC do more than fetch it."""
+    document = read_yaml(data, where)
+    outs = document.get("outs") if isinstance(document, dict) else None
+    if not isinstance(outs, list) or len(outs) != 1 or set(document) != {"outs"}:
+        raise RecordError(f"{where}: has to name one file or folder, and nothing else")
+    if not isinstance(outs[0], dict) or not _OUT_KEYS.issuperset(outs[0]):
+        raise RecordError(f"{where}: says more than which content it names")
+    return parse_pointer(data, where)[0]
+
+
+def _shown(named: tuple[object, ...]) -> str:
+    labels = ("path", "md5", "hash", "size", "nfiles")
+    return ", ".join(
+        f"{label} {str(value)[:200]}" for label, value in zip(labels, named, strict=True) if value is not None
+    )
+
+
+# --- what tracks it in the code ------------------------------------------------------------
+
+
+def _in_git(context: Context, run: RunFiles, record: Record, item: DataInput) -> Iterator[Finding]:
+    entry = code_trees(context).entry(record.code.tree, item.path)
+    found = None if entry is None or entry.mode == GITLINK_MODE else entry.oid
+    if found != item.blob:
+        says = f"the code tree holds another {item.path} than the record says"
+        yield _finding(
+            "data-blob-differs", says, run, "run.yaml", expected=item.blob, found=found or "nothing there"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _CodeFiles:
+    """The code tree as a place to look for pointers."""
+
+    trees: CodeTrees
+    root: str
+
+    def read(self, path: str) -> bytes | None:
+        found = self.trees.file(self.root, path)
+        return None if found is None else found.data
+
+    def names(self, folder: str) -> list[str]:
+        return [
+            name
+            for name, entry in self.trees.folder(self.root, folder).items()
+            if not entry.is_tree and entry.mode != GITLINK_MODE
+        ]
+
+
+def _in_dvc(context: Context, run: RunFiles, record: Record, item: DataInput) -> Iterator[Finding]:
+    tracking = _tracking(context, record.code.tree, item.path)
+    tracked = _tracked(context, tracking, item) if isinstance(tracking, Tracking) else None
+    if tracked is not None and tracked == (item.md5, item.hash or "md5"):
+        return
+    if _is_read_by_stage(context, record, item):
+        return
+    if not isinstance(tracking, Tracking):
+        says = f"not checked: the code tree has no pointer that tracks {item.path}"
+        says += f": {tracking}" if tracking else ""
+        yield _finding("data-untracked", says, run, "run.yaml", "incomplete")
+    elif tracked is None:
+        says = (
+            f"not checked: {item.path} lies in a folder that {tracking.file} tracks, and the list of that "
+            "folder is not in the DVC cache; run gittrack pull or dvc fetch"
+        )
+        yield _finding("data-listing-absent", says, run, "run.yaml", "incomplete")
+    else:
+        says = f"{tracking.file} of the code tracks other content at {item.path} than the record says"
+        yield _finding("data-source-differs", says, run, "run.yaml", expected=item.md5, found=tracked[0])
+
+
+def _is_read_by_stage(context: Context, record: Record, item: DataInput) -> bool:
+    """Whether a dvc.lock near the data or the command says that a stage has read just this content."""
+    files = _CodeFiles(code_trees(context), record.code.tree)
+    near = [PurePosixPath(item.path), PurePosixPath(record.code.cwd) / "command"]
+    folders = dict.fromkeys(str(parent) for path in near for parent in path.parents)
+    try:
+        return any(
+            out.path == item.path
+            and (out.fields.get("md5"), out.pointer().hash) == (item.md5, item.hash or "md5")
+            for folder in folders
+            for out in dependencies(files, "" if folder == "." else folder)
+            if out.fields.get("md5") == item.md5
+        )
+    except RecordError:
+        return False  # damaged, and so no witness
+
+
+def _tracking(context: Context, tree: str, path: str) -> Tracking | str | None:
+    """What tracks `path` in the code tree, None if nothing does, text where that cannot be told."""
+    known: dict[tuple[str, str], Tracking | str | None] = context.cache.setdefault("tracking", {})
+    if (tree, path) not in known:
+        if len(known) >= _KEPT:
+            known.clear()
+        outside = PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts
+        try:
+            files = _CodeFiles(code_trees(context), tree)
+            known[tree, path] = None if outside else find_tracking_in(files, path)
+        except RecordError as error:
+            known[tree, path] = str(error)
+    return known[tree, path]
+
+
+def _tracked(context: Context, tracking: Tracking, item: DataInput) -> tuple[str, Kind] | None:
+    """What DVC knows the item by ("" for no part of the folder); None where that cannot be told here."""
+    pointer = tracking.pointer
+    if tracking.inside is None:
+        return pointer.md5, pointer.hash
+    listed = _listing(context, cache_folder(context), pointer)
+    if listed is None:
+        return None
+    if tracking.inside in listed:
+        return listed[tracking.inside], pointer.hash
+    prefix = tracking.inside + "/"
+    below = [
+        Entry(path.removeprefix(prefix), md5, "", 0)
+        for path, md5 in listed.items()
+        if path.startswith(prefix)
+    ]
+    part = hashlib.md5(dir_listing(below), usedforsecurity=False).hexdigest() + ".dir" if below else ""
+    return part, pointer.hash
+
+
+def _listing(context: Context, cache: Path, pointer: Pointer) -> dict[str, str] | None:
+    """The files of a folder by path, if the cache has a sound list of them. The last one is kept."""
+    last: tuple[str, dict[str, str] | None] = context.cache.get("listing", ("", None))
+    if last[0] != pointer.md5:
+        listed = None
+        if pointer.md5.endswith(".dir") and object_path(cache, pointer.md5, pointer.hash).is_file():
+            try:
+                listed = dict(read_dir_object(cache, pointer.md5, pointer.hash))
+            except (DvcError, RecordError):
+                listed = None  # damaged in the cache: the same as not there
+        last = context.cache["listing"] = (pointer.md5, listed)
+    return last[1]
+
+
+def _finding(
+    code: str,
+    says: str,
+    run: RunFiles,
+    name: str,
+    severity: Severity = "fail",
+    *,
+    expected: str | None = None,
+    found: str | None = None,
+) -> Finding:
+    return Finding(
+        code=code,
+        severity=severity,
+        says=says,
+        path=run.path(name),
+        run=run.run_id,
+        expected=expected,
+        found=found,
+    )

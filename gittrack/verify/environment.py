@@ -1,0 +1,78 @@
+"""environment.yaml of a run, read once for all runs that share it."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gittrack.capture.environment import summarise
+from gittrack.codec import MAX_BYTES, read_yaml
+from gittrack.codec.schema import validate_plain
+from gittrack.errors import RecordError
+from gittrack.record import EnvironmentSummary
+from gittrack.verify.context import Context, RunFiles
+
+FILE = "environment.yaml"
+_KEPT = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What an environment.yaml says, or why it cannot be read."""
+
+    sha256: str
+    fault: str | None = None
+    summary: EnvironmentSummary | None = None
+    packages: Mapping[str, str] = field(default_factory=dict)
+    packages_digest: str = ""
+    drift: Mapping[str, Sequence[tuple[str, str | None]]] = field(default_factory=dict)
+    """By path of a lock: name and installed version of what differs from it."""
+    is_like_this: bool = False
+    """Whether this interpreter and system would judge markers alike."""
+
+
+def environment_of(context: Context, run: RunFiles) -> Environment | None:
+    """The environment of the run; None if it has no such file, or this clone does not hold it."""
+    blob = run.blobs.get(FILE)
+    if blob is None:
+        return None
+    known: dict[str, Environment] = context.cache.setdefault("environments", {})
+    if blob.oid not in known:
+        found = context.read(run, FILE)
+        if found is None or found.kind != "blob":
+            return None
+        if len(known) >= _KEPT:
+            known.clear()
+        known[blob.oid] = _read(found.data)
+    return known[blob.oid]
+
+
+def _read(data: bytes) -> Environment:
+    sha256 = hashlib.sha256(data).hexdigest()
+    try:
+        value = read_yaml(data, FILE, max_bytes=MAX_BYTES)
+        validate_plain(value, "environment", FILE)
+    except RecordError as error:
+        return Environment(sha256=sha256, fault=str(error))
+    packages: dict[str, str] = value["packages"]
+    return Environment(
+        sha256=sha256,
+        summary=summarise(value, sha256),
+        packages=packages,
+        packages_digest=hashlib.sha256(repr(sorted(packages.items())).encode()).hexdigest(),
+        drift={
+            path: [(entry["name"], entry.get("installed")) for entry in listed]
+            for path, listed in value.get("drift", {}).items()
+        },
+        is_like_this=_is_like_this(value),
+    )
+
+
+def _is_like_this(value: Mapping[str, Any]) -> bool:
+    python, system = value["python"], value["os"]
+    here = (platform.python_version(), platform.python_implementation(), platform.machine())
+    there = (python["version"], python["implementation"], system.get("machine"))
+    return here == there and system.get("kernel") == platform.release()

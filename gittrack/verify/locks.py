@@ -1,0 +1,131 @@
+"""Check 5. Lock files are those of the code tree; grades and what is installed, worked out again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from gittrack.capture import MAX_DRIFT
+from gittrack.capture.locks import read_lock
+from gittrack.objects import GITLINK_MODE
+from gittrack.record import Lock, Record
+from gittrack.verify.context import Context, RunFiles
+from gittrack.verify.environment import Environment, environment_of
+from gittrack.verify.findings import Finding, Severity
+from gittrack.verify.trees import Absent, code_is_here, code_trees, unchecked
+from gittrack.version import VERSION
+
+_GRADES = ("none", "versions", "hashed")
+_KEPT = 1000
+
+
+def check_locks(context: Context, run: RunFiles) -> Iterator[Finding]:
+    """Each lock is the file that the code tree holds, and is worth the grade that the record gives it."""
+    record = context.records.get(run.folder)
+    if record is None or not record.locks:
+        return
+    environment = environment_of(context, run)
+    for lock in record.locks:
+        if environment is not None:
+            yield from _drift(lock, environment, run)
+        if not code_is_here(context, record):
+            continue
+        try:
+            yield from _lock(context, run, record, lock, environment)
+        except Absent as absent:
+            yield unchecked("locks-unchecked", run.run_id, run.path("run.yaml"), absent)
+
+
+def _lock(
+    context: Context, run: RunFiles, record: Record, lock: Lock, environment: Environment | None
+) -> Iterator[Finding]:
+    entry = code_trees(context).entry(record.code.tree, lock.path)
+    tracked = None if entry is None or entry.is_tree or entry.mode == GITLINK_MODE else entry.oid
+    if tracked != lock.blob:
+        says = f"{lock.path} is another file in the code tree than the record says"
+        yield _finding("locks-blob", says, run, lock.blob or "not in the code tree", tracked or "none")
+    elif tracked is not None:
+        again, sha256 = _read(context, record.code.tree, lock, tracked, environment)
+        if sha256 != lock.sha256:
+            says = f"{lock.path} has another digest than the record says"
+            yield _finding("locks-digest", says, run, lock.sha256, sha256)
+        yield from _graded(run, record, lock, again)
+        yield from _installed(run, lock, again, environment)
+
+
+def _read(
+    context: Context, tree: str, lock: Lock, blob: str, environment: Environment | None
+) -> tuple[Lock, str]:
+    """The lock as this gittrack reads it, once for the same bytes and packages; and its sha256."""
+    known: dict[tuple[str, str, str], Lock] = context.cache.setdefault("locks", {})
+    packages: Mapping[str, str] = environment.packages if environment else {}
+    key = (lock.path, blob, environment.packages_digest if environment else "")
+    if key not in known:
+        found = code_trees(context).file(tree, lock.path)
+        data = found.data if found is not None else b""
+        if len(known) >= _KEPT:
+            known.clear()
+        known[key] = read_lock(lock.path, data, blob=blob, installed=packages)[0]
+    again = known[key]
+    return again, again.sha256
+
+
+def _graded(run: RunFiles, record: Record, lock: Lock, again: Lock) -> Iterator[Finding]:
+    if (lock.kind, lock.pins) == (again.kind, again.pins):
+        return
+    stated, found = f"{lock.kind}, pins {lock.pins}", f"{again.kind}, pins {again.pins}"
+    says = f"{lock.path} does not deserve the grade that the record gives it"
+    # A gittrack that has learnt to read more gives better grades than the one that wrote the record.
+    learnt = record.tool.version != VERSION and _GRADES.index(again.pins) >= _GRADES.index(lock.pins)
+    yield _finding("locks-grade", says, run, stated, found, "note" if learnt else "fail")
+
+
+def _installed(run: RunFiles, lock: Lock, again: Lock, environment: Environment | None) -> Iterator[Finding]:
+    """Markers are judged by the interpreter that reads: only a like one may wonder at other counts."""
+    if environment is None or lock.installed == again.installed or not environment.is_like_this:
+        return
+    yield Finding(
+        code="locks-installed",
+        severity="note",
+        says=f"{lock.path} compares otherwise with the packages of environment.yaml when it is read here",
+        path=run.path("run.yaml"),
+        run=run.run_id,
+        expected=_counts(lock),
+        found=_counts(again),
+    )
+
+
+def _drift(lock: Lock, environment: Environment, run: RunFiles) -> Iterator[Finding]:
+    """The packages that environment.yaml lists as drifted are those that the record counts."""
+    listed = environment.drift.get(lock.path, ())
+    missing = sum(name not in environment.packages for name, _ in listed)
+    counted = (lock.installed.differs, lock.installed.missing) if lock.installed else (0, 0)
+    true = all((environment.packages.get(name) or None) == installed for name, installed in listed)
+    is_cut = sum(counted) > MAX_DRIFT == len(listed)
+    if not true or ((len(listed) - missing, missing) != counted and not is_cut):
+        says = (
+            f"what environment.yaml lists as not installed as {lock.path} pins is not what the record counts"
+        )
+        found = f"{len(listed) - missing} differ, {missing} missing"
+        found += "" if true else ", and some are installed otherwise"
+        yield _finding("locks-drift", says, run, _counts(lock), found)
+
+
+def _counts(lock: Lock) -> str:
+    counts = lock.installed
+    if counts is None:
+        return "nothing compared"
+    return f"{counts.same} same, {counts.differs} differ, {counts.missing} missing"
+
+
+def _finding(
+    code: str, says: str, run: RunFiles, expected: str, found: str, severity: Severity = "fail"
+) -> Finding:
+    return Finding(
+        code=code,
+        severity=severity,
+        says=says,
+        path=run.path("run.yaml"),
+        run=run.run_id,
+        expected=expected,
+        found=found,
+    )

@@ -1,0 +1,48 @@
+"""Check 7. gittrack.yaml of the code is the one recorded; the spec digest is that of the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gittrack.config import FILE
+from gittrack.objects import GITLINK_MODE
+from gittrack.spec import spec_digest
+from gittrack.verify.context import Context, RunFiles
+from gittrack.verify.findings import Finding
+from gittrack.verify.trees import Absent, code_is_here, code_trees, unchecked
+
+
+def check_protocol(context: Context, run: RunFiles) -> Iterator[Finding]:
+    """The criteria in force were those of the code commit; runs of one spec are replicates."""
+    record = context.records.get(run.folder)
+    if record is None:
+        return
+    spec = spec_digest(record.code, record.params, record.data, record.locks)
+    if spec != record.spec:
+        says = "the spec is not the digest of code tree, command, params, data and locks of the record"
+        yield _finding("protocol-spec", says, run, spec, record.spec)
+    if not code_is_here(context, record):
+        return
+    try:
+        entry = code_trees(context).entry(record.code.tree, FILE)
+    except Absent as absent:
+        yield unchecked("protocol-unchecked", run.run_id, run.path("run.yaml"), absent)
+        return
+    found = entry.oid if entry is not None and entry.mode != GITLINK_MODE else None
+    if found != record.protocol:
+        says = f"{FILE} of the code is another than the record says was in force"
+        yield _finding(
+            "protocol-differs", says, run, found or f"no {FILE}", record.protocol or "none recorded"
+        )
+
+
+def _finding(code: str, says: str, run: RunFiles, expected: str, found: str) -> Finding:
+    return Finding(
+        code=code,
+        severity="fail",
+        says=says,
+        path=run.path("run.yaml"),
+        run=run.run_id,
+        expected=expected,
+        found=found,
+    )

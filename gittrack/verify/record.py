@@ -1,0 +1,179 @@
+"""Check 3. The record is well formed, lies where it says, and agrees with the files beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+
+from gittrack import codec
+from gittrack.errors import RecordError
+from gittrack.record import SCHEMA, Record
+from gittrack.verify.context import MODES, Context, RunFiles
+from gittrack.verify.environment import FILE as ENVIRONMENT
+from gittrack.verify.environment import environment_of
+from gittrack.verify.findings import Finding, Severity
+from gittrack.verify.series import check_series
+from gittrack.verify.trees import is_partial
+
+RECORD = "run.yaml"
+SERIES = "metrics.csv"
+CONSOLE = "console.txt"
+
+_VERSION = re.compile(rb"schema: gittrack/run/([0-9]{1,6})\n")
+
+
+def check_record(context: Context, run: RunFiles) -> Iterator[Finding]:
+    """Fills `context.records` with every record that can be read."""
+    for name, blob in run.blobs.items():
+        if blob.mode != "100644":
+            kind = MODES.get(blob.mode, "unknown")
+            says = f"{name} is no plain file ({kind})"
+            yield _finding("record-mode", says, run, name, expected="100644", found=blob.mode)
+    yield from _unique(context, run)
+    if RECORD not in run.blobs:
+        yield _finding("record-missing", "the folder of a run has no run.yaml", run, RECORD)
+        return
+    data = _bytes(context, run, RECORD)
+    if data is None:
+        yield _absent(context, run, RECORD)
+        return
+    try:
+        record = codec.load_record(data, RECORD)
+    except RecordError as error:
+        yield _unreadable(data, run, str(error))
+        return
+    context.records[run.folder] = record
+    if not codec.is_canonical(data, record):
+        says = "the record is not in the form that gittrack writes"
+        yield _finding("record-canonical", says, run, RECORD)
+    if record.path != run.folder:
+        says = "the record lies in another folder than its experiment and id say"
+        yield _finding("record-path", says, run, RECORD, expected=record.path, found=run.folder)
+    yield from _files(run, record)
+    yield from _environment(context, run, record)
+    yield from _series(context, run, record)
+    yield from _console(context, run, record)
+
+
+def _unique(context: Context, run: RunFiles) -> Iterator[Finding]:
+    folders: dict[str, list[str]] = context.cache.get("folders-by-id", {})
+    if not folders:
+        for folder, found in context.all_runs.items():
+            folders.setdefault(found.run_id.lower(), []).append(folder)
+        context.cache["folders-by-id"] = folders
+    others = [folder for folder in folders.get(run.run_id.lower(), ()) if folder != run.folder]
+    if others:
+        says = "another run of the ledger has the same id"
+        yield _finding("record-duplicate", says, run, "", expected="one run", found=", ".join(others[:3]))
+
+
+def _unreadable(data: bytes, run: RunFiles, fault: str) -> Finding:
+    version = _VERSION.match(data)
+    if version and int(version[1]) > int(SCHEMA.rpartition("/")[2]):
+        says = "the record is of a newer format: upgrade gittrack to check it"
+        return _finding("record-too-new", says, run, RECORD, "incomplete", expected=SCHEMA)
+    return _finding("record-unreadable", fault, run, RECORD)
+
+
+def _files(run: RunFiles, record: Record) -> Iterator[Finding]:
+    """What lies beside the record is what it names, no more and no less."""
+    pointers = [*(item.pointer for item in record.data), *(item.pointer for item in record.outputs)]
+    named = {RECORD, ENVIRONMENT, *(pointer for pointer in pointers if pointer)}
+    named |= {SERIES, record.series.pointer or SERIES} if record.series else set()
+    named |= {CONSOLE} if record.console else set()
+    for name in sorted(named - run.blobs.keys()):
+        yield _finding("record-file-missing", "the record names a file that is not there", run, name)
+    for name in sorted(run.blobs.keys() - named):
+        says = "a file lies beside the record that the record does not name"
+        yield _finding("record-file-unexpected", says, run, name)
+
+
+def _environment(context: Context, run: RunFiles, record: Record) -> Iterator[Finding]:
+    environment = environment_of(context, run)
+    if environment is None:
+        if ENVIRONMENT in run.blobs:
+            yield _absent(context, run, ENVIRONMENT)
+    elif environment.sha256 != record.environment.sha256:
+        yield _digest(run, ENVIRONMENT, record.environment.sha256, environment.sha256)
+    elif environment.summary is None:
+        yield _finding("record-environment", environment.fault or "cannot be read", run, ENVIRONMENT)
+    elif environment.summary != record.environment:
+        says = "the record sums up environment.yaml as it is not"
+        shown = [_summary(summary) for summary in (record.environment, environment.summary)]
+        yield _finding("record-environment", says, run, RECORD, expected=shown[0], found=shown[1])
+
+
+def _summary(summary: object) -> str:
+    return str(summary)[:500]
+
+
+def _series(context: Context, run: RunFiles, record: Record) -> Iterator[Finding]:
+    series = record.series
+    data = None
+    if series is not None:
+        if SERIES not in run.blobs:
+            return
+        data = _bytes(context, run, SERIES)
+        if data is None:
+            yield _absent(context, run, SERIES)
+            return
+        stated = series.sampled_sha256 if series.pointer else series.sha256
+        found = hashlib.sha256(data).hexdigest()
+        if found != stated:
+            yield _digest(run, SERIES, stated or "none", found)
+    for code, says, expected, actual in check_series(record, data):
+        yield _finding(code, says, run, SERIES if series else RECORD, expected=expected, found=actual)
+
+
+def _console(context: Context, run: RunFiles, record: Record) -> Iterator[Finding]:
+    if record.console is None or CONSOLE not in run.blobs:
+        return
+    data = _bytes(context, run, CONSOLE)
+    if data is None:
+        yield _absent(context, run, CONSOLE)
+        return
+    digest = hashlib.sha256(data).hexdigest()
+    if (digest, len(data)) != (record.console.sha256, record.console.size):
+        stated = f"{record.console.sha256}, {record.console.size} bytes"
+        yield _digest(run, CONSOLE, stated, f"{digest}, {len(data)} bytes")
+
+
+# --- findings ------------------------------------------------------------------------------
+
+
+def _bytes(context: Context, run: RunFiles, name: str) -> bytes | None:
+    found = context.read(run, name)
+    return found.data if found is not None and found.kind == "blob" else None
+
+
+def _absent(context: Context, run: RunFiles, name: str) -> Finding:
+    severity: Severity = "incomplete" if is_partial(context) else "fail"
+    says = f"{name} is on the ledger, but its content is not in this clone; run git fetch"
+    return _finding("record-absent", says, run, name, severity)
+
+
+def _digest(run: RunFiles, name: str, expected: str, found: str) -> Finding:
+    says = f"{name} is not the file that the record was made with"
+    return _finding("record-digest", says, run, name, expected=expected, found=found)
+
+
+def _finding(
+    code: str,
+    says: str,
+    run: RunFiles,
+    name: str,
+    severity: Severity = "fail",
+    *,
+    expected: str | None = None,
+    found: str | None = None,
+) -> Finding:
+    return Finding(
+        code=code,
+        severity=severity,
+        says=says,
+        path=run.path(name) if name else run.folder,
+        run=run.run_id,
+        expected=expected,
+        found=found,
+    )
