@@ -1,0 +1,294 @@
+"""Whether an update of a ledger may be taken: by a server (pre-receive), and before a push (pre-push).
+
+In this order, and the first that does not hold refuses the update:
+
+1. The ledger and the code anchor are not deleted and only move forward; nobody pushes replace refs.
+2. No commit of the update modifies, deletes or renames anything under runs/ and decisions/, against any
+   of its parents, so that a merge drops nothing either; the root holds the ledger's own files and no more.
+3. What is added are plain files of bounded size and number, in the folders of runs and decisions.
+4. Each new run is valid, canonical, at its path, with the files and digests that its record names.
+5. Every new commit has a good signature, where policy or the server's settings ask for it.
+
+Everything is read from git's objects, in time and memory that do not depend on what is pushed.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import IO
+
+from gittrack.errors import LedgerError
+from gittrack.githooks.additions import Added, check_decision, check_run, is_decision, run_folder
+from gittrack.ledger import ANCHOR, ROOT_FILES
+from gittrack.repository import ObjectReader, Repository
+
+MAX_SECONDS = 60.0
+MAX_COMMITS = 200_000
+MAX_CHANGES = 2_000_000
+"""Lines of git's list of what the new commits change."""
+MAX_BYTES = 2 << 30
+"""Of all added files together."""
+MAX_PATH = 1000
+MAX_REASONS = 20
+_MEMORY = 2 << 30
+_SMALL = ("-c", "core.packedGitLimit=256m", "-c", "core.packedGitWindowSize=32m")
+_CHANGED = {"M": "modified", "D": "deleted", "T": "made another kind of file", "R": "renamed", "C": "copied"}
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A ref that somebody pushes: from, to, full name."""
+
+    old: str
+    new: str
+    ref: str
+
+
+@dataclass(slots=True)
+class Judge:
+    """Looks at updates of one repository."""
+
+    repo: Repository
+    ledger: str
+    """Full ref of the ledger branch."""
+    signed: bool = False
+    signers: bytes | None = None
+    """Allowed signers as ssh-keygen has them; the file that git's own settings name where None."""
+    seconds: float = MAX_SECONDS
+
+    def check(self, updates: Sequence[Update]) -> None:
+        """LedgerError, which names every reason found, if one of the updates may not be taken."""
+        until = time.monotonic() + self.seconds
+        for update in updates:
+            if update.ref.startswith("refs/replace/"):
+                raise LedgerError(f"{update.ref}: replace refs would hide what records are: not taken")
+            if update.ref not in (self.ledger, ANCHOR):
+                continue
+            self._moves_forward(update)
+            if update.ref == self.ledger:
+                self._check_ledger(update, until)
+
+    def _moves_forward(self, update: Update) -> None:
+        null = self.repo.null_oid
+        name = update.ref.removeprefix("refs/heads/")
+        if update.new == null:
+            raise LedgerError(f"{name}: cannot be deleted, records are kept for good")
+        if self.repo.run("cat-file", "-e", update.new + "^{commit}").code != 0:
+            raise LedgerError(f"{name}: {update.new} is no commit")
+        if update.old != null and not self.repo.is_ancestor(update.old, update.new):
+            raise LedgerError(f"{name}: only moves forward; run gittrack pull, then gittrack push")
+
+    def _check_ledger(self, update: Update, until: float) -> None:
+        commits = self._new_commits(update)
+        _refuse(self._history(commits, until))
+        added = self._added(update, until)
+        _refuse(_places(added))
+        self._check_sizes(added, until)
+        with self.repo.objects() as objects:
+            _refuse(_contents(objects, added, until))
+        if self.signed:
+            _refuse(self._unsigned(commits, until))
+
+    def _new_commits(self, update: Update) -> list[str]:
+        known = [] if update.old == self.repo.null_oid else [f"^{update.old}"]
+        out = self.repo.git(
+            "rev-list", f"--max-count={MAX_COMMITS + 1}", "--reverse", update.new, *known, "--",
+            doing="list what is pushed",
+        )  # fmt: skip
+        commits = out.decode().split()
+        if len(commits) > MAX_COMMITS:
+            raise LedgerError(f"more than {MAX_COMMITS} commits: push them in parts")
+        return commits
+
+    def _history(self, commits: Sequence[str], until: float) -> Iterator[str]:
+        """Each change of an entry that was there, in any commit, against any parent."""
+        arguments = (
+            "--stdin",
+            "--root",
+            "-r",
+            "-m",
+            "-z",
+            "--raw",
+            "--no-renames",
+            "--no-commit-id",
+            "--no-abbrev",
+        )
+        fields = self._lines(["diff-tree", *arguments], "\n".join([*commits, ""]).encode(), until)
+        for meta in fields:
+            path = next(fields, "")
+            letter = meta.rsplit(" ", 1)[-1][:1]
+            if path.startswith(("runs/", "decisions/")):
+                if letter != "A":
+                    yield f"{path}: {_CHANGED.get(letter, 'changed')}; what is recorded stays as it is"
+            elif path not in ROOT_FILES:
+                yield f"{path}: is no file of a ledger"
+            elif letter == "D":
+                yield f"{path}: deleted; the ledger needs it"
+
+    def _added(self, update: Update, until: float) -> list[Added]:
+        """The files that the update adds, all commits together."""
+        empty = self.repo.git(
+            "hash-object", "-t", "tree", "--stdin", doing="compare trees", data=b""
+        ).decode()
+        old = empty.strip() if update.old == self.repo.null_oid else update.old
+        arguments = ["diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", old, update.new]
+        fields = self._lines(arguments, b"", until)
+        found = []
+        for meta in fields:
+            path = next(fields, "")
+            _, mode, _, oid, _ = meta.split(" ")
+            if path.startswith(("runs/", "decisions/")):
+                found.append(Added(path, mode, oid))
+        return found
+
+    def _check_sizes(self, added: Sequence[Added], until: float) -> None:
+        """Before anything is read."""
+        asked = "".join(f"{a.oid}\n" for a in added).encode()
+        total = 0
+        answers = self._lines(["cat-file", "--batch-check=%(objecttype) %(objectsize)"], asked, until, b"\n")
+        for one, answer in zip(added, answers, strict=True):
+            kind, _, size = answer.partition(" ")
+            if kind != "blob" or not size.isdigit():
+                raise LedgerError(f"{one.path}: its content was not pushed with it")
+            if int(size) > one.limit:
+                raise LedgerError(
+                    f"{one.path}: {int(size):,} bytes are more than the {one.limit:,} it may have"
+                )
+            total += int(size)
+        if total > MAX_BYTES:
+            raise LedgerError(f"{total:,} bytes in one push are too many: push in parts")
+
+    def _unsigned(self, commits: Sequence[str], until: float) -> Iterator[str]:
+        """Commits without a good signature of an allowed signer."""
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(self.signers or b"")
+            file.flush()
+            allowed = ["-c", f"gpg.ssh.allowedSignersFile={file.name}"] if self.signers is not None else []
+            arguments = [*allowed, "log", "--no-walk=unsorted", "--stdin", "--format=%H %G?"]
+            for line in self._lines(arguments, "\n".join([*commits, ""]).encode(), until, b"\n"):
+                commit, _, state = line.partition(" ")
+                if state != "G":
+                    yield f"commit {commit[:10]}: {_SIGNATURE.get(state, 'no good signature')}"
+
+    def _lines(
+        self, arguments: Sequence[str], data: bytes, until: float, end: bytes = b"\0"
+    ) -> Iterator[str]:
+        """What git prints, piece by piece; LedgerError when it fails, is too much, or takes too long."""
+        with tempfile.TemporaryFile() as given:
+            given.write(data)
+            given.seek(0)
+            process = subprocess.Popen(
+                ["git", *_SMALL, *arguments], stdin=given, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                env=self.repo.environment(), cwd=self.repo.top,
+                preexec_fn=_limits(until),
+            )  # fmt: skip
+        try:
+            if process.stdout is not None:
+                yield from _split(process.stdout, end, until)
+            if process.wait() != 0:
+                raise LedgerError("git could not read what is pushed: it is damaged, or asks for too much")
+        finally:
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+_SIGNATURE = {
+    "N": "is not signed", "B": "has a bad signature", "U": "is signed by nobody who is allowed to",
+    "X": "has an expired signature", "Y": "is signed with an expired key",
+    "R": "is signed with a revoked key", "E": "is signed with a key that is not known here",
+}  # fmt: skip
+
+
+def _limits(until: float) -> Callable[[], None]:
+    """For a git process that reads what a stranger made: no more processor time and memory than that."""
+    seconds = max(1, int(until - time.monotonic()) + 1)
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+
+    return limit
+
+
+def _split(stream: IO[bytes], end: bytes, until: float) -> Iterator[str]:
+    rest = b""
+    count = 0
+    while block := os.read(stream.fileno(), 1 << 16):
+        _in_time(until)
+        *pieces, rest = (rest + block).split(end)
+        count += len(pieces)
+        if count > 2 * MAX_CHANGES or len(rest) > 1 << 20:
+            raise LedgerError(f"more than {MAX_CHANGES:,} changes in one push: push in parts")
+        yield from map(os.fsdecode, pieces)
+
+
+def _in_time(until: float) -> None:
+    if time.monotonic() > until:
+        raise LedgerError("looking through this push took too long: push in parts")
+
+
+def _places(added: Sequence[Added]) -> Iterator[str]:
+    """Modes and paths."""
+    for one in added:
+        if one.mode != "100644":
+            yield f"{one.path}: has mode {one.mode}; the ledger holds plain files only"
+        elif len(one.path) > MAX_PATH:
+            yield f"{one.path[:100]}...: a path of {len(one.path)} characters"
+        elif run_folder(one.path) is None and not is_decision(one.path):
+            yield f"{one.path}: is neither in the folder of a run nor a decision"
+
+
+def _contents(objects: ObjectReader, added: Sequence[Added], until: float) -> Iterator[str]:
+    runs: dict[str, dict[str, Added]] = {}
+    for one in added:
+        folder = run_folder(one.path)
+        if folder is None:
+            yield from check_decision(objects, one)
+        else:
+            runs.setdefault(folder, {})[one.path[len(folder) + 1 :]] = one
+    for folder, files in runs.items():
+        _in_time(until)
+        yield from check_run(objects, folder, files)
+
+
+def _refuse(reasons: Iterator[str]) -> None:
+    """LedgerError with the first of the reasons, one a line, if there is one."""
+    found = []
+    for reason in reasons:
+        found.append(reason)
+        if len(found) == MAX_REASONS:
+            break
+    if found:
+        raise LedgerError("\n".join(found))
+
+
+def judge_for(repo: Repository, ledger: str, *, signed: bool | None = None) -> Judge:
+    """The judge of a server's repository, or of a clone that is about to push.
+
+    Signatures are asked for by ``git config gittrack.requireSigned`` or by the policy in gittrack.yaml
+    at HEAD: what has been agreed on before, not what is being pushed.
+    """
+    from gittrack.config import FILE, Config, parse
+
+    with repo.objects() as objects:
+        found = objects.get(f"HEAD:{FILE}")
+        policy = (parse(found.data, FILE) if found is not None and found.kind == "blob" else Config()).policy
+        signers = objects.get(f"HEAD:{policy.signers}") if policy.signers else None
+    required = repo.flag("gittrack.requiresigned") or policy.signatures == "required"
+    allowed = signers.data if signers is not None and b"BEGIN PGP" not in signers.data else None
+    return Judge(repo, f"refs/heads/{ledger}", required if signed is None else signed, allowed)
+
+
+def quarantined(repo: Repository) -> Repository:
+    """The repository with the objects that are being pushed, while git keeps them apart."""
+    from gittrack.repository import quarantine
+
+    return replace(repo, variables=quarantine())
