@@ -28,6 +28,7 @@ bench: $(VENV)/.dev
 
 torture: $(VENV)/.dev
 	$(BIN)/python -m tests.torture
+	$(BIN)/python -m tests.verify.mutation
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

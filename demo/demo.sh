@@ -79,5 +79,40 @@ run "grep -A 6 '^outputs:' \$run/run.yaml"
 run "sha256=\$(python -c 'import hashlib, sys; print(hashlib.file_digest(sys.stdin.buffer, \"sha256\").hexdigest())' < \$run/outputs/model.pkl) && echo \$sha256"
 run "grep -q \"^    sha256: \$sha256\\$\" \$run/run.yaml && echo 'The same sha256: byte for byte the model that the record names.'"
 
+say "Is it still what it was?"
+run "cd $demo/project && gittrack verify --read-data"
+
+say "A DVC pipeline, and a server that guards the ledger"
+run "cd $demo && git init -q --bare -b main server.git && gittrack -C server.git hooks install --server"
+run "git init -q -b main pipeline && cd pipeline"
+run "git config user.name 'Ada Lovelace' && git config user.email ada@example.com"
+run "git remote add origin $demo/server.git"
+run "cp $here/pipeline/*.py $here/pipeline/*.yaml . && dvc init -q"
+run "gittrack init --no-config && gittrack hooks install"
+run "git add . && git commit -q -m 'A pipeline: prepare, train, evaluate'"
+
+say "dvc repro and git commit, nothing else, and the run is on the ledger"
+run "dvc repro -q && git add . && git commit -q -m 'C = 0.1'"
+run "sed -i.old 's/C: 0.1/C: 1/' params.yaml && rm params.yaml.old"
+run "dvc repro -q && git commit -qa -m 'C = 1'"
+run "gittrack log"
+run "gittrack verify"
+run "git push -q origin main && gittrack push"
+
+say "A reviewer's view of the second run"
+run "gittrack review gittrack/runs~1..gittrack/runs --md | head -40"
+
+say "Somebody makes a result look better, and pushes"
+run "cd $demo && git clone -q server.git mallory && cd mallory"
+run "git config user.name Mallory && git config user.email mallory@example.com"
+run "git switch -q gittrack/runs && file=\$(grep -l 'accuracy' runs/*/*/*/run.yaml | head -1)"
+run "sed -i.old 's/value: 0\\.[0-9]*/value: 0.9999/' \$file && rm \$file.old && git commit -qam 'better' && git diff -U0 HEAD~1 | tail -2"
+printf '$ %s\n' "git push origin gittrack/runs"
+if git push origin gittrack/runs; then
+    echo "the server took an altered record" >&2
+    exit 1
+fi
+run "gittrack verify || echo 'exit status' \$?"
+
 printf '\nAll of it is in %s\n' "$demo"
 printf 'Look around:  cd %s/project && %s log\n' "$demo" "$(command -v gittrack)"

@@ -17,6 +17,7 @@ from gittrack.errors import UsageError
 from gittrack.finish import recover
 from gittrack.journal import Journal, StoredJournal
 from gittrack.ledger import Ledger
+from gittrack.propose import target
 from gittrack.record import EXPERIMENT, RUN_ID, BaseModel, Tool, clean_text, format_time, to_dict
 from gittrack.repository import Repository
 from gittrack.scrub import scrub_text
@@ -45,6 +46,8 @@ class Request:
     dirty: str | None = None
     """``snapshot`` or ``refuse``; None takes what gittrack.yaml says."""
     image: str | None = None
+    propose: str | None = None
+    """Name of the proposal that the run goes to, empty for any; None takes the mode of gittrack.yaml."""
     exclude: Sequence[str] = ()
     """Outputs and metrics files that the run will write, from the top of the work tree."""
 
@@ -58,7 +61,8 @@ def begin(repo: Repository, config: Config, request: Request, invocation: Invoca
     params, tags = without_secrets(to_params(request.params)), to_tags(request.tags)
     seeds = check_seeds(request.seeds)
     who = repo.identity()
-    ledger = Ledger(repo, config.ledger.branch)
+    branch, onto = target(config, request.propose, request.parent or run_id)
+    ledger = Ledger(repo, branch, onto)
     with repo.objects() as objects:
         ledger.check(objects)
         _recover_others(repo)
@@ -85,7 +89,8 @@ def begin(repo: Repository, config: Config, request: Request, invocation: Invoca
         "tool": to_dict(Tool(version=VERSION)),
     }
     start = {
-        "ledger": config.ledger.branch,
+        "ledger": branch,
+        "onto": onto,
         "dvc_config": _dvc_config(repo).decode(),
         "given": sorted(
             k for k in ("experiment", "name", "hypothesis", "seed") if getattr(request, k) is not None

@@ -33,6 +33,8 @@ class LedgerConfig:
     """The branch that holds the records."""
 
     branch: str = "gittrack/runs"
+    mode: Literal["direct", "review"] = "direct"
+    """``review``: new runs go to a proposal, a branch cut from the ledger, for a pull request to add."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,18 @@ class DvcConfig:
     """What goes into the DVC cache besides outputs."""
 
     store_inputs: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingCommitConfig:
+    """What makes a commit that of a training, besides a change of dvc.lock, and what is read from it."""
+
+    paths: tuple[str, ...] = ()
+    """Files and folders of which a change means that a training has run."""
+    params: tuple[str, ...] = ()
+    """Files of parameters, besides those that dvc.yaml names."""
+    metrics: tuple[str, ...] = ()
+    """Files of metrics (or DVCLive folders), besides those that dvc.yaml names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +134,25 @@ class ExperimentConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyConfig:
+    """What `gittrack verify` asks of every run beyond the truth of its record."""
+
+    preset: Literal["ai-act"] | None = None
+    """``ai-act``: what Annex IV of Regulation (EU) 2024/1689 needs of a record."""
+    required: tuple[str, ...] = ()
+    """Fields of the record that have to say something, dotted, such as ``tags.owner``."""
+    data_roles: tuple[Role, ...] = ()
+    clean_tree: bool = False
+    hashed_locks: bool = False
+    seed: bool = False
+    image: bool = False
+    signatures: Literal["required", "optional"] = "optional"
+    signers: str | None = None
+    """Allowed signers file, from the top of the trusted revision."""
+    author_not_approver: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """gittrack.yaml; all defaults where there is none."""
 
@@ -130,7 +163,9 @@ class Config:
     inputs: tuple[InputConfig, ...] = ()
     outputs: tuple[OutputConfig, ...] = ()
     dvc: DvcConfig = DvcConfig()
+    training_commit: TrainingCommitConfig = TrainingCommitConfig()
     experiments: Mapping[str, ExperimentConfig] = field(default_factory=dict)
+    policy: PolicyConfig = PolicyConfig()
 
     def experiment_config(self, name: str) -> ExperimentConfig:
         """That of the experiment, or an empty one."""

@@ -120,11 +120,11 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
         params=gathered.params,
         seed=seed if type(seed) is int and seed.bit_length() <= 128 else None,
         seeds=gathered.seeds,
-        metrics=_metrics(table, gathered.summary, gathered.declared),
+        metrics=final_metrics(table, gathered.summary, gathered.declared),
         data=data,
         determinism=gathered.determinism,
         outputs=tuple(o for o, _ in gathered.outputs.values()),
-        series=_series(table, files, store_series) if table.rows else None,
+        series=keep_series(table, files, store_series) if table.rows else None,
         console=_console(journal, files),
         spec=spec_digest(stated.code, gathered.params, data, stated.locks),
     )
@@ -155,7 +155,7 @@ def _lost(journal: StoredJournal, started: str) -> tuple[str, dict[str, str], fl
     return "killed", failure, max(0.0, journal.last_write() - parse_time(started).timestamp())
 
 
-def _metrics(table: Table, summary: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Metric]:
+def final_metrics(table: Table, summary: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Metric]:
     """Final values: the last of each series, or what the summary says; with what gittrack.yaml declares."""
     final = {**table.last, **{name: (value, None) for name, value in summary.items()}}
     metrics = {}
@@ -165,7 +165,7 @@ def _metrics(table: Table, summary: Mapping[str, Any], declared: Mapping[str, An
     return metrics
 
 
-def _series(table: Table, files: dict[str, bytes], store_series: StoreSeries) -> Series:
+def keep_series(table: Table, files: dict[str, bytes], store_series: StoreSeries) -> Series:
     series = Series(rows=table.rows, columns=table.columns, sha256=table.sha256)
     if table.size <= SERIES_IN_GIT:
         files["metrics.csv"] = table.path.read_bytes()
@@ -203,8 +203,9 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
     """
     start = journal.start
     try:
-        frozen = freeze(journal, _series_store(repo))
-        Ledger(repo, start["ledger"]).append([frozen.addition()], dvc_config=start["dvc_config"].encode())
+        frozen = freeze(journal, series_store(repo))
+        ledger = Ledger(repo, start["ledger"], start.get("onto"))
+        ledger.append([frozen.addition()], dvc_config=start["dvc_config"].encode())
     except BaseException:
         journal.give_up()
         raise
@@ -212,7 +213,7 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
     return frozen.record
 
 
-def _series_store(repo: Repository) -> StoreSeries:
+def series_store(repo: Repository) -> StoreSeries:
     def store(table: Table) -> tuple[str, bytes]:
         from gittrack import pointers
         from gittrack.artifacts import cache_of

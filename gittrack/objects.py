@@ -11,6 +11,8 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from gittrack.errors import RepositoryError
+
 BLOB_MODE = 0o100644
 TREE_MODE = 0o040000
 GITLINK_MODE = 0o160000
@@ -72,16 +74,22 @@ def make_tree(entries: Mapping[str, TreeEntry], algorithm: str) -> GitObject:
 
 
 def parse_tree(data: bytes, algorithm: str) -> dict[str, TreeEntry]:
-    """The entries of a tree object by name; undecodable bytes of a name become surrogates."""
+    """The entries of a tree object by name; undecodable bytes of a name become surrogates.
+
+    RepositoryError for bytes that are no tree.
+    """
     width = 20 if algorithm == "sha1" else 32
     entries: dict[str, TreeEntry] = {}
     at = 0
-    while at < len(data):
-        space = data.index(b" ", at)
-        end = data.index(b"\0", space)
-        name = data[space + 1 : end].decode("utf-8", "surrogateescape")
-        entries[name] = TreeEntry(int(data[at:space], 8), data[end + 1 : end + 1 + width].hex())
-        at = end + 1 + width
+    try:
+        while at < len(data):
+            space = data.index(b" ", at)
+            end = data.index(b"\0", space)
+            name = data[space + 1 : end].decode("utf-8", "surrogateescape")
+            entries[name] = TreeEntry(int(data[at:space], 8), data[end + 1 : end + 1 + width].hex())
+            at = end + 1 + width
+    except ValueError as error:
+        raise RepositoryError("git has a tree that is malformed: run git fsck") from error
     return entries
 
 

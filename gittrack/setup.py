@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from gittrack.config import FILE, Config
 from gittrack.errors import RepositoryError
 from gittrack.ledger import ANCHOR, Ledger
 from gittrack.repository import Repository
+from gittrack.version import VERSION
 
 EXAMPLE = """\
 # gittrack.yaml: what gittrack should know about this project. Every key may be left out.
@@ -61,6 +64,49 @@ def set_up(repo: Repository, config: Config, *, write_config: bool = True) -> li
     return steps
 
 
+CI_FILES = {"github": ".github/workflows/gittrack.yml", "gitlab": ".gitlab/gittrack.yml"}
+"""Where the workflow that verifies and reviews pull requests goes, by forge."""
+
+DRIVER = "diff.gittrack-series.textconv"
+ATTRIBUTE = "runs/**/metrics.csv diff=gittrack-series"
+
+
+def write_ci(top: Path, forge: str, ledger: str) -> Step:
+    """Write the workflow for `forge`; one that is there stays as it is."""
+    from importlib.resources import files
+
+    name = CI_FILES[forge]
+    template = files("gittrack") / "review" / "templates" / f"{forge}.yml"
+    text = template.read_text(encoding="utf-8").replace("@LEDGER@", ledger).replace("@VERSION@", VERSION)
+    return Step(name, _write_new(top / name, text))
+
+
+def set_textconv(repo: Repository) -> Step:
+    """Have git show metrics.csv of the ledger as a few lines, in this clone."""
+    # -P: git runs it at the top of the work tree, from which nothing may be imported.
+    command = f"{shlex.quote(sys.executable)} -P -m gittrack.review.textconv"
+    done = repo.setting(DRIVER) != command
+    if done:
+        repo.git("config", DRIVER, command, doing="set the diff driver")
+    return Step(f"diff driver for series ({DRIVER})", _add_attribute(repo) or done)
+
+
+def _add_attribute(repo: Repository) -> bool:
+    """git reads .gitattributes of what is checked out, which the ledger is not: so in the clone's own."""
+    path = repo.common_dir / "info" / "attributes"
+    try:
+        text = path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else ""
+        if ATTRIBUTE in text.splitlines():
+            return False
+        path.parent.mkdir(exist_ok=True)
+        gap = "" if not text or text.endswith("\n") else "\n"
+        with path.open("a", encoding="utf-8") as out:
+            out.write(f"{gap}{ATTRIBUTE}\n")
+    except OSError as error:
+        raise RepositoryError(f"cannot write {path}: {error.strerror}") from error
+    return True
+
+
 def missing_refspecs(repo: Repository, remote: str, branch: str) -> list[str]:
     """Refspecs that an ordinary `git fetch` still needs to bring the ledger and its anchor."""
     present = [spec.lstrip("+") for spec in repo.config.get(f"remote.{remote}.fetch", [])]
@@ -80,13 +126,19 @@ def _add_refspecs(repo: Repository, remote: str, branch: str) -> bool:
 
 
 def _write_example(top: Path) -> bool:
+    return _write_new(top / FILE, EXAMPLE.format(experiment=_experiment_of(top.name)))
+
+
+def _write_new(path: Path, text: str) -> bool:
+    """Write a file that is not there yet; whether it had to be."""
     try:
-        with (top / FILE).open("x", encoding="utf-8") as out:
-            out.write(EXAMPLE.format(experiment=_experiment_of(top.name)))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as out:
+            out.write(text)
     except FileExistsError:
         return False
     except OSError as error:
-        raise RepositoryError(f"cannot write {top / FILE}: {error.strerror}") from error
+        raise RepositoryError(f"cannot write {path}: {error.strerror}") from error
     return True
 
 

@@ -54,7 +54,7 @@ _SEED_OPTION = re.compile(r"--?(?:seed|random[-_]seed|random[-_]state)\Z")
 def _without_seed_arguments(command: Sequence[str]) -> list[str]:
     kept: list[str] = []
     skip = False
-    for argument, following in zip(command, [*command[1:], ""], strict=True):
+    for argument, following in zip(command, [*command[1:], ""], strict=False):
         if skip:
             skip = False
         elif _SEED_OPTION.match(argument) and re.fullmatch(r"-?[0-9]+", following):

@@ -54,6 +54,8 @@ class Outcome:
     status: int
     record: Record | None
     complaint: str = ""
+    branch: str | None = None
+    """The proposal that the run is on; None where it is on the ledger."""
 
 
 def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
@@ -86,6 +88,7 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     code = program.run(journal if job.console and config.capture.console else None)
     complaints: list[str] = []
     record = None
+    start = StoredJournal(journal.folder).start
     try:
         _note_end(journal, code, time.monotonic() - started)
         complaints += _collect(store, journal, job, outputs, began, started)
@@ -93,7 +96,8 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
         record = commit(repo, StoredJournal(journal.folder))
     except (GittrackError, OSError) as error:
         complaints.append(str(kept(error, journal.folder.name)))
-    return Outcome(command.exit_status(code), record, "; ".join(complaints))
+    proposal = start["ledger"] if start["onto"] else None
+    return Outcome(command.exit_status(code), record, "; ".join(complaints), proposal)
 
 
 def _note_end(journal: Journal, code: int, elapsed: float) -> None:

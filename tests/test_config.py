@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gittrack import config
-from gittrack.config import Config, ExperimentConfig, Gate, InputConfig, MetricConfig
+from gittrack.config import Config, ExperimentConfig, Gate, InputConfig, MetricConfig, PolicyConfig
 from gittrack.errors import ConfigError, RepositoryError
 
 FULL = b"""\
@@ -35,6 +35,21 @@ experiments:
       factors: [gpu]
     inputs: [{path: /mnt/extra.csv, role: test}]
     outputs: []
+training_commit:
+  paths: [results]
+  params: [conf/train.toml]
+  metrics: [scores.json]
+policy:
+  preset: ai-act
+  required: [hypothesis, tags.owner]
+  data_roles: [train, test]
+  clean_tree: true
+  hashed_locks: true
+  seed: true
+  image: true
+  signatures: required
+  signers: keys/allowed_signers
+  author_not_approver: true
 """
 
 
@@ -59,6 +74,21 @@ def test_every_setting_is_read() -> None:
     assert digits.reproducibility.tolerance == {"acc": 0.001}
     assert digits.inputs == (InputConfig(path="/mnt/extra.csv", role="test"),)
     assert loaded.capture.locks == ("sub/uv.lock",)
+    assert loaded.training_commit == config.TrainingCommitConfig(
+        paths=("results",), params=("conf/train.toml",), metrics=("scores.json",)
+    )
+    assert loaded.policy == PolicyConfig(
+        preset="ai-act",
+        required=("hypothesis", "tags.owner"),
+        data_roles=("train", "test"),
+        clean_tree=True,
+        hashed_locks=True,
+        seed=True,
+        image=True,
+        signatures="required",
+        signers="keys/allowed_signers",
+        author_not_approver=True,
+    )
 
 
 def test_defaults_where_nothing_is_set(tmp_path: Path) -> None:

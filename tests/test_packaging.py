@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from gittrack.githooks.install import EVENTS
 from tests.conftest import run_git
 
 ROOT = Path(__file__).parent.parent
@@ -138,6 +139,7 @@ def test_the_wheel_holds_code_schemas_and_hooks_and_nothing_else(built: dict[str
     assert modules <= names
     assert {f"gittrack/schemas/{name}" for name in SCHEMAS} <= names
     assert {"gittrack/hooks/__init__.py", "gittrack/py.typed"} <= names
+    assert {f"gittrack/hooks/{event}" for event in EVENTS} <= names
     assert {name.split("/")[0] for name in names} == {"gittrack"}
     assert "LICENSE" in information
 

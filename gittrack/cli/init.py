@@ -7,11 +7,21 @@ from typing import Annotated
 import typer
 
 from gittrack.cli import output
+from gittrack.errors import UsageError
 
 
 def command(
     no_config: Annotated[
         bool, typer.Option("--no-config", help="Do not write a first gittrack.yaml.")
+    ] = False,
+    ci: Annotated[
+        str | None,
+        typer.Option(
+            metavar="github|gitlab", help="Write a workflow that verifies and reviews pull requests."
+        ),
+    ] = None,
+    textconv: Annotated[
+        bool, typer.Option("--textconv", help="Have git show series as a few lines, in this clone.")
     ] = False,
 ) -> None:
     """Set this repository up: the ledger branch, fetch refspecs, a first gittrack.yaml.
@@ -22,15 +32,28 @@ def command(
     \b
     Examples:
       gittrack init
-      gittrack init --no-config
+      gittrack init --ci github
+      gittrack init --no-config --textconv
     """
     from gittrack.config import load
     from gittrack.repository import Repository
-    from gittrack.setup import set_up
+    from gittrack.setup import CI_FILES, set_textconv, set_up, write_ci
 
+    if ci is not None and ci not in CI_FILES:
+        raise UsageError(f"--ci takes {' or '.join(CI_FILES)}, not {ci!r}")
     repo = Repository.discover()
-    for step in set_up(repo, load(repo.worktree), write_config=not no_config):
+    config = load(repo.worktree)
+    steps = set_up(repo, config, write_config=not no_config)
+    if ci is not None:
+        if repo.worktree is None:
+            raise UsageError("--ci writes a file for the code branch: run it in a work tree")
+        steps.append(write_ci(repo.worktree, ci, config.ledger.branch))
+    if textconv:
+        steps.append(set_textconv(repo))
+    for step in steps:
         output.write(f"{'made' if step.done else 'kept'}  {step.what}\n")
     if repo.worktree is not None and not (repo.worktree / ".dvc").is_dir():
         output.note("hint: dvc init, and dvc remote add -d NAME URL, let others fetch data and models")
+    if ci is not None:
+        output.note(f"hint: commit {CI_FILES[ci]}; docs/ci/{ci}.md has what to set on the forge")
     output.note("next: gittrack run -- python train.py")

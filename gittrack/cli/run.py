@@ -72,6 +72,15 @@ def command(
     image: Annotated[
         str | None, typer.Option(metavar="DIGEST", help="Container image, [name@]sha256:...")
     ] = None,
+    propose: Annotated[
+        bool, typer.Option("--propose", help="Put the run on a branch for a pull request to add.")
+    ] = False,
+    branch: Annotated[
+        str | None,
+        typer.Option(
+            "--branch", metavar="NAME", help="Propose on gittrack/review/NAME; default the run's id."
+        ),
+    ] = None,
     no_console: Annotated[
         bool, typer.Option("--no-console", help="Do not keep the end of the output.")
     ] = False,
@@ -106,6 +115,7 @@ def command(
         parent=_run_id(parent),
         dirty=_choice(dirty),
         image=image,
+        propose=branch or ("" if propose else None),
     )
     job = Job(
         command=arguments,
@@ -122,10 +132,8 @@ def command(
         output.note(f"gittrack: warning: {outcome.complaint}")
     if outcome.record is not None and not quiet:
         record = outcome.record
-        output.note(
-            f"gittrack: run {record.id} of {record.experiment}: {record.status}; "
-            f"gittrack show {record.id[-6:]}"
-        )
+        where = f"proposed on {outcome.branch}" if outcome.branch else f"gittrack show {record.id[-6:]}"
+        output.note(f"gittrack: run {record.id} of {record.experiment}: {record.status}; {where}")
     raise typer.Exit(outcome.status)
 
 

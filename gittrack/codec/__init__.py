@@ -60,9 +60,12 @@ def dump_record(record: Record) -> bytes:
     return data
 
 
-def is_canonical(data: bytes) -> bool:
-    """Whether a record's bytes are those that `dump_record` writes; RecordError if they are no record."""
-    return canonical(_sorted(to_dict(load_record(data, "record")))) == data
+def is_canonical(data: bytes, record: Record | None = None) -> bool:
+    """Whether a record's bytes are those that `dump_record` writes; RecordError if they are no record.
+
+    `record` is what `load_record` made of them, where the caller has that already.
+    """
+    return canonical(_sorted(to_dict(record or load_record(data, "record")))) == data
 
 
 def _check_version(value: Any, where: str) -> None:

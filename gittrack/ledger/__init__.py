@@ -26,7 +26,8 @@ MARK = b"# gittrack ledger, format 1: records are text, never converted\n"
 """First line of .gitattributes at the root; a branch without it is no ledger."""
 
 ROOT_FILES: Mapping[str, bytes] = {
-    ".gitattributes": MARK + b"* -text\n",
+    # For a checkout of the ledger; without the driver (gittrack init --textconv) it does nothing.
+    ".gitattributes": MARK + b"* -text\nmetrics.csv diff=gittrack-series\n",
     ".dvc/.gitignore": b"/config.local\n/tmp\n/cache\n",
     ".dvc/config": b"",
 }
@@ -62,7 +63,10 @@ class State:
     checked_out: str | None
     """Work tree that has the ledger branch checked out."""
     base: str | None
-    """What the next commit is built on: the tip, or in a fresh clone that of a remote, origin first."""
+    """What the next commit is built on: the tip, or in a fresh clone that of a remote, origin first.
+
+    Of a branch that is cut from another: where there is neither, the tip of that one, on a remote first.
+    """
 
 
 @dataclass
@@ -71,6 +75,8 @@ class Ledger:
 
     repository: Repository
     branch: str = "gittrack/runs"
+    onto: str | None = None
+    """The ledger branch that `branch`, a proposal, is cut from."""
 
     @property
     def ref(self) -> str:
@@ -78,16 +84,22 @@ class Ledger:
 
     def state(self) -> State:
         """Where the ledger and the anchor stand. One git process."""
-        refs = self.repository.refs(self.ref, ANCHOR, f"refs/remotes/*/{self.branch}")
+        trunk = [f"refs/remotes/*/{self.onto}", f"refs/heads/{self.onto}"] if self.onto else []
+        refs = self.repository.refs(self.ref, ANCHOR, f"refs/remotes/*/{self.branch}", *trunk)
         ledger, anchor = refs.pop(self.ref, None), refs.pop(ANCHOR, None)
-        remotes = sorted(refs, key=lambda name: (not name.startswith("refs/remotes/origin/"), name))
+        bases = sorted(refs, key=self._nearness)
         tip = ledger.oid if ledger else None
         return State(
             tip,
             anchor.oid if anchor else None,
             ledger.checked_out if ledger else None,
-            tip or (refs[remotes[0]].oid if remotes else None),
+            tip or (refs[bases[0]].oid if bases else None),
         )
+
+    def _nearness(self, ref: str) -> tuple[bool, bool, bool, str]:
+        """This branch is built on first, then the one it is cut from; of each a remote's, origin first."""
+        local = ref.startswith("refs/heads/")
+        return not ref.endswith(f"/{self.branch}"), local, not ref.startswith("refs/remotes/origin/"), ref
 
     def check(self, objects: ObjectReader, state: State | None = None) -> State:
         """Refuse, before anything is run, what would make the append at the end fail."""

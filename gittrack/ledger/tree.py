@@ -8,8 +8,17 @@ from gittrack.errors import LedgerError
 from gittrack.objects import BLOB_MODE, TREE_MODE, GitObject, TreeEntry, make, make_tree
 from gittrack.repository import ObjectReader
 
-Node = dict[str, "TreeEntry | Node"]
 Entries = Mapping[str, TreeEntry]
+
+
+class _Folder:
+    """A folder that was opened: its entries, opened subfolders among them, and its id while unchanged."""
+
+    __slots__ = ("entries", "stored")
+
+    def __init__(self, entries: Entries, stored: TreeEntry | None = None) -> None:
+        self.entries: dict[str, TreeEntry | _Folder] = dict(entries)
+        self.stored = stored
 
 
 class TreeBuilder:
@@ -18,17 +27,19 @@ class TreeBuilder:
     def __init__(self, reader: ObjectReader, algorithm: str, root: str | None) -> None:
         self._reader = reader
         self._algorithm = algorithm
-        self._root: Node = dict(load_tree(reader, root)) if root else {}
+        self._root = _Folder(load_tree(reader, root) if root else {})
         self.objects: dict[str, GitObject] = {}
 
     def put(self, path: str, data: bytes) -> None:
         """Set the file at `path`."""
         *folders, name = path.split("/")
-        node = self._root
-        for folder in folders:
-            node = self._open(node, folder)
+        folder = self._root
+        folder.stored = None
+        for step in folders:
+            folder = self._open(folder, step)
+            folder.stored = None
         blob = self._keep(make("blob", data, self._algorithm))
-        node[name] = TreeEntry(BLOB_MODE, blob.oid)
+        folder.entries[name] = TreeEntry(BLOB_MODE, blob.oid)
 
     def has(self, path: str) -> bool:
         """Whether a file or folder is at `path`."""
@@ -40,34 +51,36 @@ class TreeBuilder:
 
     def root(self) -> str:
         """The id of the tree as it stands; its new trees join `objects`."""
-        return self._store(self._root)
+        return self._store(self._root).oid
 
-    def _at(self, path: str) -> TreeEntry | Node | None:
+    def _at(self, path: str) -> TreeEntry | _Folder | None:
         *folders, name = path.split("/")
-        node = self._root
-        for folder in folders:
-            entry = node.get(folder)
+        folder = self._root
+        for step in folders:
+            entry = folder.entries.get(step)
             if entry is None or (isinstance(entry, TreeEntry) and not entry.is_tree):
                 return None
-            node = self._open(node, folder)
-        return node.get(name)
+            folder = self._open(folder, step)
+        return folder.entries.get(name)
 
-    def _open(self, node: Node, folder: str) -> Node:
-        entry = node.get(folder)
+    def _open(self, folder: _Folder, name: str) -> _Folder:
+        entry = folder.entries.get(name)
         if isinstance(entry, TreeEntry):
             if not entry.is_tree:
-                raise LedgerError(f"the ledger has a file where the folder {folder!r} should be")
-            entry = dict(load_tree(self._reader, entry.oid))
-        child: Node = {} if entry is None else entry
-        node[folder] = child
+                raise LedgerError(f"the ledger has a file where the folder {name!r} should be")
+            entry = _Folder(load_tree(self._reader, entry.oid), entry)
+        child = _Folder({}) if entry is None else entry
+        folder.entries[name] = child
         return child
 
-    def _store(self, node: Node) -> str:
-        entries = {
-            name: entry if isinstance(entry, TreeEntry) else TreeEntry(TREE_MODE, self._store(entry))
-            for name, entry in node.items()
-        }
-        return self._keep(make_tree(entries, self._algorithm)).oid
+    def _store(self, folder: _Folder) -> TreeEntry:
+        if folder.stored is None:
+            entries = {
+                name: entry if isinstance(entry, TreeEntry) else self._store(entry)
+                for name, entry in folder.entries.items()
+            }
+            folder.stored = TreeEntry(TREE_MODE, self._keep(make_tree(entries, self._algorithm)).oid)
+        return folder.stored
 
     def _keep(self, new: GitObject) -> GitObject:
         self.objects[new.oid] = new

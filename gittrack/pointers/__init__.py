@@ -9,8 +9,8 @@ from __future__ import annotations
 from gittrack.pointers.cache import checkout, object_path, read_dir_object, store, store_listing
 from gittrack.pointers.files import Pointer, parse_lock, parse_pointer, write_pointer
 from gittrack.pointers.settings import cache_dir, cache_types, ignore_rules, ledger_config
-from gittrack.pointers.tracking import Tracking, find_tracking
-from gittrack.pointers.transfer import transfer
+from gittrack.pointers.tracking import Tracking, dependencies, find_tracking, find_tracking_in
+from gittrack.pointers.transfer import missing_on_remote, transfer
 
 __all__ = [
     "Pointer",
@@ -18,9 +18,12 @@ __all__ = [
     "cache_dir",
     "cache_types",
     "checkout",
+    "dependencies",
     "find_tracking",
+    "find_tracking_in",
     "ignore_rules",
     "ledger_config",
+    "missing_on_remote",
     "object_path",
     "parse_lock",
     "parse_pointer",

@@ -1,4 +1,4 @@
-"""Which pointer of the work tree tracks a path."""
+"""Which pointer tracks a path, in the work tree or in a tree of git."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 from gittrack.codec import read_yaml
 from gittrack.errors import UsageError
@@ -29,6 +30,16 @@ class Tracking:
         return posixpath.basename(self.file) == "dvc.lock"
 
 
+class Files(Protocol):
+    """Where pointers are looked for; paths are relative to the top, with ``/``."""
+
+    def read(self, path: str) -> bytes | None:
+        """The bytes of a file; None if there is none."""
+
+    def names(self, folder: str) -> list[str]:
+        """The names of the files in a folder."""
+
+
 def find_tracking(top: Path, path: Path) -> Tracking | None:
     """The pointer for `path` (absolute, under `top`), looked for in its folder and those above.
 
@@ -36,37 +47,68 @@ def find_tracking(top: Path, path: Path) -> Tracking | None:
     files. RecordError if one that has to be read is malformed, or tracks the path by something else
     than md5.
     """
-    relative = path.relative_to(top).as_posix()
-    chain = [relative, *(parent.as_posix() for parent in Path(relative).parents)]
+    return find_tracking_in(_WorkTree(top), path.relative_to(top).as_posix())
+
+
+def find_tracking_in(files: Files, relative: str) -> Tracking | None:
+    """As `find_tracking`, for a path relative to the top of `files`."""
+    chain = [relative, *(parent.as_posix() for parent in PurePosixPath(relative).parents)]
     chain = chain[:-1] if len(chain) > 1 else chain  # without the top itself
-    for out, file in _candidates(top, chain):
+    for out, file in _candidates(files, chain):
         if out.path in chain and out.fields.get("cache") is not False:
             inside = None if out.path == relative else posixpath.relpath(relative, out.path)
             return Tracking(file=file, pointer=out.pointer(), inside=inside)
     return None
 
 
-def _candidates(top: Path, chain: list[str]) -> Iterator[tuple[Out, str]]:
-    named = [f"{root}.dvc" for root in chain if (top / f"{root}.dvc").is_file()]
-    for file in named:
-        yield from _pointer_outs(top, file, chain)
+def dependencies(files: Files, folder: str) -> Iterator[Out]:
+    """What the stages of the ``dvc.lock`` of a folder read, by paths from the top of `files`."""
+    lock = posixpath.join(folder, "dvc.lock")
+    data = files.read(lock)
+    if data is not None:
+        wdirs = _working_folders(files, folder)
+        yield from outs_of_lock(data, lock, folder=folder, wdirs=wdirs, section="deps")
+
+
+@dataclass(frozen=True, slots=True)
+class _WorkTree:
+    top: Path
+
+    def read(self, path: str) -> bytes | None:
+        file = self.top / path
+        try:
+            return file.read_bytes() if file.is_file() else None
+        except OSError as error:
+            raise UsageError(f"{file} cannot be read: {error.strerror}; check its rights") from error
+
+    def names(self, folder: str) -> list[str]:
+        with os.scandir(self.top / folder) as listing:
+            return [entry.name for entry in listing if entry.name.endswith(".dvc") and entry.is_file()]
+
+
+def _candidates(files: Files, chain: list[str]) -> Iterator[tuple[Out, str]]:
+    named = {f"{root}.dvc": files.read(f"{root}.dvc") for root in chain}
+    for file, data in named.items():
+        if data is not None:
+            yield from _pointer_outs(data, file, chain)
     for root in chain:
         folder = posixpath.dirname(root)
         lock = posixpath.join(folder, "dvc.lock")
-        if (top / lock).is_file():
-            yield from ((out, lock) for out in _lock_outs(top, folder, lock))
-        with os.scandir(top / folder) as listing:
-            names = sorted(entry.name for entry in listing if entry.name.endswith(".dvc") and entry.is_file())
+        data = files.read(lock)
+        if data is not None:
+            wdirs = _working_folders(files, folder)
+            yield from ((out, lock) for out in outs_of_lock(data, lock, folder=folder, wdirs=wdirs))
+        names = sorted(name for name in files.names(folder) if name.endswith(".dvc"))
         for file in (posixpath.join(folder, name) for name in names):
-            if file not in named:
-                yield from _pointer_outs(top, file, chain)
+            data = None if named.get(file) is not None else files.read(file)
+            if data is not None:
+                yield from _pointer_outs(data, file, chain)
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+\Z")
 
 
-def _pointer_outs(top: Path, file: str, chain: list[str]) -> Iterator[tuple[Out, str]]:
-    data = _read(top / file)
+def _pointer_outs(data: bytes, file: str, chain: list[str]) -> Iterator[tuple[Out, str]]:
     names = [posixpath.basename(root) for root in chain]
     if all(_PLAIN.match(name) and name.encode() not in data for name in names):
         return  # thousands of pointers may lie in one folder, and parsing is a thousand times slower
@@ -76,14 +118,10 @@ def _pointer_outs(top: Path, file: str, chain: list[str]) -> Iterator[tuple[Out,
         yield Out(resolved, out.fields, out.where), file
 
 
-def _lock_outs(top: Path, folder: str, lock: str) -> Iterator[Out]:
-    return outs_of_lock(_read(top / lock), lock, folder=folder, wdirs=_working_folders(top, folder))
-
-
-def _working_folders(top: Path, folder: str) -> dict[str, str]:
+def _working_folders(files: Files, folder: str) -> dict[str, str]:
     """``wdir`` of the stages that have one; a templated one cannot be resolved and is left out."""
     pipeline = posixpath.join(folder, "dvc.yaml")
-    data = _read(top / pipeline) if (top / pipeline).is_file() else b""
+    data = files.read(pipeline) or b""
     if b"wdir" not in data:
         return {}
     document = read_yaml(data, pipeline)
@@ -95,10 +133,3 @@ def _working_folders(top: Path, folder: str) -> dict[str, str]:
         if isinstance(wdir, str) and "${" not in wdir:
             found[name] = wdir
     return found
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}; check its rights") from error

@@ -51,6 +51,23 @@ def transfer(
     return moved
 
 
+def missing_on_remote(top: Path, names: set[str], kind: Kind, remote: str | None = None) -> set[str]:
+    """Those of the md5 `names` that the DVC remote (None: the default one) does not hold. Copies nothing.
+
+    DvcError where there is no remote, or it cannot be asked.
+    """
+    if not (top / ".dvc").is_dir():
+        raise DvcError(f"{top} has no DVC remote: run `dvc init` and `dvc remote add -d <name> <url>`")
+    with _quiet():
+        try:
+            store = _remote_store(top, remote, kind)
+            return names.difference(store.oids_exist(sorted(names)))
+        except GittrackError:
+            raise
+        except Exception as error:  # whatever a storage plug-in raises
+            raise DvcError(f"the DVC remote could not be asked: {_one_line(error)}") from error
+
+
 class _Move:
     """One hash kind's two stores."""
 

@@ -22,13 +22,23 @@ from typing import TYPE_CHECKING
 
 from gittrack.errors import RepositoryError, UsageError
 from gittrack.objects import GitObject, Signature, make_commit, make_pack
-from gittrack.repository.process import Result, clean_environment, explain, spawn
+from gittrack.repository.process import Result, clean_environment, explain, quarantine, spawn
 from gittrack.repository.reader import ObjectReader
 
 if TYPE_CHECKING:
     from git import Repo
 
-__all__ = ["Change", "ObjectReader", "Ref", "Repository", "Result", "Status", "clean_environment", "explain"]
+__all__ = [
+    "Change",
+    "ObjectReader",
+    "Ref",
+    "Repository",
+    "Result",
+    "Status",
+    "clean_environment",
+    "explain",
+    "quarantine",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,8 @@ class Repository:
     object_format: str
     process_count: int = field(default=0, compare=False)
     """git processes started through this object, so that tests and benchmarks can hold a number to it."""
+    variables: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """What git gets in its environment besides, such as `quarantine`."""
 
     @classmethod
     def discover(cls, start: Path | str | None = None) -> Repository:
@@ -112,6 +124,7 @@ class Repository:
             env["GIT_COMMON_DIR"] = str(self.common_dir)
         if self.worktree is not None:
             env["GIT_WORK_TREE"] = str(self.worktree)
+        env.update(self.variables)
         env.update(extra)
         return env
 

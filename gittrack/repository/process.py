@@ -51,6 +51,15 @@ def clean_environment() -> dict[str, str]:
     return env
 
 
+def quarantine() -> dict[str, str]:
+    """Where git keeps what is being pushed until pre-receive has agreed: for that hook alone.
+
+    Every other process reads the repository's own objects, whatever its environment says.
+    """
+    names = ("GIT_QUARANTINE_PATH", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES")
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
 def spawn(arguments: Sequence[str], env: Mapping[str, str], cwd: Path | None, data: bytes | None) -> Result:
     try:
         done = subprocess.run(
