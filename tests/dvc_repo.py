@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -52,6 +53,9 @@ def repository(folder: Path) -> Path:
 def add(top: Path, *names: str) -> None:
     """`dvc add`, in this process."""
     from dvc.repo import Repo
+
+    # Importing DVC hangs its own handlers on whatever stdout was then, which pytest has closed by now.
+    logging.getLogger("dvc").handlers.clear()
 
     with Repo(str(top)) as repo:
         repo.add([str(top / name) for name in names])

@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,7 +122,7 @@ def make_victim(top: Path) -> Victim:
     """Real runs in a real repository with DVC, made through the API."""
     top.mkdir()
     run_git(top, "init", "-q")
-    subprocess.run(["dvc", "init", "-q"], cwd=top, check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=top, check=True)
     (top / "requirements.txt").write_text("numpy==2.0.0\n")
     (top / "gittrack.yaml").write_text("experiment: digits\n")
     (top / "train.py").write_text("print('training')\n")
