@@ -173,7 +173,8 @@ class Output:
     role: str
     pointer: str
     md5: str
-    sha256: str
+    sha256: str | None = None
+    """Absent where a past commit was recorded and the bytes were not at hand to be read."""
     size: int
     nfiles: int | None = None
 

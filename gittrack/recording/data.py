@@ -158,10 +158,9 @@ class DataReader:
         except (GittrackError, OSError) as error:
             self._left_out(out.path, str(error))
             return
-        if digest is None:
-            self._left_out(
-                out.path, "its bytes are not in the DVC cache here, so that its sha256 is not known"
-            )
+        size = digest.size if digest else pointer.size
+        if size is None:
+            self._left_out(out.path, "dvc.lock does not say its size, and its bytes are not in the DVC cache")
             return
         roles = [pipe.declared.roles.get(out.path) for pipe in self.pipelines]
         self.outputs.append(
@@ -170,9 +169,9 @@ class DataReader:
                 role=kept.get(out.path) or next((r for r in roles if r), DEFAULT_OUTPUT),
                 pointer=self._keep("outputs", out.path, pointer),
                 md5=pointer.md5,
-                sha256=digest.sha256,
-                size=digest.size,
-                nfiles=digest.nfiles,
+                sha256=digest.sha256 if digest else None,
+                size=size,
+                nfiles=digest.nfiles if digest else pointer.nfiles,
             )
         )
 

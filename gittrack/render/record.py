@@ -166,7 +166,12 @@ def _lock(lock: Lock) -> tuple[str, ...]:
 
 def _output(item: Output) -> tuple[str, ...]:
     count = f", {item.nfiles:,} files" if item.nfiles is not None else ""
-    return text.one_line(item.path), text.one_line(item.role), item.sha256[:12], text.size(item.size) + count
+    return (
+        text.one_line(item.path),
+        text.one_line(item.role),
+        (item.sha256 or item.md5)[:12],
+        text.size(item.size) + count,
+    )
 
 
 def _provenance(record: Record) -> Iterator[tuple[str, ...]]:

@@ -91,7 +91,7 @@ def test_a_range_gives_its_training_commits_oldest_first(dvc_project: Path) -> N
 
 
 def test_what_is_not_in_the_cache_is_said_and_costs_no_run(dvc_project: Path) -> None:
-    """An output without bytes here stays with dvc.lock at the code commit; a plot is left out."""
+    """An output without bytes here is recorded without a sha256; a plot is left out."""
     pipeline.train(dvc_project)
     oid = commit(dvc_project)
     for file in (dvc_project / ".dvc" / "cache").rglob("*"):
@@ -99,8 +99,9 @@ def test_what_is_not_in_the_cache_is_said_and_costs_no_run(dvc_project: Path) ->
             file.unlink()
     done = record_commits(Repository.discover(), Config(), [oid])
     (record,) = done.records
-    assert record.outputs == () and record.series is None
-    assert record.tags["gittrack.outputs_left_out"] == "data/prepared.csv model.pkl"
+    assert record.series is None
+    assert [(o.path, o.sha256) for o in record.outputs] == [("data/prepared.csv", None), ("model.pkl", None)]
+    assert all(o.size > 0 for o in record.outputs)
     assert any("loss.csv" in said for said in done.complaints)
     assert [d.path for d in record.data] == ["data/raw.csv"]
 
