@@ -91,6 +91,8 @@ class MetricConfig:
     direction: Direction | None = None
     unit: str | None = None
     split: str | None = None
+    samples: int | None = None
+    """Number of independent cases that the metric is a share of, such as the size of the test set."""
     why: str | None = None
 
 
@@ -116,6 +118,12 @@ class Reproducibility:
     level: Literal["bitwise-same-host", "bitwise-cross-host", "numeric", "statistical", "none"] = "none"
     tolerance: Mapping[str, float] = field(default_factory=dict)
     """Largest absolute difference, by metric."""
+    ignore: tuple[str, ...] = ()
+    """Metrics that measure time or the machine: neither they nor their columns of a series are compared."""
+    runs: int | None = None
+    """Number of reruns that show it; None: 3 where the level is statistical, else 1."""
+    confidence: float = 0.95
+    """Of the prediction interval of a statistical reproduction."""
     why: str | None = None
     factors: tuple[str, ...] = ()
     """What may differ, such as the GPU model."""

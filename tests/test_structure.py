@@ -52,7 +52,17 @@ ROOMS = (
     "reading",
     "query",
     "compare",
+    "stats",
+    "replicates",
+    "figures",
+    "tasks",
+    "gate",
+    "importance",
+    "contrast",
+    "reproduction",
     "verify",
+    "reproduce",
+    "sweep",
     "githooks",
     "__init__",
     "render",
@@ -63,7 +73,7 @@ ROOMS = (
 
 HEAVY = frozenset(
     {"dvc", "dvc_data", "dvc_objects", "git", "jsonschema", "jsonschema_rs", "numpy", "pandas", "psutil"}
-    | {"scipy", "tabulate", "threadpoolctl", "yaml", "ruamel", "configobj", "orjson"}
+    | {"scipy", "tabulate", "threadpoolctl", "yaml", "ruamel", "configobj", "orjson", "ray", "sklearn", "optuna"}
 )
 LONGEST = 400
 
