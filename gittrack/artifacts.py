@@ -34,6 +34,10 @@ class Store:
         self._code_tree = code_tree
         self._store_inputs = False
 
+    @property
+    def top(self) -> Path:
+        return self._repo.top
+
     def log_declared(self, config: Config, experiment: str) -> None:
         """Log the inputs that gittrack.yaml declares for all runs and for this experiment."""
         self._store_inputs = config.dvc.store_inputs

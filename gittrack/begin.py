@@ -50,12 +50,14 @@ class Request:
     """Name of the proposal that the run goes to, empty for any; None takes the mode of gittrack.yaml."""
     exclude: Sequence[str] = ()
     """Outputs and metrics files that the run will write, from the top of the work tree."""
+    run_id: str | None = None
+    """Chosen by the caller, where a run that is tried again has to be the same run; None: a new one."""
 
 
 def begin(repo: Repository, config: Config, request: Request, invocation: Invocation) -> Journal:
     """Check, capture, and put the run on disk. Nothing has been run when this raises."""
     started = datetime.now(UTC)
-    run_id = f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    run_id = request.run_id or new_id(started)
     experiment = choose_experiment(request.experiment, config)
     facts = stated(request)
     params, tags = without_secrets(to_params(request.params)), to_tags(request.tags)
@@ -110,6 +112,11 @@ def begin(repo: Repository, config: Config, request: Request, invocation: Invoca
         raise
 
 
+def new_id(moment: datetime) -> str:
+    """An id of that second (UTC), unique by its random end."""
+    return f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
 def _declared_outputs(config: Config, experiment: str) -> list[str]:
     """What gittrack.yaml says runs produce: neither code nor a change to it."""
     return [o.path for o in [*config.outputs, *config.experiment_config(experiment).outputs]]
@@ -128,7 +135,7 @@ def _release(repo: Repository, run_id: str) -> None:
 
 def stated(request: Request) -> dict[str, Any]:
     """What the caller said, checked while it can still be said better."""
-    for what in ("parent", "reproduces"):
+    for what in ("parent", "reproduces", "run_id"):
         value = getattr(request, what)
         if value is not None and not (isinstance(value, str) and RUN_ID.match(value)):
             raise UsageError(f"{what} must be a full run id such as 20261122-142233-7f3a2c, not {value!r}")

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import termios
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +32,8 @@ _KEEP_BYTES = 4 * TAIL_BYTES
 _PIPE_BYTES = 1 << 21
 """More than two pipes can hold: what comes after that from a program that is gone is not its own."""
 _SAVE_EVERY_S = 2.0
+GRACE_S = 5.0
+"""Between asking a program that has run too long to end, and making it."""
 _KILLED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP)
 
 
@@ -109,8 +112,13 @@ class Program:
     stderr stay apart. Signals to us are passed on to it.
     """
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str]) -> None:
-        """Start it. CommandNotExecutable where the system cannot."""
+    def __init__(self, command: Sequence[str], env: Mapping[str, str], *, own_group: bool = False) -> None:
+        """Start it. CommandNotExecutable where the system cannot.
+
+        With `own_group` all that it starts can be ended with it; it cannot read from a terminal then.
+        """
+        self.timed_out = False
+        self._own_group = own_group
         self._process: subprocess.Popen[bytes] | None = None
         self._secrets = {**env, **secret_arguments(command, env)}
         self._early: list[int] = []
@@ -128,7 +136,9 @@ class Program:
     ) -> subprocess.Popen[bytes]:
         master, slave = _open_terminal(stack) if self._terminal else (0, subprocess.PIPE)
         try:
-            process = subprocess.Popen(command, env=env, stdout=slave, stderr=slave)
+            process = subprocess.Popen(
+                command, env=env, stdout=slave, stderr=slave, process_group=0 if self._own_group else None
+            )
         except OSError as error:
             # A missing interpreter in the first line, a binary of another machine, too long a command line.
             why = (error.strerror or str(error)).lower()
@@ -144,10 +154,13 @@ class Program:
                 self._sources[pipe.fileno()] = target
         return process
 
-    def run(self, journal: Journal | None) -> int:
-        """Pass its output on until it ends, its tail into `journal`; the return code, a signal negative."""
+    def run(self, journal: Journal | None, timeout_s: float | None = None) -> int:
+        """Pass its output on until it ends, its tail into `journal`; the return code, a signal negative.
+
+        After `timeout_s` it is asked to end, and a little later made to.
+        """
         tail = Tail()
-        with self._stack:
+        with self._stack, self._ending_after(timeout_s):
             saved = time.monotonic()
             for target, data in self._read_all():
                 _write_all(target, data)
@@ -160,6 +173,31 @@ class Program:
         if journal is not None:
             self._save(journal, tail)
         return code
+
+    @contextlib.contextmanager
+    def _ending_after(self, timeout_s: float | None) -> Iterator[None]:
+        over = threading.Event()
+
+        def watch() -> None:
+            for number, patience in ((signal.SIGTERM, timeout_s), (signal.SIGKILL, GRACE_S)):
+                if over.wait(patience):
+                    return
+                self.timed_out = True
+                self._signal_all(number)
+
+        if timeout_s is not None:
+            threading.Thread(target=watch, name="gittrack-timeout", daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
+
+    def _signal_all(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if self._own_group:
+                os.killpg(self._running.pid, number)
+            else:
+                self._running.send_signal(number)
 
     def _save(self, journal: Journal, tail: Tail) -> None:
         try:
@@ -203,8 +241,7 @@ class Program:
         if self._process is None:
             self._early.append(number)
         elif number != signal.SIGINT or not (self._terminal or os.isatty(0)):
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
+            self._signal_all(number)
 
     @contextlib.contextmanager
     def _forwarding(self) -> Iterator[None]:

@@ -112,13 +112,8 @@ def compare(a: Entry, b: Entry) -> Comparison:
     """Both runs side by side; RecordError if a record is damaged."""
     one, two = a.record, b.record
     unavailable: dict[str, str] = {}
-    environments = [_environment(entry, unavailable) for entry in (a, b)]
-    if not all(environment.get("blas") for environment in environments):
-        # Seen only where the program itself called gittrack: not seen is not different.
-        environments = [{k: v for k, v in e.items() if k != "blas"} for e in environments]
-    packages = [_packages(environment) for environment in environments]
-    if "packages" in unavailable:
-        packages = [{}, {}]
+    first, second = (_environment(entry, unavailable) for entry in (a, b))
+    packages, machines = environments((first, one), (second, two))
     return Comparison(
         a=a,
         b=b,
@@ -127,11 +122,25 @@ def compare(a: Entry, b: Entry) -> Comparison:
         metrics=_metrics(one.metrics, two.metrics),
         data=_pairs(_data(one.data), _data(two.data)),
         locks=_pairs(_locks(one.locks), _locks(two.locks)),
-        packages=_pairs(*packages),
-        environment=_pairs(*(_machine(e, f.record) for e, f in zip(environments, (a, b), strict=True))),
+        packages=() if "packages" in unavailable else packages,
+        environment=machines,
         code=_code(a, b, unavailable),
         unavailable=unavailable,
     )
+
+
+Surroundings = tuple[Mapping[str, Any], Record]
+"""The plain values of an environment.yaml, and the record beside it."""
+
+
+def environments(a: Surroundings, b: Surroundings) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
+    """Installed packages, and all else about the machines and the determinism flags in force."""
+    found = [environment for environment, _ in (a, b)]
+    if not all(environment.get("blas") for environment in found):
+        # Seen only where the program itself called gittrack: not seen is not different.
+        found = [{k: v for k, v in e.items() if k != "blas"} for e in found]
+    machines = [_machine(e, record) for e, (_, record) in zip(found, (a, b), strict=True)]
+    return _pairs(*(_packages(environment) for environment in found)), _pairs(*machines)
 
 
 def missing_tree(entry: Entry) -> str | None:

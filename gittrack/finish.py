@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -166,7 +167,9 @@ def final_metrics(table: Table, summary: Mapping[str, Any], declared: Mapping[st
 
 
 def keep_series(table: Table, files: dict[str, bytes], store_series: StoreSeries) -> Series:
-    series = Series(rows=table.rows, columns=table.columns, sha256=table.sha256)
+    series = Series(
+        rows=table.rows, columns=table.columns, sha256=table.sha256, values_sha256=table.values_sha256
+    )
     if table.size <= SERIES_IN_GIT:
         files["metrics.csv"] = table.path.read_bytes()
         return series
@@ -209,8 +212,40 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
     except BaseException:
         journal.give_up()
         raise
+    _note_own(repo, frozen)
     journal.remove()
     return frozen.record
+
+
+def preview(repo: Repository, journal: StoredJournal) -> Record | None:
+    """The record as it stands, for the program within `gittrack run`; None where it could not be made.
+
+    What is wrong then is said when `gittrack run` commits it: the training is not to fail of it.
+    """
+    try:
+        return freeze(journal, series_store(repo)).record
+    except GittrackError:
+        return None
+
+
+OWN_RUNS = "own-runs"
+"""Lines of run id and SHA-256 of run.yaml: what this clone has recorded itself, whatever a ledger says."""
+
+
+def _note_own(repo: Repository, frozen: Frozen) -> None:
+    digest = hashlib.sha256(frozen.files["run.yaml"]).hexdigest()
+    with suppress(OSError), (repo.state_dir / OWN_RUNS).open("a") as file:  # the run itself is safe
+        file.write(f"{frozen.record.id} {digest}\n")
+
+
+def is_own(repo: Repository, run_id: str, run_yaml: bytes) -> bool:
+    """Whether this clone recorded that run, with these bytes."""
+    line = f"{run_id} {hashlib.sha256(run_yaml).hexdigest()}\n"
+    try:
+        with (repo.state_dir / OWN_RUNS).open() as file:
+            return line in file
+    except OSError:
+        return False
 
 
 def series_store(repo: Repository) -> StoreSeries:

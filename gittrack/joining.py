@@ -66,7 +66,10 @@ def join(request: Request, where: str | Path | None) -> Joined | None:
     from gittrack.capture import capture_here
     from gittrack.config import load_cached
 
-    facts = {k: v for k, v in stated(request).items() if v not in (None, []) and k not in start["given"]}
+    said = {k: v for k, v in stated(request).items() if v not in (None, [])}
+    facts = {k: v for k, v in said.items() if k not in start["given"]}
+    if said.get("seed", start["record"].get("seed")) != start["record"].get("seed"):
+        facts["seed"] = said["seed"]  # what the program uses, whatever it was told
     config = load_cached(repo.worktree, repo.state_dir)
     if request.experiment is not None and "experiment" not in start["given"]:
         facts["experiment"] = choose_experiment(request.experiment, config)
@@ -83,7 +86,13 @@ def join(request: Request, where: str | Path | None) -> Joined | None:
 
 
 def _params(start: dict[str, Any]) -> dict[str, Any]:
-    """The params of `gittrack run`, as it hands them to the program: the journal has no credentials."""
+    """The params of `gittrack run`, as it hands them to the program: the journal has no credentials.
+
+    Those of a run that reproduces another are the other's, logged by whom nobody knows: the program may
+    say what it likes, and the records are compared.
+    """
+    if start["record"].get("reproduces"):
+        return {}
     try:
         given = json.loads(os.environ.get("GITTRACK_PARAMS", ""))
     except ValueError:

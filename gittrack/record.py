@@ -101,6 +101,8 @@ class Code:
     """Working directory, relative to the top of the work tree, with ``/``."""
     entry: str | None = None
     """Script or module that was started, relative to the top of the work tree."""
+    metrics_files: tuple[str, ...] = ()
+    """Metrics files that `gittrack run` read at the end, relative to the top of the work tree."""
     submodules: tuple[Submodule, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
 
@@ -190,6 +192,8 @@ class Series:
     rows: int
     columns: tuple[str, ...]
     sha256: str
+    values_sha256: str | None = None
+    """Of the same without its column ``time``: equal where two runs logged the same values."""
     pointer: str | None = None
     md5: str | None = None
     size: int | None = None

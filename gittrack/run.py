@@ -16,7 +16,7 @@ from gittrack.artifacts import Store
 from gittrack.begin import Request, abandon, begin, check_seeds
 from gittrack.capture.code import this_invocation
 from gittrack.errors import GittrackError, UsageError
-from gittrack.finish import commit, kept
+from gittrack.finish import commit, kept, preview
 from gittrack.journal import Journal, StoredJournal
 from gittrack.record import Record, Role, Status, clean_text, parse_time
 from gittrack.repository import Repository
@@ -58,7 +58,7 @@ class Run:
         self.step: int | None = None
         """Step of metrics that are logged without one; `next_step` moves it."""
         self.record: Record | None = None
-        """The committed record, once the run has ended."""
+        """The committed record, once the run has ended; within `gittrack run`, what it will say so far."""
         self.config = ParamsView(self)
         self.summary = SummaryView(self)
         self._t0 = monotonic()
@@ -210,7 +210,9 @@ class Run:
     def finish(
         self, status: Status = "finished", *, failure: Mapping[str, str] | None = None
     ) -> Record | None:
-        """End the run and commit its record, which is returned (None for a joined or inactive run).
+        """End the run and commit its record, which is returned (None for an inactive run).
+
+        Within `gittrack run` that commits it, with the outputs and metrics that it reads itself.
 
         `failure` says why, as ``type`` and ``message``. Raises LedgerError (RepositoryError for a full
         disk) when the record cannot be committed; the journal then stays, and `gittrack recover` commits it.
@@ -238,8 +240,9 @@ class Run:
             journal.event("x", status, failure, max(0.0, monotonic() - self._t0))
             journal.close()  # if the disk is full, the run goes on, and can be finished later
         self._leave()
-        if journal is not None and repository is not None and not self._joined:
-            self.record = commit(repository, StoredJournal(journal.folder))
+        if journal is not None and repository is not None:
+            stored = StoredJournal(journal.folder)
+            self.record = preview(repository, stored) if self._joined else commit(repository, stored)
 
     def _leave(self) -> None:
         """The run is not the active one any more."""

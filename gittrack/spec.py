@@ -40,7 +40,7 @@ def _without_seeds(value: Value) -> Value:
         return {
             key: _without_seeds(entry)
             for key, entry in value.items()
-            if not (key in SEED_NAMES and isinstance(entry, (int, float)) and not isinstance(entry, bool))
+            if not _is_seed(key, entry)
         }
     if isinstance(value, (list, tuple)):
         return [_without_seeds(entry) for entry in value]
@@ -62,3 +62,33 @@ def _without_seed_arguments(command: Sequence[str]) -> list[str]:
         elif not _SEED_ARGUMENT.match(argument):
             kept.append(argument)
     return kept
+
+
+def with_seed(command: Sequence[str], params: Mapping[str, Value], seed: int) -> tuple[list[str], Value]:
+    """Command and params of a replicate: what `spec_digest` leaves out holds `seed` in place of its own."""
+    changed: list[str] = []
+    for before, argument in zip(["", *command], command, strict=False):
+        if _SEED_ARGUMENT.match(argument):
+            changed.append(f"{argument.partition('=')[0]}={seed}")
+        elif _SEED_OPTION.match(before) and re.fullmatch(r"-?[0-9]+", argument):
+            changed.append(str(seed))
+        else:
+            changed.append(argument)
+    return changed, _seeded(params, seed)
+
+
+def _seeded(value: Value, seed: int) -> Value:
+    if isinstance(value, Mapping):
+        return {key: seed if _is_seed(key, entry) else _seeded(entry, seed) for key, entry in value.items()}
+    return [_seeded(entry, seed) for entry in value] if isinstance(value, (list, tuple)) else value
+
+
+def has_seed(params: Value) -> bool:
+    """Whether a seed is among the params, however deep."""
+    if isinstance(params, Mapping):
+        return any(_is_seed(key, entry) or has_seed(entry) for key, entry in params.items())
+    return isinstance(params, (list, tuple)) and any(map(has_seed, params))
+
+
+def _is_seed(key: str, entry: Value) -> bool:
+    return key in SEED_NAMES and isinstance(entry, (int, float)) and not isinstance(entry, bool)

@@ -20,7 +20,7 @@ from gittrack.errors import GittrackError, UsageError
 from gittrack.finish import commit, kept
 from gittrack.joining import RUN_VARIABLE, below_outer_run
 from gittrack.journal import Journal, StoredJournal
-from gittrack.record import Record, Role
+from gittrack.record import Code, Record, Role
 from gittrack.repository import Repository
 from gittrack.values import to_params, without_secrets
 
@@ -45,6 +45,13 @@ class Job:
     settings: Sequence[str] = ()
     """``key=value`` of ``-S``."""
     console: bool = True
+    defaults: bool = True
+    """Whether, without any file named, the usual ones are read: params.yaml, metrics.json, dvclive."""
+    launch: Sequence[str] = ()
+    """What is started in place of `command`, which is what is recorded: inside a container, say."""
+    origin: Code | None = None
+    """The code that the work tree is a copy of."""
+    timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,8 @@ class Outcome:
 def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     """Run `job` and record it. Raises only before the program has started."""
     cwd = Path.cwd()
-    command.check_command(job.command, cwd)
+    launched = job.launch or job.command
+    command.check_command(launched, cwd)
     job = _with_files(job, cwd)
     experiment = choose_experiment(job.request.experiment, config)
     declared = config.experiment_config(experiment)
@@ -74,23 +82,26 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
         replace(job.request, params=_params(job, cwd), exclude=[p for p in written if p])
     )
     _check_inputs(job)
-    journal = begin(repo, config, request, command_invocation(job.command, cwd))
+    journal = begin(repo, config, request, command_invocation(job.command, cwd, job.origin))
     try:
         store = Store(repo, journal, StoredJournal(journal.folder).start["record"]["code"]["tree"])
         store.log_declared(config, experiment)
         for path, role in job.inputs:
             store.log_input(path, role)
-        program = command.Program(job.command, _environment(journal, request))
+        environment = _environment(journal, request)
+        if request.seed is not None:
+            journal.event("d", {"env.PYTHONHASHSEED": environment["PYTHONHASHSEED"]})
+        program = command.Program(launched, environment, own_group=job.timeout_s is not None)
     except BaseException:
         abandon(repo, journal)
         raise
     began, started = time.time(), time.monotonic()
-    code = program.run(journal if job.console and config.capture.console else None)
+    code = program.run(journal if job.console and config.capture.console else None, job.timeout_s)
     complaints: list[str] = []
     record = None
     start = StoredJournal(journal.folder).start
     try:
-        _note_end(journal, code, time.monotonic() - started)
+        _note_end(journal, code, time.monotonic() - started, job.timeout_s if program.timed_out else None)
         complaints += _collect(store, journal, job, outputs, began, started)
         journal.close()
         record = commit(repo, StoredJournal(journal.folder))
@@ -100,12 +111,14 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     return Outcome(command.exit_status(code), record, "; ".join(complaints), proposal)
 
 
-def _note_end(journal: Journal, code: int, elapsed: float) -> None:
+def _note_end(journal: Journal, code: int, elapsed: float, timeout_s: float | None) -> None:
     """Say how the program ended, in a file after that of a script which joined and spoke for itself.
 
     Before anything else, so that a run whose outputs could not all be stored is not taken for a lost one.
     """
     status, failure = command.judge(code)
+    if timeout_s is not None:
+        status, failure = "killed", {"type": "timeout", "message": f"it ran longer than {timeout_s:g} s"}
     end = Journal(journal.folder)
     end.event("x", status, failure, elapsed)
     end.close()
@@ -113,6 +126,8 @@ def _note_end(journal: Journal, code: int, elapsed: float) -> None:
 
 def _with_files(job: Job, cwd: Path) -> Job:
     """Without any file named, those that DVC projects have are read: params.yaml, metrics.json, dvclive/."""
+    if not job.defaults:
+        return job
     params = job.params or [name for name in ("params.yaml",) if (cwd / name).is_file()]
     metrics = job.metrics or DEFAULT_METRICS
     return replace(job, params=params, metrics=metrics)
@@ -152,20 +167,25 @@ def _collect(
     store: Store, journal: Journal, job: Job, outputs: Sequence[tuple[str, str]], began: float, started: float
 ) -> list[str]:
     """Metrics and outputs that the program wrote; what could not be read is said, and costs no run."""
-    complaints = []
+    complaints, read = [], []
+    kept = {event[1]["path"] for event in StoredJournal(journal.folder).events() if event[0] == "o"}
     for name in job.metrics:
         try:
             if _written_since(Path(name), began):
                 _log_metrics(journal, Path(name), time.monotonic() - started)
+                read.append(relative_to_top(name, store.top) or str(Path.cwd() / name))
             elif name not in DEFAULT_METRICS:
                 complaints.append(f"metrics file {name} was not written by this run")
         except (GittrackError, OSError) as error:
             complaints.append(str(error))
+    if read:
+        code = StoredJournal(journal.folder).start["record"]["code"]
+        journal.event("f", {"code": {**code, "metrics_files": read}})
     for name, role in outputs:
         try:
             if _written_since(Path(name), began):
                 store.log_output(name, role)
-            else:
+            elif name not in kept:  # the program itself may have logged it, as bytes that are no file
                 complaints.append(f"output {name} was not written by this run")
         except (GittrackError, OSError) as error:
             complaints.append(f"output {name}: {error}")

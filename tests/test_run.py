@@ -635,7 +635,7 @@ def test_the_program_under_gittrack_run_joins_it(inside: Path, monkeypatch: pyte
         run.log_metric("acc", 0.5)
         with pytest.raises(UsageError, match="logged before"):
             run.log_param("lr", 0.2)
-    assert run.record is None, "the run is gittrack run's to commit"
+    assert run.record is not None, "what it will say so far; gittrack run commits it"
     child = finish(gittrack.start_run())
     assert child.parent == run.id and child.id != run.id
     outer.event("x", "finished", None, 1.0)

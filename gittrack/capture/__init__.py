@@ -46,10 +46,7 @@ def capture(
     image: str | None = None,
 ) -> Captured:
     """Read everything once. Raises UsageError when the policy refuses a dirty tree."""
-    environment = describe_environment(image)
-    if other := _environment_of(invocation.program):
-        environment.pop("origins", None)
-        environment |= other
+    environment = describe_program(invocation.program, image)
     code = capture_code(
         repo,
         objects,
@@ -95,6 +92,15 @@ def describe_environment(image: str | None = None) -> dict[str, Any]:
     return capture_environment(image=image)
 
 
+def describe_program(program: Path | None, image: str | None = None) -> dict[str, Any]:
+    """`describe_environment` with the interpreter and packages that `program` would find."""
+    environment = describe_environment(image)
+    if other := _environment_of(program):
+        environment.pop("origins", None)
+        environment |= other
+    return environment
+
+
 def capture_here(
     repo: Repository, config: Config, code: Code, image: str | None = None
 ) -> tuple[bytes, dict[str, Any]]:
@@ -121,8 +127,10 @@ def _environment_of(program: Path | None) -> dict[str, Any]:
     prefix = program.parent.parent
     stated = prefix / "pyvenv.cfg"
     is_conda = (prefix / "conda-meta").is_dir()
-    if not (is_conda or stated.is_file()) or prefix.resolve() == Path(sys.prefix).resolve():
+    if prefix.resolve() == Path(sys.prefix).resolve():
         return {}
+    if not (is_conda or stated.is_file()):
+        return _asked(program)
     try:
         packages = packages_of(prefix)
     except NotFoundError:
@@ -141,6 +149,37 @@ def _environment_of(program: Path | None) -> dict[str, Any]:
         "prefix": "conda" if is_conda else "venv",
     }
     return {"python": python, "packages": packages}
+
+
+_QUESTION = """
+import json, platform, sys
+print(json.dumps([sys.prefix, platform.python_version(), platform.python_implementation(), sys.path[1:]]))
+"""
+
+
+def _asked(program: Path) -> dict[str, Any]:
+    """What an interpreter that belongs to no environment says of itself; nothing for another program."""
+    import json
+    import re
+    import subprocess
+    import sys
+
+    from gittrack.capture.environment import packages_on
+
+    if not re.fullmatch(r"(?:python|pypy)[0-9.]*", program.name):
+        return {}
+    try:
+        said = subprocess.run(
+            [program, "-c", _QUESTION], cwd="/", stdin=subprocess.DEVNULL, capture_output=True, timeout=20,
+            check=True,
+        )  # fmt: skip
+        prefix, version, implementation, path = json.loads(said.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return {}  # no Python after all
+    if Path(prefix).resolve() == Path(sys.prefix).resolve():
+        return {}
+    python = {"version": version, "implementation": implementation, "executable": program.name}
+    return {"python": {**python, "prefix": "system"}, "packages": packages_on(path)}
 
 
 def write_environment(environment: dict[str, Any], drift: dict[str, Any]) -> tuple[bytes, EnvironmentSummary]:

@@ -29,6 +29,8 @@ class Invocation:
     entry: str | None = None
     program: Path | None = None
     """The executable, where it is another process than this one."""
+    origin: Code | None = None
+    """The code that this work tree was made from, where it is a copy that somebody else recorded."""
 
 
 def this_invocation() -> Invocation:
@@ -43,11 +45,11 @@ def this_invocation() -> Invocation:
     return Invocation(tuple(argv), Path.cwd(), entry)
 
 
-def command_invocation(command: Sequence[str], cwd: Path) -> Invocation:
+def command_invocation(command: Sequence[str], cwd: Path, origin: Code | None = None) -> Invocation:
     """A command that `gittrack run` is about to start, and the script or module that it names."""
     found = shutil.which(command[0])
     program = cwd / found if found else None
-    return Invocation(tuple(command), cwd, _entry_of(command, cwd), program)
+    return Invocation(tuple(command), cwd, _entry_of(command, cwd), program, origin)
 
 
 # Their -m names a module; what else they are given first is the script.
@@ -112,9 +114,17 @@ def capture_code(
         submodules=_submodules(repo, objects, status, head_tree.oid if head_tree else None),
     )
     if status.commit and not changes:
-        return code
+        return _as_recorded(code, invocation.origin)
     unmake = [c for c in status.changes if _excluded(c.path, exclude)]
     return _snapshot(repo, code, changes, unmake, run_id, max_file_bytes)
+
+
+def _as_recorded(code: Code, origin: Code | None) -> Code:
+    """Commit, branch and snapshot of the original, whose tree a temporary work tree has checked out."""
+    if origin is None or origin.tree != code.tree:
+        return code
+    kept = ("commit", "branch", "dirty", "snapshot", "remote", "left_out")
+    return replace(code, **{name: getattr(origin, name) for name in kept})
 
 
 def _bare_status(repo: Repository) -> Status:

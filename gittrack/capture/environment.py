@@ -227,6 +227,11 @@ def packages_of(prefix: Path) -> dict[str, str]:
     return _versions(_distributions(map(str, folders)))
 
 
+def packages_on(path: Iterable[str]) -> dict[str, str]:
+    """The same for the folders of an interpreter's ``sys.path``."""
+    return _versions(_distributions(path))
+
+
 def normalise(name: str) -> str:
     """A distribution's name as PEP 503 compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()

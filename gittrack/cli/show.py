@@ -11,6 +11,7 @@ from gittrack.cli import output
 from gittrack.errors import UsageError
 from gittrack.reading import Entry, entry_of, open_index
 from gittrack.render import record as pages
+from gittrack.reproduction import Reproduction, reproductions_of
 
 
 def command(
@@ -44,7 +45,7 @@ def command(
         entry.row.load()
         output.write(json.dumps(entry.row.record, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
     elif md:
-        output.write(pages.as_markdown(entry))
+        output.write(pages.as_markdown(entry, _reproductions(entry)))
     else:
         _page(entry, not no_pager)
 
@@ -53,4 +54,11 @@ def _page(entry: Entry, pager: bool) -> None:
     record = entry.record
     series = entry.series() if record.series is not None else None
     console = entry.console() if record.console is not None else None
-    output.page(pages.terminal(entry, series, console, output.paint(), output.columns()), pager=pager)
+    lines = pages.terminal(entry, series, console, output.paint(), output.columns(), _reproductions(entry))
+    output.page(lines, pager=pager)
+
+
+def _reproductions(entry: Entry) -> list[Reproduction]:
+    """What is known of how far the run can be had again."""
+    with entry.repository.objects() as objects:
+        return list(reproductions_of(objects, entry.commit, entry.record))

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from gittrack import codec
+from gittrack import codec, reproduction
 from gittrack.errors import RecordError
 from gittrack.pointers import parse_pointer
 from gittrack.record import EXPERIMENT, RUN_ID, Record, run_path
@@ -47,17 +47,26 @@ def run_folder(path: str) -> str | None:
     return "/".join(parts[:4])
 
 
-def is_decision(path: str) -> bool:
-    """Whether a decision may lie at this path."""
+def is_statement(path: str) -> bool:
+    """Whether a decision or a reproduction may lie at this path."""
     found = _DECISION.match(path)
-    return bool(found and EXPERIMENT.match(found[1]) and _DAY.match(found[2]))
+    if found:
+        return bool(EXPERIMENT.match(found[1]) and _DAY.match(found[2]))
+    parts = path.split("/")
+    folder = run_folder("/".join(["runs", *parts[1:]])) if parts[0] == reproduction.ROOT else None
+    return bool(folder and len(parts) == 6 and RUN_ID.match(parts[4]) and parts[5] == reproduction.FILE)
 
 
-def check_decision(objects: ObjectReader, added: Added) -> Iterator[str]:
-    """What is wrong with a decision's file."""
+def check_statement(objects: ObjectReader, added: Added) -> Iterator[str]:
+    """What is wrong with the file of a decision or a reproduction."""
     found = objects.get(added.oid)
+    data = b"" if found is None else found.data
     try:
-        if found is None or not isinstance(codec.read_yaml(found.data, added.path), dict):
+        if added.path.startswith(f"{reproduction.ROOT}/"):
+            statement = reproduction.load(data, added.path)
+            if added.path != f"{statement.path}/{reproduction.FILE}":
+                yield f"{added.path}: belongs to {statement.path}"
+        elif not isinstance(codec.read_yaml(data, added.path), dict):
             yield f"{added.path}: holds no decision"
     except RecordError as error:
         yield str(error)

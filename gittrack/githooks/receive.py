@@ -9,6 +9,9 @@ In this order, and the first that does not hold refuses the update:
 4. Each new run is valid, canonical, at its path, with the files and digests that its record names.
 5. Every new commit has a good signature, where policy or the server's settings ask for it.
 
+Branches of proposals may go, and be written anew. Their commits that the ledger lacks are looked at as
+if they were pushed to it (2 to 5).
+
 Everything is read from git's objects, in time and memory that do not depend on what is pushed.
 """
 
@@ -24,8 +27,9 @@ from dataclasses import dataclass, replace
 from typing import IO
 
 from gittrack.errors import LedgerError
-from gittrack.githooks.additions import Added, check_decision, check_run, is_decision, run_folder
-from gittrack.ledger import ANCHOR, ROOT_FILES
+from gittrack.githooks.additions import Added, check_run, check_statement, is_statement, run_folder
+from gittrack.ledger import ANCHOR, ROOT_FILES, is_add_only
+from gittrack.propose import PREFIX
 from gittrack.repository import ObjectReader, Repository
 
 MAX_SECONDS = 60.0
@@ -34,8 +38,12 @@ MAX_CHANGES = 2_000_000
 """Lines of git's list of what the new commits change."""
 MAX_BYTES = 2 << 30
 """Of all added files together."""
+MAX_COMMIT = 1 << 20
 MAX_PATH = 1000
 MAX_REASONS = 20
+REVIEWS = f"refs/heads/{PREFIX}"
+_TOGETHER = 1000
+"""Commits whose signatures are in memory at a time."""
 _MEMORY = 2 << 30
 _SMALL = ("-c", "core.packedGitLimit=256m", "-c", "core.packedGitWindowSize=32m")
 _CHANGED = {"M": "modified", "D": "deleted", "T": "made another kind of file", "R": "renamed", "C": "copied"}
@@ -59,7 +67,7 @@ class Judge:
     """Full ref of the ledger branch."""
     signed: bool = False
     signers: bytes | None = None
-    """Allowed signers as ssh-keygen has them; the file that git's own settings name where None."""
+    """Allowed signers, SSH or OpenPGP; those of git's own settings where None."""
     seconds: float = MAX_SECONDS
 
     def check(self, updates: Sequence[Update]) -> None:
@@ -68,11 +76,13 @@ class Judge:
         for update in updates:
             if update.ref.startswith("refs/replace/"):
                 raise LedgerError(f"{update.ref}: replace refs would hide what records are: not taken")
-            if update.ref not in (self.ledger, ANCHOR):
-                continue
-            self._moves_forward(update)
+            if update.ref in (self.ledger, ANCHOR):
+                self._moves_forward(update)
             if update.ref == self.ledger:
-                self._check_ledger(update, until)
+                self._check_commits(update, until)
+            elif update.ref.startswith(REVIEWS) and update.new != self.repo.null_oid:
+                pushed = next((u.new for u in updates if u.ref == self.ledger), None)
+                self._check_proposal(update, pushed or self.repo.resolve(self.ledger), until)
 
     def _moves_forward(self, update: Update) -> None:
         null = self.repo.null_oid
@@ -84,7 +94,14 @@ class Judge:
         if update.old != null and not self.repo.is_ancestor(update.old, update.new):
             raise LedgerError(f"{name}: only moves forward; run gittrack pull, then gittrack push")
 
-    def _check_ledger(self, update: Update, until: float) -> None:
+    def _check_proposal(self, update: Update, ledger: str | None, until: float) -> None:
+        """What it would do to the ledger; where there is none yet, it brings all that it holds."""
+        if ledger is not None and self.repo.run("merge-base", ledger, update.new).code != 0:
+            name = update.ref.removeprefix("refs/heads/")
+            raise LedgerError(f"{name}: is not cut from the ledger: run gittrack pull, then propose again")
+        self._check_commits(replace(update, old=ledger or self.repo.null_oid), until)
+
+    def _check_commits(self, update: Update, until: float) -> None:
         commits = self._new_commits(update)
         _refuse(self._history(commits, until))
         added = self._added(update, until)
@@ -123,7 +140,7 @@ class Judge:
         for meta in fields:
             path = next(fields, "")
             letter = meta.rsplit(" ", 1)[-1][:1]
-            if path.startswith(("runs/", "decisions/")):
+            if is_add_only(path):
                 if letter != "A":
                     yield f"{path}: {_CHANGED.get(letter, 'changed')}; what is recorded stays as it is"
             elif path not in ROOT_FILES:
@@ -132,18 +149,22 @@ class Judge:
                 yield f"{path}: deleted; the ledger needs it"
 
     def _added(self, update: Update, until: float) -> list[Added]:
-        """The files that the update adds, all commits together."""
+        """The files that the update adds, all commits together; a proposal may lack what the ledger has."""
         empty = self.repo.git(
             "hash-object", "-t", "tree", "--stdin", doing="compare trees", data=b""
         ).decode()
         old = empty.strip() if update.old == self.repo.null_oid else update.old
-        arguments = ["diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", old, update.new]
-        fields = self._lines(arguments, b"", until)
+        arguments = ["-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--diff-filter=d", old, update.new]
+        fields = self._lines(["diff-tree", *arguments], b"", until)
         found = []
         for meta in fields:
             path = next(fields, "")
-            _, mode, _, oid, _ = meta.split(" ")
-            if path.startswith(("runs/", "decisions/")):
+            _, mode, _, oid, letter = meta.split(" ")
+            if is_add_only(path):
+                if letter != "A":
+                    raise LedgerError(
+                        f"{path}: is another one on the ledger; what is recorded stays as it is"
+                    )
                 found.append(Added(path, mode, oid))
         return found
 
@@ -165,16 +186,25 @@ class Judge:
             raise LedgerError(f"{total:,} bytes in one push are too many: push in parts")
 
     def _unsigned(self, commits: Sequence[str], until: float) -> Iterator[str]:
-        """Commits without a good signature of an allowed signer."""
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(self.signers or b"")
-            file.flush()
-            allowed = ["-c", f"gpg.ssh.allowedSignersFile={file.name}"] if self.signers is not None else []
-            arguments = [*allowed, "log", "--no-walk=unsorted", "--stdin", "--format=%H %G?"]
-            for line in self._lines(arguments, "\n".join([*commits, ""]).encode(), until, b"\n"):
-                commit, _, state = line.partition(" ")
-                if state != "G":
-                    yield f"commit {commit[:10]}: {_SIGNATURE.get(state, 'no good signature')}"
+        """Commits without a good signature of an allowed signer, judged as verify does it."""
+        from gittrack.verify.signatures import SAYS
+        from gittrack.verify.signers import read_signatures, server_signers
+
+        self._check_commit_sizes(commits, until)
+        with server_signers(self.repo, self.signers) as signers, self.repo.objects() as objects:
+            for at in range(0, len(commits), _TOGETHER):
+                part = commits[at : at + _TOGETHER]
+                found = zip(part, objects.get_many(part), strict=True)
+                data = {commit: item.data if item is not None else b"" for commit, item in found}
+                for commit, signed in read_signatures(self.repo, data, signers, until).items():
+                    if signed.state != "good":
+                        yield f"commit {commit[:10]}: {_UNJUDGED.get(signed.state, SAYS[signed.state][1])}"
+
+    def _check_commit_sizes(self, commits: Sequence[str], until: float) -> None:
+        asked = "".join(f"{commit}\n" for commit in commits).encode()
+        sizes = self._lines(["cat-file", "--batch-check=%(objectsize)"], asked, until, b"\n")
+        if any(not size.isdigit() or int(size) > MAX_COMMIT for size in sizes):
+            raise LedgerError(f"a commit of more than {MAX_COMMIT:,} bytes is none of a ledger")
 
     def _lines(
         self, arguments: Sequence[str], data: bytes, until: float, end: bytes = b"\0"
@@ -200,11 +230,7 @@ class Judge:
                 process.stdout.close()
 
 
-_SIGNATURE = {
-    "N": "is not signed", "B": "has a bad signature", "U": "is signed by nobody who is allowed to",
-    "X": "has an expired signature", "Y": "is signed with an expired key",
-    "R": "is signed with a revoked key", "E": "is signed with a key that is not known here",
-}  # fmt: skip
+_UNJUDGED = {"unknown": "who may sign is not known here: name policy.signers, or gpg.ssh.allowedSignersFile"}
 
 
 def _limits(until: float) -> Callable[[], None]:
@@ -242,8 +268,8 @@ def _places(added: Sequence[Added]) -> Iterator[str]:
             yield f"{one.path}: has mode {one.mode}; the ledger holds plain files only"
         elif len(one.path) > MAX_PATH:
             yield f"{one.path[:100]}...: a path of {len(one.path)} characters"
-        elif run_folder(one.path) is None and not is_decision(one.path):
-            yield f"{one.path}: is neither in the folder of a run nor a decision"
+        elif run_folder(one.path) is None and not is_statement(one.path):
+            yield f"{one.path}: is neither in the folder of a run nor a decision or reproduction"
 
 
 def _contents(objects: ObjectReader, added: Sequence[Added], until: float) -> Iterator[str]:
@@ -251,7 +277,7 @@ def _contents(objects: ObjectReader, added: Sequence[Added], until: float) -> It
     for one in added:
         folder = run_folder(one.path)
         if folder is None:
-            yield from check_decision(objects, one)
+            yield from check_statement(objects, one)
         else:
             runs.setdefault(folder, {})[one.path[len(folder) + 1 :]] = one
     for folder, files in runs.items():
@@ -283,7 +309,11 @@ def judge_for(repo: Repository, ledger: str, *, signed: bool | None = None) -> J
         policy = (parse(found.data, FILE) if found is not None and found.kind == "blob" else Config()).policy
         signers = objects.get(f"HEAD:{policy.signers}") if policy.signers else None
     required = repo.flag("gittrack.requiresigned") or policy.signatures == "required"
-    allowed = signers.data if signers is not None and b"BEGIN PGP" not in signers.data else None
+    if signed is None and required and policy.signers and signers is None:
+        raise LedgerError(
+            f"policy.signers names {policy.signers}, which HEAD lacks: nobody's signature counts"
+        )
+    allowed = signers.data if signers is not None else None
     return Judge(repo, f"refs/heads/{ledger}", required if signed is None else signed, allowed)
 
 

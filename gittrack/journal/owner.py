@@ -11,7 +11,11 @@ from typing import Any
 
 def current_owner() -> dict[str, Any]:
     """This process, told apart from a later one with the same pid and from one on another host."""
-    pid = os.getpid()
+    return owner_of(os.getpid())
+
+
+def owner_of(pid: int) -> dict[str, Any]:
+    """`current_owner` of another process of this host."""
     return {
         "pid": pid,
         "started": _start_time(pid),

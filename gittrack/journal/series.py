@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ FULL_SERIES = "outputs/_gittrack/metrics.csv.dvc"
 """Pointer of a complete series that is too large for git."""
 
 Point = tuple[float, int | None, dict[str, Any]]
+_Line = tuple[str, str, str]
+"""Step, time, and the rest of a line with its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Table:
     rows: int
     columns: tuple[str, ...]
     sha256: str
+    values_sha256: str
+    """Of the same text without the column `time`."""
     size: int
     last: dict[str, tuple[Any, int | None]]
     """By metric: the last value, and its step."""
@@ -42,23 +46,25 @@ def write_table(points: Callable[[], Iterable[Point]], path: Path) -> Table:
         for name, value in values.items():
             last[name] = (value, step)
     columns = tuple(last)
-    digest = hashlib.sha256()
+    digest, of_values = hashlib.sha256(), hashlib.sha256()
     count = -1
     with path.open("wb") as out:
         for lines in _in_chunks(_lines(points(), columns)):
             count += len(lines)
-            chunk = "".join(lines).encode()
+            chunk = "".join([f"{step},{time},{cells}" for step, time, cells in lines]).encode()
             digest.update(chunk)
+            of_values.update("".join([f"{step},{cells}" for step, _, cells in lines]).encode())
             out.write(chunk)
         size = out.tell()
-    return Table(path, count, ("step", "time", *columns), digest.hexdigest(), size, last)
+    digests = (digest.hexdigest(), of_values.hexdigest())
+    return Table(path, count, ("step", "time", *columns), *digests, size, last)
 
 
-def _lines(points: Iterable[Point], columns: tuple[str, ...]) -> Iterator[str]:
-    yield ",".join(("step", "time", *columns)) + "\n"
+def _lines(points: Iterable[Point], columns: tuple[str, ...]) -> Iterator[_Line]:
+    yield "step", "time", ",".join(columns) + "\n"
     for elapsed, step, values in _rows(points):
         cells = ",".join([_cell(values.get(name)) for name in columns])
-        yield f"{'' if step is None else step},{elapsed:.3f},{cells}\n"
+        yield "" if step is None else str(step), f"{elapsed:.3f}", f"{cells}\n"
 
 
 def _cell(value: Any) -> str:
@@ -79,8 +85,16 @@ def _rows(points: Iterable[Point]) -> Iterator[Point]:
         yield waiting
 
 
-def _in_chunks(lines: Iterable[str]) -> Iterator[list[str]]:
-    chunk: list[str] = []
+def values_digest(data: bytes, leave_out: Collection[str] = ()) -> str:
+    """`Table.values_sha256` of the bytes of a metrics.csv, also without the columns in `leave_out`."""
+    lines = [line.split(",") for line in data.decode("utf-8", "replace").split("\n")]
+    kept = [at for at, name in enumerate(lines[0]) if name not in {"time", *leave_out}]
+    text = "\n".join(",".join(cells[at] for at in kept if at < len(cells)) for cells in lines)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _in_chunks(lines: Iterable[_Line]) -> Iterator[list[_Line]]:
+    chunk: list[_Line] = []
     for line in lines:
         chunk.append(line)
         if len(chunk) == 4096:

@@ -25,6 +25,9 @@ ANCHOR = "refs/gittrack/code"
 MARK = b"# gittrack ledger, format 1: records are text, never converted\n"
 """First line of .gitattributes at the root; a branch without it is no ledger."""
 
+ADD_ONLY = ("runs", "decisions", "reproductions")
+"""Folders of the ledger in which files are added, and never changed."""
+
 ROOT_FILES: Mapping[str, bytes] = {
     # For a checkout of the ledger; without the driver (gittrack init --textconv) it does nothing.
     ".gitattributes": MARK + b"* -text\nmetrics.csv diff=gittrack-series\n",
@@ -32,6 +35,12 @@ ROOT_FILES: Mapping[str, bytes] = {
     ".dvc/config": b"",
 }
 DVC_CONFIG = ".dvc/config"
+
+
+def is_add_only(path: str) -> bool:
+    """Whether what lies at `path` on a ledger may never change."""
+    return path.startswith(tuple(f"{root}/" for root in ADD_ONLY))
+
 
 # The same root commit in every clone, so that ledgers begun apart share their history.
 _ROOT_SIGNATURE = Signature("gittrack", "gittrack@localhost", 0)

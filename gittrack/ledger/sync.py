@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 
 from gittrack.errors import LedgerError, UsageError
-from gittrack.ledger import ANCHOR, Ledger
+from gittrack.ledger import ANCHOR, Ledger, is_add_only
 from gittrack.ledger.tree import merge_trees
 from gittrack.objects import GitObject, TreeEntry, make_tree
 from gittrack.repository import Repository, explain
@@ -129,7 +129,7 @@ def _merge_tip(ledger: Ledger, ours: str | None, theirs: str | None, source: str
 
 
 def _settle(path: str, ours: TreeEntry, theirs: TreeEntry) -> TreeEntry:
-    if path.startswith(("runs/", "decisions/")):
+    if is_add_only(path):
         raise LedgerError(f"the two ledgers hold different bytes for {path}: one was altered; compare them")
     return ours  # .dvc/config and the like: each clone keeps its own
 

@@ -224,6 +224,7 @@ class _Recording:
         around = read_surroundings(self._files, self._pipelines, self._config, here=self._here)
         with tempfile.TemporaryDirectory(prefix="gittrack-") as temporary:
             results, (metrics, series, files) = self._results(Path(temporary), name)
+        code = replace(code, metrics_files=tuple(map(clean_text, results.metrics_files)))
         params = without_secrets(to_params(results.params))
         seed = params.get("seed")
         record = Record(

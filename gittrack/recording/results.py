@@ -24,6 +24,8 @@ class Results:
     params: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     rows: list[result_files.Row] = field(default_factory=list)
+    metrics_files: list[str] = field(default_factory=list)
+    """Files of metrics and DVCLive folders that were read."""
     complaints: list[str] = field(default_factory=list)
 
 
@@ -60,7 +62,7 @@ class ResultReader:
             if folder in live and posixpath.basename(path) == "metrics.json":
                 self._read_dvclive(folder)
             elif not any(path.startswith(f"{f}/plots/") for f in live):
-                self._try(path, self._take_metrics)
+                self._try(path, lambda at, path=path: self._take_metrics(at, path))
         plots = matching([path for p in self.pipelines for path in p.declared.plots], sorted(set(known)))
         for path in plots:
             if path not in metrics and not any(path.startswith(f"{f}/plots/") for f in live):
@@ -78,14 +80,15 @@ class ResultReader:
             inside = name.removeprefix(folder + "/")
             if inside == "metrics.json" or inside.startswith("plots/metrics/"):
                 self._place(name, top / inside)
-        self._guarded(folder, lambda: self._take_metrics(top))
+        self._guarded(folder, lambda: self._take_metrics(top, folder))
 
     def _read_plot(self, path: str) -> None:
         if posixpath.splitext(path)[1].lower() in _SERIES:
             self._try(path, lambda at: self._take_rows(path, result_files.read_table(at)))
 
-    def _take_metrics(self, at: Path) -> None:
+    def _take_metrics(self, at: Path, path: str) -> None:
         final, rows = result_files.read_metrics(at)
+        self.results.metrics_files.append(path)
         self.results.metrics.update(final)
         self.results.rows += list(rows)
 
@@ -97,6 +100,7 @@ class ResultReader:
             named = {f"{stem}.{name}" if name in taken else name: v for name, v in values.items()}
             if named:
                 self.results.rows.append((step, named))
+        self.results.metrics_files.append(path)
 
     def _try(self, path: str, use: Any) -> None:
         def read() -> None:

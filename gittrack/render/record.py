@@ -12,6 +12,7 @@ from gittrack.record import Code, DataInput, Lock, Metric, Output, Record, parse
 from gittrack.render import text
 from gittrack.render.charts import chart
 from gittrack.render.table import markdown_cell
+from gittrack.reproduction import Reproduction
 from gittrack.values import flatten
 
 _STATUS_COLOURS = {"finished": "green", "failed": "red", "killed": "yellow"}
@@ -28,14 +29,19 @@ class Section:
 
 
 def terminal(
-    entry: Entry, series: Series | None, console: str | None, paint: text.Paint, columns: int | None
+    entry: Entry,
+    series: Series | None,
+    console: str | None,
+    paint: text.Paint,
+    columns: int | None,
+    reproductions: Sequence[Reproduction] = (),
 ) -> list[str]:
     """The record with charts of its series, and the end of its console output."""
     record = entry.record
     lines = [_headline(record, paint)]
     if record.hypothesis:
         lines += ["", *(f"    {line}" for line in text.clean_lines(record.hypothesis.strip()))]
-    for section in sections(record):
+    for section in sections(record, reproductions):
         lines += ["", paint("bold", section.title), *_aligned(section.rows, paint)]
     if series is not None:
         lines += _charts(series, record, paint, columns)
@@ -44,13 +50,13 @@ def terminal(
     return lines
 
 
-def as_markdown(entry: Entry) -> str:
+def as_markdown(entry: Entry, reproductions: Sequence[Reproduction] = ()) -> str:
     """The record as a Markdown document, without charts."""
     record = entry.record
     lines = [f"# Run {markdown_cell(record.id)}", "", markdown_cell(_summary(record)), ""]
     if record.hypothesis:
         lines += [*(f"> {markdown_cell(line)}" for line in text.clean_lines(record.hypothesis.strip())), ""]
-    for section in sections(record):
+    for section in sections(record, reproductions):
         wide = max(map(len, section.rows))
         lines += [f"## {section.title}", "", "|" + " |" * wide, "|" + " --- |" * wide]
         for row in section.rows:
@@ -61,7 +67,7 @@ def as_markdown(entry: Entry) -> str:
     return "\n".join(lines)
 
 
-def sections(record: Record) -> Iterator[Section]:
+def sections(record: Record, reproductions: Sequence[Reproduction] = ()) -> Iterator[Section]:
     """The sections that have something to say."""
     params = [(text.clean(k), text.value(v)) for k, v in flatten(record.params).items()]
     tags = [(text.clean(k), text.one_line(v)) for k, v in record.tags.items()]
@@ -88,6 +94,7 @@ def sections(record: Record) -> Iterator[Section]:
         ("Outputs", [_output(item) for item in record.outputs]),
         ("Series", series),
         ("Provenance", list(_provenance(record))),
+        ("Reproductions", [_reproduction(item) for item in reproductions]),
     ):
         if rows:
             yield Section(title, list(rows))
@@ -180,6 +187,14 @@ def _provenance(record: Record) -> Iterator[tuple[str, ...]]:
         if value:
             yield name, text.one_line(value)
     yield "recorded by", text.one_line(f"{record.tool.name} {record.tool.version}")
+
+
+def _reproduction(item: Reproduction) -> tuple[str, ...]:
+    verdict = item.verdict
+    count = "1 rerun" if len(verdict.reruns) == 1 else f"{len(verdict.reruns)} reruns"
+    claim = "" if item.claim_reached else f"gittrack.yaml claims {item.claim}"
+    when = text.age(parse_time(item.made).timestamp())
+    return item.id, verdict.level, count, f"varied: {verdict.varied}", when, claim
 
 
 def _aligned(rows: Sequence[tuple[str, ...]], paint: text.Paint) -> list[str]:

@@ -22,7 +22,14 @@ from typing import TYPE_CHECKING
 
 from gittrack.errors import RepositoryError, UsageError
 from gittrack.objects import GitObject, Signature, make_commit, make_pack
-from gittrack.repository.process import Result, clean_environment, explain, quarantine, spawn
+from gittrack.repository.process import (
+    Result,
+    clean_environment,
+    explain,
+    outside_environment,
+    quarantine,
+    spawn,
+)
 from gittrack.repository.reader import ObjectReader
 
 if TYPE_CHECKING:
@@ -37,6 +44,7 @@ __all__ = [
     "Status",
     "clean_environment",
     "explain",
+    "outside_environment",
     "quarantine",
 ]
 
@@ -272,6 +280,23 @@ class Repository:
         return Repo(self.git_dir)
 
     # --- writing -------------------------------------------------------------------------
+
+    def add_worktree(self, commit: str, path: Path) -> Repository:
+        """A further work tree at `path` with `commit` checked out, detached; no hook is run. Three processes.
+
+        RepositoryError where the commit, or something of it, is not in this clone.
+        """
+        settings = ("core.hooksPath=/dev/null", "core.fsmonitor=false")
+        env = {k: v for k, v in self.environment().items() if k != "GIT_WORK_TREE"}
+        self.process_count += 1
+        done = spawn(
+            [*(word for setting in settings for word in ("-c", setting)),
+             "worktree", "add", "--quiet", "--detach", "--force", str(path), commit],
+            env, self.common_dir, None,
+        )  # fmt: skip
+        if done.code != 0:
+            raise RepositoryError(explain(f"check {commit[:12]} out", done.err))
+        return Repository.discover(path)
 
     def write_objects(self, objects: Sequence[GitObject]) -> None:
         """Hand `objects` to git in one pack: loose when few, kept as a pack when many. One process."""

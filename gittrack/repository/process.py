@@ -44,9 +44,14 @@ class Result:
     err: bytes
 
 
+def outside_environment() -> dict[str, str]:
+    """The process's environment without what git exports to hooks: git then goes by the directory."""
+    return {k: v for k, v in os.environ.items() if not _HOOK_VARIABLES.fullmatch(k)}
+
+
 def clean_environment() -> dict[str, str]:
-    """The process's environment without what git exports to hooks; English messages, no optional locks."""
-    env = {k: v for k, v in os.environ.items() if not _HOOK_VARIABLES.fullmatch(k)}
+    """`outside_environment` for git itself: English messages, no optional locks, no replaced objects."""
+    env = outside_environment()
     env.update(LC_ALL="C", GIT_OPTIONAL_LOCKS="0", GIT_NO_REPLACE_OBJECTS="1", GIT_LITERAL_PATHSPECS="1")
     return env
 

@@ -11,7 +11,7 @@ from gittrack.errors import NotFoundError, UsageError
 from gittrack.index import Index, Row
 from gittrack.index.follow import EMPTY_TREE
 from gittrack.index.parse import RUN_COLUMNS, parse
-from gittrack.ledger import MARK
+from gittrack.ledger import MARK, is_add_only
 from gittrack.record import clean_text
 from gittrack.repository import ObjectReader, Repository
 
@@ -100,10 +100,10 @@ def added_runs(repo: Repository, span: Range) -> Selection:
         if letter == "A" and path.startswith("runs/"):
             if path.endswith("/run.yaml"):
                 found[path] = blob
-        elif letter != "A" or not path.startswith("decisions/"):
+        elif letter != "A" or not is_add_only(path):
             altered.append((letter, path))
     if span.fork is None:  # the files that every ledger begins with are no change
-        altered = [(letter, path) for letter, path in altered if path.startswith(("runs/", "decisions/"))]
+        altered = [(letter, path) for letter, path in altered if is_add_only(path)]
     with repo.objects() as objects:
         there = [o.oid if o else None for o in objects.get_many(f"{span.base}:{p}" for p in found)]
         new = sorted((p, b) for (p, b), known in zip(found.items(), there, strict=True) if known != b)

@@ -1,7 +1,7 @@
 """Whether what the records claim still holds: ordered checks, all findings at once.
 
 1. Repository: object format, shallow or partial clone, grafts, replace refs, git fsck.
-2. History: each path under runs/ and decisions/ was added once and never changed; the tip
+2. History: each path of a run, decision or reproduction was added once and never changed; the tip
    descends from a pinned one.
 3. Record: strict parse, schema, canonical form, id and experiment as in the path, digests of
    the files beside it, final metrics as in the series.
@@ -11,6 +11,7 @@
 7. Protocol: gittrack.yaml of the code commit is the one recorded; spec digest recomputed.
 8. Signatures: of the commits that added runs, by signers allowed outside the pull request.
 9. Policy of gittrack.yaml.
+10. Reproductions: each verdict is that of the records that it names.
 
 What it cannot prove: that the metrics are true, and that no run was left out before it was recorded.
 """
@@ -35,6 +36,7 @@ from gittrack.verify.policy import check_policy
 from gittrack.verify.protocol import check_protocol
 from gittrack.verify.record import check_record
 from gittrack.verify.repository import check_repository, is_partial, missing_objects, partial
+from gittrack.verify.reproductions import check_reproductions
 from gittrack.verify.select import Base, Target, build_context, choose, read_base
 from gittrack.verify.signatures import check_signatures
 from gittrack.verify.source import BareFacts
@@ -148,6 +150,7 @@ def _all(context: Context, progress: Progress | None) -> Iterator[Finding]:
             yield from _guarded(context, run_check(context, run), run)
         if progress is not None:
             progress(done, total)
+    yield from _guarded(context, check_reproductions(context))
     if context.options.data or context.options.read_data is not None:
         yield from _guarded(context, check_bytes(context, progress))
     # After the records, because it asks whether their author approved them.

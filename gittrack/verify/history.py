@@ -1,4 +1,4 @@
-"""Check 2: every file below runs/ and decisions/ was added once and never changed; nothing was rolled back.
+"""Check 2: every file of a run, decision or reproduction was added once; nothing was rolled back.
 
 Commits with one parent are compared by git, in one process. A merge is compared here, with each
 of its parents: it has to be their union, so that every file of every parent is in it unchanged and
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gittrack.errors import RepositoryError
+from gittrack.ledger import ADD_ONLY
 from gittrack.objects import TREE_MODE, TreeEntry
 from gittrack.verify.context import Context
 from gittrack.verify.findings import Finding
@@ -17,7 +18,6 @@ from gittrack.verify.layout import RUN_DEPTH
 from gittrack.verify.pins import check_pins
 from gittrack.verify.source import BareFacts
 
-ROOTS = ("runs", "decisions")
 FOLDER = "040000"
 DEEPEST = 200
 """Folders within folders; what lies deeper has a longer path than the tree of a ledger may have."""
@@ -70,7 +70,7 @@ def _steps(context: Context) -> Iterator[Finding]:
     data = "".join(f"{c}\n" for c, parents in context.commits.items() if len(parents) < 2).encode()
     fields = context.repository.records(
         "diff-tree", "--stdin", "-r", "-t", "--root", "--raw", "-z", "--no-renames", "--no-abbrev", "--",
-        *ROOTS, doing="compare the ledger's commits", data=data,
+        *ADD_ONLY, doing="compare the ledger's commits", data=data,
     )  # fmt: skip
     commit = ""
     fresh: set[str] = set()
@@ -121,7 +121,7 @@ def _finding(code: str, path: str, commit: str) -> Finding:
 def _merge(context: Context, commit: str, parents: Sequence[str]) -> Iterator[Finding]:
     merge = _Merge(context, commit)
     merged, *sides = (_tree(context, f"{c}^{{tree}}") for c in (commit, *parents))
-    for root in ROOTS:
+    for root in ADD_ONLY:
         yield from merge.entry(root, merged.get(root), [side[root] for side in sides if root in side], False)
 
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 
-from gittrack.ledger import MARK
+from gittrack.ledger import MARK, is_add_only
 from gittrack.verify.context import MODES, Blob, Context, Listing, RunFiles
 from gittrack.verify.findings import Finding
 from gittrack.verify.source import BareFacts
@@ -110,7 +110,7 @@ def _entry(path: str, blob: Blob, run: str | None) -> Iterator[Finding]:
 
 
 def _place(path: str) -> Iterator[Finding]:
-    if path.startswith("decisions/") or path in ROOT_FILES:
+    if (is_add_only(path) and not path.startswith("runs/")) or path in ROOT_FILES:
         return
     inside = path.startswith("runs/") or path == "runs"
     yield Finding(

@@ -1,0 +1,180 @@
+"""gittrack reproduce."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gittrack.cli import output
+from gittrack.errors import UsageError
+
+if TYPE_CHECKING:
+    from gittrack.repository import Repository
+    from gittrack.reproduce import Plan
+    from gittrack.reproduce.task import Done
+
+NOT_REPRODUCED = 1
+
+
+def command(
+    run: Annotated[
+        str,
+        typer.Argument(metavar="[RUN]", help="A run id or an end of it, latest, latest~1, a code commit."),
+    ] = "latest",
+    repeats: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=10_000, help="Number of reruns; default as claimed: 3 if statistical, else 1."
+        ),
+    ] = None,
+    seeds: Annotated[
+        str, typer.Option(metavar="same|new|LIST", help="The recorded seed, fresh ones, or these: 1,2,3.")
+    ] = "same",
+    env: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND",
+            help="current, lock, uv, poetry, conda, pip, docker or command: docs/environments.md.",
+        ),
+    ] = "current",
+    env_command: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PREFIX", help="With --env command: what stands in front, such as 'srun --gpus 1'."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Say what would be run, and stop.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Agree to the plan beforehand.")] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="End with 1 unless the level that gittrack.yaml claims is reached."),
+    ] = False,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Reruns at a time.")] = 1,
+    timeout: Annotated[
+        float | None, typer.Option(min=0.001, metavar="SECONDS", help="End a rerun that takes longer.")
+    ] = None,
+    executor: Annotated[str, typer.Option(metavar="local|ray", help="Where reruns go.")] = "local",
+    address: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="With --executor ray: the cluster's address.")
+    ] = None,
+    resources: Annotated[
+        list[str] | None,
+        typer.Option("--resource", metavar="NAME=N", help="With ray: what a rerun needs, such as GPU=1."),
+    ] = None,
+    propose: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Put everything on gittrack/review/NAME for a pull request."),
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="The plan (with -n) or the verdict as JSON.")] = False,
+    md: Annotated[bool, typer.Option("--md", help="The verdict as Markdown.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
+) -> None:
+    """Run a run again, and say how far it can be had again: bitwise, numerically, statistically.
+
+    Code, data and seed are those of the record, in a work tree of their own; each rerun is a run
+    on the ledger, failed ones too, and so is the verdict. Nothing is run before verify has found
+    the record sound and you have agreed: --yes, or for runs that this clone recorded itself
+    git config gittrack.reproduce own. Ends with 0 if the run could be had again, else with 1.
+
+    \b
+    Examples:
+      gittrack reproduce -n
+      gittrack reproduce 7f3a2c --yes
+      gittrack reproduce latest --seeds new --repeats 5 --jobs 2 --yes
+      gittrack reproduce 7f3a2c --env uv --check --yes --timeout 3600
+    """
+    from gittrack.config import load_cached
+    from gittrack.render import reproduction as pages
+    from gittrack.repository import Repository
+    from gittrack.reproduce import Options, plan, reproduce
+
+    if json_ and md:
+        raise UsageError("--json and --md: choose one")
+    repo = Repository.discover()
+    config = load_cached(repo.worktree, repo.state_dir)
+    options = Options(
+        repeats=repeats,
+        seeds=seeds,
+        environment=env,
+        environment_command=env_command,
+        jobs=jobs,
+        timeout_s=timeout,
+        executor=executor,
+        address=address,
+        resources=dict(_amount(text) for text in resources or []),
+        proposal=propose,
+    )
+    made = plan(repo, config, run, options)
+    if dry_run:
+        _show_plan(made, json_)
+        return
+    _agree(repo, made, yes, quiet)
+    result = reproduce(repo, config, made, None if quiet else _Teller(len(made.tasks)))
+    statement = result.statement
+    if json_:
+        output.write(json.dumps(pages.as_dict(statement), ensure_ascii=False, indent=2) + "\n")
+    elif md:
+        output.write(pages.as_markdown(statement))
+    elif not quiet:
+        output.write("".join(f"{line}\n" for line in pages.terminal(statement, output.paint())))
+    reached = statement.claim_reached if check else statement.verdict.level != "not-reproduced"
+    if check and statement.claim == "none":
+        raise UsageError(f"--check: gittrack.yaml of run {statement.run} claims no level of reproducibility")
+    raise typer.Exit(0 if reached else NOT_REPRODUCED)
+
+
+def _show_plan(made: Plan, as_json: bool) -> None:
+    from gittrack.render import reproduction as pages
+
+    if as_json:
+        output.write(json.dumps(pages.plan_dict(made), ensure_ascii=False, indent=2) + "\n")
+    else:
+        output.write("".join(f"{line}\n" for line in pages.plan_lines(made, output.paint())))
+
+
+def _agree(repo: Repository, made: Plan, yes: bool, quiet: bool) -> None:
+    """Show the plan, and go on only with the user's word. UsageError without it."""
+    from gittrack.render import reproduction as pages
+    from gittrack.reproduce import has_consent
+
+    agreed = yes or has_consent(repo, made)
+    if not quiet:
+        for line in pages.plan_lines(made, output.paint(sys.stderr)):
+            output.note(line)
+    if agreed:
+        return
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        if typer.confirm("A record can name any command. Run this one?", err=True):
+            return
+        raise UsageError("not run")
+    raise UsageError("not run: a record can name any command; look at the plan, then add --yes")
+
+
+class _Teller:
+    """A line for each rerun as it ends."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._ended = 0
+
+    def __call__(self, done: Done) -> None:
+        from gittrack.render.text import one_line
+
+        self._ended += 1
+        said = done.error or done.complaint
+        how = "ended with 0" if done.status == 0 else f"ended with {done.status}"
+        more = f"; {one_line(said)}" if said else ""
+        output.note(f"gittrack: rerun {self._ended} of {self._total}: run {done.run_id} {how}{more}")
+
+
+def _amount(text: str) -> tuple[str, float]:
+    name, _, number = text.partition("=")
+    try:
+        return name, float(number)
+    except ValueError as error:
+        raise UsageError(f"--resource takes NAME=NUMBER such as GPU=1, not {text!r}") from error

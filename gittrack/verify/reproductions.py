@@ -1,0 +1,164 @@
+"""Check 10. Every statement about reproduction follows from the records that it names.
+
+The verdict is worked out again from the ledger: records, environment.yaml and metrics.csv of the run
+and its reruns, and the gittrack.yaml that was in force. Nothing is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from gittrack.codec import load_record, read_yaml
+from gittrack.config import ExperimentConfig, parse
+from gittrack.errors import ConfigError, RecordError
+from gittrack.record import Record, run_path, to_dict
+from gittrack.reproduction import FILE, ROOT, Reproduction, Verdict, dump, load
+from gittrack.reproduction.judge import Result, judge
+from gittrack.verify.context import Context, RunFiles
+from gittrack.verify.findings import Finding, Severity
+from gittrack.version import VERSION
+
+
+def check_reproductions(context: Context) -> Iterator[Finding]:
+    """Those of the selected runs; in a range, those that it adds."""
+    ids = {run.run_id for run in context.runs.values()}
+    selected = len(context.runs) < len(context.all_runs) and context.new is None
+    for path, blob in context.listing.others.items():
+        if not path.startswith(f"{ROOT}/") or (context.new is not None and path not in context.new):
+            continue
+        if selected and not ids & set(path.split("/")):
+            continue
+        found = context.objects.get(blob.oid)
+        if found is None:
+            yield _finding(
+                "unchecked", "its content is not in this clone; run git fetch", path, None, "incomplete"
+            )
+            continue
+        try:
+            statement = load(found.data, path)
+        except RecordError as error:
+            yield _finding("unreadable", str(error), path, None)
+            continue
+        if path != f"{statement.path}/{FILE}":
+            says = "it lies in another folder than its run and id say"
+            yield _finding("path", says, path, statement, expected=f"{statement.path}/{FILE}")
+        if dump(statement) != found.data:
+            yield _finding("canonical", "it is not in the form that gittrack writes", path, statement)
+        yield from _verdict(context, path, statement)
+
+
+def _verdict(context: Context, path: str, statement: Reproduction) -> Iterator[Finding]:
+    original = _result(context, statement.experiment, statement.run)
+    ids = [rerun.run for rerun in statement.verdict.reruns]
+    reruns = [_result(context, statement.experiment, run_id) for run_id in ids]
+    missing = [run_id for run_id, found in zip(ids, reruns, strict=True) if found is None]
+    if original is None or missing:
+        says = "it names a run that is not on the ledger, or cannot be read"
+        yield _finding("run", says, path, statement, found=", ".join(missing[:5]) or statement.run)
+        return
+    kept = [rerun for rerun in reruns if rerun is not None]
+    for rerun in kept:
+        if rerun.record.reproduces != statement.run:
+            says = "a rerun that it names is no rerun of its run"
+            yield _finding("run", says, path, statement, expected=statement.run, found=rerun.record.id)
+            return
+    if statement.protocol != original.record.protocol:
+        says = "it was judged by another gittrack.yaml than that of the run"
+        yield _finding("protocol", says, path, statement, expected=original.record.protocol or "none")
+        return
+    protocol = _protocol(context, original.record)
+    if protocol is None:
+        says = "not judged again: gittrack.yaml of the run's code is not in this clone; run gittrack pull"
+        yield _finding("unchecked", says, path, statement, severity="incomplete")
+        return
+    yield from _same(path, statement, original, kept, protocol)
+
+
+def _same(
+    path: str, statement: Reproduction, original: Result, reruns: list[Result], protocol: ExperimentConfig
+) -> Iterator[Finding]:
+    if statement.claim != protocol.reproducibility.level:
+        says = "gittrack.yaml of the run claims another level"
+        yield _finding("protocol", says, path, statement, expected=protocol.reproducibility.level)
+    again = judge(original, reruns, protocol)
+    stated, found = (_figures(verdict, statement.tool.version) for verdict in (statement.verdict, again))
+    for name in sorted({*stated, *found}):
+        if not _close(stated.get(name), found.get(name)):
+            says = f"the records say something else about the verdict's {name}"
+            expected, actual = str(found.get(name)), str(stated.get(name))
+            yield _finding("verdict", says, path, statement, expected=expected, found=actual)
+
+
+def _figures(verdict: Verdict, version: str) -> dict[str, Any]:
+    """What has to be the same again; the words only from the gittrack that chose them."""
+    plain = to_dict(verdict)
+    if version != VERSION:
+        words = ("why", "factors", "differs")
+        plain = {key: item for key, item in plain.items() if key not in words}
+        plain["reruns"] = [{k: v for k, v in rerun.items() if k not in words} for rerun in plain["reruns"]]
+    return plain
+
+
+def _close(a: Any, b: Any) -> bool:
+    """Equal but for the last digits of worked-out numbers, which another libm may round otherwise."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_close(a[key], b[key]) for key in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_close, a, b))
+    if isinstance(a, float) and isinstance(b, float):
+        return abs(a - b) <= 1e-9 * max(abs(a), abs(b))
+    return type(a) is type(b) and bool(a == b)
+
+
+def _result(context: Context, experiment: str, run_id: str) -> Result | None:
+    """The run as the ledger has it; None where it is not there, or its record or environment is damaged."""
+    folder = run_path(experiment, run_id)
+    run = context.all_runs.get(folder)
+    if run is None:
+        return None
+    try:
+        record = context.records.get(folder) or load_record(_bytes(context, run, "run.yaml"), folder)
+        environment = read_yaml(_bytes(context, run, "environment.yaml") or b"{}", folder)
+    except RecordError:
+        return None  # the check of that record says what is wrong with it
+    series = _bytes(context, run, "metrics.csv") if record.series else None
+    return Result(record, environment if isinstance(environment, dict) else {}, series)
+
+
+def _bytes(context: Context, run: RunFiles, name: str) -> bytes:
+    found = context.read(run, name)
+    return b"" if found is None else found.data
+
+
+def _protocol(context: Context, record: Record) -> ExperimentConfig | None:
+    if record.protocol is None:
+        return ExperimentConfig()
+    found = context.objects.get(record.protocol)
+    if found is None:
+        return None
+    try:
+        return parse(found.data).experiment_config(record.experiment)
+    except ConfigError:
+        return None
+
+
+def _finding(
+    code: str,
+    says: str,
+    path: str,
+    statement: Reproduction | None,
+    severity: Severity = "fail",
+    *,
+    expected: str | None = None,
+    found: str | None = None,
+) -> Finding:
+    return Finding(
+        code=f"reproduction-{code}",
+        severity=severity,
+        says=says,
+        path=path,
+        run=None if statement is None else statement.run,
+        expected=expected and expected[:500],
+        found=found and found[:500],
+    )
