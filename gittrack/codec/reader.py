@@ -28,6 +28,9 @@ _NUMBER = re.compile(
 _BASES = {"decimal": 10, "octal": 8, "hex": 16}
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
+LIBYAML_TOO_DEEP = "maximum nesting depth"
+"""Of libyaml's own limit, 1,000 levels: from 0.2.6 on it reads that far ahead of the events it hands out."""
+
 # 4,096 bits are 1,234 decimal digits. Reading an integer's text takes time that grows faster than
 # its length, so that a longer one is refused before that.
 _MAX_INT_CHARACTERS = 1300
@@ -57,7 +60,7 @@ def read_yaml(
         composer.get_event = parser(text).get_event
         return composer.document(text)
     except scanner_errors as error:
-        raise RecordError(_syntax_error(error, text, where)) from error
+        raise RecordError(_syntax_error(error, text, where, max_depth)) from error
 
 
 def _decode(data: bytes, where: str) -> str:
@@ -104,14 +107,20 @@ def _pure_parser(text: str) -> Any:
     return PureParser()
 
 
-def _syntax_error(error: Exception, text: str, where: str) -> str:
+def _syntax_error(error: Exception, text: str, where: str, max_depth: int) -> str:
     bad = _UNPRINTABLE.search(text)
     if bad:
         return f"{where}:{_position(text[: bad.start()])}: the character {bad.group()!r} is not allowed"
     mark = getattr(error, "problem_mark", None)
     position = f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"
     problem = getattr(error, "problem", None) or str(error)
+    if LIBYAML_TOO_DEEP in problem:
+        return f"{where}:{position}: {_too_deep(max_depth)}"
     return f"{where}:{position}: malformed YAML: {' '.join(problem.split())[:200]}"
+
+
+def _too_deep(max_depth: int) -> str:
+    return f"nested more than {max_depth} levels deep"
 
 
 class _Composer:
@@ -169,7 +178,7 @@ class _Composer:
             if event.anchor is not None or event.tag is not None:
                 raise self.refuse(event, "anchors and tags are not allowed")
             if depth_left == 0:
-                raise self.refuse(event, "nested too deep")
+                raise self.refuse(event, _too_deep(self.max_depth))
             return self.mapping(depth_left - 1) if kind is self.map else self.sequence(depth_left - 1)
         raise self.refuse(event, "aliases are not allowed")
 

@@ -12,11 +12,13 @@ from gittrack.errors import LedgerError, UsageError
 from gittrack.githooks import watch
 from gittrack.githooks.receive import Update
 from gittrack.ledger import ANCHOR, Ledger
-from gittrack.record import OID
+from gittrack.record import EXPERIMENT, OID
 from gittrack.repository import Repository
 
 NOTES = "refs/notes/gittrack/rewritten"
 _TRAILER = re.compile(r"^Gittrack-Run: ", re.MULTILINE)
+_SCISSORS = b"\n# ------------------------ >8 ------------------------\n"
+"""Below it `git commit --verbose` shows the diff, which is no part of the message."""
 
 
 def run(event: str, arguments: Sequence[str], given: Iterable[str]) -> list[str]:
@@ -32,6 +34,8 @@ def run(event: str, arguments: Sequence[str], given: Iterable[str]) -> list[str]
             return pre_commit(repo, arguments[0] if arguments else _index_tree(repo))
         case "prepare-commit-msg", [tree, file, *_]:
             return prepare_commit_msg(repo, tree, Path(file))
+        case "commit-msg", [file]:
+            return commit_msg(repo, Path(file))
         case "pre-push", [remote, *_]:
             return pre_push(repo, _config(repo), remote, given)
         case "post-rewrite", _:
@@ -102,6 +106,21 @@ def prepare_commit_msg(repo: Repository, tree: str, file: Path) -> list[str]:
         options = [part for trailer in trailers for part in ("--trailer", trailer)]
         repo.git(
             "interpret-trailers", "--in-place", *options, "--", str(file.absolute()), doing="name the runs"
+        )
+    return []
+
+
+def commit_msg(repo: Repository, file: Path) -> list[str]:
+    """LedgerError if a ``Gittrack-Experiment:`` line would be read as no trailer, or names no experiment."""
+    from gittrack.recording import TRAILER, read_commit
+
+    text = file.read_bytes().partition(_SCISSORS)[0]
+    message = repo.git("stripspace", "--strip-comments", doing="read the message", data=text)
+    found = read_commit("", f"tree {repo.null_oid}\n\n".encode() + message).experiment
+    if re.search(rf"^{TRAILER}:".encode(), message, re.MULTILINE) and not EXPERIMENT.match(found or ""):
+        raise LedgerError(
+            f"{TRAILER}: names no experiment: put it into the last paragraph, below the subject, and "
+            "behind it one name of letters, digits, '_', '-' and '.'"
         )
     return []
 

@@ -15,8 +15,8 @@ from gittrack.githooks.watch import KEY as WATCH
 from gittrack.repository import Repository
 
 DEFAULT = ("post-commit", "post-rewrite", "pre-push")
-OPTIONAL = ("pre-commit", "prepare-commit-msg")
-"""Put in place with ``--all``: a check that may refuse, and a look-up that starts Python at each commit."""
+OPTIONAL = ("pre-commit", "prepare-commit-msg", "commit-msg")
+"""Put in place with ``--all``: checks that may refuse, and a look-up that starts Python at each commit."""
 SERVER = ("pre-receive",)
 EVENTS = (*DEFAULT, *OPTIONAL, *SERVER)
 

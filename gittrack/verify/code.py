@@ -18,28 +18,25 @@ def check_code(context: Context, run: RunFiles) -> Iterator[Finding]:
     record = context.records.get(run.folder)
     if record is None:
         return
-    code, path = record.code, run.path("run.yaml")
+    code = record.code
     commits = [oid for oid in (code.snapshot, code.commit) if oid]
     found = {oid: _commit(context, oid) for oid in commits}
     missing = [f"commit {oid}" for oid, commit in found.items() if commit is None]
     if not missing and not code_trees(context).has(code.tree):
         missing = [f"tree {code.tree}"]
     for what in missing:
-        yield Finding(
-            code="code-missing",
-            severity=severity_of_absence(context),
-            says=f"{what} of the code is not here, so that neither it nor locks, data and protocol can be "
-            "checked; run gittrack pull",
-            path=path,
-            run=run.run_id,
-            expected=what.rpartition(" ")[2],
+        says = (
+            f"{what} of the code is not here, so that neither it nor locks, data and protocol can be "
+            "checked; run gittrack pull"
         )
-    yield from _trees(code, found, path, run.run_id)
-    yield from _anchored(context, [oid for oid, commit in found.items() if commit], path, run.run_id)
+        oid = what.rpartition(" ")[2]
+        yield run.finding("code-missing", says, severity=severity_of_absence(context), expected=oid)
+    yield from _trees(code, found, run)
+    yield from _anchored(context, [oid for oid, commit in found.items() if commit], run)
     try:
-        yield from _submodules(context, code, found, path, run.run_id)
+        yield from _submodules(context, code, found, run)
     except Absent as absent:
-        yield unchecked("code-unchecked", run.run_id, path, absent)
+        yield unchecked("code-unchecked", run, absent)
 
 
 _Commit = tuple[str, list[str]]
@@ -57,36 +54,23 @@ def _commit(context: Context, oid: str) -> _Commit | None:
     return known[oid]
 
 
-def _trees(code: Code, found: dict[str, _Commit | None], path: str, run_id: str) -> Iterator[Finding]:
+def _trees(code: Code, found: dict[str, _Commit | None], run: RunFiles) -> Iterator[Finding]:
     ran = found.get(code.snapshot or code.commit or "")
     if ran is not None and ran[0] != code.tree:
-        yield Finding(
-            code="code-tree",
-            severity="fail",
-            says="the commit that ran holds another tree than the record says",
-            path=path,
-            run=run_id,
-            expected=code.tree,
-            found=ran[0],
-        )
+        says = "the commit that ran holds another tree than the record says"
+        yield run.finding("code-tree", says, expected=code.tree, found=ran[0])
     parents = [code.commit] if code.commit else []
     snapshot = found.get(code.snapshot or "")
     if snapshot is not None and snapshot[1] != parents:
-        yield Finding(
-            code="code-snapshot-parent",
-            severity="fail",
-            says="the snapshot was not made of the commit that the record names",
-            path=path,
-            run=run_id,
-            expected=" ".join(parents) or "no parent",
-            found=" ".join(snapshot[1]) or "no parent",
-        )
+        says = "the snapshot was not made of the commit that the record names"
+        stated, made_of = (" ".join(names) or "no parent" for names in (parents, snapshot[1]))
+        yield run.finding("code-snapshot-parent", says, expected=stated, found=made_of)
 
 
 # --- the anchor ----------------------------------------------------------------------------
 
 
-def _anchored(context: Context, commits: list[str], path: str, run_id: str) -> Iterator[Finding]:
+def _anchored(context: Context, commits: list[str], run: RunFiles) -> Iterator[Finding]:
     if "anchored" not in context.cache:
         context.cache["anchored"], fault = _reached(context)
         if fault is not None:
@@ -94,15 +78,12 @@ def _anchored(context: Context, commits: list[str], path: str, run_id: str) -> I
     reached: set[bytes] | None = context.cache["anchored"]
     for oid in commits:
         if reached is not None and oid.encode() not in reached:
-            yield Finding(
-                code="code-unanchored",
-                severity="fail",
-                says="the code anchor does not reach this commit, so that git may drop it one day; "
-                "run gittrack pull, which brings the anchor of the ledger that you fetched",
-                path=path,
-                run=run_id,
-                expected=f"{oid} reachable from refs/gittrack/code",
+            says = (
+                "the code anchor does not reach this commit, so that git may drop it one day; "
+                "run gittrack pull, which brings the anchor of the ledger that you fetched"
             )
+            expected = f"{oid} reachable from refs/gittrack/code"
+            yield run.finding("code-unanchored", says, expected=expected)
 
 
 def _reached(context: Context) -> tuple[set[bytes] | None, Finding | None]:
@@ -128,7 +109,7 @@ def _reached(context: Context) -> tuple[set[bytes] | None, Finding | None]:
 
 
 def _submodules(
-    context: Context, code: Code, found: dict[str, _Commit | None], path: str, run_id: str
+    context: Context, code: Code, found: dict[str, _Commit | None], run: RunFiles
 ) -> Iterator[Finding]:
     trees = code_trees(context)
     if not code.submodules or not trees.has(code.tree):
@@ -141,15 +122,9 @@ def _submodules(
             for entry in [trees.entry(root, module.path)]
         ]
         if not _is_said(module, *links):
-            yield Finding(
-                code="code-submodule",
-                severity="fail",
-                says=f"the code tree links the submodule {module.path} to another commit",
-                path=path,
-                run=run_id,
-                expected=module.recorded or module.commit,
-                found=", ".join(link or "no submodule" for link in dict.fromkeys(links)),
-            )
+            says = f"the code tree links the submodule {module.path} to another commit"
+            linked = ", ".join(link or "no submodule" for link in dict.fromkeys(links))
+            yield run.finding("code-submodule", says, expected=module.recorded or module.commit, found=linked)
 
 
 def _is_said(module: Submodule, ran: str | None, head: str | None = None) -> bool:

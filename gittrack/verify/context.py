@@ -11,6 +11,7 @@ from gittrack.config import Config
 from gittrack.objects import GitObject
 from gittrack.record import Record
 from gittrack.repository import ObjectReader
+from gittrack.verify.findings import Finding, Severity
 from gittrack.verify.source import BareFacts
 
 MODES = {"100644": "file", "100755": "executable", "120000": "symlink", "160000": "gitlink"}
@@ -39,6 +40,28 @@ class RunFiles:
 
     def path(self, name: str) -> str:
         return f"{self.folder}/{name}"
+
+    def finding(
+        self,
+        code: str,
+        says: str,
+        name: str = "run.yaml",
+        severity: Severity = "fail",
+        *,
+        expected: str | None = None,
+        found: str | None = None,
+    ) -> Finding:
+        """What a check found about a file of this run; about the folder where `name` is empty."""
+        path = self.path(name) if name else self.folder
+        return Finding(
+            code=code,
+            severity=severity,
+            says=says,
+            path=path,
+            run=self.run_id,
+            expected=expected,
+            found=found,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

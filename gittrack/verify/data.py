@@ -22,7 +22,7 @@ from gittrack.pointers import (
 )
 from gittrack.record import DataInput, Record
 from gittrack.verify.context import Context, RunFiles
-from gittrack.verify.findings import Finding, Severity
+from gittrack.verify.findings import Finding
 from gittrack.verify.stored import Stored, cache_folder, check_bytes, counted_otherwise, stored_by
 from gittrack.verify.trees import Absent, CodeTrees, code_is_here, code_trees, severity_of_absence, unchecked
 
@@ -49,7 +49,7 @@ def check_pointers(context: Context, run: RunFiles) -> Iterator[Finding]:
             elif item.source == "dvc" and item.differs_from is None:
                 yield from _in_dvc(context, run, record, item)
         except Absent as absent:
-            yield unchecked("data-unchecked", run.run_id, run.path("run.yaml"), absent)
+            yield unchecked("data-unchecked", run, absent)
 
 
 # --- the pointer beside the record ---------------------------------------------------------
@@ -59,12 +59,12 @@ def _pointer(context: Context, run: RunFiles, stored: Stored) -> Iterator[Findin
     found = context.read(run, stored.pointer)
     if found is None or found.kind != "blob":
         says = "the pointer is on the ledger, but its content is not in this clone; run git fetch"
-        yield _finding("data-pointer-absent", says, run, stored.pointer, severity_of_absence(context))
+        yield run.finding("data-pointer-absent", says, stored.pointer, severity_of_absence(context))
         return
     try:
         pointer = _only(found.data, stored.pointer)
     except RecordError as error:
-        yield _finding("data-pointer-unreadable", str(error), run, stored.pointer)
+        yield run.finding("data-pointer-unreadable", str(error), stored.pointer)
         return
     if pointer.hash != "md5":
         counted_otherwise(context)[run.folder, stored.pointer] = pointer.hash
@@ -77,8 +77,8 @@ def _pointer(context: Context, run: RunFiles, stored: Stored) -> Iterator[Findin
     wanted = (name, stored.md5, kind, size, nfiles)
     if wanted != named:
         says = "the pointer names other content than the record"
-        yield _finding(
-            "data-pointer-differs", says, run, stored.pointer, expected=_shown(wanted), found=_shown(named)
+        yield run.finding(
+            "data-pointer-differs", says, stored.pointer, expected=_shown(wanted), found=_shown(named)
         )
 
 
@@ -108,9 +108,7 @@ def _in_git(context: Context, run: RunFiles, record: Record, item: DataInput) ->
     found = None if entry is None or entry.mode == GITLINK_MODE else entry.oid
     if found != item.blob:
         says = f"the code tree holds another {item.path} than the record says"
-        yield _finding(
-            "data-blob-differs", says, run, "run.yaml", expected=item.blob, found=found or "nothing there"
-        )
+        yield run.finding("data-blob-differs", says, expected=item.blob, found=found or "nothing there")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +140,16 @@ def _in_dvc(context: Context, run: RunFiles, record: Record, item: DataInput) ->
     if not isinstance(tracking, Tracking):
         says = f"not checked: the code tree has no pointer that tracks {item.path}"
         says += f": {tracking}" if tracking else ""
-        yield _finding("data-untracked", says, run, "run.yaml", "incomplete")
+        yield run.finding("data-untracked", says, severity="incomplete")
     elif tracked is None:
         says = (
             f"not checked: {item.path} lies in a folder that {tracking.file} tracks, and the list of that "
             "folder is not in the DVC cache; run gittrack pull or dvc fetch"
         )
-        yield _finding("data-listing-absent", says, run, "run.yaml", "incomplete")
+        yield run.finding("data-listing-absent", says, severity="incomplete")
     else:
         says = f"{tracking.file} of the code tracks other content at {item.path} than the record says"
-        yield _finding("data-source-differs", says, run, "run.yaml", expected=item.md5, found=tracked[0])
+        yield run.finding("data-source-differs", says, expected=item.md5, found=tracked[0])
 
 
 def _is_read_by_stage(context: Context, record: Record, item: DataInput) -> bool:
@@ -218,24 +216,3 @@ def _listing(context: Context, cache: Path, pointer: Pointer) -> dict[str, str] 
                 listed = None  # damaged in the cache: the same as not there
         last = context.cache["listing"] = (pointer.md5, listed)
     return last[1]
-
-
-def _finding(
-    code: str,
-    says: str,
-    run: RunFiles,
-    name: str,
-    severity: Severity = "fail",
-    *,
-    expected: str | None = None,
-    found: str | None = None,
-) -> Finding:
-    return Finding(
-        code=code,
-        severity=severity,
-        says=says,
-        path=run.path(name),
-        run=run.run_id,
-        expected=expected,
-        found=found,
-    )

@@ -32,7 +32,7 @@ def check_locks(context: Context, run: RunFiles) -> Iterator[Finding]:
         try:
             yield from _lock(context, run, record, lock, environment)
         except Absent as absent:
-            yield unchecked("locks-unchecked", run.run_id, run.path("run.yaml"), absent)
+            yield unchecked("locks-unchecked", run, absent)
 
 
 def _lock(
@@ -42,12 +42,14 @@ def _lock(
     tracked = None if entry is None or entry.is_tree or entry.mode == GITLINK_MODE else entry.oid
     if tracked != lock.blob:
         says = f"{lock.path} is another file in the code tree than the record says"
-        yield _finding("locks-blob", says, run, lock.blob or "not in the code tree", tracked or "none")
+        yield run.finding(
+            "locks-blob", says, expected=lock.blob or "not in the code tree", found=tracked or "none"
+        )
     elif tracked is not None:
         again, sha256 = _read(context, record.code.tree, lock, tracked, environment)
         if sha256 != lock.sha256:
             says = f"{lock.path} has another digest than the record says"
-            yield _finding("locks-digest", says, run, lock.sha256, sha256)
+            yield run.finding("locks-digest", says, expected=lock.sha256, found=sha256)
         yield from _graded(run, record, lock, again)
         yield from _installed(run, lock, again, environment)
 
@@ -76,22 +78,16 @@ def _graded(run: RunFiles, record: Record, lock: Lock, again: Lock) -> Iterator[
     says = f"{lock.path} does not deserve the grade that the record gives it"
     # A gittrack that has learnt to read more gives better grades than the one that wrote the record.
     learnt = record.tool.version != VERSION and _GRADES.index(again.pins) >= _GRADES.index(lock.pins)
-    yield _finding("locks-grade", says, run, stated, found, "note" if learnt else "fail")
+    severity: Severity = "note" if learnt else "fail"
+    yield run.finding("locks-grade", says, severity=severity, expected=stated, found=found)
 
 
 def _installed(run: RunFiles, lock: Lock, again: Lock, environment: Environment | None) -> Iterator[Finding]:
     """Markers are judged by the interpreter that reads: only a like one may wonder at other counts."""
     if environment is None or lock.installed == again.installed or not environment.is_like_this:
         return
-    yield Finding(
-        code="locks-installed",
-        severity="note",
-        says=f"{lock.path} compares otherwise with the packages of environment.yaml when it is read here",
-        path=run.path("run.yaml"),
-        run=run.run_id,
-        expected=_counts(lock),
-        found=_counts(again),
-    )
+    says = f"{lock.path} compares otherwise with the packages of environment.yaml when it is read here"
+    yield run.finding("locks-installed", says, severity="note", expected=_counts(lock), found=_counts(again))
 
 
 def _drift(lock: Lock, environment: Environment, run: RunFiles) -> Iterator[Finding]:
@@ -107,7 +103,7 @@ def _drift(lock: Lock, environment: Environment, run: RunFiles) -> Iterator[Find
         )
         found = f"{len(listed) - missing} differ, {missing} missing"
         found += "" if true else ", and some are installed otherwise"
-        yield _finding("locks-drift", says, run, _counts(lock), found)
+        yield run.finding("locks-drift", says, expected=_counts(lock), found=found)
 
 
 def _counts(lock: Lock) -> str:
@@ -115,17 +111,3 @@ def _counts(lock: Lock) -> str:
     if counts is None:
         return "nothing compared"
     return f"{counts.same} same, {counts.differs} differ, {counts.missing} missing"
-
-
-def _finding(
-    code: str, says: str, run: RunFiles, expected: str, found: str, severity: Severity = "fail"
-) -> Finding:
-    return Finding(
-        code=code,
-        severity=severity,
-        says=says,
-        path=run.path("run.yaml"),
-        run=run.run_id,
-        expected=expected,
-        found=found,
-    )

@@ -26,15 +26,7 @@ def check_policy(context: Context, run: RunFiles) -> Iterator[Finding]:
         return
     faults = [*_asked(record, policy), *(_annex_iv(record) if policy.preset == "ai-act" else ())]
     for code, says, expected, found in faults:
-        yield Finding(
-            code=code,
-            severity="fail",
-            says=says,
-            path=run.path("run.yaml"),
-            run=run.run_id,
-            expected=expected,
-            found=found,
-        )
+        yield run.finding(code, says, expected=expected, found=found)
 
 
 def _asked(record: Record, policy: PolicyConfig) -> Iterator[Fault]:

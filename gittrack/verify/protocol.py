@@ -20,29 +20,16 @@ def check_protocol(context: Context, run: RunFiles) -> Iterator[Finding]:
     spec = spec_digest(record.code, record.params, record.data, record.locks)
     if spec != record.spec:
         says = "the spec is not the digest of code tree, command, params, data and locks of the record"
-        yield _finding("protocol-spec", says, run, spec, record.spec)
+        yield run.finding("protocol-spec", says, expected=spec, found=record.spec)
     if not code_is_here(context, record):
         return
     try:
         entry = code_trees(context).entry(record.code.tree, FILE)
     except Absent as absent:
-        yield unchecked("protocol-unchecked", run.run_id, run.path("run.yaml"), absent)
+        yield unchecked("protocol-unchecked", run, absent)
         return
     found = entry.oid if entry is not None and entry.mode != GITLINK_MODE else None
     if found != record.protocol:
         says = f"{FILE} of the code is another than the record says was in force"
-        yield _finding(
-            "protocol-differs", says, run, found or f"no {FILE}", record.protocol or "none recorded"
-        )
-
-
-def _finding(code: str, says: str, run: RunFiles, expected: str, found: str) -> Finding:
-    return Finding(
-        code=code,
-        severity="fail",
-        says=says,
-        path=run.path("run.yaml"),
-        run=run.run_id,
-        expected=expected,
-        found=found,
-    )
+        stated = record.protocol or "none recorded"
+        yield run.finding("protocol-differs", says, expected=found or f"no {FILE}", found=stated)

@@ -29,10 +29,10 @@ def check_record(context: Context, run: RunFiles) -> Iterator[Finding]:
         if blob.mode != "100644":
             kind = MODES.get(blob.mode, "unknown")
             says = f"{name} is no plain file ({kind})"
-            yield _finding("record-mode", says, run, name, expected="100644", found=blob.mode)
+            yield run.finding("record-mode", says, name, expected="100644", found=blob.mode)
     yield from _unique(context, run)
     if RECORD not in run.blobs:
-        yield _finding("record-missing", "the folder of a run has no run.yaml", run, RECORD)
+        yield run.finding("record-missing", "the folder of a run has no run.yaml", RECORD)
         return
     data = _bytes(context, run, RECORD)
     if data is None:
@@ -46,10 +46,10 @@ def check_record(context: Context, run: RunFiles) -> Iterator[Finding]:
     context.records[run.folder] = record
     if not codec.is_canonical(data, record):
         says = "the record is not in the form that gittrack writes"
-        yield _finding("record-canonical", says, run, RECORD)
+        yield run.finding("record-canonical", says, RECORD)
     if record.path != run.folder:
         says = "the record lies in another folder than its experiment and id say"
-        yield _finding("record-path", says, run, RECORD, expected=record.path, found=run.folder)
+        yield run.finding("record-path", says, RECORD, expected=record.path, found=run.folder)
     yield from _files(run, record)
     yield from _environment(context, run, record)
     yield from _series(context, run, record)
@@ -65,15 +65,15 @@ def _unique(context: Context, run: RunFiles) -> Iterator[Finding]:
     others = [folder for folder in folders.get(run.run_id.lower(), ()) if folder != run.folder]
     if others:
         says = "another run of the ledger has the same id"
-        yield _finding("record-duplicate", says, run, "", expected="one run", found=", ".join(others[:3]))
+        yield run.finding("record-duplicate", says, "", expected="one run", found=", ".join(others[:3]))
 
 
 def _unreadable(data: bytes, run: RunFiles, fault: str) -> Finding:
     version = _VERSION.match(data)
     if version and int(version[1]) > int(SCHEMA.rpartition("/")[2]):
         says = "the record is of a newer format: upgrade gittrack to check it"
-        return _finding("record-too-new", says, run, RECORD, "incomplete", expected=SCHEMA)
-    return _finding("record-unreadable", fault, run, RECORD)
+        return run.finding("record-too-new", says, RECORD, "incomplete", expected=SCHEMA)
+    return run.finding("record-unreadable", fault, RECORD)
 
 
 def _files(run: RunFiles, record: Record) -> Iterator[Finding]:
@@ -83,10 +83,10 @@ def _files(run: RunFiles, record: Record) -> Iterator[Finding]:
     named |= {SERIES, record.series.pointer or SERIES} if record.series else set()
     named |= {CONSOLE} if record.console else set()
     for name in sorted(named - run.blobs.keys()):
-        yield _finding("record-file-missing", "the record names a file that is not there", run, name)
+        yield run.finding("record-file-missing", "the record names a file that is not there", name)
     for name in sorted(run.blobs.keys() - named):
         says = "a file lies beside the record that the record does not name"
-        yield _finding("record-file-unexpected", says, run, name)
+        yield run.finding("record-file-unexpected", says, name)
 
 
 def _environment(context: Context, run: RunFiles, record: Record) -> Iterator[Finding]:
@@ -97,11 +97,11 @@ def _environment(context: Context, run: RunFiles, record: Record) -> Iterator[Fi
     elif environment.sha256 != record.environment.sha256:
         yield _digest(run, ENVIRONMENT, record.environment.sha256, environment.sha256)
     elif environment.summary is None:
-        yield _finding("record-environment", environment.fault or "cannot be read", run, ENVIRONMENT)
+        yield run.finding("record-environment", environment.fault or "cannot be read", ENVIRONMENT)
     elif environment.summary != record.environment:
         says = "the record sums up environment.yaml as it is not"
         shown = [_summary(summary) for summary in (record.environment, environment.summary)]
-        yield _finding("record-environment", says, run, RECORD, expected=shown[0], found=shown[1])
+        yield run.finding("record-environment", says, RECORD, expected=shown[0], found=shown[1])
 
 
 def _summary(summary: object) -> str:
@@ -123,7 +123,7 @@ def _series(context: Context, run: RunFiles, record: Record) -> Iterator[Finding
         if found != stated:
             yield _digest(run, SERIES, stated or "none", found)
     for code, says, expected, actual in check_series(record, data):
-        yield _finding(code, says, run, SERIES if series else RECORD, expected=expected, found=actual)
+        yield run.finding(code, says, SERIES if series else RECORD, expected=expected, found=actual)
 
 
 def _console(context: Context, run: RunFiles, record: Record) -> Iterator[Finding]:
@@ -150,30 +150,9 @@ def _bytes(context: Context, run: RunFiles, name: str) -> bytes | None:
 def _absent(context: Context, run: RunFiles, name: str) -> Finding:
     severity: Severity = "incomplete" if is_partial(context) else "fail"
     says = f"{name} is on the ledger, but its content is not in this clone; run git fetch"
-    return _finding("record-absent", says, run, name, severity)
+    return run.finding("record-absent", says, name, severity)
 
 
 def _digest(run: RunFiles, name: str, expected: str, found: str) -> Finding:
     says = f"{name} is not the file that the record was made with"
-    return _finding("record-digest", says, run, name, expected=expected, found=found)
-
-
-def _finding(
-    code: str,
-    says: str,
-    run: RunFiles,
-    name: str,
-    severity: Severity = "fail",
-    *,
-    expected: str | None = None,
-    found: str | None = None,
-) -> Finding:
-    return Finding(
-        code=code,
-        severity=severity,
-        says=says,
-        path=run.path(name) if name else run.folder,
-        run=run.run_id,
-        expected=expected,
-        found=found,
-    )
+    return run.finding("record-digest", says, name, expected=expected, found=found)

@@ -11,19 +11,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from gittrack.errors import UsageError
 from gittrack.verify.context import Context
 from gittrack.verify.findings import Finding, Severity
-from gittrack.verify.signers import Signed, State, read_signatures, signers_file
+from gittrack.verify.signers import Signed, State, listed_signers, read_signatures
 
 _MAX_SIGNERS = _MAX_COMMIT = 1 << 20
 
-# State of a signature: code, and what is said. `unknown` and `none` are judged by the policy.
-_SAYS: Mapping[State, tuple[str, str]] = {
+SAYS: Mapping[State, tuple[str, str]] = {
     "bad": ("signature-bad", "the signature does not fit the commit, which was changed afterwards"),
     "expired": ("signature-expired-key", "the signing key is not valid now, whatever the commit's date says"),
     "revoked": ("signature-revoked-key", "the signing key was revoked"),
     "untrusted": ("signature-untrusted", "the commit is signed with a key that nobody allowed"),
-    "unknown": ("signature-unjudged", "it is not known who may sign: give --signers FILE or --base REV"),
-    "none": ("signature-missing", "policy.signatures is required, and the commit is not signed"),
+    "unknown": ("signature-unjudged", "who may sign is not known here: give --signers FILE or --base REV"),
+    "none": ("signature-missing", "signatures are required, and the commit is not signed"),
 }  # fmt: skip
+"""State of a signature: code, and what is said. `unknown` and `none` are judged by the policy."""
 
 
 def check_signatures(context: Context) -> Iterator[Finding]:
@@ -36,13 +36,11 @@ def check_signatures(context: Context) -> Iterator[Finding]:
     data = _bytes_of(context, commits)
     if not required and not approved and not any(b"\ngpgsig" in head for head in data.values()):
         return
-    with signers_file(
-        allowed_signers(context), context.repository.setting("gpg.ssh.revocationfile")
-    ) as given:
+    with listed_signers(context.repository, allowed_signers(context)) as given:
         signed = read_signatures(context.repository, data, given)
     unjudged = [c for c in adding if signed.get(c, Signed("bad")).state == "unknown"]
     if unjudged:
-        code, says = _SAYS["unknown"]
+        code, says = SAYS["unknown"]
         yield Finding(
             code=code, severity="incomplete" if required else "note", says=says, path=context.branch,
             found=f"{len(unjudged)} signed commits, such as {unjudged[0]}",
@@ -81,7 +79,7 @@ def allowed_signers(context: Context) -> bytes | None:
 def _commit(folder: str, commit: str, signed: Signed, required: bool) -> Iterator[Finding]:
     if signed.state in ("good", "unknown") or (signed.state == "none" and not required):
         return
-    code, says = _SAYS[signed.state]
+    code, says = SAYS[signed.state]
     severity: Severity = "note" if signed.state == "untrusted" and not required else "fail"
     by = f" by {signed.who or 'key ' + signed.key[-44:]}" if signed.who or signed.key else ""
     yield _finding(code, severity, says, folder, f"commit {commit}{by}")
@@ -123,7 +121,7 @@ def _approval(
         return
     approver = signed.get(merge, Signed("unknown"))
     if approver.state == "unknown":
-        yield _finding("signature-unjudged", "incomplete", _SAYS["unknown"][1], folder, f"merge {merge}")
+        yield _finding("signature-unjudged", "incomplete", SAYS["unknown"][1], folder, f"merge {merge}")
     elif approver.state != "good":
         yield _finding("signature-no-approver", "fail", "the merge of this run is not validly signed",
                        folder, f"merge {merge}: {approver.state}")  # fmt: skip

@@ -1,4 +1,6 @@
-"""Who signed a commit: by ssh-keygen against given signers, by git and GnuPG against this user's keyring.
+"""Who signed a commit: by ssh-keygen and by git with GnuPG, against a given list of signers.
+
+Where nobody gave a list, SSH keys are judged by no one, GPG keys by the keyring of whoever asks.
 
 A key's validity is judged as of now. What git itself does, take the committer's date, lets a stolen
 key that was put out of use sign on, for that date is whatever the thief writes.
@@ -9,25 +11,34 @@ from __future__ import annotations
 import base64
 import os
 import re
+import shutil
+import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gittrack.errors import RepositoryError, UsageError
-from gittrack.verify.source import BareFacts
+from gittrack.repository import Repository, explain
 
 State = Literal["good", "none", "bad", "expired", "revoked", "untrusted", "unknown"]
+# git's %G?. A signature is there, so that N is one that GnuPG can make nothing of.
 _GPG: Mapping[str, State] = {
     "G": "good", "U": "untrusted", "B": "bad", "X": "expired", "Y": "expired", "R": "revoked", "E": "unknown",
-    "N": "none",
+    "N": "bad",
 }  # fmt: skip
 _SSH = b"-----BEGIN SSH SIGNATURE-----"
+# git ends at a signature that begins otherwise.
+_GNUPG = ((b"-----BEGIN PGP SIGNATURE-----", "gpg"), (b"-----BEGIN PGP MESSAGE-----", "gpg"),
+          (b"-----BEGIN SIGNED MESSAGE-----", "gpgsm"))  # fmt: skip
+_OPENPGP_KEYS = re.compile(
+    rb"^-----BEGIN PGP PUBLIC KEY BLOCK-----$.*?^-----END PGP PUBLIC KEY BLOCK-----$", re.M | re.S
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,43 +53,82 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class Signers:
-    """Allowed signers (ssh-keygen(1), ALLOWED SIGNERS) as a file; None where nobody said who may sign."""
+    """Whose signatures count."""
 
     file: Path | None
+    """SSH keys (ssh-keygen(1), ALLOWED SIGNERS); None where nobody said who may sign."""
     revoked: Path | None = None
+    gnupg: Path | Literal["own", "nobody"] = "own"
+    """GnuPG's home folder with the OpenPGP keys of the list, or that of whoever asks, or no key at all."""
 
 
 @contextmanager
-def signers_file(text: bytes | None, revoked: str | None) -> Iterator[Signers]:
-    """`text` as a file for as long as it is needed."""
+def listed_signers(repository: Repository, text: bytes | None) -> Iterator[Signers]:
+    """A list of SSH and OpenPGP keys as files, for as long as they are needed."""
     if text is None:
         yield Signers(None)
         return
     with tempfile.TemporaryDirectory(prefix="gittrack-signers-") as folder:
         path = Path(folder) / "allowed_signers"
-        path.write_bytes(text)
-        there = Path(revoked).expanduser() if revoked else None
-        if there is not None and not there.is_file():
-            raise UsageError(f"gpg.ssh.revocationFile names {there}, which is no file: mend git's setting")
-        yield Signers(path, there)
+        text = text.replace(b"\r\n", b"\n")
+        path.write_bytes(_OPENPGP_KEYS.sub(b"", text))
+        home = _keyring(Path(folder) / "gnupg", text, _program(repository, "gpg"))
+        yield Signers(path, revocation_file(repository), home)
+
+
+@contextmanager
+def server_signers(repository: Repository, text: bytes | None) -> Iterator[Signers]:
+    """As `listed_signers`; without a list, whom the git settings of the server's keeper name."""
+    named = repository.setting("gpg.ssh.allowedsignersfile")
+    path = repository.top / Path(named).expanduser() if named else None
+    with listed_signers(repository, text) as listed:
+        if text is None and path is not None and path.is_file():
+            listed = Signers(path, revocation_file(repository))
+        yield listed
+
+
+def revocation_file(repository: Repository) -> Path | None:
+    """SSH keys that are revoked, by git's own setting; UsageError where it names no file."""
+    named = repository.setting("gpg.ssh.revocationfile")
+    if not named:
+        return None
+    path = Path(named).expanduser()
+    if not path.is_file():
+        raise UsageError(f"gpg.ssh.revocationFile names {path}, which is no file: mend git's setting")
+    return path
+
+
+def _keyring(home: Path, text: bytes, program: str) -> Path | Literal["nobody"]:
+    """The OpenPGP keys in `text` as a keyring of their own, whose every key is trusted."""
+    keys = _OPENPGP_KEYS.findall(text)
+    if not keys:
+        return "nobody"
+    home.mkdir(mode=0o700)
+    (home / "gpg.conf").write_text("trust-model always\nno-autostart\n")
+    if shutil.which(program) is not None:
+        command = [program, "--homedir", str(home), "--batch", "--quiet", "--import"]
+        if _output(command, b"\n".join([*keys, b""]), 60).returncode != 0:
+            raise UsageError(f"{program} cannot read the OpenPGP keys of the signers file: export them again")
+    return home
 
 
 def read_signatures(
-    repository: BareFacts, commits: Mapping[str, bytes], signers: Signers
+    repository: Repository, commits: Mapping[str, bytes], signers: Signers, until: float | None = None
 ) -> dict[str, Signed]:
-    """The signature of each commit, given by its bytes. On all cores."""
+    """The signature of each commit, given by its bytes. On all cores.
+
+    RepositoryError when it is not done at the time `until` (as time.monotonic() has it).
+    """
     split = {oid: split_signature(data, repository.object_format) for oid, data in commits.items()}
     found = {oid: Signed("none") for oid, (signature, _) in split.items() if not signature}
     ssh = {oid: parts for oid, parts in split.items() if parts[0].lstrip().startswith(_SSH)}
-    others = [oid for oid in commits if oid not in found and oid not in ssh]
+    others = {oid: split[oid][0] for oid in commits if oid not in found and oid not in ssh}
     keys = {oid: public_key(signature) for oid, (signature, _) in ssh.items()}
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool, tempfile.TemporaryDirectory() as folder:
-        judge = _Judge(signers, Path(folder))
+        judge = _Judge(signers, Path(folder), until)
         judge.learn({key: ssh[oid][0] for oid, key in keys.items()})
         found.update(zip(ssh, pool.map(judge, ssh, ssh.values(), keys.values()), strict=True))
-        shares = [others[at :: os.cpu_count() or 1] for at in range(os.cpu_count() or 1)]
-        for part in pool.map(lambda share: _by_git(repository, share), shares):
-            found.update(part)
+    found.update(_by_gnupg(repository, others, signers, until))
     return found
 
 
@@ -113,9 +163,10 @@ def public_key(signature: bytes) -> str:
 class _Judge:
     """ssh-keygen on one signature; what it says of a key is asked once."""
 
-    def __init__(self, signers: Signers, folder: Path) -> None:
+    def __init__(self, signers: Signers, folder: Path, until: float | None) -> None:
         self._signers = signers
         self._folder = folder
+        self._until = until
         self._now = f"-Overify-time={time.strftime('%Y%m%d%H%M%S')}"
         self._ever: dict[str, tuple[str, bool]] = {}
         """By key: the principal that it belongs to, and whether it is valid now."""
@@ -160,18 +211,13 @@ class _Judge:
         path.write_bytes(signature + b"\n")
         return path
 
-    @staticmethod
-    def _keygen(*arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    def _keygen(self, *arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         try:
-            return subprocess.run(
-                ["ssh-keygen", "-Y", *arguments], input=data, capture_output=True, check=False, timeout=60
-            )
+            return _output(["ssh-keygen", "-Y", *arguments], data, _left(self._until, 60))
         except FileNotFoundError as error:
             raise RepositoryError(
                 "ssh-keygen is not on PATH: install OpenSSH 8.9 or newer to verify signatures"
             ) from error
-        except subprocess.TimeoutExpired as error:
-            raise RepositoryError("ssh-keygen did not end: check the signers file") from error
 
 
 def expired_principal(file: Path | None, key: str) -> str:
@@ -182,14 +228,78 @@ def expired_principal(file: Path | None, key: str) -> str:
     return ""
 
 
-def _by_git(repository: BareFacts, commits: Iterable[str]) -> dict[str, Signed]:
-    """GPG and X.509, in one git process (which starts gpg for each)."""
-    data = "".join(f"{oid}\n" for oid in commits).encode()
-    if not data:
+def _by_gnupg(
+    repository: Repository, signatures: Mapping[str, bytes], signers: Signers, until: float | None
+) -> dict[str, Signed]:
+    """GPG and X.509, by git processes (which start gpg for each commit)."""
+    found: dict[str, Signed] = {}
+    asked = []
+    for oid, data in signatures.items():
+        program = next((program for begin, program in _GNUPG if data.startswith(begin)), None)
+        if program is None:
+            found[oid] = Signed("bad")
+        elif signers.gnupg == "nobody":
+            found[oid] = Signed("untrusted")
+        elif shutil.which(_program(repository, program)) is None:
+            found[oid] = Signed("unknown")
+        else:
+            asked.append(oid)
+    cores = os.cpu_count() or 1
+    home = signers.gnupg if isinstance(signers.gnupg, Path) else None
+    with ThreadPoolExecutor(cores) as pool:
+        shares = [asked[at::cores] for at in range(cores)]
+        for part in pool.map(lambda share: _by_git(repository, share, home, until), shares):
+            found.update(part)
+    return found
+
+
+def _program(repository: Repository, name: str) -> str:
+    if name == "gpgsm":
+        return repository.setting("gpg.x509.program") or name
+    return repository.setting("gpg.openpgp.program") or repository.setting("gpg.program") or name
+
+
+def _by_git(
+    repository: Repository, commits: Sequence[str], home: Path | None, until: float | None
+) -> dict[str, Signed]:
+    if not commits:
         return {}
-    lines = repository.git(
-        "log", "--stdin", "--no-walk=unsorted", "--format=%H%x00%G?%x00%GS%x00%GF", "--no-show-signature",
-        doing="verify signatures", data=data,
+    command = ["git", "log", "--stdin", "--no-walk=unsorted", "--format=%H%x00%G?%x00%GS%x00%GF"]
+    given = {} if home is None else {"GNUPGHOME": str(home)}
+    done = _output(
+        [*command, "--no-show-signature"], "\n".join([*commits, ""]).encode(), _left(until),
+        env=repository.environment(**given), cwd=repository.top,
     )  # fmt: skip
-    rows = (line.split("\0") for line in lines.decode("utf-8", "replace").splitlines())
-    return {r[0]: Signed(_GPG.get(r[1], "bad"), r[2], r[3]) for r in rows if len(r) == 4}
+    if done.returncode != 0:
+        raise RepositoryError(explain("verify signatures", done.stderr))
+    rows = (line.split("\0") for line in done.stdout.decode("utf-8", "replace").split("\n"))
+    signed = {r[0]: Signed(_GPG.get(r[1], "bad"), r[2], r[3]) for r in rows if len(r) == 4}
+    if home is None:
+        return signed
+    # The list is all there is: a key that it lacks is nobody's.
+    return {oid: Signed("untrusted") if s.state == "unknown" else s for oid, s in signed.items()}
+
+
+def _left(until: float | None, most: float | None = None) -> float | None:
+    """Seconds until then, but not more than `most`."""
+    if until is None:
+        return most
+    left = max(0.0, until - time.monotonic())
+    return left if most is None else min(left, most)
+
+
+def _output(
+    command: Sequence[str], data: bytes, seconds: float | None, **where: Any
+) -> subprocess.CompletedProcess[bytes]:
+    """What a program says; RepositoryError where it and those that it starts take longer than `seconds`."""
+    pipe = subprocess.PIPE
+    group = None if seconds is None else 0
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, process_group=group, **where
+    ) as process:
+        try:
+            out, err = process.communicate(data, timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise RepositoryError("verifying signatures took too long") from error
+    return subprocess.CompletedProcess(command, process.returncode, out, err)

@@ -8,7 +8,7 @@ from gittrack.errors import RepositoryError
 from gittrack.objects import GITLINK_MODE, GitObject, TreeEntry
 from gittrack.record import Record, clean_text
 from gittrack.repository import ObjectReader
-from gittrack.verify.context import Context
+from gittrack.verify.context import Context, RunFiles
 from gittrack.verify.findings import Finding, Severity
 
 ANCHORS = ("refs/gittrack/code", "refs/gittrack/remotes")
@@ -126,12 +126,7 @@ def severity_of_absence(context: Context) -> Severity:
     return "incomplete" if is_partial(context) or not anchors(context) else "fail"
 
 
-def unchecked(code: str, run_id: str, path: str, absent: Absent) -> Finding:
+def unchecked(code: str, run: RunFiles, absent: Absent) -> Finding:
     """A check could not be made because of `absent`."""
-    return Finding(
-        code=code,
-        severity="incomplete",
-        says=f"not checked: {absent} of the code is not in this clone; run git fetch or gittrack pull",
-        path=path,
-        run=run_id,
-    )
+    says = f"not checked: {absent} of the code is not in this clone; run git fetch or gittrack pull"
+    return run.finding(code, says, severity="incomplete")

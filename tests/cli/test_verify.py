@@ -63,6 +63,23 @@ def test_each_form_prints_itself_alone(recorded: Path, capsys: pytest.CaptureFix
     assert "Not proven" in out or form == "--sarif"
 
 
+def test_one_call_writes_every_form(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each by the end of its name, the same as on the terminal; also where nothing is printed."""
+    forms = {
+        "r.json": "--json",
+        "r.md": "--md",
+        "r.xml": "--junit",
+        "r.sarif": "--sarif",
+        "b.sarif.json": "--sarif",
+    }
+    asked = [word for name in forms for word in ("--output-file", name)]
+    assert execute(["verify", "-q", *asked]) == 0
+    assert capsys.readouterr().out == ""
+    for name, form in forms.items():
+        assert execute(["verify", form]) == 0
+        assert (recorded / name).read_text() == capsys.readouterr().out
+
+
 def test_runs_and_ranges(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """How many runs were looked at."""
     for words, runs in ((["latest"], 1), ([f"{LEDGER}~1..{LEDGER}"], 1), (["HEAD"], 2), (["--all"], 2)):
@@ -78,6 +95,8 @@ def test_runs_and_ranges(recorded: Path, capsys: pytest.CaptureFixture[str]) -> 
         ["nonsense"],
         ["--read-data-subset", "2/1"],
         ["--read-data-subset", "0/3"],
+        ["--output-file", "report.txt"],
+        ["--output-file", "no/such/folder/report.md"],
         ["--base", "nowhere"],
         ["--anchor", "nowhere"],
     ],

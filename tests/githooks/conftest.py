@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tests.githooks.pipeline import dvc_project
+from tests.githooks.served import server, two
 
-__all__ = ["dvc_project"]
+__all__ = ["dvc_project", "server", "two"]

@@ -252,6 +252,31 @@ def test_a_result_that_contradicts_itself_is_refused(dvc_project: Path, change: 
     assert git(dvc_project, "commit", "-q", "--no-verify", "-m", "train").returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("message", "taken"),
+    [
+        ("train\n\nGittrack-Experiment: digits\n", True),
+        ("train\n\nbody\n\nGittrack-Experiment: digits\nSigned-off-by: Ada <a@x.org>\n# a comment\n", True),
+        ("train\n\nsays Gittrack-Experiment: my digits\n", True),
+        ("train\n\nGittrack-Experiment: my digits\n", False),
+        ("train\n\nGittrack-Experiment: ../digits\n", False),
+        ("train\n\nGittrack-Experiment:\n", False),
+        ("train\n\nGittrack-Experiment: digits\n\nmore\n", False),
+        ("Gittrack-Experiment: digits\n", False),
+    ],
+)
+def test_a_trailer_that_names_no_experiment_is_refused(dvc_project: Path, message: str, taken: bool) -> None:
+    """commit-msg: rather than that the commit is recorded elsewhere, or not at all."""
+    hooks("install", "--all")
+    (dvc_project / "message").write_text(message)
+    commit = ["commit", "-q", "--allow-empty", "--cleanup=strip", "-F", "message"]
+    done = git(dvc_project, *commit)
+    assert (done.returncode == 0) == taken, done.stderr
+    assert ("names no experiment" in done.stderr) != taken
+    if taken and "says" not in message:
+        assert recorded(dvc_project)[0].startswith("run digits ")
+
+
 def test_a_commit_that_trains_nothing_starts_no_python(dvc_project: Path) -> None:
     """Nothing but git and grep: with an interpreter that would tell, it is not asked."""
     hooks("install")

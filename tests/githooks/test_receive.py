@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,67 +16,8 @@ from gittrack.ledger import ANCHOR
 from gittrack.objects import GitObject, TreeEntry, make, make_commit, make_tree
 from gittrack.repository import Repository
 from tests.conftest import run_git
+from tests.githooks.served import LEDGER, push, record, rewritten
 from tests.ledgers import SIGNATURE
-
-LEDGER = "refs/heads/gittrack/runs"
-
-
-def record(run_id: str = "", experiment: str = "digits") -> str:
-    """A run recorded in the current directory; its folder on the ledger."""
-    assert cli.execute(["run", "-e", experiment, "-S", "lr=0.1", "--", "true"]) == 0
-    names = run_git(Path.cwd(), "diff", "--name-only", "gittrack/runs~1", "gittrack/runs").split()
-    return names[0].rpartition("/")[0]
-
-
-def push(where: Path, *what: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["git", "push", *what], cwd=where, capture_output=True, text=True, check=False,
-        stdin=subprocess.DEVNULL, timeout=60,
-    )  # fmt: skip
-
-
-def rewritten(
-    top: Path, change: dict[str, str | None], message: str = "tampered", parent: str = LEDGER
-) -> str:
-    """A commit on the ledger that sets files to bytes (given as text), or takes them away (None)."""
-    index = {**os.environ, "GIT_INDEX_FILE": str(top / ".git" / "tampering")}
-
-    def git(*arguments: str, data: str | None = None) -> str:
-        done = subprocess.run(["git", *arguments], cwd=top, env=index, input=data, capture_output=True,
-                              text=True, check=True)  # fmt: skip
-        return done.stdout.strip()
-
-    git("read-tree", parent)
-    for path, text in change.items():
-        if text is None:
-            git("update-index", "--force-remove", path)
-        else:
-            oid = git("hash-object", "-w", "--stdin", data=text)
-            git("update-index", "--add", "--cacheinfo", f"100644,{oid},{path}")
-    return git("commit-tree", "-p", parent, "-m", message, git("write-tree"))
-
-
-@pytest.fixture
-def server(inside: Path, tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A bare repository with the hook, and the URL of a smart HTTP server for it."""
-    bare = tmp_path / "served" / "team.git"
-    run_git(inside, "init", "-q", "--bare", str(bare))
-    run_git(bare, "config", "http.receivepack", "true")
-    here = Path.cwd()
-    os.chdir(bare)
-    assert cli.execute(["hooks", "install", "--server"]) == 0
-    os.chdir(here)
-    script = Path(__file__).with_name("serve.py")
-    process = subprocess.Popen(
-        [sys.executable, str(script), str(bare.parent)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    url = f"http://127.0.0.1:{process.stdout.readline().strip()}/team.git"
-    run_git(inside, "remote", "add", "origin", url)
-    yield bare, url
-    process.kill()
-    process.wait()
-    process.stdout.close()
 
 
 def test_an_honest_push_is_taken_and_a_tampered_one_refused_with_the_reason(
@@ -105,14 +44,6 @@ def test_an_honest_push_is_taken_and_a_tampered_one_refused_with_the_reason(
     assert done.returncode != 0 and "replace" in done.stderr
     assert push(inside, "-q", "origin", "main").returncode == 0, "code is none of its business"
     assert run_git(bare, "rev-parse", LEDGER) == run_git(inside, "rev-parse", LEDGER)
-
-
-@pytest.fixture
-def two(inside: Path) -> tuple[Path, str]:
-    """A ledger with two runs; the folder of the first."""
-    folder = record()
-    record()
-    return inside, folder
 
 
 def refusal(top: Path, new: str, old: str = "", seconds: float = 20) -> str:
@@ -279,29 +210,6 @@ def test_the_anchor_only_moves_forward(two: tuple[Path, str]) -> None:
     for new, reason in (("0" * 40, "cannot be deleted"), (tip, "only moves forward")):
         with pytest.raises(LedgerError, match=reason):
             judge.check([Update(anchor, new, ANCHOR)])
-
-
-def test_unsigned_commits_are_refused_where_signatures_are_asked_for(
-    two: tuple[Path, str], tmp_path: Path
-) -> None:
-    """By the server's settings or the policy at its HEAD; signed by an allowed key, they are taken."""
-    top, _ = two
-    tip = run_git(top, "rev-parse", LEDGER).strip()
-    root = run_git(top, "rev-list", "--max-parents=0", LEDGER).strip()
-    repo = Repository.discover(top)
-    with pytest.raises(LedgerError, match="is not signed"):
-        Judge(repo, LEDGER, signed=True).check([Update(root, tip, LEDGER)])
-    key = tmp_path / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
-    for name, value in (("gpg.format", "ssh"), ("user.signingKey", str(key)), ("commit.gpgSign", "true")):
-        run_git(top, "config", name, value)
-    record()
-    signed = run_git(top, "rev-parse", LEDGER).strip()
-    allowed = f"ada@example.com {key.with_suffix('.pub').read_text()}".encode()
-    fresh = Repository.discover(top)
-    Judge(fresh, LEDGER, signed=True, signers=allowed).check([Update(tip, signed, LEDGER)])
-    with pytest.raises(LedgerError, match=r"nobody who is allowed|no good"):
-        Judge(fresh, LEDGER, signed=True, signers=b"").check([Update(tip, signed, LEDGER)])
 
 
 def test_only_the_receiving_room_sees_the_quarantine(

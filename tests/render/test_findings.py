@@ -8,11 +8,15 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+import jsonschema
+import pytest
+
 import gittrack.verify
 from gittrack.render import findings as formats
 from gittrack.render.text import Paint
 from gittrack.verify import Finding, Report
 
+SCHEMAS = Path(__file__).parents[1] / "data" / "schemas"
 HOSTILE = "x</failure>&]]>|`<script>\x1b[2J\x00\udc80\n![a](http://x)\ufffe"
 FINDINGS = [
     Finding(code="repository-alternates", severity="note", says="worth knowing"),
@@ -57,6 +61,27 @@ def test_junit_is_well_formed_whatever_is_said() -> None:
         ["failure"],
     ]
     assert "<script>" in (suite.findall("testcase")[2][0].text or "")
+
+
+REPORTS = [REPORT, PASS, Report("", 0, [Finding(code="verify-more", severity="incomplete", says="more")])]
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=["hostile", "pass", "no ledger"])
+def test_junit_satisfies_the_published_schema(report: Report) -> None:
+    """That of Jenkins, which JUnit itself has none of."""
+    xmlschema = pytest.importorskip("xmlschema", reason="pip install xmlschema")
+    xmlschema.XMLSchema(str(SCHEMAS / "junit-10.xsd")).validate(formats.as_junit(report))
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=["hostile", "pass", "no ledger"])
+def test_sarif_satisfies_the_published_schema(report: Report) -> None:
+    """That of SARIF 2.1.0, with its formats."""
+    schema = json.loads((SCHEMAS / "sarif-2.1.0-rtm.5.json").read_text())
+    validator = jsonschema.Draft4Validator(schema, format_checker=jsonschema.Draft4Validator.FORMAT_CHECKER)
+    whole = json.loads(formats.as_sarif(report))
+    assert [error.message for error in validator.iter_errors(whole)] == []
+    whole["runs"][0]["tool"]["driver"].pop("name")
+    assert not validator.is_valid(whole), "the schema is in force"
 
 
 def test_sarif_is_what_code_scanning_reads() -> None:

@@ -22,6 +22,7 @@ from gittrack.codec import dump_record, load_record
 from gittrack.record import Record
 from gittrack.repository import Repository
 from tests.conftest import run_git
+from tests.verify.gnupg import BEFORE, gnupg
 
 LEDGER = "gittrack/runs"
 Change = bytes | None | tuple[str, bytes] | str
@@ -520,6 +521,58 @@ def signature_of_another_commit(v: Victim) -> None:
     trusted = _policy(v, f"ada@example.com {key}")
     _signed_run(v)
     commit = v.git("cat-file", "commit", LEDGER).replace("\n\nrun\n", "\n\nrun of somebody else\n")
+    v.move(v.git("hash-object", "-t", "commit", "-w", "--stdin", data=commit.encode()).strip())
+    v.options += ["--base", trusted]
+
+
+@attack("FAIL", "signature-revoked-key")
+def back_dated_commit_with_a_stolen_key(v: Victim) -> None:
+    """The key was revoked when the theft was noticed; the thief writes a date before that."""
+    trusted = _policy(v, f"ada@example.com {_key(v, 'ada')}")
+    v.git("config", "gpg.ssh.revocationFile", str(v.top.parent / "ada.pub"))
+    _signed_run(v, GIT_COMMITTER_DATE="1577880000 +0000", GIT_AUTHOR_DATE="1577880000 +0000")
+    v.options += ["--base", trusted]
+
+
+def _openpgp_run(v: Victim, signer: str, *, revoke: bool = False, expired: bool = False) -> None:
+    """The newest run signed with an OpenPGP key, dated 2020; the trusted list has the key of ada."""
+    with gnupg() as keys:
+        keys.make("ada", expired=expired)
+        if signer != "ada":
+            keys.make(signer)
+        keys.set_up(v.top, signer, then=expired)
+        date = f"{BEFORE} +0000"
+        _signed_run(v, GNUPGHOME=str(keys.home), GIT_COMMITTER_DATE=date, GIT_AUTHOR_DATE=date)
+        v.git("config", "gpg.program", "gpg")
+        if revoke:
+            keys.revoke("ada")
+        v.options += ["--base", _policy(v, keys.public("ada").decode())]
+
+
+@attack("FAIL", "signature-expired-key")
+def back_dated_commit_with_an_expired_openpgp_key(v: Victim) -> None:
+    """Signature and commit have a date of 2020, when the key was valid."""
+    _openpgp_run(v, "ada", expired=True)
+
+
+@attack("FAIL", "signature-revoked-key")
+def back_dated_commit_with_a_revoked_openpgp_key(v: Victim) -> None:
+    """The list of signers has the key and its revocation."""
+    _openpgp_run(v, "ada", revoke=True)
+
+
+@attack("FAIL", "signature-untrusted")
+def openpgp_key_of_a_stranger(v: Victim) -> None:
+    """A good signature, by a key that no list and no keyring knows: that must not count as unchecked."""
+    _openpgp_run(v, "mallory")
+
+
+@attack("FAIL", "signature-bad")
+def signature_of_no_known_form(v: Victim) -> None:
+    """git ends at a signature that it does not know, and so would a look at all others."""
+    trusted = _policy(v, f"ada@example.com {_key(v, 'ada')}")
+    _signed_run(v)
+    commit = v.git("cat-file", "commit", LEDGER).replace("BEGIN SSH SIGNATURE", "BEGIN ODD SIGNATURE")
     v.move(v.git("hash-object", "-t", "commit", "-w", "--stdin", data=commit.encode()).strip())
     v.options += ["--base", trusted]
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from gittrack.codec.reader import LIBYAML_TOO_DEEP
 from gittrack.record import Pins
 
 Use = Literal["required", "optional", "excluded"]
@@ -88,6 +89,8 @@ def load_yaml(data: bytes) -> dict[str, Any]:
     try:
         return table(_yaml_document(events), "the document")
     except yaml.MarkedYAMLError as error:
+        if LIBYAML_TOO_DEEP in (error.problem or ""):
+            raise Malformed("nested too deeply") from None
         mark = error.problem_mark
         raise Malformed(f"no valid YAML{f' (line {mark.line + 1})' if mark else ''}") from None
     except yaml.YAMLError:
