@@ -1,5 +1,5 @@
 # A fresh clone needs Python 3.11 or newer, git and make; everything else is installed into .venv.
-#   make demo   a real repository, three real runs, and a model fetched back without gittrack
+#   make demo   a real repository, real runs, a model fetched back without gittrack, reruns and a gate
 #   make test   the test suite
 #   make lint   ruff and mypy
 #   make bench  measurements beside the bare limits
@@ -7,12 +7,15 @@
 PYTHON ?= python3
 PYTEST_ARGS ?= -n auto
 
+# Builds of PyTorch without CUDA, a tenth of the size; where they are not to be had, PyPI's is taken.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
 VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: demo test lint bench torture clean
 
-demo: $(VENV)/.demo
+demo: $(VENV)/.demo $(VENV)/.torch
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh demo/demo.sh
 
 test: $(VENV)/.dev
@@ -37,6 +40,11 @@ clean:
 $(VENV)/.demo $(VENV)/.dev: $(VENV)/.%: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 -e '.[$*]'
 	@touch $@
+
+# The demo says so, and goes on, where PyTorch cannot be installed.
+$(VENV)/.torch: $(VENV)/.demo
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 1 \
+	    $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch==2.13.0 && touch $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gittrack needs Python 3.11 or newer: make PYTHON=python3.12 ...")'

@@ -82,6 +82,27 @@ run "grep -q \"^    sha256: \$sha256\\$\" \$run/run.yaml && echo 'The same sha25
 say "Is it still what it was?"
 run "cd $demo/project && gittrack verify --read-data"
 
+say "Can the network of the second run be had again? The plan first, then the run"
+run "gittrack reproduce latest~1 --dry-run"
+run "gittrack reproduce latest~1 --check --yes"
+
+if python -c 'import torch' 2> "$demo/settings/import.log"; then
+    say "PyTorch: one network, five seeds, and the pass rule that gittrack.yaml fixed beforehand"
+    run "gittrack sweep -e torch --seeds 1,2,3,4,5 --params torch.yaml --jobs 2 -- python train_torch.py"
+    run "gittrack stats torch"
+    run "gittrack gate torch"
+else
+    say "PyTorch is not installed here: the part with five seeds and the gate is left out"
+fi
+
+say "Threads that race: not bitwise the same, statistically so, and what makes the runs differ"
+run "gittrack run -e hogwild --seed 1 --metrics metrics.json --output weights.npy:model -- python hogwild.py"
+# One sound run in a hundred falls outside: that is what a confidence of 99 % means.
+run "gittrack reproduce --jobs 2 --yes || echo 'exit status' \$?"
+
+say "All of that is on the ledger, and verify works every verdict out again"
+run "gittrack verify"
+
 say "A DVC pipeline, and a server that guards the ledger"
 run "cd $demo && git init -q --bare -b main server.git && gittrack -C server.git hooks install --server"
 run "git init -q -b main pipeline && cd pipeline"

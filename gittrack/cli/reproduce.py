@@ -121,7 +121,9 @@ def command(
     elif md:
         output.write(pages.as_markdown(statement))
     elif not quiet:
-        output.write("".join(f"{line}\n" for line in pages.terminal(statement, output.paint())))
+        output.write(
+            "".join(f"{line}\n" for line in pages.terminal(statement, output.paint(), output.columns()))
+        )
     reached = statement.claim_reached if check else statement.verdict.level != "not-reproduced"
     if check and statement.claim == "none":
         raise UsageError(f"--check: gittrack.yaml of run {statement.run} claims no level of reproducibility")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from gittrack.compare import Pair
@@ -37,8 +38,9 @@ def _plan(plan: Plan) -> Iterator[tuple[str, str]]:
         + (", recorded by this clone" if plan.own else ""),
     )
     yield f"{'command':<12}", one_line(shlex.join(plan.tasks[0].launch or plan.tasks[0].command))
-    for word in dict.fromkeys([plan.program or "not found on PATH"]):
-        yield f"{'program':<12}", one_line(word)
+    here = plan.environment.kind == "current" and plan.options.executor == "local"
+    if plan.program is not None or here:
+        yield f"{'program':<12}", one_line(plan.program or "not found on PATH")
     what = f"snapshot {code.snapshot[:12]}, uncommitted changes of" if code.snapshot else "commit"
     yield f"{'code':<12}", f"{what} {(code.commit or 'nothing')[:12]}, in {one_line(code.cwd)}"
     for found in plan.data[:MOST]:
@@ -46,10 +48,12 @@ def _plan(plan: Plan) -> Iterator[tuple[str, str]]:
         yield f"{'data':<12}", f"{one_line(data.path)} ({data.role}, {size(data.size)}) {_WHERE[found.where]}"
     yield from _more("data", len(plan.data) - MOST)
     options = plan.options
-    yield f"{'environment':<12}", options.environment + _different(plan.packages, plan.machine)
+    yield f"{'environment':<12}", _built(plan) + _different(plan.packages, plan.machine)
     for pair in [*plan.machine, *plan.packages][:MOST]:
         yield " " * 12, f"{one_line(pair.name)}: {_short(pair.a)} when it ran, {_short(pair.b)} here"
     yield from _more("", len(plan.machine) + len(plan.packages) - MOST)
+    for command in _commands(plan):
+        yield " " * 12, one_line(shlex.join(command))
     for name, text in plan.tasks[0].surroundings.variables.items():
         yield f"{'variable':<12}", one_line(f"{name}={text}")
     seeds = ", ".join("none recorded" if t.seed is None else str(t.seed) for t in plan.tasks[:MOST])
@@ -57,6 +61,17 @@ def _plan(plan: Plan) -> Iterator[tuple[str, str]]:
     yield f"{'reruns':<12}", f"{len(plan.tasks)} ({where}), seeds {seeds}"
     for warning in plan.warnings[:MOST]:
         yield f"{'note':<12}", one_line(warning)
+
+
+def _built(plan: Plan) -> str:
+    made = plan.environment
+    notes = "; ".join(one_line(note) for note in made.notes if note != made.kind)
+    return made.kind + (f": {notes}" if notes and made.kind != "current" else "")
+
+
+def _commands(plan: Plan) -> list[list[str]]:
+    """What builds the environment, with names for the folders that are only made then."""
+    return plan.environment.commands(Path("TREE"), Path("ENV"))
 
 
 def _different(packages: Sequence[Pair], machine: Sequence[Pair]) -> str:
@@ -87,7 +102,9 @@ def plan_dict(plan: Plan) -> dict[str, Any]:
         "data": [
             {"path": f.data.path, "role": f.data.role, "md5": f.data.md5, "where": f.where} for f in plan.data
         ],
-        "environment": plan.options.environment,
+        "environment": plan.environment.kind,
+        "lock": plan.environment.lock.path if plan.environment.lock else None,
+        "build": _commands(plan),
         "packages": {p.name: {"recorded": p.a, "here": p.b} for p in plan.packages},
         "machine": {p.name: {"recorded": p.a, "here": p.b} for p in plan.machine},
         "variables": dict(plan.tasks[0].surroundings.variables),
@@ -115,7 +132,7 @@ def claimed(statement: Reproduction) -> str:
     )
 
 
-def terminal(statement: Reproduction, paint: Paint) -> list[str]:
+def terminal(statement: Reproduction, paint: Paint, columns: int | None = None) -> list[str]:
     """The verdict, then what it rests on."""
     verdict = statement.verdict
     lines = [paint(_COLOURS.get(verdict.level, "green"), headline(statement))]
@@ -129,7 +146,7 @@ def terminal(statement: Reproduction, paint: Paint) -> list[str]:
         rows.append(
             Line([Cell(text) for text in (rerun.run, seed, rerun.status, rerun.host, rerun.level, words)])
         )
-    lines += ["", *layout(header, rows, paint)[0]]
+    lines += ["", *layout(header, rows, paint, columns=columns, fixed=5)[0]]
     if verdict.metrics:
         lines += ["", *layout(_METRICS, [Line(_cells(n, a)) for n, a in verdict.metrics.items()], paint)[0]]
         lines.append(f"Joint confidence of the prediction intervals: {verdict.confidence:.0%}.")

@@ -143,7 +143,14 @@ def _run(repository: Repository, made: Plan, told: Callable[[Done], None] | None
         from gittrack.reproduce.workspace import workspace
 
         with workspace(repository) as space:
-            return run_tasks(space, made.tasks, jobs=options.jobs, told=told)
+            return run_tasks(space, made.tasks, jobs=options.jobs, told=told, environment=made.environment)
+    if options.executor == "ray":
+        from gittrack.reproduce.cluster import run_tasks_on_ray
+
+        return run_tasks_on_ray(
+            repository, made.tasks, address=options.address, resources=options.resources, told=told,
+            environment=options.environment, environment_command=options.environment_command,
+        )  # fmt: skip
     raise UsageError(f"--executor takes local or ray, not {options.executor!r}")
 
 
@@ -170,7 +177,7 @@ def _statement(repository: Repository, ledger: Ledger, made: Plan, done: Sequenc
         author=Author(name=clean_text(who.name), email=clean_text(who.email)),
         claim=made.protocol.reproducibility.level,
         protocol=record.protocol,
-        environment=made.options.environment,
+        environment=made.environment.kind,
         executor=made.options.executor,
         verdict=judge(original, reruns, made.protocol),
         tool=Tool(version=VERSION),

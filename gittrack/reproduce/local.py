@@ -20,7 +20,9 @@ from gittrack.errors import GittrackError, RepositoryError
 from gittrack.finish import recover
 from gittrack.repository import Repository, outside_environment
 from gittrack.reproduce import place
-from gittrack.reproduce.janitor import GRACE_S
+from gittrack.reproduce.environments import Plan
+from gittrack.reproduce.janitor import GRACE_S, end_containers, kill_sessions
+from gittrack.reproduce.surround import surround
 from gittrack.reproduce.task import Done, Task
 from gittrack.reproduce.workspace import Workspace
 
@@ -28,13 +30,20 @@ Told = Callable[[Done], None]
 
 
 def run_tasks(
-    space: Workspace, tasks: Sequence[Task], *, jobs: int = 1, told: Told | None = None
+    space: Workspace,
+    tasks: Sequence[Task],
+    *,
+    jobs: int = 1,
+    told: Told | None = None,
+    environment: Plan | None = None,
 ) -> list[Done]:
     """Run all `tasks`, at most `jobs` at a time; `told` hears of each as it ends. In the order of `tasks`.
 
+    `environment` is made for each work tree; None: what is here now.
+
     An interrupt ends the programs, whose runs are recorded as killed, and is raised again.
     """
-    crew = _Crew(space)
+    crew = _Crew(space, environment)
     with ThreadPoolExecutor(max_workers=max(jobs, 1), thread_name_prefix="gittrack-task") as pool:
         futures = [pool.submit(crew.run, number, task) for number, task in enumerate(tasks, 1)]
         try:
@@ -61,6 +70,7 @@ class _Crew:
     """The workers of one call."""
 
     space: Workspace
+    environment: Plan | None = None
 
     def __post_init__(self) -> None:
         self._git = Lock()  # git's own lock on its list of work trees does not wait
@@ -80,9 +90,14 @@ class _Crew:
         try:
             with self._git:
                 prepare(repository, task, tree)
+            if self.environment is not None:
+                home, log = self.space.folder / f"env-{number}", self.space.file(number, "build")
+                task, ending = surround(task, self.environment, repository, tree, home, log)
+                self.space.end_with(number, ending)
             self._work(number, task)
             return self._result(number, task)
         finally:
+            end_containers(self.space.folder, number)
             with self._git, suppress(GittrackError):
                 repository.run("worktree", "remove", "--force", "--force", str(tree))
 
@@ -102,7 +117,7 @@ class _Crew:
                 process.wait()
             finally:
                 self._running.discard(process.pid)
-                end_session(process.pid)
+                kill_sessions({process.pid})  # what a program leaves would write into a tree that goes
                 self.space.unregister(process.pid)
 
     def _result(self, number: int, task: Task) -> Done:
@@ -139,12 +154,6 @@ def prepare(repository: Repository, task: Task, tree: Path) -> None:
     place.make_tree(repository, task.code, tree)
     place.place_data(found, sources, tree)
     place.share_cache(tree, sources)
-
-
-def end_session(session: int) -> None:
-    """Make what a worker's program left running end: it would write into a tree that is being removed."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(session, signal.SIGKILL)
 
 
 def last_line(log: Path) -> str:

@@ -201,7 +201,8 @@ def share_cache(tree: Path, sources: Sources) -> None:
     folder = tree / ".dvc"
     if not (folder / "config").is_file() or folder.is_symlink():
         return
-    if Repository.discover(tree).run("check-ignore", "--quiet", ".dvc/config.local").code != 0:
+    asked = ("check-ignore", "--quiet", ".dvc/config.local")  # which knows no literal paths
+    if Repository.discover(tree).run(*asked, env={"GIT_LITERAL_PATHSPECS": "0"}).code != 0:
         return
     from configobj import ConfigObj
 

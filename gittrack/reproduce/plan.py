@@ -21,12 +21,15 @@ from gittrack.config import Config, ExperimentConfig
 from gittrack.errors import UsageError
 from gittrack.record import Code, Record
 from gittrack.repository import Repository
+from gittrack.reproduce.environments import Plan as EnvironmentPlan
 from gittrack.reproduce.place import Found, Sources, find_data
+from gittrack.reproduce.surround import plan_environment
 from gittrack.reproduce.task import Surroundings, Task, search_path
 from gittrack.spec import has_seed, with_seed
 
 SAME, NEW = "same", "new"
 _MACHINE = ("python", "os", "host", "cpu", "gpus", "cuda", "image")
+_INTERPRETER = re.compile(r"(?:.*/)?python[0-9.]*")
 _NO_FILES = frozenset({"text", "dict", "figure"})
 """Roles of outputs that a program logs as bytes: there need not be a file of that name."""
 
@@ -68,6 +71,7 @@ class Plan:
     machine: tuple[Pair, ...]
     program: str | None
     """The executable that would be started; None where it is not found."""
+    environment: EnvironmentPlan
     warnings: tuple[str, ...] = ()
 
 
@@ -91,6 +95,7 @@ def make_plan(
     sources = Sources(cache, repository.top)
     outputs = tuple((o.path, o.role) for o in record.outputs if o.role not in _NO_FILES)
     seeds = choose_seeds(record, options, protocol, used)
+    made = plan_environment(repository, record, environment, options.environment, options.environment_command)
     today = _today(record, environment, options)
     around = Surroundings(variables=recorded_variables(record), path=today.path)
     tasks = tuple(_task(config, record, seed, outputs, around, options) for seed in seeds)
@@ -104,6 +109,7 @@ def make_plan(
         packages=today.packages,
         machine=today.machine,
         program=today.program,
+        environment=made,
         warnings=tuple(_warnings(record, options)),
     )
 
@@ -196,9 +202,12 @@ def _task(
 
 def launched(command: Sequence[str]) -> tuple[str, ...]:
     """What is started for a recorded command: left alone, DVC finds nothing to do, or uses its run cache."""
-    if list(command[:2]) == ["dvc", "repro"]:
-        return ("dvc", "repro", "--force", "--no-run-cache", *command[2:])
-    return tuple(command)
+    program, *arguments = command
+    if [program, *arguments[:1]] == ["dvc", "repro"]:
+        return ("dvc", "repro", "--force", "--no-run-cache", *arguments[1:])
+    if _INTERPRETER.fullmatch(program):  # that of an environment which no work tree has: by its name
+        program = program.rpartition("/")[2]
+    return (program, *arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,13 +222,13 @@ class _Today:
 
 def _today(record: Record, environment: Mapping[str, Any], options: Options) -> _Today:
     """Of two interpreters, that on PATH and our own, the one whose packages are closest to the record's."""
-    word = record.code.command[0]
+    word = launched(record.code.command)[0]
     if os.sep in word or options.executor != "local" or options.environment not in ("current", "command"):
         return _Today(word if os.sep in word else None)
     found = shutil.which(word, path=search_path(os.environ.get("PATH", os.defpath)))
     here = _seen(record, environment, found)
     own = Path(sys.executable).with_name(word)
-    if not re.fullmatch(r"python[0-9.]*", word) or not own.exists() or not here.packages:
+    if not _INTERPRETER.fullmatch(word) or not own.exists() or not here.packages:
         return here
     ours = replace(_seen(record, environment, str(own)), path=(str(own.parent),))
     return ours if len(ours.packages) < len(here.packages) else here
@@ -242,10 +251,17 @@ def _warnings(record: Record, options: Options) -> list[str]:
         for s in code.submodules
         if s.dirty
     ]
+    found += [
+        f"{path} lies outside the work tree: a rerun writes over it"
+        for path in [*(o.path for o in record.outputs), *code.metrics_files]
+        if path.startswith("/") or ".." in path.split("/")
+    ]
     if record.seed is None and not record.seeds and not has_seed(record.params):
         found.append("the run records no seed: what it drew at random cannot be drawn again")
     if options.seeds != SAME and record.seed is None:
         found.append("whether the program takes GITTRACK_SEED is not known: the run records no seed")
     if record.tags.get("gittrack.source") == "commit":
         found.append("the run was recorded from a commit: what it ran on is only as sure as that commit")
+    if options.executor == "ray":
+        found.append("ledger and code are pushed to the git remote first, for the nodes to clone")
     return found

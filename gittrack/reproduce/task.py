@@ -48,6 +48,8 @@ class Task:
     data: tuple[DataInput, ...] = ()
     outputs: tuple[tuple[str, str], ...] = ()
     """Paths and roles."""
+    usual_metrics: bool = False
+    """Whether metrics.json and dvclive are read as well, where the program leaves them."""
     image: str | None = None
     surroundings: Surroundings = Surroundings()
     timeout_s: float | None = None

@@ -10,7 +10,8 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -21,7 +22,10 @@ from gittrack.errors import GittrackError, UsageError
 from gittrack.record import to_dict
 from gittrack.repository import Repository
 from gittrack.reproduce.task import Done, Surroundings, Task, search_path
-from gittrack.wrap import Job, run_job
+from gittrack.wrap import DEFAULT_METRICS, Job, run_job
+
+SETTLED_S = 1.1
+"""More than the second of grace that `wrap` has for file systems with coarse clocks."""
 
 
 def main(tree: str, task_file: str, result_file: str) -> int:
@@ -49,10 +53,20 @@ def execute(tree: Path, task: Task) -> Done:
     os.environ.update(environment)
     os.chdir(cwd)
     repo = Repository.discover(tree)
-    outcome = run_job(repo, _config(tree, task), _job(task, tree))
+    job = _job(task, tree)
+    _settle([*(path for path, _ in job.outputs), *job.metrics])
+    outcome = run_job(repo, _config(tree, task), job)
+    complaint = outcome.complaint.replace(f"{tree}{os.sep}", "")
     if outcome.record is None:
-        return Done(task.run_id, outcome.status, error=outcome.complaint, exit_code=5)
-    return Done(task.run_id, outcome.status, outcome.complaint)
+        return Done(task.run_id, outcome.status, error=complaint, exit_code=5)
+    return Done(task.run_id, outcome.status, complaint)
+
+
+def _settle(paths: Iterable[str]) -> None:
+    """Wait until what was just checked out is too old to be taken for something that the program wrote."""
+    files = [file for path in map(Path, paths) for file in [path, *path.rglob("*")] if os.path.lexists(file)]
+    changed = max((file.lstat().st_ctime for file in files), default=0.0)
+    time.sleep(min(max(changed + SETTLED_S - time.time(), 0), SETTLED_S))
 
 
 def _config(tree: Path, task: Task) -> Config:
@@ -99,7 +113,10 @@ def _job(task: Task, tree: Path) -> Job:
         ),
         inputs=[(path, role) for path, role in at if os.path.lexists(path)],
         outputs=[(str(tree / path), role) for path, role in task.outputs],
-        metrics=[str(tree / path) for path in task.code.metrics_files],
+        metrics=[
+            *(str(tree / path) for path in task.code.metrics_files),
+            *(DEFAULT_METRICS if task.usual_metrics else ()),
+        ],
         defaults=False,
         origin=task.code,
         timeout_s=task.timeout_s,

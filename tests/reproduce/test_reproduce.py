@@ -339,6 +339,27 @@ def test_a_failed_run_has_nothing_to_be_had_again(
         again()
 
 
+def test_a_lock_that_no_longer_resolves_ends_in_one_line(
+    training: Path, make_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What pip said, no run, no work tree left."""
+    (training / "requirements.txt").write_text("no-such-package-anywhere==1.0\n")
+    run_git(training, "add", ".")
+    run_git(training, "commit", "-q", "-m", "lock")
+    make_run(seed=1)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(GittrackError, match="no-such-package-anywhere") as caught:
+        again(environment="pip")
+    assert caught.value.exit_code == 5 and "\n" not in str(caught.value)
+    assert len(gittrack.search()) == 1 and not left_behind(Repository.discover())
+
+
+def test_an_interpreter_of_an_environment_in_the_work_tree_is_called_by_its_name(training: Path) -> None:
+    """No work tree but the user's own has .venv/bin/python; the recorded command stays as it is."""
+    assert launched([".venv/bin/python3.11", "train.py"]) == ("python3.11", "train.py")
+    assert launched(["bin/train"]) == ("bin/train",)
+
+
 # --- plans -------------------------------------------------------------------------------------
 
 
