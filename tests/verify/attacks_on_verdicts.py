@@ -1,0 +1,67 @@
+"""Attacks with statements about reproduction; part of the list of `tests.verify.attacks`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from gittrack.codec import dump_record, load_record, read_yaml
+from gittrack.config import ExperimentConfig
+from gittrack.record import Record
+from gittrack.reproduction import Reproduction, Verdict, dump
+from gittrack.reproduction.judge import Result, judge
+from tests.verify.attacks import Change, Victim, attack
+
+
+def add_rerun(v: Victim, accuracy: float) -> Record:
+    """Commit a copy of the last run that says it is a rerun of it, with another final metric."""
+    old = v.runs[-1]
+    names = v.git("ls-tree", "-r", "--name-only", "gittrack/runs", f"{old.path}/").splitlines()
+    read = {name: v.read(name) for name in names}
+    data = read[f"{old.path}/run.yaml"]
+    record = load_record(data, "run.yaml")
+    metrics = {**record.metrics, "accuracy": replace(record.metrics["accuracy"], value=accuracy, step=None)}
+    rerun = replace(record, id=old.id[:-6] + "abcdef", reproduces=old.id, metrics=metrics)
+    changes: dict[str, Change] = {name.replace(old.id, rerun.id): content for name, content in read.items()}
+    v.commit({**changes, f"{rerun.path}/run.yaml": dump_record(rerun)})
+    return rerun
+
+
+def result(v: Victim, record: Record) -> Result:
+    environment: Any = read_yaml(v.read(f"{v.runs[-1].path}/environment.yaml"))
+    return Result(record, environment, None)
+
+
+def state(v: Victim, verdict: Verdict) -> None:
+    """Commit a statement with that verdict on the last run."""
+    last = v.runs[-1]
+    statement = Reproduction(
+        id=last.id[:-6] + "fedcba",
+        run=last.id,
+        experiment=last.experiment,
+        made=last.started,
+        author=last.author,
+        claim="none",
+        protocol=last.protocol,
+        environment="current",
+        executor="local",
+        verdict=verdict,
+        tool=last.tool,
+    )
+    v.commit({f"{statement.path}/reproduction.yaml": dump(statement)})
+
+
+@attack("FAIL", "reproduction-verdict")
+def verdict_better_than_the_reruns(v: Victim) -> None:
+    """A rerun with another accuracy is on the ledger; the statement says that it was bitwise the same."""
+    rerun = add_rerun(v, accuracy=0.5)
+    honest = judge(result(v, v.runs[-1]), [result(v, rerun)], ExperimentConfig())
+    same = tuple(replace(r, level="bitwise", differs=()) for r in honest.reruns)
+    state(v, replace(honest, level="bitwise-same-host", why="same in the rerun", reruns=same, factors=()))
+
+
+@attack("FAIL", "reproduction-run")
+def verdict_over_a_run_that_is_no_rerun(v: Victim) -> None:
+    """Another run of the same project is passed off as a rerun."""
+    original, other = v.runs[-1], v.runs[0]
+    state(v, judge(result(v, original), [result(v, other)], ExperimentConfig()))
