@@ -56,6 +56,46 @@ def with_a_run(project: Path, patch: pytest.MonkeyPatch) -> None:
     assert cli.execute(["run", "-q", "--", "true"]) == 0
 
 
+def altered(project: Path, patch: pytest.MonkeyPatch) -> None:
+    with_a_run(project, patch)
+    run_git(project, "worktree", "add", "-q", "../ledger", "gittrack/runs")
+    (record,) = (project.parent / "ledger").rglob("run.yaml")
+    record.write_text(record.read_text().replace('- "true"', "- evil"))
+    run_git(record.parent, "commit", "-q", "-am", "nothing to see")
+    run_git(project, "worktree", "remove", "../ledger")
+
+
+def data_changed(project: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.chdir(project)
+    (project / ".git" / "info" / "exclude").write_text("data.csv\n")
+    (project / "data.csv").write_text("1\n")
+    assert cli.execute(["run", "-q", "--input", "data.csv:train", "--", "true"]) == 0
+    (project / "data.csv").write_text("2\n")
+
+
+def lock_of_what_is_gone(project: Path, patch: pytest.MonkeyPatch) -> None:
+    (project / "requirements.txt").write_text("no-such-package-anywhere==1.0\n")
+    run_git(project, "add", "requirements.txt")
+    run_git(project, "commit", "-q", "-m", "lock")
+    with_a_run(project, patch)
+    patch.setenv("PIP_NO_INDEX", "1")
+
+
+def slow_since(project: Path, patch: pytest.MonkeyPatch) -> None:
+    """A program whose time depends on the environment."""
+    patch.chdir(project)
+    assert cli.execute(["run", "-q", "--", "sh", "-c", "sleep ${NAP:-0}"]) == 0
+    patch.setenv("NAP", "60")
+
+
+def three_runs(project: Path, patch: pytest.MonkeyPatch) -> None:
+    import gittrack
+
+    for width in (1, 2, 3):
+        with gittrack.start_run("default", params={"width": width}, repository=project) as run:
+            run.log_metric("x", width)
+
+
 def malformed_params(project: Path, patch: pytest.MonkeyPatch) -> None:
     (project / "bad.yaml").write_text("lr: [0.1\n")
 
@@ -187,6 +227,16 @@ CASES: dict[str, tuple[Prepare, str]] = {
     "damaged record": (damaged_record, r"run\.yaml:2:1: malformed YAML"),
     "ledger branch is checked out": (ledger_checked_out, r"checked out in .*git checkout --detach"),
     "branch of that name is no ledger": (no_ledger, r"no gittrack ledger.*ledger\.branch"),
+    "rerun without consent": (with_a_run, r"not run: a record can name any command.*--yes"),
+    "rerun of an altered record": (altered, r"is not run: verify says FAIL, .*gittrack verify"),
+    "data nowhere to be had": (data_changed, r"data data\.csv \([0-9a-f]{32}\) is nowhere to be had"),
+    "lock that no longer resolves": (lock_of_what_is_gone, r"requirements\.txt.*no-such-package-anywhere"),
+    "no lock for that environment": (with_a_run, r"uv"),
+    "rerun that hangs": (slow_since, r"ended with"),
+    "no gate in gittrack.yaml": (with_a_run, r"gate"),
+    "statistics of nothing": (with_a_run, r"no run, experiment or spec 'nosuch'"),
+    "too few runs for importance": (three_runs, r"importance over 3 independent runs is refused"),
+    "range that is none": (as_it_is, r"lr=log\(0,1\)|log"),
     "read-only repository": (read_only, r"cannot write|not writable|make the repository writable"),
     "disk full at the start": (full_disk, r"[Nn]o space left on device"),
     "detached HEAD": (detached, r"finished"),
