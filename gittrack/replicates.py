@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +18,7 @@ from typing import Any, Literal
 from gittrack.errors import NotFoundError, RecordError
 from gittrack.index import Index, Row
 from gittrack.record import Record
-from gittrack.spec import SEED_NAMES
+from gittrack.spec import SEED_NAMES, with_seed
 from gittrack.values import flatten
 
 Varied = Literal["nothing", "seed", "data split", "seed and data split", "not recorded"]
@@ -120,16 +121,45 @@ def own_params(group: Group) -> dict[str, Any]:
 
 
 def told_apart(groups: Sequence[Group]) -> list[dict[str, Any]]:
-    """For each group the parameters by which it differs from another; where these say nothing, its code."""
+    """For each group the parameters by which it differs from another; where none does, its code, data, ..."""
     params = [own_params(group) for group in groups]
     names = dict.fromkeys(name for own in params for name in own)
     differ = [name for name in names if len({repr(own.get(name, _ABSENT)) for own in params}) > 1]
     found = [{name: own[name] for name in differ if name in own} for own in params]
-    for group, said in zip(groups, found, strict=True):
-        if found.count(said) > 1:
-            code = group.runs[0].code
-            said["code"] = (code.snapshot or code.commit or code.tree)[:7]
+    keys = [repr(said) for said in found]
+    often = Counter(keys)
+    unclear = [at for at, key in enumerate(keys) if often[key] > 1]
+    facts = {at: _facts(groups[at]) for at in unclear}
+    for at, said in zip(unclear, _own_arguments([groups[at] for at in unclear]), strict=True):
+        facts[at]["command"] = said
+    for name in ("code", "command", "data", "locks"):
+        if len({each[name] for each in facts.values()}) > 1:
+            for at in unclear:
+                found[at] = {**found[at], name: facts[at][name]}
     return found
+
+
+def _own_arguments(groups: Sequence[Group]) -> list[str]:
+    """Of each command the arguments that another lacks, with the option in front; seeds are no difference."""
+    commands = [with_seed(group.runs[0].code.command, {}, 0)[0] for group in groups]
+    common = set.intersection(*map(set, commands)) if commands else set()
+    found = []
+    for command in commands:
+        own = [at for at, argument in enumerate(command) if argument not in common]
+        options = [at - 1 for at in own if at and command[at - 1].startswith("-")]
+        found.append(" ".join(command[at] for at in sorted({*own, *options})))
+    return found
+
+
+def _facts(group: Group) -> dict[str, str]:
+    """What else makes a spec, in short."""
+    run = group.runs[0]
+    data = [d.sha256 or d.md5 or d.blob or "" for d in run.data]
+    return {
+        "code": (run.code.snapshot or run.code.commit or run.code.tree)[:7],
+        "data": ",".join(digest[:7] for digest in data),
+        "locks": ",".join(lock.sha256[:7] for lock in run.locks),
+    }
 
 
 # --- on the ledger -----------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from gittrack.review.select import (
     find_range,
     runs_of_commits,
 )
-from gittrack.review.statistics import Difference, Mean, difference_of, mean_of
+from gittrack.stats import Difference, Interval, mean_interval, welch
 
 if TYPE_CHECKING:
     from gittrack.verify import Report
@@ -42,8 +42,8 @@ class Replicated:
 
     metric: str
     runs: tuple[str, ...]
-    mean: Mean
-    base: Mean | None
+    mean: Interval
+    base: Interval | None
     difference: Difference | None
     direction: str | None = None
 
@@ -171,14 +171,14 @@ def _replicated(runs: Sequence[Entry], known: Sequence[Entry]) -> list[Replicate
             others = base.get(metric, [])
             if max(len(values), len(others)) < 2:
                 continue
-            known_mean = mean_of(others) if others else None
+            known_mean = mean_interval(others) if others else None
             found.append(
                 Replicated(
                     metric,
                     tuple(run.id for run in group),
-                    mean_of(values),
+                    mean_interval(values),
                     known_mean,
-                    difference_of(others, values) if others else None,
+                    welch(others, values) if others else None,
                     _direction(group, metric),
                 )
             )

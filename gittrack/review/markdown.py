@@ -11,7 +11,7 @@ from gittrack.review import Experiment, Replicated, Review
 from gittrack.review.charts import charts, legend, mermaid
 from gittrack.review.questions import questions
 from gittrack.review.safe import code, prose
-from gittrack.review.statistics import Mean
+from gittrack.stats import Interval
 
 LIMIT = 65_536
 """Characters that a comment on GitHub holds; GitLab's holds a million."""
@@ -196,12 +196,13 @@ def _replicates(experiment: Experiment) -> list[str]:
     ]
 
 
-def mean(found: Mean | None) -> str:
+def mean(found: Interval | None) -> str:
     """``0.93 ± 0.01 (n 3)``."""
     if found is None:
         return "—"
-    half = "" if found.half is None else " ± 0" if found.half == 0 else f" ± {found.half:.2g}"
-    return f"{number(found.mean, 5)}{half} (n {found.n})"
+    half = "" if found.high is None else f" ± {found.high - found.mean:.2g}"
+    alike = ", identical" if found.sd == 0 else ""
+    return f"{number(found.mean, 5)}{half} (n {found.n}{alike})"
 
 
 def interval(found: Replicated) -> str:
