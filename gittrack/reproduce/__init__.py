@@ -14,8 +14,9 @@ from typing import Any
 
 from gittrack.begin import new_id
 from gittrack.codec import load_record, read_yaml
-from gittrack.config import Config, ExperimentConfig, parse
-from gittrack.errors import GittrackError, NotFoundError, RecordError, RepositoryError, UsageError
+from gittrack.config import Config
+from gittrack.decide import protocol_of
+from gittrack.errors import GittrackError, RecordError, RepositoryError, UsageError
 from gittrack.finish import is_own
 from gittrack.index import Index
 from gittrack.ledger import Addition, Ledger
@@ -88,19 +89,6 @@ def _trusted(repository: Repository, record: Record) -> list[str]:
         )
     open_ = [f for f in report.findings if f.severity == "incomplete"]
     return [f"verify could not check {len(open_)} things: {open_[0].says}"] if open_ else []
-
-
-def protocol_of(objects: ObjectReader, record: Record) -> ExperimentConfig:
-    """What the gittrack.yaml in force said of the experiment; all defaults where there was none."""
-    if record.protocol is None:
-        return ExperimentConfig()
-    found = objects.get(record.protocol)
-    if found is None:
-        raise NotFoundError(
-            f"gittrack.yaml of run {record.id} is not in this clone: "
-            "run gittrack pull, or git fetch --unshallow"
-        )
-    return parse(found.data, f"gittrack.yaml of run {record.id}").experiment_config(record.experiment)
 
 
 def has_consent(repository: Repository, made: Plan) -> bool:

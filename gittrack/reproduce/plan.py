@@ -30,6 +30,8 @@ from gittrack.spec import has_seed, with_seed
 SAME, NEW = "same", "new"
 _MACHINE = ("python", "os", "host", "cpu", "gpus", "cuda", "image")
 _INTERPRETER = re.compile(r"(?:.*/)?python[0-9.]*")
+_NOT_AGAIN = frozenset({"gittrack.source", "sweep", "sweep.search"})
+"""Tags that say where the original comes from."""
 _NO_FILES = frozenset({"text", "dict", "figure"})
 """Roles of outputs that a program logs as bytes: there need not be a file of that name."""
 
@@ -187,7 +189,7 @@ def _task(
         seeds=record.seeds if seed == record.seed else {},
         name=record.name,
         hypothesis=record.hypothesis,
-        tags={k: v for k, v in record.tags.items() if k != "gittrack.source"},
+        tags={k: v for k, v in record.tags.items() if k not in _NOT_AGAIN},
         base_models=record.base_models,
         reproduces=record.id,
         data=record.data,
