@@ -67,6 +67,8 @@ class Page:
             return f"`{target['const']}`", None, ""
         if "enum" in target:
             return ", ".join(f"`{word}`" for word in target["enum"]), None, ""
+        if "anyOf" in target:
+            return " or ".join(self._kind(choice)[0] for choice in target["anyOf"]), None, ""
         if name is not None:
             self._forms[name] = target["description"]
             return name, None, ""

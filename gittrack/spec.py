@@ -37,11 +37,7 @@ def spec_digest(
 
 def _without_seeds(value: Value) -> Value:
     if isinstance(value, Mapping):
-        return {
-            key: _without_seeds(entry)
-            for key, entry in value.items()
-            if not _is_seed(key, entry)
-        }
+        return {key: _without_seeds(entry) for key, entry in value.items() if not _is_seed(key, entry)}
     if isinstance(value, (list, tuple)):
         return [_without_seeds(entry) for entry in value]
     return value

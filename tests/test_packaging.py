@@ -22,7 +22,7 @@ from tests.conftest import run_git
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ("gittrack", "schemas", "hooks", "pyproject.toml", "README.md", "LICENSE")
-SCHEMAS = {f"{name}.schema.json" for name in ("run", "config", "environment")}
+SCHEMAS = {file.name for file in (ROOT / "schemas").glob("*.json")}
 
 
 def run(*command: str | Path, cwd: Path) -> str:

@@ -32,6 +32,7 @@ ROOMS = (
     "capture",
     "journal",
     "ledger",
+    "decision",
     "index",
     "artifacts",
     "finish",
@@ -59,6 +60,7 @@ ROOMS = (
     "gate",
     "importance",
     "contrast",
+    "decide",
     "reproduction",
     "verify",
     "reproduce",
@@ -73,7 +75,8 @@ ROOMS = (
 
 HEAVY = frozenset(
     {"dvc", "dvc_data", "dvc_objects", "git", "jsonschema", "jsonschema_rs", "numpy", "pandas", "psutil"}
-    | {"scipy", "tabulate", "threadpoolctl", "yaml", "ruamel", "configobj", "orjson", "ray", "sklearn", "optuna"}
+    | {"scipy", "tabulate", "threadpoolctl", "yaml", "ruamel", "configobj", "orjson"}
+    | {"ray", "sklearn", "optuna"}
 )
 LONGEST = 400
 

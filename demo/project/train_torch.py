@@ -39,7 +39,8 @@ with gittrack.start_run("torch", params=params, seed=seed, hypothesis="a small C
         with torch.no_grad():
             scores = model(test_images)
         correct = (scores.argmax(dim=1) == test_labels).double().mean()
-        run.log_metrics({"loss": nn.functional.cross_entropy(scores, test_labels), "accuracy": correct}, epoch)
+        loss = nn.functional.cross_entropy(scores, test_labels)
+        run.log_metrics({"loss": loss, "accuracy": correct}, epoch)
     torch.save(model.state_dict(), "model.pt")
     run.log_artifact("model.pt", role="model")
 print(f"accuracy {correct:.4f} with seed {seed}")

@@ -32,6 +32,7 @@ VERBS = {
     "compare": "Compare groups of replicates: is the difference real?",
     "importance": "Rank the parameters of an experiment by their association with a metric.",
     "gate": "Judge replicates by the protocol's pass rule, fixed before their results.",
+    "decide": "Give a run an outcome: selected, rejected or baseline, and say why.",
     "record": "Record past training commits: their parameters, metrics, data and outputs, as committed.",
     "hooks": "Record training commits and guard the ledger by git hooks.",
     "propose": "Put runs on a branch, so that a pull request adds them to the ledger.",

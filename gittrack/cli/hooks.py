@@ -35,7 +35,9 @@ def command(
     ] = None,
     every: Annotated[
         bool,
-        typer.Option("--all", help="Also pre-commit and prepare-commit-msg, which cost each commit more."),
+        typer.Option(
+            "--all", help="Also pre-commit, commit-msg and prepare-commit-msg: they cost each commit more."
+        ),
     ] = False,
     server: Annotated[
         bool, typer.Option("--server", help="The hook of a repository that others push to: pre-receive.")

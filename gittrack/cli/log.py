@@ -63,7 +63,7 @@ def command(
     changes), the metrics, the parameters that differ between the runs listed, seed, hypothesis.
 
     A filter compares metrics.NAME, params.NAME, tags.NAME and id, name, experiment, status,
-    started, ended, duration, author, email, commit, branch, dirty, seed, spec, hypothesis with
+    started, ended, duration, author, email, commit, branch, dirty, seed, spec, hypothesis, outcome with
     = != < <= > >= like ilike in (...) is null, joined by and, or, not and parentheses.
 
     \b

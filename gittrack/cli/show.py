@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,9 @@ from gittrack.errors import UsageError
 from gittrack.reading import Entry, entry_of, open_index
 from gittrack.render import record as pages
 from gittrack.reproduction import Reproduction, reproductions_of
+
+if TYPE_CHECKING:
+    from gittrack.index.parse import Decided
 
 
 def command(
@@ -39,22 +43,25 @@ def command(
         raise UsageError("--yaml, --json and --md: choose one")
     with open_index(progress=output.Progress("indexing runs")) as index:
         entry = entry_of(index, index.one(run))
+        decisions = index.decisions(entry.id)
     if yaml:
         output.write_bytes(entry.yaml())
     elif json_:
         entry.row.load()
         output.write(json.dumps(entry.row.record, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
     elif md:
-        output.write(pages.as_markdown(entry, _reproductions(entry)))
+        output.write(pages.as_markdown(entry, _reproductions(entry), decisions))
     else:
-        _page(entry, not no_pager)
+        _page(entry, decisions, not no_pager)
 
 
-def _page(entry: Entry, pager: bool) -> None:
+def _page(entry: Entry, decisions: Sequence[Decided], pager: bool) -> None:
     record = entry.record
     series = entry.series() if record.series is not None else None
     console = entry.console() if record.console is not None else None
-    lines = pages.terminal(entry, series, console, output.paint(), output.columns(), _reproductions(entry))
+    lines = pages.terminal(
+        entry, series, console, output.paint(), output.columns(), _reproductions(entry), decisions
+    )
     output.page(lines, pager=pager)
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from gittrack import codec, reproduction
+from gittrack import codec, decision, reproduction
 from gittrack.errors import RecordError
 from gittrack.pointers import parse_pointer
 from gittrack.record import EXPERIMENT, RUN_ID, Record, run_path
@@ -16,7 +16,7 @@ from gittrack.repository import ObjectReader
 
 MAX_FILES_A_RUN = 20_000
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
-_DECISION = re.compile(r"decisions/([^/]+)/([^/]+)/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\.ya?ml\Z")
+_DECISION = re.compile(r"decisions/([^/]+)/([^/]+)/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\.yaml\Z")
 
 LIMITS = {"run.yaml": codec.MAX_BYTES, "metrics.csv": 8 << 20, "console.txt": 8 << 20}
 POINTER_LIMIT = 1 << 20
@@ -66,8 +66,10 @@ def check_statement(objects: ObjectReader, added: Added) -> Iterator[str]:
             statement = reproduction.load(data, added.path)
             if added.path != f"{statement.path}/{reproduction.FILE}":
                 yield f"{added.path}: belongs to {statement.path}"
-        elif not isinstance(codec.read_yaml(data, added.path), dict):
-            yield f"{added.path}: holds no decision"
+        else:
+            made = decision.load(data, added.path)
+            if added.path != made.path:
+                yield f"{added.path}: belongs to {made.path}"
     except RecordError as error:
         yield str(error)
 

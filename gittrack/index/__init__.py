@@ -13,11 +13,11 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gittrack.errors import NotFoundError
 from gittrack.index.branch import ledger_branch, ledger_tip
-from gittrack.index.rows import DAMAGED, Row
+from gittrack.index.rows import DAMAGED, OUTCOME, Row
 from gittrack.index.store import (
     FILE_NAME,
     Progress,
@@ -30,17 +30,21 @@ from gittrack.index.store import (
 )
 from gittrack.repository import Repository
 
+if TYPE_CHECKING:
+    from gittrack.index.parse import Decided
+
 __all__ = ["DAMAGED", "FILE_NAME", "Index", "Progress", "Row", "Where", "ledger_tip", "open_index"]
 
 T = TypeVar("T")
 
 _ROW = (
     "r.id, r.experiment, r.status, r.started, r.duration_s, r.author, r.email, r.name, r.hypothesis, "
-    "r.commit_id, r.snapshot, r.branch, r.dirty, r.seed, r.spec, r.path, r.blob, r.fault, d.json"
+    "r.commit_id, r.snapshot, r.branch, r.dirty, r.seed, r.spec, r.path, r.blob, r.fault, d.json, "
+    f"{OUTCOME}"
 )
 _FIELDS = (
     "id", "experiment", "status", "started", "duration_s", "author", "email", "name", "hypothesis", "commit",
-    "snapshot", "branch", "dirty", "seed", "spec", "path", "blob", "fault", "text",
+    "snapshot", "branch", "dirty", "seed", "spec", "path", "blob", "fault", "text", "outcome",
 )  # fmt: skip
 _NEWEST = "r.started DESC, r.id DESC"
 
@@ -135,6 +139,13 @@ class Index:
     def experiments(self) -> dict[str, int]:
         """The experiments on the ledger, and the number of runs of each."""
         return dict(self._ask("SELECT experiment, count(*) FROM runs GROUP BY experiment ORDER BY 1", []))
+
+    def decisions(self, run_id: str) -> list[Decided]:
+        """The decisions on a run, oldest first: the last one holds."""
+        from gittrack.index.parse import Decided
+
+        found = self._ask("SELECT * FROM decisions WHERE run_id = ? ORDER BY made, id", [run_id])
+        return [Decided(*row) for row in found]
 
     def require_experiment(self, name: str) -> None:
         """NotFoundError, with the names there are, unless `name` is an experiment of the ledger."""

@@ -29,7 +29,8 @@ ATTRIBUTES = {
     "run_name": "name", "status": "status", "started": "started", "start_time": "started",
     "ended": "ended", "end_time": "ended", "duration": "duration", "duration_s": "duration",
     "author": "author", "user": "author", "user_id": "author", "email": "email", "commit": "commit",
-    "branch": "branch", "dirty": "dirty", "seed": "seed", "spec": "spec", "hypothesis": "hypothesis",
+    "branch": "branch", "dirty": "dirty", "seed": "seed", "spec": "spec",
+    "hypothesis": "hypothesis", "outcome": "outcome",
 }  # fmt: skip
 FAMILIES: dict[str, Family] = {
     "metrics": "metrics", "metric": "metrics", "params": "params", "param": "params", "parameters": "params",

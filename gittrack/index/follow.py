@@ -11,20 +11,20 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from gittrack.index.parse import RUN_COLUMNS, Parsed, parse
+from gittrack.index.parse import RUN_COLUMNS, Decided, Parsed, is_decision, parse, parse_decision
 from gittrack.index.store import DATA_TABLES, Progress, standing_of, transaction
 from gittrack.record import clean_text
 from gittrack.repository import ObjectReader, Repository
 
 BATCH = 500
-ROOT = "runs"
+ROOTS = ("runs", "decisions")
 EMPTY_TREE = {
     "sha1": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
     "sha256": "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
 }
 
 Change = tuple[str, str | None]
-"""Path of a run.yaml, and its blob at the new tip; None if it is gone."""
+"""Path of a run.yaml or a decision, and its blob at the new tip; None if it is gone."""
 
 
 def bring_to(
@@ -57,8 +57,8 @@ def _changes(
     if "tip" not in standing:
         sources.add(EMPTY_TREE[repository.object_format])
     for source in sources:
-        for letter, _, blob, path in repository.diff_tree(source, tip, paths=[ROOT]):
-            if path.endswith("/run.yaml"):
+        for letter, _, blob, path in repository.diff_tree(source, tip, paths=ROOTS):
+            if path.endswith("/run.yaml") or is_decision(path):
                 found[clean_text(path)] = None if letter == "D" else blob
     return list(found.items())
 
@@ -91,22 +91,28 @@ def _apply(
 
 
 def _known(connection: sqlite3.Connection, batch: Sequence[Change]) -> dict[str, str]:
-    find = "SELECT path, blob FROM runs WHERE path = ?"
+    each = "SELECT path, blob FROM {} WHERE path = ?1"
+    find = " UNION ALL ".join(each.format(table) for table in ("runs", "decisions"))
     return dict(row for path, _ in batch if (row := connection.execute(find, (path,)).fetchone()))
 
 
-def _read(connection: sqlite3.Connection, objects: ObjectReader, batch: Sequence[Change]) -> list[Parsed]:
-    """The records of `batch` that the cache lacks."""
+Row = Parsed | Decided
+
+
+def _read(connection: sqlite3.Connection, objects: ObjectReader, batch: Sequence[Change]) -> list[Row]:
+    """The records and decisions of `batch` that the cache lacks."""
     known = _known(connection, batch)
     wanted = [(path, blob) for path, blob in batch if blob is not None and known.get(path) != blob]
     found = objects.get_many(blob for _, blob in wanted)
-    return [
-        parse(path, blob, item.data if item is not None and item.kind == "blob" else None)
-        for (path, blob), item in zip(wanted, found, strict=True)
-    ]
+    rows: list[Row] = []
+    for (path, blob), item in zip(wanted, found, strict=True):
+        data = item.data if item is not None and item.kind == "blob" else None
+        row = parse_decision(path, blob, data) if is_decision(path) else parse(path, blob, data)
+        rows += [row] if row is not None else []
+    return rows
 
 
-def _write(connection: sqlite3.Connection, batch: Sequence[Change], parsed: Sequence[Parsed]) -> None:
+def _write(connection: sqlite3.Connection, batch: Sequence[Change], parsed: Sequence[Row]) -> None:
     """In a transaction: another process may have written the same rows since they were read."""
     known = _known(connection, batch)
     _delete(connection, [path for path, blob in batch if path in known and known[path] != blob])
@@ -119,6 +125,7 @@ def _delete(connection: sqlite3.Connection, paths: Sequence[str]) -> None:
     """Rows of a ledger are hardly ever deleted (records are add-only): one scan of each table per batch."""
     if not paths:
         return
+    connection.executemany("DELETE FROM decisions WHERE path = ?", [(path,) for path in paths])
     runs = [connection.execute("SELECT run FROM runs WHERE path = ?", (path,)).fetchone() for path in paths]
     numbers = ",".join(str(int(row[0])) for row in runs if row)
     for table in ("runs", "records", "params", "metrics", "tags"):
@@ -128,7 +135,10 @@ def _delete(connection: sqlite3.Connection, paths: Sequence[str]) -> None:
 _INSERT_RUN = f"INSERT INTO runs ({','.join(RUN_COLUMNS)}) VALUES ({','.join('?' * len(RUN_COLUMNS))})"  # noqa: S608
 
 
-def _insert(connection: sqlite3.Connection, row: Parsed) -> None:
+def _insert(connection: sqlite3.Connection, row: Row) -> None:
+    if isinstance(row, Decided):
+        connection.execute("INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        return
     run = connection.execute(_INSERT_RUN, row.run).lastrowid
     connection.execute("INSERT INTO records VALUES (?, ?)", (run, row.json))
     for table, values in (("params", row.params), ("metrics", row.metrics)):

@@ -8,9 +8,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from gittrack.codec import load_record
+from gittrack.decision import ROOT as DECISIONS
+from gittrack.decision import load as load_decision
 from gittrack.errors import RecordError
 from gittrack.index.rows import DAMAGED, flatten
 from gittrack.record import Metric, Record, parse_time, to_dict
@@ -119,3 +121,35 @@ def _metric(metric: Metric) -> tuple[Number, str | None]:
     if metric.status in ("inf", "-inf"):
         return float(metric.status), metric.status
     return _number(metric.value), metric.status
+
+
+class Decided(NamedTuple):
+    """A row of the table of decisions."""
+
+    path: str
+    blob: str
+    id: str
+    run_id: str
+    experiment: str
+    outcome: str
+    made: str
+    because: str
+    author: str
+
+
+def is_decision(path: str) -> bool:
+    return path.startswith(f"{DECISIONS}/") and path.endswith(".yaml")
+
+
+def parse_decision(path: str, blob: str, data: bytes | None) -> Decided | None:
+    """The row of the decision at `path`; None for one that cannot be read, of which verify speaks."""
+    try:
+        found = load_decision(data or b"", path)
+    except RecordError:
+        return None
+    if found.path != path:
+        return None
+    return Decided(
+        path, blob, found.id, found.run, found.experiment, found.outcome, found.made, found.because,
+        found.author.name,
+    )  # fmt: skip

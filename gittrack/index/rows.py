@@ -13,6 +13,9 @@ from gittrack.errors import RecordError, RepositoryError
 if TYPE_CHECKING:
     from gittrack.record import Record
 
+OUTCOME = "(SELECT outcome FROM decisions WHERE run_id = r.id ORDER BY made DESC, id DESC LIMIT 1)"
+"""SQL of the outcome of the run ``r``."""
+
 DAMAGED = "damaged"
 """In place of a status, for a record that cannot be read."""
 
@@ -47,6 +50,8 @@ class Row:
     fault: str | None
     text: str
     """The record as JSON."""
+    outcome: str | None = None
+    """That of the last decision on the run: ``selected``, ``rejected`` or ``baseline``."""
 
     @property
     def folder(self) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from gittrack.errors import UsageError
 from gittrack.index.filters import Both, Compare, Condition, Field, IsNull, Not, OneOf, numeric
-from gittrack.index.rows import DAMAGED
+from gittrack.index.rows import DAMAGED, OUTCOME
 
 Sql = tuple[str, list[Any]]
 """SQL text with ``?`` in it, and the values that belong there."""
@@ -257,4 +257,5 @@ _ATTRIBUTES = {
     "seed": _Column("r.seed", _numbers),
     "spec": _Column("r.spec", _digest),
     "hypothesis": _Column("r.hypothesis", _texts),
+    "outcome": _Column(OUTCOME, _texts),
 }

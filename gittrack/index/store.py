@@ -19,7 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 
 APPLICATION_ID = 0x67747278  # "gtrx"
-FORMAT = 1
+FORMAT = 2
 FILE_NAME = f"index-v{FORMAT}.sqlite"
 PATIENCE_S = 20.0
 
@@ -34,6 +34,11 @@ TABLES = (
     "CREATE TABLE params (key TEXT, run INTEGER, number, text TEXT, PRIMARY KEY (key, run)) WITHOUT ROWID",
     "CREATE TABLE metrics (key TEXT, run INTEGER, number, status TEXT, PRIMARY KEY (key, run)) WITHOUT ROWID",
     "CREATE TABLE tags (key TEXT, run INTEGER, text TEXT, PRIMARY KEY (key, run)) WITHOUT ROWID",
+    """CREATE TABLE decisions (
+        path TEXT PRIMARY KEY, blob TEXT NOT NULL, id TEXT NOT NULL, run_id TEXT NOT NULL,
+        experiment TEXT NOT NULL, outcome TEXT NOT NULL, made TEXT NOT NULL, because TEXT NOT NULL,
+        author TEXT NOT NULL) WITHOUT ROWID""",
+    "CREATE INDEX decisions_run ON decisions (run_id, made, id)",
     "CREATE INDEX runs_newest ON runs (started, id)",
     "CREATE INDEX runs_experiment ON runs (experiment, started, id)",
     "CREATE INDEX runs_id ON runs (id)",
@@ -41,7 +46,7 @@ TABLES = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {FORMAT}",
 )
-DATA_TABLES = ("meta", "runs", "records", "params", "metrics", "tags")
+DATA_TABLES = ("meta", "runs", "records", "params", "metrics", "tags", "decisions")
 
 # SQLite's primary result codes for a file whose content is wrong.
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})

@@ -52,7 +52,10 @@ _MAX_PARENTS = 16
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """What one commit adds: a folder, the bytes of its files by relative path, and why."""
+    """What one commit adds: a folder, the bytes of its files by relative path, and why.
+
+    A file that is no folder's has the empty path in it: `folder` is then its own.
+    """
 
     folder: str
     files: Mapping[str, bytes]
@@ -234,7 +237,7 @@ class _Draft:
         if self._tree.has(addition.folder):
             return
         for name, data in addition.files.items():
-            self._tree.put(f"{addition.folder}/{name}", data)
+            self._tree.put(f"{addition.folder}/{name}" if name else addition.folder, data)
         self._commits.append((self._tree.root(), addition.message))
         self._code += addition.code
 

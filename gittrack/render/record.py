@@ -6,6 +6,7 @@ import math
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from gittrack.reading import Entry, Series
 from gittrack.record import Code, DataInput, Lock, Metric, Output, Record, parse_time
@@ -14,6 +15,9 @@ from gittrack.render.charts import chart
 from gittrack.render.table import markdown_cell
 from gittrack.reproduction import Reproduction
 from gittrack.values import flatten
+
+if TYPE_CHECKING:
+    from gittrack.index.parse import Decided
 
 _STATUS_COLOURS = {"finished": "green", "failed": "red", "killed": "yellow"}
 _CHART_COLUMNS = 72
@@ -35,13 +39,14 @@ def terminal(
     paint: text.Paint,
     columns: int | None,
     reproductions: Sequence[Reproduction] = (),
+    decisions: Sequence[Decided] = (),
 ) -> list[str]:
     """The record with charts of its series, and the end of its console output."""
     record = entry.record
     lines = [_headline(record, paint)]
     if record.hypothesis:
         lines += ["", *(f"    {line}" for line in text.clean_lines(record.hypothesis.strip()))]
-    for section in sections(record, reproductions):
+    for section in sections(record, reproductions, decisions):
         lines += ["", paint("bold", section.title), *_aligned(section.rows, paint)]
     if series is not None:
         lines += _charts(series, record, paint, columns)
@@ -50,13 +55,15 @@ def terminal(
     return lines
 
 
-def as_markdown(entry: Entry, reproductions: Sequence[Reproduction] = ()) -> str:
+def as_markdown(
+    entry: Entry, reproductions: Sequence[Reproduction] = (), decisions: Sequence[Decided] = ()
+) -> str:
     """The record as a Markdown document, without charts."""
     record = entry.record
     lines = [f"# Run {markdown_cell(record.id)}", "", markdown_cell(_summary(record)), ""]
     if record.hypothesis:
         lines += [*(f"> {markdown_cell(line)}" for line in text.clean_lines(record.hypothesis.strip())), ""]
-    for section in sections(record, reproductions):
+    for section in sections(record, reproductions, decisions):
         wide = max(map(len, section.rows))
         lines += [f"## {section.title}", "", "|" + " |" * wide, "|" + " --- |" * wide]
         for row in section.rows:
@@ -67,7 +74,9 @@ def as_markdown(entry: Entry, reproductions: Sequence[Reproduction] = ()) -> str
     return "\n".join(lines)
 
 
-def sections(record: Record, reproductions: Sequence[Reproduction] = ()) -> Iterator[Section]:
+def sections(
+    record: Record, reproductions: Sequence[Reproduction] = (), decisions: Sequence[Decided] = ()
+) -> Iterator[Section]:
     """The sections that have something to say."""
     params = [(text.clean(k), text.value(v)) for k, v in flatten(record.params).items()]
     tags = [(text.clean(k), text.one_line(v)) for k, v in record.tags.items()]
@@ -81,6 +90,7 @@ def sections(record: Record, reproductions: Sequence[Reproduction] = ()) -> Iter
         [(f"{record.series.rows:,} rows", text.value(list(record.series.columns)))] if record.series else []
     )
     for title, rows in (
+        ("Decisions", [_decision(item) for item in reversed(decisions)]),
         ("Parameters", params),
         ("Seeds", _seeds(record)),
         ("Metrics", [_metric(name, metric) for name, metric in record.metrics.items()]),
@@ -187,6 +197,11 @@ def _provenance(record: Record) -> Iterator[tuple[str, ...]]:
         if value:
             yield name, text.one_line(value)
     yield "recorded by", text.one_line(f"{record.tool.name} {record.tool.version}")
+
+
+def _decision(item: Decided) -> tuple[str, ...]:
+    when = text.age(parse_time(item.made).timestamp())
+    return item.id, item.outcome, text.one_line(item.because), f"{when}, by {text.one_line(item.author)}"
 
 
 def _reproduction(item: Reproduction) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ def terminal(
     """The table for people. `names` are the ids to show, `columns` the terminal's width (None: any)."""
     shown = _chosen(rows, [*_facts(rows, names, now), *_measured(rows, choice), *_ending(rows)], choice)
     precision = 5 if choice.precision is None else choice.precision
-    facts = sum(1 for c in shown if "." not in c.name and c.name not in ("seed", "hypothesis"))
+    facts = sum(1 for c in shown if "." not in c.name and c.name not in ("outcome", "seed", "hypothesis"))
     lines = [_line(row, at, shown, precision, columns) for at, row in enumerate(rows)]
     prose = bool(shown) and shown[-1].name == "hypothesis"
     header = [text.cut(text.one_line(c.label), _LONGEST_VALUE) for c in shown] + ([] if prose else [""])
@@ -85,7 +85,7 @@ def as_markdown(rows: Sequence[Row], choice: Choice, now: float | None = None) -
 def as_csv(rows: Sequence[Row], choice: Choice) -> str:
     """Every fact, metric, parameter and tag under its full name, unless `choice` leaves some out."""
     facts = ("id", "started", "duration_s", "experiment", "status", "name", "author", "commit", "branch",
-             "dirty", "seed", "spec", "hypothesis", "fault")  # fmt: skip
+             "dirty", "seed", "spec", "hypothesis", "outcome", "fault")  # fmt: skip
     base = [Column(name, name, tuple(_plain(row, name) for row in rows)) for name in facts]
     everything = Choice(only_changed=choice.only_changed, all_params=not choice.only_changed)
     tags = _family("tags", [row.record.get("tags", {}) for row in rows])
@@ -97,7 +97,7 @@ def as_json(rows: Sequence[Row]) -> Iterator[str]:
     """A JSON array of records as run.yaml has them, each with its ``path``; damaged ones with ``fault``."""
     yield "["
     for at, row in enumerate(rows):
-        extra: dict[str, Any] = {"path": row.path}
+        extra: dict[str, Any] = {"path": row.path} | ({"outcome": row.outcome} if row.outcome else {})
         if row.fault is not None:
             extra = {
                 "id": row.id,
@@ -148,6 +148,7 @@ def _measured(rows: Sequence[Row], choice: Choice) -> list[Column]:
 def _ending(rows: Sequence[Row], *, faults: bool = False) -> list[Column]:
     said = tuple((row.fault if faults else None) or row.hypothesis for row in rows)
     columns = [
+        Column("outcome", "outcome", tuple(row.outcome for row in rows)),
         Column("seed", "seed", tuple(row.seed for row in rows)),
         Column("hypothesis", "hypothesis", said),
     ]
@@ -165,7 +166,7 @@ def _metrics(row: Row) -> dict[str, Any]:
 
 def _apart(columns: Sequence[Column]) -> list[Column]:
     """Columns with one heading (a metric and a parameter, or a fact of the run) under their full names."""
-    taken = {"id", "age", "experiment", "status", "commit", "seed", "hypothesis"}
+    taken = {"id", "age", "experiment", "status", "commit", "outcome", "seed", "hypothesis"}
     labels = [c.label for c in columns]
     return [
         Column(c.name if c.label in taken or labels.count(c.label) > 1 else c.label, c.name, c.values)

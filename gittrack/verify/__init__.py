@@ -12,6 +12,7 @@
 8. Signatures: of the commits that added runs, by signers allowed outside the pull request.
 9. Policy of gittrack.yaml.
 10. Reproductions: each verdict is that of the records that it names.
+11. Decisions: criteria, candidates and figures are those of the records.
 
 What it cannot prove: that the metrics are true, and that no run was left out before it was recorded.
 """
@@ -27,6 +28,7 @@ from gittrack.repository import ObjectReader, Repository
 from gittrack.verify.code import check_code
 from gittrack.verify.context import Blob, Context, Options, RunFiles
 from gittrack.verify.data import check_pointers
+from gittrack.verify.decisions import check_decisions
 from gittrack.verify.findings import EXIT_CODES, Finding, Outcome, Report, Severity, outcome_of
 from gittrack.verify.history import check_history
 from gittrack.verify.layout import check_ledger, list_tree
@@ -151,6 +153,7 @@ def _all(context: Context, progress: Progress | None) -> Iterator[Finding]:
         if progress is not None:
             progress(done, total)
     yield from _guarded(context, check_reproductions(context))
+    yield from _guarded(context, check_decisions(context))
     if context.options.data or context.options.read_data is not None:
         yield from _guarded(context, check_bytes(context, progress))
     # After the records, because it asks whether their author approved them.

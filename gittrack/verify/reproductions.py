@@ -16,6 +16,7 @@ from gittrack.record import Record, run_path, to_dict
 from gittrack.reproduction import FILE, ROOT, Reproduction, Verdict, dump, load
 from gittrack.reproduction.judge import Result, judge
 from gittrack.verify.context import Context, RunFiles
+from gittrack.verify.figures import close
 from gittrack.verify.findings import Finding, Severity
 from gittrack.version import VERSION
 
@@ -32,19 +33,25 @@ def check_reproductions(context: Context) -> Iterator[Finding]:
         found = context.objects.get(blob.oid)
         if found is None:
             yield _finding(
-                "unchecked", "its content is not in this clone; run git fetch", path, None, "incomplete"
+                "reproduction-unchecked",
+                "its content is not in this clone; run git fetch",
+                path,
+                None,
+                "incomplete",
             )
             continue
         try:
             statement = load(found.data, path)
         except RecordError as error:
-            yield _finding("unreadable", str(error), path, None)
+            yield _finding("reproduction-unreadable", str(error), path, None)
             continue
         if path != f"{statement.path}/{FILE}":
             says = "it lies in another folder than its run and id say"
-            yield _finding("path", says, path, statement, expected=f"{statement.path}/{FILE}")
+            yield _finding("reproduction-path", says, path, statement, expected=f"{statement.path}/{FILE}")
         if dump(statement) != found.data:
-            yield _finding("canonical", "it is not in the form that gittrack writes", path, statement)
+            yield _finding(
+                "reproduction-canonical", "it is not in the form that gittrack writes", path, statement
+            )
         yield from _verdict(context, path, statement)
 
 
@@ -55,22 +62,28 @@ def _verdict(context: Context, path: str, statement: Reproduction) -> Iterator[F
     missing = [run_id for run_id, found in zip(ids, reruns, strict=True) if found is None]
     if original is None or missing:
         says = "it names a run that is not on the ledger, or cannot be read"
-        yield _finding("run", says, path, statement, found=", ".join(missing[:5]) or statement.run)
+        yield _finding(
+            "reproduction-run", says, path, statement, found=", ".join(missing[:5]) or statement.run
+        )
         return
     kept = [rerun for rerun in reruns if rerun is not None]
     for rerun in kept:
         if rerun.record.reproduces != statement.run:
             says = "a rerun that it names is no rerun of its run"
-            yield _finding("run", says, path, statement, expected=statement.run, found=rerun.record.id)
+            yield _finding(
+                "reproduction-run", says, path, statement, expected=statement.run, found=rerun.record.id
+            )
             return
     if statement.protocol != original.record.protocol:
         says = "it was judged by another gittrack.yaml than that of the run"
-        yield _finding("protocol", says, path, statement, expected=original.record.protocol or "none")
+        yield _finding(
+            "reproduction-protocol", says, path, statement, expected=original.record.protocol or "none"
+        )
         return
     protocol = _protocol(context, original.record)
     if protocol is None:
         says = "not judged again: gittrack.yaml of the run's code is not in this clone; run gittrack pull"
-        yield _finding("unchecked", says, path, statement, severity="incomplete")
+        yield _finding("reproduction-unchecked", says, path, statement, severity="incomplete")
         return
     yield from _same(path, statement, original, kept, protocol)
 
@@ -80,14 +93,16 @@ def _same(
 ) -> Iterator[Finding]:
     if statement.claim != protocol.reproducibility.level:
         says = "gittrack.yaml of the run claims another level"
-        yield _finding("protocol", says, path, statement, expected=protocol.reproducibility.level)
+        yield _finding(
+            "reproduction-protocol", says, path, statement, expected=protocol.reproducibility.level
+        )
     again = judge(original, reruns, protocol)
     stated, found = (_figures(verdict, statement.tool.version) for verdict in (statement.verdict, again))
     for name in sorted({*stated, *found}):
-        if not _close(stated.get(name), found.get(name)):
+        if not close(stated.get(name), found.get(name)):
             says = f"the records say something else about the verdict's {name}"
             expected, actual = str(found.get(name)), str(stated.get(name))
-            yield _finding("verdict", says, path, statement, expected=expected, found=actual)
+            yield _finding("reproduction-verdict", says, path, statement, expected=expected, found=actual)
 
 
 def _figures(verdict: Verdict, version: str) -> dict[str, Any]:
@@ -98,17 +113,6 @@ def _figures(verdict: Verdict, version: str) -> dict[str, Any]:
         plain = {key: item for key, item in plain.items() if key not in words}
         plain["reruns"] = [{k: v for k, v in rerun.items() if k not in words} for rerun in plain["reruns"]]
     return plain
-
-
-def _close(a: Any, b: Any) -> bool:
-    """Equal but for the last digits of worked-out numbers, which another libm may round otherwise."""
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(_close(a[key], b[key]) for key in a)
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(map(_close, a, b))
-    if isinstance(a, float) and isinstance(b, float):
-        return abs(a - b) <= 1e-9 * max(abs(a), abs(b))
-    return type(a) is type(b) and bool(a == b)
 
 
 def _result(context: Context, experiment: str, run_id: str) -> Result | None:
@@ -154,7 +158,7 @@ def _finding(
     found: str | None = None,
 ) -> Finding:
     return Finding(
-        code=f"reproduction-{code}",
+        code=code,
         severity=severity,
         says=says,
         path=path,

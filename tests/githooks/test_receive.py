@@ -78,7 +78,7 @@ def test_what_gittrack_wrote_is_taken(two: tuple[Path, str]) -> None:
         ("runs/digits/2026-11-23/20261122-000000-abcdef/run.yaml", "schema: x\n", "neither in the folder"),
         ("runs/-x/2026-11-22/20261122-000000-abcdef/run.yaml", "schema: x\n", "neither in the folder"),
         ("runs/digits/2026-11-22/20261122-000000-abcdef/run.yaml", "x" * (5 << 20), "bytes are more than"),
-        ("decisions/digits/2026-11-22/d1.yaml", "[1]\n", "holds no decision"),
+        ("decisions/digits/2026-11-22/d1.yaml", "[1]\n", "not a decision"),
         ("decisions/../x.yaml", "a: 1\n", None),
     ],
 )  # fmt: skip

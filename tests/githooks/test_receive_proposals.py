@@ -72,7 +72,7 @@ def test_a_proposal_may_come_with_the_ledger_or_before_there_is_one(
         ("proposed", "schema: gittrack/run/1\n", "run.yaml: modified"),
         ("train.py", "import os\n", "is no file of a ledger"),
         ("runs/digits/2026-11-22/20261122-000000-abcdef/run.yaml", "a: &a [*a]\n", "anchor"),
-        ("decisions/digits/2026-11-22/d1.yaml", "[1]\n", "holds no decision"),
+        ("decisions/digits/2026-11-22/d1.yaml", "[1]\n", "not a decision"),
     ],
 )
 def test_a_proposal_that_would_damage_the_ledger_is_refused(

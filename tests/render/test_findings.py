@@ -123,7 +123,8 @@ def test_markdown_fits_a_comment() -> None:
 
 
 CODE = re.compile(
-    r"(repository|ledger|history|record|code|locks|data|protocol|policy|signature|verify)(-[a-z]+)+"
+    r"(repository|ledger|history|record|code|locks|data|protocol|policy|signature|reproduction|decision|verify)"
+    r"(-[a-z]+)+"
 )
 NOT_CODES = {"code-commits"}
 """Keys of the checks' shared cache."""

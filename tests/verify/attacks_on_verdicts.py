@@ -1,4 +1,4 @@
-"""Attacks with statements about reproduction; part of the list of `tests.verify.attacks`."""
+"""Attacks with verdicts and decisions; part of the list of `tests.verify.attacks`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from typing import Any
 
 from gittrack.codec import dump_record, load_record, read_yaml
 from gittrack.config import ExperimentConfig
+from gittrack.decide import candidate_of, compared, criteria_of, protocol_of
+from gittrack.decision import Decision, GateRule
+from gittrack.decision import dump as dump_decision
 from gittrack.record import Record
+from gittrack.replicates import Group
 from gittrack.reproduction import Reproduction, Verdict, dump
 from gittrack.reproduction.judge import Result, judge
-from tests.verify.attacks import Change, Victim, attack
+from tests.verify.attacks import Change, Victim, attack, repository_of
 
 
 def add_rerun(v: Victim, accuracy: float) -> Record:
@@ -65,3 +69,43 @@ def verdict_over_a_run_that_is_no_rerun(v: Victim) -> None:
     """Another run of the same project is passed off as a rerun."""
     original, other = v.runs[-1], v.runs[0]
     state(v, judge(result(v, original), [result(v, other)], ExperimentConfig()))
+
+
+def decide_on(v: Victim) -> Decision:
+    """An honest decision on the last run, not committed."""
+    last = v.runs[-1]
+    with repository_of(v).objects() as objects:
+        protocol = protocol_of(objects, last)
+    group = Group(last.experiment, last.spec, (last,))
+    return Decision(
+        id=last.id[:-6] + "dddddd",
+        experiment=last.experiment,
+        run=last.id,
+        outcome="selected",
+        because="the best",
+        made=last.started,
+        author=last.author,
+        criteria=criteria_of(protocol, last),
+        candidates=(candidate_of(group, compared(protocol, last)),),
+        tool=last.tool,
+    )
+
+
+@attack("FAIL", "decision-figures")
+def decision_with_edited_figures(v: Victim) -> None:
+    """A better mean than the records give is put into a decision before it is committed."""
+    made = decide_on(v)
+    (candidate,) = made.candidates
+    better = {name: replace(figure, mean=figure.mean + 0.01) for name, figure in candidate.metrics.items()}
+    assert better
+    edited = replace(made, candidates=(replace(candidate, metrics=better),))
+    v.commit({edited.path: dump_decision(edited)})
+
+
+@attack("FAIL", "decision-criteria")
+def decision_by_criteria_made_up_afterwards(v: Victim) -> None:
+    """It states a gate that the gittrack.yaml of the run never had."""
+    made = decide_on(v)
+    gate = GateRule(metric="accuracy", threshold=0.1, direction="maximize")
+    edited = replace(made, criteria=replace(made.criteria, gate=gate))
+    v.commit({edited.path: dump_decision(edited)})

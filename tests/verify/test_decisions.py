@@ -1,0 +1,138 @@
+"""What verify says of decisions that do not follow from records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gittrack.config import load
+from gittrack.decide import decide
+from gittrack.decision import Candidate, Decision, dump
+from gittrack.index import open_index
+from gittrack.verify import Report, verify
+from tests.conftest import run_git
+from tests.gate.conftest import Lab
+from tests.ledgers import commit_files
+
+
+@pytest.fixture
+def lab(inside: Path) -> Lab:
+    made = Lab(inside)
+    made.fix()
+    made.runs(0.90, 0.92)
+    made.run(0.80, 0, params={"lr": 1.0})
+    return made
+
+
+def choose(lab: Lab, at: int = 0, **more: object) -> Decision:
+    return decide(lab.repository, load(lab.top), lab.records[at].id, "selected", "why not", **more)[0]  # type: ignore[arg-type]
+
+
+def codes(report: Report) -> list[str]:
+    return [finding.code for finding in report.findings if finding.code.startswith("decision")]
+
+
+def forged(lab: Lab, decision: Decision, **changes: object) -> list[str]:
+    """Codes after a changed copy of `decision` was put in its place; the ledger is made anew for it."""
+    made = replace(decision, **changes)  # type: ignore[arg-type]
+    commit_files(lab.repository, {made.path: dump(made)})
+    return codes(verify(lab.repository))
+
+
+def test_an_honest_decision_passes(lab: Lab) -> None:
+    """Also a second one, and after further runs of a candidate."""
+    choose(lab)
+    choose(lab, 1)
+    lab.run(0.95, 9)
+    report = verify(lab.repository)
+    assert report.outcome == "PASS" and codes(report) == []
+
+
+def better(candidate: Candidate) -> Candidate:
+    figure = candidate.metrics["accuracy"]
+    return replace(candidate, metrics={"accuracy": replace(figure, mean=figure.mean + 0.001)})
+
+
+Edit = Callable[[Decision], dict[str, object]]
+EDITS: dict[str, tuple[Edit, str]] = {
+    "mean": (lambda d: {"candidates": (better(d.candidates[0]), *d.candidates[1:])}, "decision-figures"),
+    "a run less": (
+        lambda d: {"candidates": (replace(d.candidates[0], runs=d.candidates[0].runs[:1]), d.candidates[1])},
+        "decision-figures",
+    ),
+    "itself left out": (lambda d: {"candidates": d.candidates[1:]}, "decision-candidates"),
+    "other spec": (
+        lambda d: {"candidates": (replace(d.candidates[0], spec=d.candidates[1].spec), d.candidates[1])},
+        "decision-candidates",
+    ),
+    "unknown run": (
+        lambda d: {"candidates": (replace(d.candidates[0], runs=("20200101-000000-abcdef",)),)},
+        "decision-candidates",
+    ),
+    "softer gate": (
+        lambda d: {"criteria": replace(d.criteria, gate=replace(d.criteria.gate, threshold=0.5))},  # type: ignore[type-var]
+        "decision-criteria",
+    ),
+    "other question": (
+        lambda d: {"criteria": replace(d.criteria, question="is it fast?")},
+        "decision-criteria",
+    ),
+    "supersedes nothing": (lambda d: {"supersedes": "20200101-000000-abcdef"}, "decision-supersedes"),
+    "on no run": (lambda d: {"run": "20200101-000000-abcdef"}, "decision-run"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edited_decision_fails(lab: Lab, name: str) -> None:
+    """By the code that the page documents."""
+    edit, code = EDITS[name]
+    made = choose(lab)
+    assert code in forged(lab, made, **edit(made), id=made.id[:-6] + "abcdef")
+
+
+def test_candidates_left_out_are_noted(lab: Lab) -> None:
+    """Naming the alternatives is allowed; verify says that there were others."""
+    choose(lab, over=[lab.records[0].id])
+    report = verify(lab.repository)
+    assert report.outcome == "PASS" and codes(report) == ["decision-omits"]
+
+
+def test_a_file_that_is_none(lab: Lab) -> None:
+    """Unreadable, in another form, elsewhere: each has its code."""
+    made = choose(lab)
+    folder = made.path.rsplit("/", 1)[0]
+    commit_files(
+        lab.repository,
+        {
+            f"{folder}/20200101-000000-aaaaaa.yaml": b"schema: gittrack/decision/1\n",
+            f"{folder}/20200101-000000-bbbbbb.yaml": dump(made),
+            f"{folder}/20200101-000000-cccccc.yaml": dump(made).replace(b"why not", b"'why not'"),
+        },
+    )
+    assert set(codes(verify(lab.repository))) == {
+        "decision-unreadable", "decision-path", "decision-canonical",
+    }  # fmt: skip
+    with open_index(lab.top) as index:
+        assert [found.id for found in index.decisions(made.run)] == [made.id]
+
+
+def test_a_changed_file_is_history(lab: Lab) -> None:
+    """Decisions are add-only, like records."""
+    made = choose(lab)
+    commit_files(lab.repository, {made.path: dump(replace(made, because="because"))})
+    assert "history-modified" in {finding.code for finding in verify(lab.repository).findings}
+
+
+def test_only_those_of_the_selected_runs(lab: Lab) -> None:
+    """verify RUN looks at the decisions on that run; a range, at those that it adds."""
+    made = choose(lab)
+    before = run_git(lab.top, "rev-parse", "gittrack/runs").strip()
+    bad = replace(choose(lab, 1), because="edited", candidates=(better(made.candidates[0]),))
+    bad = replace(bad, id=bad.id[:-6] + "abcdef")
+    commit_files(lab.repository, {bad.path: dump(bad)})
+    assert codes(verify(lab.repository, selection=[lab.records[0].id])) == []
+    assert "decision-figures" in codes(verify(lab.repository, selection=[lab.records[1].id]))
+    assert "decision-figures" in codes(verify(lab.repository, selection=[f"{before}..gittrack/runs"]))
