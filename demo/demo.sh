@@ -100,7 +100,12 @@ run "gittrack run -e hogwild --seed 1 --metrics metrics.json --output weights.np
 # One sound run in a hundred falls outside: that is what a confidence of 99 % means.
 run "gittrack reproduce --jobs 2 --yes || echo 'exit status' \$?"
 
-say "All of that is on the ledger, and verify works every verdict out again"
+say "Which one goes on, and why: a decision beside the records, with every candidate and its figures"
+selected=$(gittrack log -e digits -F 'params.hidden = 64' -n 1 --csv | sed -n '2s/,.*//p')
+run "gittrack decide $selected --outcome selected --because 'reads most digits right, and can be had again bitwise'"
+run "gittrack log -e digits"
+
+say "All of that is on the ledger, and verify works every verdict and every figure out again"
 run "gittrack verify"
 
 say "A DVC pipeline, and a server that guards the ledger"

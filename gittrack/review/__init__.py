@@ -18,6 +18,7 @@ from gittrack.errors import RecordError
 from gittrack.index import Index, Row
 from gittrack.reading import Entry
 from gittrack.record import Metric
+from gittrack.record import to_dict as plain_decision
 from gittrack.repository import Repository
 from gittrack.review.select import (
     Baselines,
@@ -226,6 +227,7 @@ def to_dict(found: Review, questions: Sequence[str]) -> dict[str, Any]:
         "runs": found.runs,
         "verify": _verdict(found.verified),
         "altered": [{"status": letter, "path": path} for letter, path in found.selection.altered],
+        "decisions": [plain_decision(made) for made in found.selection.decisions],
         "damaged": [{"path": row.path, "fault": row.fault} for row in found.damaged],
         "experiments": [_plain(e) for e in found.experiments],
         "questions": list(questions),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gittrack.compare import Comparison, MetricPair, Pair
+from gittrack.decision import Decision, Figure
 from gittrack.reading import Entry
 from gittrack.render.text import number, value
 from gittrack.review import Experiment, Replicated, Review
@@ -61,6 +62,8 @@ def _blocks(review: Review) -> Iterator[tuple[str, str]]:
     yield from _parts("findings of verify", _findings(review))
     if review.selection.altered:
         yield "files altered", "\n".join(_altered(review))
+    if review.selection.decisions:
+        yield "decisions", "\n".join(_decisions(review.selection.decisions))
     for experiment in review.experiments:
         yield "table of runs", "\n".join(_table(experiment))
     for experiment in review.experiments:
@@ -81,7 +84,8 @@ def _parts(title: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _head(review: Review) -> list[str]:
-    names = ", ".join(prose(e.name, 60) for e in review.experiments[:5]) or "no experiment"
+    about = [e.name for e in review.experiments] or sorted({d.experiment for d in review.selection.decisions})
+    names = ", ".join(prose(name, 60) for name in about[:5]) or "no experiment"
     what = "added to the ledger" if review.span.kind == "ledger" else "of these commits"
     outcome = review.verified.outcome if review.verified else None
     said = f"{_SIGNS[outcome]} **verify: {outcome}**" if outcome else "**verify**: nothing to check"
@@ -113,6 +117,35 @@ def _altered(review: Review) -> list[str]:
     lines = ["### ❌ More than new runs", "", "Records are add-only. This also touches:", ""]
     lines += [f"- {_LETTERS.get(letter, letter)}: {code(path, 200)}" for letter, path in altered[:most]]
     return [*lines, *_more(len(altered) - most, "file")]
+
+
+def _decisions(decisions: Sequence[Decision]) -> list[str]:
+    """Each with the figures of its candidates, the one decided on first."""
+    lines = ["### Decisions"]
+    for made in decisions:
+        who = f"by {prose(made.author.name, 60)}"
+        lines += ["", f"{code(made.run)} of {prose(made.experiment, 60)}: **{made.outcome}**, {who}", ""]
+        lines += [f"> {prose(made.because, 600)}", ""]
+        names = list(dict.fromkeys(name for c in made.candidates for name in c.metrics))[: _MOST["metrics"]]
+        lines.append("| Candidate | Finished | Failed | " + " | ".join(code(n, 40) for n in names) + " |")
+        lines.append("| --- | ---: | ---: |" + " ---: |" * len(names))
+        own = sorted(made.candidates, key=lambda c: made.run not in (*c.runs, *c.failed))
+        for candidate in own[: _MOST["changes"]]:
+            ids = [*candidate.runs, *candidate.failed]
+            name = code(made.run if made.run in ids else (ids or [candidate.spec])[0])
+            cells = [name, str(len(candidate.runs)), str(len(candidate.failed))]
+            cells += [figure(candidate.metrics.get(metric)) for metric in names]
+            lines.append("| " + " | ".join(cells) + " |")
+        lines += _more(len(own) - _MOST["changes"], "candidate")
+    return lines
+
+
+def figure(found: Figure | None) -> str:
+    """``0.93 ± 0.01 (n 3)``."""
+    if found is None:
+        return "—"
+    half = "" if found.high is None else f" ± {found.high - found.mean:.2g}"
+    return f"{number(found.mean, 5)}{half} (n {found.n})"
 
 
 def _table(experiment: Experiment) -> list[str]:

@@ -31,7 +31,11 @@ def _of_the_whole(review: Review) -> Iterator[str]:
         )
     if review.damaged:
         yield f"{_count(len(review.damaged), 'record')} cannot be read: why?"
-    if not review.runs:
+    for made in review.selection.decisions:
+        few = [c for c in made.candidates if made.run in c.runs and len(c.runs) < 3]
+        once = ", on fewer than three runs" if few and made.outcome == "selected" else ""
+        yield f"{made.run} of {made.experiment} is to be {made.outcome}{once}: do you sign that off?"
+    if not review.runs and not review.selection.decisions:
         yield "No run belongs to these commits: does the change need one?"
 
 
@@ -41,7 +45,7 @@ def _of_experiment(experiment: Experiment) -> Iterator[str]:
     yield from (where + text for text in _of_records(records))
     yield from (where + text for text in _of_results(experiment, records))
     if experiment.baseline is None:
-        yield where + "there is no earlier run to compare with. Is this the baseline (tag outcome=baseline)?"
+        yield where + "there is no earlier run to compare with. Is this the baseline (gittrack decide --outcome baseline)?"
     yield from (where + text for text in _of_comparisons(experiment.comparisons))
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
 
-from gittrack.errors import NotFoundError, UsageError
+from gittrack.decision import Decision
+from gittrack.decision import load as load_decision
+from gittrack.errors import NotFoundError, RecordError, UsageError
 from gittrack.index import Index, Row
 from gittrack.index.follow import EMPTY_TREE
-from gittrack.index.parse import RUN_COLUMNS, parse
+from gittrack.index.parse import RUN_COLUMNS, is_decision, parse
 from gittrack.ledger import MARK, is_add_only
 from gittrack.record import clean_text
 from gittrack.repository import ObjectReader, Repository
@@ -19,6 +21,9 @@ Kind = Literal["ledger", "code"]
 
 MOST_RUNS = 1000
 """Of more runs than that in one pull request only the first are looked at; the number is said."""
+
+MOST_DECISIONS = 50
+"""Of more decisions in one pull request only the first are shown."""
 
 MOST_REPLICATES = 200
 """Of the baseline's replicates, the newest are enough for a mean."""
@@ -48,6 +53,8 @@ class Selection:
     """git's status letter and path of each file that is changed or deleted, or added outside a run."""
     left_out: int = 0
     """Runs beyond MOST_RUNS."""
+    decisions: Sequence[Decision] = ()
+    """Those added, oldest first. Of those that cannot be read, verify speaks."""
 
 
 def find_range(repo: Repository, ledger: str, spec: str | None, base: str | None) -> Range:
@@ -95,11 +102,14 @@ def added_runs(repo: Repository, span: Range) -> Selection:
     old = span.fork or EMPTY_TREE[repo.object_format]
     found: dict[str, str] = {}
     altered: list[tuple[str, str]] = []
+    decided: dict[str, str] = {}
     for letter, _, blob, path in repo.diff_tree(old, span.head):
         path = clean_text(path)
         if letter == "A" and path.startswith("runs/"):
             if path.endswith("/run.yaml"):
                 found[path] = blob
+        elif letter == "A" and is_decision(path):
+            decided[path] = blob
         elif letter != "A" or not is_add_only(path):
             altered.append((letter, path))
     if span.fork is None:  # the files that every ledger begins with are no change
@@ -109,9 +119,18 @@ def added_runs(repo: Repository, span: Range) -> Selection:
         new = sorted((p, b) for (p, b), known in zip(found.items(), there, strict=True) if known != b)
         chosen = new[:MOST_RUNS]
         data = list(objects.get_many(blob for _, blob in chosen))
+        decisions = list(_decisions(objects, dict(sorted(decided.items())[:MOST_DECISIONS])))
     rows = [read_row(p, b, o.data if o else None) for (p, b), o in zip(chosen, data, strict=True)]
     rows.sort(key=lambda row: (row.experiment, row.started, row.id))
-    return Selection(rows, span.head, altered, len(new) - len(chosen))
+    return Selection(rows, span.head, altered, len(new) - len(chosen), decisions)
+
+
+def _decisions(objects: ObjectReader, decided: dict[str, str]) -> Iterator[Decision]:
+    for (path, _), found in zip(decided.items(), objects.get_many(decided.values()), strict=True):
+        try:
+            yield load_decision(found.data if found else b"", path)
+        except RecordError:
+            continue
 
 
 def read_row(path: str, blob: str, data: bytes | None) -> Row:
@@ -147,8 +166,8 @@ class Baselines:
         self._known: set[str] | None = None
 
     def of(self, experiment: str) -> Row | None:
-        """The newest run at the base with tag ``outcome`` ``baseline``; else its newest finished run."""
-        for filter in ("tags.outcome = 'baseline'", "status = 'finished'"):
+        """The newest run at the base that is the baseline by decision or tag; else the newest finished."""
+        for filter in ("outcome = 'baseline'", "tags.outcome = 'baseline'", "status = 'finished'"):
             found = next(self._at_base(self._index.search(filter, experiment=experiment)), None)
             if found is not None:
                 return found

@@ -41,6 +41,10 @@ def terminal(review: Review, paint: text.Paint, columns: int | None) -> list[str
         lines.append(paint("red", f"{_LETTERS.get(letter, letter)}: {text.one_line(path)}"))
     damaged = review.damaged[:_FINDINGS]
     lines += [paint("red", f"damaged: {text.one_line(row.fault or row.path)}") for row in damaged]
+    for made in review.selection.decisions:
+        among = f"among {len(made.candidates)} specs"
+        lines += ["", f"{made.run} of {made.experiment}: {paint('bold', made.outcome)}, {among}"]
+        lines.append(f"    {text.one_line(made.because)} ({text.one_line(made.author.name)})")
     for experiment in review.experiments:
         lines += ["", *_experiment(experiment, paint, columns)]
     lines += ["", paint("bold", "To decide")]
