@@ -66,6 +66,28 @@ def test_diverged_ledgers_merge_without_a_work_tree(
     run_git(hub, "fsck", "--strict")
 
 
+def test_the_same_runs_in_other_commits(repository: Repository, hub: Path, tmp_path: Path) -> None:
+    """As after a proposal that was merged: histories differ, trees do not, on one side or on both."""
+    ledger = Ledger(repository)
+    ledger.append([addition("20261122-000000-aaaaaa")])
+    push(ledger, "origin")
+    other = clone(hub, tmp_path / "other")
+    pull(other, "origin")
+    where = other.repository.top
+    for clone_of, second in ((ledger, "1"), (other, "2")):
+        base, tree = (
+            run_git(clone_of.repository.top, "rev-parse", f"gittrack/runs{suffix}").strip()
+            for suffix in ("", "^{tree}")
+        )
+        made = run_git(clone_of.repository.top, "commit-tree", tree, "-p", base, "-m", second).strip()
+        run_git(clone_of.repository.top, "update-ref", "refs/heads/gittrack/runs", made)
+    push(other, "origin")
+    before = run_git(where, "rev-parse", "gittrack/runs^{tree}")
+    assert pull(ledger, "origin").merged
+    assert run_git(repository.top, "rev-parse", "gittrack/runs^{tree}") == before
+    assert run_git(repository.top, "fsck", "--strict", "--no-dangling", "gittrack/runs") == ""
+
+
 def test_altered_record_stops_the_merge(repository: Repository, hub: Path, tmp_path: Path) -> None:
     """The same run with other bytes is no merge conflict to settle but an alteration to report."""
     ours, theirs = Ledger(repository), clone(hub, tmp_path / "clone")

@@ -11,11 +11,11 @@ import re
 import time
 from dataclasses import dataclass
 
-from gittrack.errors import LedgerError, UsageError
+from gittrack.errors import LedgerError, RepositoryError, UsageError
 from gittrack.ledger import ANCHOR, Ledger, is_add_only
 from gittrack.ledger.tree import merge_trees
-from gittrack.objects import GitObject, TreeEntry, make_tree
-from gittrack.repository import Repository, explain
+from gittrack.objects import GitObject, TreeEntry, make_tree, parse_commit
+from gittrack.repository import ObjectReader, Repository, explain
 
 PUSH_ATTEMPTS = 30
 _RACED = re.compile(
@@ -115,9 +115,8 @@ def _merge_tip(ledger: Ledger, ours: str | None, theirs: str | None, source: str
         return ours
     signature = repo.identity()
     with repo.objects() as objects:
-        tree, new = merge_trees(
-            objects, repo.object_format, f"{ours}^{{tree}}", f"{theirs}^{{tree}}", _settle
-        )
+        left, right = _tree_of(objects, ours), _tree_of(objects, theirs)
+        tree, new = merge_trees(objects, repo.object_format, left, right, _settle)
     message = f"Merge ledger of {source}"
     if repo.signs:
         if new:
@@ -126,6 +125,13 @@ def _merge_tip(ledger: Ledger, ours: str | None, theirs: str | None, source: str
     commit = repo.commit_object(tree, [ours, theirs], message, signature)
     repo.write_objects([*new, commit])
     return commit.oid
+
+
+def _tree_of(objects: ObjectReader, commit: str) -> str:
+    found = objects.get(commit)
+    if found is None:
+        raise RepositoryError(f"commit {commit[:12]} is not in this clone: run git fetch")
+    return parse_commit(found.data)[0]
 
 
 def _settle(path: str, ours: TreeEntry, theirs: TreeEntry) -> TreeEntry:

@@ -102,7 +102,7 @@ def merge_trees(
     theirs: str,
     settle: Callable[[str, TreeEntry, TreeEntry], TreeEntry],
 ) -> tuple[str, list[GitObject]]:
-    """The union of two trees and the tree objects it needs.
+    """The union of two trees, named by their ids, and the tree objects it needs.
 
     Only folders that differ are read. `settle(path, ours, theirs)` answers where both
     have a path and are not both folders.

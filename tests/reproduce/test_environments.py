@@ -53,7 +53,7 @@ def imported(environment: Environment, code: str) -> str:
     """What ``python -c`` prints in that environment, started as a rerun would be."""
     env = environment.environ({**os.environ, "PYTHONPATH": "/nowhere", "VIRTUAL_ENV": "/ours"})
     done = subprocess.run(
-        environment.command_line(["python", "-c", code], Path.cwd()),
+        environment.command_line(["python", "-B", "-c", code], Path.cwd()),
         env=env, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return done.stdout.strip()
