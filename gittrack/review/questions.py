@@ -45,7 +45,8 @@ def _of_experiment(experiment: Experiment) -> Iterator[str]:
     yield from (where + text for text in _of_records(records))
     yield from (where + text for text in _of_results(experiment, records))
     if experiment.baseline is None:
-        yield where + "there is no earlier run to compare with. Is this the baseline (gittrack decide --outcome baseline)?"
+        ask = "Is this the baseline (gittrack decide --outcome baseline)?"
+        yield f"{where}there is no earlier run to compare with. {ask}"
     yield from (where + text for text in _of_comparisons(experiment.comparisons))
 
 
