@@ -66,13 +66,14 @@ class Importance:
         return asdict(self)
 
 
-def importance_of(groups: Sequence[Group], metric: str) -> Importance:
+def importance_of(groups: Sequence[Group], metric: str, *, tuned: bool = True) -> Importance:
     """Parameters of the finished runs of `groups` (of one experiment), by their association with `metric`.
 
     Permutation importance over a random forest (L. Breiman, Machine Learning 45, 2001) on settings that
     the forest has not seen, Spearman's rho with its p, and from 50 runs on PED-ANOVA (Watanabe et al.,
     IJCAI 2023, arXiv 2304.10255) and fANOVA (Hutter et al., ICML 2014) where Optuna is installed. One run
-    for each seed of a spec. UsageError for fewer than 10 runs, or a metric or parameters that never change;
+    for each seed of a spec. Without `tuned`, Optuna's, which take half a minute for a thousand runs, are left
+    out. UsageError for fewer than 10 runs, or a metric or parameters that never change;
     NotFoundError for a metric that no run has.
     """
     require_metrics([metric], metric_names(groups))
@@ -85,8 +86,8 @@ def importance_of(groups: Sequence[Group], metric: str) -> Importance:
         raise UsageError(f"no parameter differs between the {len(runs)} runs in a way that can be ranked")
     direction = _direction(runs, metric)
     forest = permutation_importance(usable, values)
-    tuned = ped_anova_and_fanova(usable, values, direction)
-    parameters = _adjusted([_parameter(column, values, forest, tuned) for column in columns])
+    ranked = ped_anova_and_fanova(usable, values, direction) if tuned else Ranked()
+    parameters = _adjusted([_parameter(column, values, forest, ranked) for column in columns])
     return Importance(
         experiment=groups[0].experiment,
         metric=metric,
@@ -96,7 +97,7 @@ def importance_of(groups: Sequence[Group], metric: str) -> Importance:
         r2=forest.r2,
         parameters=tuple(sorted(parameters, key=_rank)),
         left_out=left_out,
-        cautions=(ASSOCIATION, *_cautions(runs, usable), *filter(None, (forest.why, tuned.why))),
+        cautions=(ASSOCIATION, *_cautions(runs, usable), *filter(None, (forest.why, ranked.why))),
     )
 
 
