@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,8 +29,9 @@ def command(
         str | None, typer.Option("-e", "--experiment", metavar="NAME", help="Runs of this experiment only.")
     ] = None,
     limit: Annotated[
-        int, typer.Option("-n", "--limit", min=0, help="How many runs to list; 0 lists all.")
-    ] = SHOWN,
+        int | None,
+        typer.Option("-n", "--limit", min=0, help="How many runs to list: 20, on a sheet all; 0 lists all."),
+    ] = None,
     every: Annotated[bool, typer.Option("--all", "-a", help="List all runs.")] = False,
     filter: Annotated[
         str | None, typer.Option("-F", "--filter", metavar="EXPR", help="Runs that satisfy EXPR only.")
@@ -55,6 +57,12 @@ def command(
     json_: Annotated[bool, typer.Option("--json", help="A JSON array of whole records.")] = False,
     csv_: Annotated[bool, typer.Option("--csv", help="CSV, every parameter, metric and tag.")] = False,
     md: Annotated[bool, typer.Option("--md", help="A Markdown table.")] = False,
+    sheet: Annotated[
+        bool, typer.Option("--sheet", help="The experiment log as a spreadsheet, as CSV or with --xlsx.")
+    ] = False,
+    xlsx: Annotated[
+        Path | None, typer.Option("--xlsx", metavar="FILE", help="The sheet as an Excel workbook.")
+    ] = None,
     no_pager: Annotated[bool, typer.Option("--no-pager", help="Never through a pager.")] = False,
 ) -> None:
     """List runs, newest first.
@@ -73,9 +81,15 @@ def command(
       gittrack log -F "status != 'finished' or started > '2 days ago'"
       gittrack log --sort-by metrics.acc --sort-order desc --only-changed
       gittrack log --all --csv > runs.csv
+      gittrack log -e digits --sheet --xlsx experiment-log.xlsx
     """
     if json_ + csv_ + md > 1:
         raise UsageError("--json, --csv and --md: choose one")
+    sheet = sheet or xlsx is not None
+    if sheet and (json_ or md or only_changed or keep or drop or precision or (csv_ and xlsx)):
+        raise UsageError("a sheet has every column, in full: give --sheet with --csv or --xlsx FILE alone")
+    if limit is None:
+        limit = 0 if sheet else SHOWN
     with open_index(progress=output.Progress("indexing runs")) as index:
         if experiment is not None:
             index.require_experiment(experiment)
@@ -86,7 +100,10 @@ def command(
             limit=None if every or limit == 0 else limit,
         )
         if not rows:
-            _say_nothing(index, json_, csv_)
+            _say_nothing(index, json_, csv_ or (sheet and xlsx is None))
+            return
+        if sheet:
+            _print_sheet(index, rows, xlsx)
             return
         choice = runs.Choice(only_changed=only_changed, keep=keep, drop=drop, precision=precision)
         _print(index, rows, choice, "json" if json_ else "csv" if csv_ else "md" if md else "", not no_pager)
@@ -109,6 +126,22 @@ def _say_nothing(index: Index, json_: bool, csv_: bool) -> None:
         output.note("no runs yet: gittrack run -- COMMAND records one (gittrack init sets things up first)")
     else:
         output.note("no runs yet: gittrack run -- COMMAND records one")
+
+
+def _print_sheet(index: Index, rows: list[Row], xlsx: Path | None) -> None:
+    from gittrack.config import load_cached
+    from gittrack.render import sheet as pages
+    from gittrack.sheet import sheet, sheets
+
+    repo = index.repository
+    config = load_cached(repo.worktree, repo.state_dir)
+    declared = {name: list(experiment.metrics) for name, experiment in config.experiments.items()}
+    if xlsx is None:
+        output.write(pages.as_csv(sheet(index, rows, declared)))
+        return
+    made = sheets(index, rows, declared)
+    pages.write_xlsx(made, xlsx)
+    output.note(f"gittrack: {xlsx}: {len(rows):,} runs, {len(made)} worksheets")
 
 
 def _print(index: Index, rows: list[Row], choice: runs.Choice, form: str, pager: bool) -> None:

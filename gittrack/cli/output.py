@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from gittrack.render.text import Paint, width
 
 if TYPE_CHECKING:
+    from gittrack.exchange import Tags
     from gittrack.render.sections import Section
 
 no_color = False
@@ -49,6 +50,14 @@ def note(text: str) -> None:
     """One line for the person, beside the output and, where both go to one place, after it."""
     sys.stdout.flush()
     sys.stderr.write(text + "\n")
+
+
+def note_tags(tags: Tags, verb: str, remote: str) -> None:
+    """What became of the registry's tags on their way; nothing where there were none."""
+    if tags.moved:
+        note(f"{len(tags.moved)} tag{'' if len(tags.moved) == 1 else 's'} of the registry {verb}")
+    for name in tags.differ:
+        note(f"gittrack: warning: {remote} has another tag {name}: neither was changed")
 
 
 def page(lines: Sequence[str], *, pager: bool = True) -> None:

@@ -33,7 +33,7 @@ def command(
 ) -> None:
     """Bring the ledger, and artifacts if asked, from a remote.
 
-    Runs made here and there are merged without touching your work tree.
+    Runs made here and there are merged without touching your work tree. Tags of the model registry come too.
 
     \b
     Examples:
@@ -41,7 +41,7 @@ def command(
       gittrack pull --artifacts --run 7f3a2c
     """
     from gittrack.config import load_cached
-    from gittrack.exchange import pull_artifacts
+    from gittrack.exchange import pull_artifacts, pull_tags
     from gittrack.ledger import Ledger
     from gittrack.ledger.sync import choose_remote, pull
     from gittrack.reading import open_index
@@ -52,6 +52,7 @@ def command(
     chosen = choose_remote(repo, remote)
     done = pull(ledger, chosen)
     output.note("already up to date" if done.before == done.after else f"ledger brought from {chosen}")
+    output.note_tags(pull_tags(ledger, chosen), "brought", chosen)
     if artifacts or run or every:
         folders = None
         if run:

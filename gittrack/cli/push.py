@@ -29,7 +29,7 @@ def command(
 
     The ledger branch and the code anchor go out together. If others were faster, their runs are
     fetched and merged, and the push is repeated. Artifacts go first, so that no record that
-    others see points to bytes that are not there.
+    others see points to bytes that are not there. Tags of the model registry follow.
 
     \b
     Examples:
@@ -37,7 +37,7 @@ def command(
       gittrack push origin --artifacts
     """
     from gittrack.config import load_cached
-    from gittrack.exchange import push_artifacts
+    from gittrack.exchange import push_artifacts, push_tags
     from gittrack.ledger import Ledger
     from gittrack.ledger.sync import choose_remote, push
     from gittrack.repository import Repository
@@ -52,3 +52,4 @@ def command(
     done = push(ledger, chosen)
     what = "is up to date" if done.before == done.after else "has the ledger"
     output.note(f"{chosen} {what}" + (", merged with runs of others" if done.merged else ""))
+    output.note_tags(push_tags(ledger, chosen), "sent", chosen)

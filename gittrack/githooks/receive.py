@@ -30,6 +30,8 @@ from gittrack.errors import LedgerError
 from gittrack.githooks.additions import Added, check_run, check_statement, is_statement, run_folder
 from gittrack.ledger import ANCHOR, ROOT_FILES, is_add_only
 from gittrack.propose import PREFIX
+from gittrack.registry.names import parse_tag_name
+from gittrack.registry.tags import PREFIX as TAGS
 from gittrack.repository import ObjectReader, Repository
 
 MAX_SECONDS = 60.0
@@ -78,6 +80,9 @@ class Judge:
                 raise LedgerError(f"{update.ref}: replace refs would hide what records are: not taken")
             if update.ref in (self.ledger, ANCHOR):
                 self._moves_forward(update)
+            tag = update.ref.removeprefix(TAGS)
+            if tag != update.ref and update.old != self.repo.null_oid and parse_tag_name(tag) is not None:
+                raise LedgerError(f"{tag}: a tag of the model registry stays as it is; push another one")
             if update.ref == self.ledger:
                 self._check_commits(update, until)
             elif update.ref.startswith(REVIEWS) and update.new != self.repo.null_oid:

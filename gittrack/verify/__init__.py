@@ -13,6 +13,7 @@
 9. Policy of gittrack.yaml.
 10. Reproductions: each verdict is that of the records that it names.
 11. Decisions: criteria, candidates and figures are those of the records.
+12. Registry: each tag points to the commit that added its run, and names the bytes of the record.
 
 What it cannot prove: that the metrics are true, and that no run was left out before it was recorded.
 """
@@ -37,6 +38,7 @@ from gittrack.verify.pins import pins, remember, rolled_back
 from gittrack.verify.policy import check_policy
 from gittrack.verify.protocol import check_protocol
 from gittrack.verify.record import check_record
+from gittrack.verify.registry import check_registry
 from gittrack.verify.repository import check_repository, is_partial, missing_objects, partial
 from gittrack.verify.reproductions import check_reproductions
 from gittrack.verify.select import Base, Target, build_context, choose, read_base
@@ -154,6 +156,7 @@ def _all(context: Context, progress: Progress | None) -> Iterator[Finding]:
             progress(done, total)
     yield from _guarded(context, check_reproductions(context))
     yield from _guarded(context, check_decisions(context))
+    yield from _guarded(context, check_registry(context))
     if context.options.data or context.options.read_data is not None:
         yield from _guarded(context, check_bytes(context, progress))
     # After the records, because it asks whether their author approved them.

@@ -156,3 +156,25 @@ def test_messages_and_codes(inside: Path, tmp_path: Path, capsys: pytest.Capture
     assert capsys.readouterr().err == "origin is up to date\nalready up to date\n"
     assert cli.execute(["pull", "--run", "nobody"]) == 2
     assert "nobody" in capsys.readouterr().err
+
+
+def test_tags_of_the_registry_travel(
+    shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pushed after the ledger, brought with it; another tag of that name is named and stays."""
+    assert cli.execute(["register", "latest~1", "--model", "churn"]) == 0
+    capsys.readouterr()
+    assert cli.execute(["push"]) == 0
+    assert "1 tag of the registry sent" in capsys.readouterr().err
+    assert cli.execute(["push"]) == 0
+    assert "registry" not in capsys.readouterr().err
+    run_git(tmp_path, "clone", "-q", "--no-tags", str(tmp_path / "hub.git"), "other")
+    monkeypatch.chdir(tmp_path / "other")
+    assert cli.execute(["pull"]) == 0
+    assert "1 tag of the registry brought" in capsys.readouterr().err
+    assert cli.execute(["models"]) == 0
+    assert "churn" in capsys.readouterr().out
+    (tag,) = run_git(tmp_path / "other", "tag", "--list", "churn@*").split()
+    run_git(tmp_path / "other", "tag", "-f", "-a", "-m", "mine", tag, f"{tag}^{{}}")
+    assert cli.execute(["push"]) == 0
+    assert f"origin has another tag {tag}: neither was changed" in capsys.readouterr().err

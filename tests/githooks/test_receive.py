@@ -212,6 +212,20 @@ def test_the_anchor_only_moves_forward(two: tuple[Path, str]) -> None:
             judge.check([Update(anchor, new, ANCHOR)])
 
 
+@pytest.mark.parametrize("name", ["churn@v1.0.0", "churn#prod#1", "v1.0.0"])
+def test_tags_of_the_registry_stay(two: tuple[Path, str], name: str) -> None:
+    """New ones are taken, moved and deleted ones are not; other tags are nobody's business here."""
+    judge = Judge(Repository.discover(two[0]), LEDGER)
+    null, ref = judge.repo.null_oid, f"refs/tags/{name}"
+    judge.check([Update(null, "1" * 40, ref)])
+    for new in (null, "2" * 40):
+        if name == "v1.0.0":
+            judge.check([Update("1" * 40, new, ref)])
+        else:
+            with pytest.raises(LedgerError, match="stays as it is"):
+                judge.check([Update("1" * 40, new, ref)])
+
+
 def test_only_the_receiving_room_sees_the_quarantine(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
