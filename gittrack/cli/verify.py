@@ -56,6 +56,10 @@ def command(
     read_data_subset: Annotated[
         str | None, typer.Option(metavar="N/M", help="Read the N-th of M parts of the bytes again.")
     ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE|DIR", help="The ledger in a bundle, in place of this clone's."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing.")] = False,
 ) -> None:
     """Check that what the records claim still holds.
@@ -73,6 +77,7 @@ def command(
       gittrack verify origin/gittrack/runs..HEAD --base origin/main --md
       gittrack verify --anchor pinned.txt --strict --junit > verify.xml
       gittrack verify --output-file verify.sarif --output-file verify.xml
+      gittrack verify --bundle release-2.tar --anchor pinned.txt
     """
     from gittrack.repository import Repository
     from gittrack.verify import EXIT_CODES, Options, verify
@@ -92,7 +97,13 @@ def command(
         strict=strict,
     )
     progress = None if quiet else output.Progress("verifying runs")
-    report = verify(Repository.discover(), selection=selection or (), options=options, progress=progress)
+    chosen = selection or ()
+    if bundle is not None:
+        from gittrack.bundle import verify_bundle
+
+        report = verify_bundle(bundle, selection=chosen, options=options, progress=progress)
+    else:
+        report = verify(Repository.discover(), selection=chosen, options=options, progress=progress)
     for path, form in files.items():
         _save(path, _text(report, form))
     if not quiet:

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from gittrack import cli
-from tests.verify import attacks_on_verdicts
+from tests.verify import attacks_on_bundles, attacks_on_verdicts
 from tests.verify.attacks import ATTACKS, Victim, gittrack_verify, make_victim
 
-assert attacks_on_verdicts.state, "importing it has put its attacks on the list"
+assert attacks_on_bundles.bundled and attacks_on_verdicts.state, "importing has put their attacks on the list"
 
 PAGE = Path(__file__).parents[2] / "docs" / "threats.md"
 EXIT = {"PASS": 0, "FAIL": 1, "INCOMPLETE": 4}
