@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import unicodedata
 from dataclasses import dataclass
@@ -99,8 +100,13 @@ def value(item: Any, precision: int | None = None) -> str:
 
 
 def number(item: float, precision: int | None = None) -> str:
+    """A number to `precision` significant digits, None: all. Whole ones may be larger than a float holds."""
     if precision is None:
         return repr(item)
+    if isinstance(item, int) and abs(item) > sys.float_info.max:
+        from decimal import Decimal
+
+        return f"{Decimal(item):.{max(precision, 1)}g}"
     if 10**precision <= abs(item) < 1e15:
         return f"{item:.0f}"
     shown = f"{item:.{max(precision, 1)}g}"

@@ -87,3 +87,8 @@ def test_paint_only_when_on() -> None:
     assert Paint()("red", "x") == "x"
     assert Paint(True)("red", "x") == "\x1b[31mx\x1b[0m"
     assert Paint(True)(None, "x") == "x"
+
+
+def test_a_whole_number_beyond_floats() -> None:
+    """In decimal notation, with the sign."""
+    assert number(-(10**400) * 12, 5) == "-1.2000e+401" and number(10**400) == "1" + "0" * 400
