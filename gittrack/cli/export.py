@@ -1,0 +1,84 @@
+"""gittrack export."""
+
+from __future__ import annotations
+
+import enum
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gittrack.cli import output
+from gittrack.errors import UsageError
+
+
+class To(enum.StrEnum):
+    """The formats."""
+
+    ro_crate = "ro-crate"
+    in_toto = "in-toto"
+    cyclonedx = "cyclonedx"
+    model_card = "model-card"
+    prov = "prov"
+    mlflow = "mlflow"
+
+
+def command(
+    what: Annotated[str, typer.Argument(metavar="RUN|EXPERIMENT", help="What to export.")],
+    to: Annotated[To, typer.Option("--to", help="The format.")],
+    target: Annotated[
+        str,
+        typer.Option(
+            "-o", "--output", metavar="PATH", help="File, folder or MLflow store; - is the terminal."
+        ),
+    ] = "-",
+    data: Annotated[
+        bool, typer.Option("--data", help="With the bytes of outputs (ro-crate, mlflow).")
+    ] = False,
+    licence: Annotated[
+        str | None,
+        typer.Option("--license", metavar="ID", help="SPDX id or URL (ro-crate, cyclonedx, model-card)."),
+    ] = None,
+    sign: Annotated[
+        bool, typer.Option("--sign", help="Sign with the SSH key that git signs with (in-toto).")
+    ] = False,
+    key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Sign with a private key in PEM form (in-toto)."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
+) -> None:
+    """Write a run or an experiment in the format of another tool.
+
+    ro-crate (a zip, or a folder where PATH ends in /), prov and mlflow take a run or an experiment;
+    in-toto (SLSA provenance, and the gate's verdict), cyclonedx (a machine learning bill of materials)
+    and model-card (a Hugging Face README.md) take a run. docs/export.md says what is in each.
+
+    \b
+    Examples:
+      gittrack export digits --to ro-crate -o digits.zip
+      gittrack export 7f3a2c --to ro-crate --data -o crate/
+      gittrack export latest --to in-toto --sign -o latest.intoto.jsonl
+      gittrack export latest --to cyclonedx > model.cdx.json
+      gittrack export latest --to model-card --license apache-2.0 -o README.md
+      gittrack export digits --to mlflow -o sqlite:///mlflow.db
+    """
+    from gittrack.export import Options, PemSigner, SshSigner, export
+    from gittrack.reading import open_index
+
+    if sign and key is not None:
+        raise UsageError("--sign and --key: choose one")
+    if to is To.ro_crate and target == "-" and sys.stdout.isatty():
+        raise UsageError("a zip is nothing for a terminal: say where with -o")
+    signer = SshSigner if sign else (lambda _: PemSigner(key)) if key is not None else None
+    options = Options(target=target, force=force, data=data, licence=licence, signer=signer)
+    with open_index(progress=output.Progress("indexing runs")) as index:
+        done = export(index, what, to.value, options)
+    if done.data is not None:
+        output.write_bytes(done.data)
+    if quiet:
+        return
+    for said in [*done.notes, *([done.said] if done.said else [])]:
+        output.note(f"gittrack: {said}")
