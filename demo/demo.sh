@@ -105,6 +105,15 @@ selected=$(gittrack log -e digits -F 'params.hidden = 64' -n 1 --csv | sed -n '2
 run "gittrack decide $selected --outcome selected --because 'reads most digits right, and can be had again bitwise'"
 run "gittrack log -e digits"
 
+say "Registered as a version, by tags that stock gto reads; the bytes by its stage"
+run "gittrack register $selected --model digits && gittrack promote digits@v0.0.1 --stage prod"
+run "gto show"
+run "gittrack fetch digits@prod -o $demo/fetched.pkl"
+
+say "The evidence on one page, and everything in one archive that stock tools read"
+run "gittrack report digits -o $demo/report.html"
+run "gittrack bundle digits --outputs -o $demo/digits.tar && gittrack verify --bundle $demo/digits.tar"
+
 say "All of that is on the ledger, and verify works every verdict and every figure out again"
 run "gittrack verify"
 

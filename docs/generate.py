@@ -60,6 +60,8 @@ class Page:
         if target.get("type") == "array":
             kind, below, suffix = self._kind(target["items"])
             return ("list" if below else f"list of {kind}"), below, "[]" + suffix
+        if target.get("type") == "object" and name is None and "additionalProperties" not in target:
+            return "mapping", None, ""
         if target.get("type") == "object" and name is None:
             kind, below, suffix = self._kind(target["additionalProperties"])
             return "by name" if below else f"{kind} by name", below, ".<name>" + suffix
@@ -72,7 +74,9 @@ class Page:
         if name is not None:
             self._forms[name] = target["description"]
             return name, None, ""
-        return {"string": "text", "integer": "whole number"}.get(target["type"], target["type"]), None, ""
+        kinds = target["type"] if isinstance(target["type"], list) else [target["type"]]
+        words = {"string": "text", "integer": "whole number", "null": "nothing"}
+        return " or ".join(words.get(kind, kind) for kind in kinds), None, ""
 
     def _resolve(self, part: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
         """The definition that `part` refers to, and its name; the first one of a chain."""

@@ -142,6 +142,23 @@ class ExperimentConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceConfig:
+    """What `gittrack report` cannot know from records. Links and sheets are paths or URLs."""
+
+    purpose: str | None = None
+    provider: str | None = None
+    version: str | None = None
+    since: str | None = None
+    """The former release that a report compares with, unless it is told another."""
+    limitations: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    datasheets: Mapping[str, str] = field(default_factory=dict)
+    """By the path of the data."""
+    links: Mapping[str, str] = field(default_factory=dict)
+    """By the id of the item, such as ``annex-iv.5``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyConfig:
     """What `gittrack verify` asks of every run beyond the truth of its record."""
 
@@ -173,6 +190,7 @@ class Config:
     dvc: DvcConfig = DvcConfig()
     training_commit: TrainingCommitConfig = TrainingCommitConfig()
     experiments: Mapping[str, ExperimentConfig] = field(default_factory=dict)
+    evidence: EvidenceConfig = EvidenceConfig()
     policy: PolicyConfig = PolicyConfig()
 
     def experiment_config(self, name: str) -> ExperimentConfig:

@@ -39,6 +39,11 @@ training_commit:
   paths: [results]
   params: [conf/train.toml]
   metrics: [scores.json]
+evidence:
+  purpose: reads digits
+  limitations: [not for children]
+  datasheets: {data/train.csv: docs/train.md}
+  links: {annex-iv.5: "https://example.org/risk"}
 policy:
   preset: ai-act
   required: [hypothesis, tags.owner]

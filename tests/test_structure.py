@@ -35,6 +35,7 @@ ROOMS = (
     "decision",
     "index",
     "artifacts",
+    "registry",
     "finish",
     "propose",
     "begin",
@@ -52,6 +53,7 @@ ROOMS = (
     "doctor",
     "reading",
     "query",
+    "sheet",
     "compare",
     "stats",
     "replicates",
@@ -69,6 +71,9 @@ ROOMS = (
     "__init__",
     "render",
     "review",
+    "export",
+    "bundle",
+    "report",
     "cli",
     "__main__",
 )
@@ -76,7 +81,7 @@ ROOMS = (
 HEAVY = frozenset(
     {"dvc", "dvc_data", "dvc_objects", "git", "jsonschema", "jsonschema_rs", "numpy", "pandas", "psutil"}
     | {"scipy", "tabulate", "threadpoolctl", "yaml", "ruamel", "configobj", "orjson"}
-    | {"ray", "sklearn", "optuna"}
+    | {"ray", "sklearn", "optuna", "mlflow", "cryptography", "xlsxwriter"}
 )
 LONGEST = 400
 

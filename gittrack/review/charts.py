@@ -70,27 +70,27 @@ def charts(experiment: Experiment) -> list[Chart]:
     """A chart for each metric of the first runs that has a curve; metrics with a direction first."""
     chosen = [run for run in experiment.runs if run.record.series is not None][:MOST_RUNS]
     entries = [*([experiment.baseline] if experiment.baseline else []), *chosen]
-    curves = [(entry, _curves(entry)) for entry in entries]
-    names = {name for entry, found in curves if entry in chosen for name in found}
+    drawn = [(entry, curves(entry)) for entry in entries]
+    names = {name for entry, points in drawn if entry in chosen for name in points}
     aimed = {n for run in chosen for n, metric in run.record.metrics.items() if metric.direction}
     made = []
     for name in sorted(names, key=lambda n: (n not in aimed, n))[:MOST_CHARTS]:
         lines = tuple(
-            Line(entry.id, entry is experiment.baseline, found[name])
-            for entry, found in curves
-            if name in found
+            Line(entry.id, entry is experiment.baseline, points[name])
+            for entry, points in drawn
+            if name in points
         )
         made.append(Chart(experiment.name, name, lines))
     return made
 
 
-def _curves(entry: Entry) -> dict[str, tuple[tuple[float, float], ...]]:
+def curves(entry: Entry) -> dict[str, tuple[tuple[float, float], ...]]:
     """Points by metric; nothing for a series that is damaged, which verify says."""
     try:
         series = entry.series() if entry.record.series is not None else None
     except RecordError:
         return {}
-    curves = {}
+    lines = {}
     for name, values in (series.values if series else {}).items():
         steps = (at if step is None else step for at, step in enumerate(series.steps if series else ()))
         points = {
@@ -99,8 +99,8 @@ def _curves(entry: Entry) -> dict[str, tuple[tuple[float, float], ...]]:
             if value is not None and math.isfinite(value) and abs(value) < 1e300 and abs(step) < 1e15
         }
         if len(points) > 1:
-            curves[name] = tuple(sorted(points.items()))
-    return curves
+            lines[name] = tuple(sorted(points.items()))
+    return lines
 
 
 # --- mermaid -------------------------------------------------------------------------------
