@@ -101,7 +101,7 @@ run "gittrack run -e hogwild --seed 1 --metrics metrics.json --output weights.np
 run "gittrack reproduce --jobs 2 --yes || echo 'exit status' \$?"
 
 say "Which one goes on, and why: a decision beside the records, with every candidate and its figures"
-selected=$(gittrack log -e digits -F 'params.hidden = 64' -n 1 --csv | sed -n '2s/,.*//p')
+selected=$(gittrack log -e digits -F 'params.hidden = 64' --sort-by started --sort-order asc -n 1 --csv | sed -n '2s/,.*//p')
 run "gittrack decide $selected --outcome selected --because 'reads most digits right, and can be had again bitwise'"
 run "gittrack log -e digits"
 

@@ -155,10 +155,10 @@ def candidate_of(group: Group, metrics: Sequence[str]) -> Candidate:
 
 
 def _figures(group: Group, metrics: Sequence[str]) -> Iterator[tuple[str, Figure]]:
-    from gittrack.stats.intervals import mean_interval
+    from gittrack.stats.intervals import LARGEST, mean_interval
 
     for name in metrics:
         values = group.across.values(name)
-        if values:
+        if values and max(map(abs, values)) <= LARGEST:
             found = mean_interval(values)
             yield name, Figure(n=found.n, mean=found.mean, sd=found.sd, low=found.low, high=found.high)

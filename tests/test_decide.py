@@ -16,6 +16,7 @@ from gittrack.decision import Decision
 from gittrack.errors import NotFoundError, RecordError, UsageError
 from gittrack.index import open_index
 from gittrack.propose import review_branch
+from gittrack.verify import verify
 from tests.conftest import run_git
 from tests.gate.conftest import Lab
 
@@ -141,3 +142,12 @@ def test_an_invalid_decision_is_not_written(lab: Lab) -> None:
     made = choose(lab, lab.records[0].id)
     with pytest.raises(RecordError):
         decision.dump(replace(made, id="../x"))
+
+
+def test_a_value_that_statistics_do_not_take_has_no_figure(lab: Lab) -> None:
+    """It does not keep anybody from deciding on the others, and verify works it out alike."""
+    other = lab.run(1e305, 0, params={"lr": 2.0})
+    made = choose(lab, lab.records[0].id)
+    found = {candidate.spec: candidate.metrics for candidate in made.candidates}
+    assert found[other.spec] == {} and "accuracy" in found[made.candidates[0].spec]
+    assert "decision-figures" not in {finding.code for finding in verify(lab.repository).findings}

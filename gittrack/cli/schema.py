@@ -12,7 +12,10 @@ from gittrack.codec import schema_text
 
 def command(
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="Which one: run, config, environment.")
+        str,
+        typer.Argument(
+            metavar="[NAME]", help="Which one: run, config, environment, decision, reproduction, report, ..."
+        ),
     ] = "run",
 ) -> None:
     """Print a JSON Schema.
