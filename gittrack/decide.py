@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from gittrack.begin import new_id
@@ -150,15 +150,16 @@ def candidate_of(group: Group, metrics: Sequence[str]) -> Candidate:
         spec=group.spec,
         runs=tuple(run.id for run in group.finished),
         failed=tuple(run.id for run in group.failed),
-        metrics=dict(_figures(group, metrics)),
+        metrics={name: found for name in metrics if (found := figure_of(group, name)) is not None},
     )
 
 
-def _figures(group: Group, metrics: Sequence[str]) -> Iterator[tuple[str, Figure]]:
+def figure_of(group: Group, metric: str) -> Figure | None:
+    """Mean and two-sided 95 % interval over the replicates; None without values that statistics take."""
     from gittrack.stats.intervals import LARGEST, mean_interval
 
-    for name in metrics:
-        values = group.across.values(name)
-        if values and max(map(abs, values)) <= LARGEST:
-            found = mean_interval(values)
-            yield name, Figure(n=found.n, mean=found.mean, sd=found.sd, low=found.low, high=found.high)
+    values = group.across.values(metric)
+    if not values or max(map(abs, values)) > LARGEST:
+        return None
+    found = mean_interval(values)
+    return Figure(n=found.n, mean=found.mean, sd=found.sd, low=found.low, high=found.high)

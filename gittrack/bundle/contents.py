@@ -11,13 +11,12 @@ from gittrack.bundle.layout import data_name
 from gittrack.errors import DvcError, NotFoundError, RecordError
 from gittrack.hashing import Kind
 from gittrack.index import Index, Row
-from gittrack.objects import GITLINK_MODE
 from gittrack.pointers import find_tracking_in, object_path, parse_pointer, read_dir_object
 from gittrack.record import Record
 from gittrack.render.table import csv_cell
 from gittrack.render.text import clean
 from gittrack.repository import ObjectReader
-from gittrack.verify.trees import Absent, CodeTrees
+from gittrack.verify.trees import Absent, CodeFiles, CodeTrees
 
 COLUMNS = ("run", "kind", "role", "path", "pointer", "md5", "sha256", "size")
 LOCATION = "bytes"
@@ -210,22 +209,6 @@ def _take(found: Gathered, item: Item, caches: Sequence[Path]) -> Iterator[str]:
 # --- lists of folders that the code tracks ---------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _CodeFiles:
-    """A code tree as a place to look for pointers."""
-
-    trees: CodeTrees
-    root: str
-
-    def read(self, path: str) -> bytes | None:
-        found = self.trees.file(self.root, path)
-        return None if found is None else found.data
-
-    def names(self, folder: str) -> list[str]:
-        inside = self.trees.folder(self.root, folder).items()
-        return [name for name, entry in inside if not entry.is_tree and entry.mode != GITLINK_MODE]
-
-
 def add_listings(
     found: Gathered, objects: ObjectReader, records: Iterable[Record], caches: Sequence[Path]
 ) -> None:
@@ -240,7 +223,7 @@ def add_listings(
                 continue
             seen.add(key)
             try:
-                tracking = find_tracking_in(_CodeFiles(trees, record.code.tree), data.path)
+                tracking = find_tracking_in(CodeFiles(trees, record.code.tree), data.path)
             except (RecordError, Absent):
                 continue  # verify says it
             if tracking is not None and tracking.inside is not None:

@@ -11,7 +11,6 @@ from gittrack.decision import ROOT, Decision, load
 from gittrack.errors import RecordError
 from gittrack.record import clean_text
 from gittrack.replicates import Group, told_apart
-from gittrack.report.facts import figure_of
 from gittrack.report.model import Candidate, Signed
 from gittrack.report.places import added_by, committed, head_of
 from gittrack.repository import ObjectReader, Repository
@@ -113,7 +112,7 @@ def candidates_of(
     ordered = sorted(groups, key=lambda group: (group.runs[0].started, group.spec))
     found = []
     for group, apart in zip(ordered, told_apart(ordered), strict=True):
-        now = candidate_of(group, [name for name in metrics if figure_of(group, name) is not None])
+        now = candidate_of(group, metrics)
         then = weighed.pop(group.spec, None)
         shown = then or now
         known = {*shown.runs, *shown.failed}

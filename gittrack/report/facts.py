@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from gittrack.decision import Figure
-from gittrack.errors import UsageError
+from gittrack.decide import figure_of
 from gittrack.record import DataInput, Record
 from gittrack.replicates import Group, final_value
 from gittrack.report.model import DataUse, Place, Slice, Spent
-from gittrack.stats import mean_interval
 
 JUDGED = ("validation", "test", "holdout")
 """Roles of data that results are judged on."""
@@ -87,19 +85,7 @@ def slices_of(subject: Record | None, group: Group | None) -> list[Slice]:
                 group=parts[1],
                 value=value,
                 whole=final_value(subject, parts[0]),
-                figure=figure_of(group, name),
+                figure=None if group is None else figure_of(group, name),
             )
         )
     return sorted(found, key=lambda part: (part.metric, part.group))
-
-
-def figure_of(group: Group | None, metric: str) -> Figure | None:
-    """Mean and two-sided 95 % interval over the replicates; None where there are no sound values."""
-    values = group.across.values(metric) if group is not None else []
-    if not values:
-        return None
-    try:
-        found = mean_interval(values)
-    except UsageError:  # a value beyond what statistics take
-        return None
-    return Figure(n=found.n, mean=found.mean, sd=found.sd, low=found.low, high=found.high)

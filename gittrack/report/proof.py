@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gittrack.decide import figure_of
 from gittrack.figures import cautions
 from gittrack.gate import UNPROVEN
 from gittrack.record import Record, parse_time
 from gittrack.render.text import cut, number
 from gittrack.report.document import Block, Bullets, Cell, Facts, Inline, Mark, Para, Ref, Section, Table
-from gittrack.report.facts import figure_of, slice_of
+from gittrack.report.facts import slice_of
 from gittrack.report.gist import figure, run_ref
 from gittrack.report.model import Report
 from gittrack.report.selection import figure_text

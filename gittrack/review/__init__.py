@@ -7,7 +7,6 @@ runs of its commits.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -17,8 +16,8 @@ from gittrack.compare import Comparison, compare
 from gittrack.errors import RecordError
 from gittrack.index import Index, Row
 from gittrack.reading import Entry
-from gittrack.record import Metric
 from gittrack.record import to_dict as plain_decision
+from gittrack.replicates import final_value
 from gittrack.repository import Repository
 from gittrack.review.select import (
     Baselines,
@@ -196,21 +195,11 @@ def _values(group: Sequence[Entry]) -> dict[str, list[float]]:
             continue
         if seed is not None:
             seen.add(seed)
-        for name, metric in run.record.metrics.items():
-            number = finite(metric)
+        for name in run.record.metrics:
+            number = final_value(run.record, name)
             if number is not None:
                 values.setdefault(name, []).append(number)
     return values
-
-
-def finite(metric: Metric | None) -> float | None:
-    """The value as a float, None where it is none."""
-    if metric is None or metric.value is None:
-        return None
-    try:
-        return float(metric.value) if math.isfinite(metric.value) else None
-    except OverflowError:
-        return None
 
 
 def _direction(group: Sequence[Entry], metric: str) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gittrack.codec import read_yaml
@@ -24,7 +23,7 @@ from gittrack.record import DataInput, Record
 from gittrack.verify.context import Context, RunFiles
 from gittrack.verify.findings import Finding
 from gittrack.verify.stored import Stored, cache_folder, check_bytes, counted_otherwise, stored_by
-from gittrack.verify.trees import Absent, CodeTrees, code_is_here, code_trees, severity_of_absence, unchecked
+from gittrack.verify.trees import Absent, CodeFiles, code_is_here, code_trees, severity_of_absence, unchecked
 
 __all__ = ["check_bytes", "check_pointers"]
 
@@ -111,25 +110,6 @@ def _in_git(context: Context, run: RunFiles, record: Record, item: DataInput) ->
         yield run.finding("data-blob-differs", says, expected=item.blob, found=found or "nothing there")
 
 
-@dataclass(frozen=True, slots=True)
-class _CodeFiles:
-    """The code tree as a place to look for pointers."""
-
-    trees: CodeTrees
-    root: str
-
-    def read(self, path: str) -> bytes | None:
-        found = self.trees.file(self.root, path)
-        return None if found is None else found.data
-
-    def names(self, folder: str) -> list[str]:
-        return [
-            name
-            for name, entry in self.trees.folder(self.root, folder).items()
-            if not entry.is_tree and entry.mode != GITLINK_MODE
-        ]
-
-
 def _in_dvc(context: Context, run: RunFiles, record: Record, item: DataInput) -> Iterator[Finding]:
     tracking = _tracking(context, record.code.tree, item.path)
     tracked = _tracked(context, tracking, item) if isinstance(tracking, Tracking) else None
@@ -154,7 +134,7 @@ def _in_dvc(context: Context, run: RunFiles, record: Record, item: DataInput) ->
 
 def _is_read_by_stage(context: Context, record: Record, item: DataInput) -> bool:
     """Whether a dvc.lock near the data or the command says that a stage has read just this content."""
-    files = _CodeFiles(code_trees(context), record.code.tree)
+    files = CodeFiles(code_trees(context), record.code.tree)
     near = [PurePosixPath(item.path), PurePosixPath(record.code.cwd) / "command"]
     folders = dict.fromkeys(str(parent) for path in near for parent in path.parents)
     try:
@@ -177,7 +157,7 @@ def _tracking(context: Context, tree: str, path: str) -> Tracking | str | None:
             known.clear()
         outside = PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts
         try:
-            files = _CodeFiles(code_trees(context), tree)
+            files = CodeFiles(code_trees(context), tree)
             known[tree, path] = None if outside else find_tracking_in(files, path)
         except RecordError as error:
             known[tree, path] = str(error)

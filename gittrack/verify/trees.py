@@ -130,3 +130,22 @@ def unchecked(code: str, run: RunFiles, absent: Absent) -> Finding:
     """A check could not be made because of `absent`."""
     says = f"not checked: {absent} of the code is not in this clone; run git fetch or gittrack pull"
     return run.finding(code, says, severity="incomplete")
+
+
+@dataclass(frozen=True, slots=True)
+class CodeFiles:
+    """A code tree as a place to look for pointers."""
+
+    trees: CodeTrees
+    root: str
+
+    def read(self, path: str) -> bytes | None:
+        found = self.trees.file(self.root, path)
+        return None if found is None else found.data
+
+    def names(self, folder: str) -> list[str]:
+        return [
+            name
+            for name, entry in self.trees.folder(self.root, folder).items()
+            if not entry.is_tree and entry.mode != GITLINK_MODE
+        ]
