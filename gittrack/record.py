@@ -13,7 +13,7 @@ import functools
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
@@ -306,15 +306,26 @@ _ALWAYS = frozenset(
 def to_dict(value: Any) -> dict[str, Any]:
     """Plain dicts, lists and scalars of a record dataclass, in field order."""
     result: dict[str, Any] = {}
-    for f in dataclasses.fields(value):
-        item = getattr(value, f.name)
-        if f.name not in _ALWAYS and (item is None or item is False or item == () or item == {}):
-            continue
-        result[f.name] = _plain(item)
+    for name, always in _fields(typing.cast(Any, type(value))):
+        item = getattr(value, name)
+        if type(item) in _SCALARS:
+            result[name] = item
+        elif always or not (item is None or item is False or item == () or item == {}):
+            result[name] = _plain(item)
     return result
 
 
+_SCALARS = frozenset({str, int, float})
+
+
+@functools.cache
+def _fields(cls: Any) -> tuple[tuple[str, bool], ...]:
+    return tuple((f.name, f.name in _ALWAYS) for f in dataclasses.fields(cls))
+
+
 def _plain(item: Any) -> Any:
+    if type(item) in _SCALARS:
+        return item
     if dataclasses.is_dataclass(item):
         return to_dict(item)
     if isinstance(item, Mapping):
@@ -324,27 +335,38 @@ def _plain(item: Any) -> Any:
     return item
 
 
+Build = Callable[[Any], Any]
+
+
 def from_dict(cls: type[T], data: Mapping[str, Any]) -> T:
     """The dataclass that `data`, already validated against the schema, describes."""
-    hints = _hints(typing.cast(Any, cls))
-    return cls(**{key: _build(hints[key], item) for key, item in data.items()})
+    arguments = dict(data)
+    for name, build in _builds(typing.cast(Any, cls)):
+        if name in arguments:
+            arguments[name] = build(arguments[name])
+    return cls(**arguments)
 
 
 @functools.cache
-def _hints(cls: Any) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
+def _builds(cls: Any) -> tuple[tuple[str, Build], ...]:
+    """What has to be done to the fields of `cls` that are no plain values."""
+    found = ((name, _build(hint)) for name, hint in typing.get_type_hints(cls).items())
+    return tuple((name, build) for name, build in found if build is not None)
 
 
-def _build(hint: Any, item: Any) -> Any:
+def _build(hint: Any) -> Build | None:
     origin = typing.get_origin(hint)
-    if origin is types.UnionType or origin is typing.Union:
-        inner = [a for a in typing.get_args(hint) if dataclasses.is_dataclass(a)]
-        return from_dict(typing.cast(type, inner[0]), item) if inner and isinstance(item, Mapping) else item
-    if origin is tuple:
-        return tuple(_build(typing.get_args(hint)[0], entry) for entry in item)
-    if origin is not None and isinstance(item, Mapping):
-        inner_hint = typing.get_args(hint)[1]
-        return {key: _build(inner_hint, entry) for key, entry in item.items()}
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        return from_dict(hint, item)
-    return item
+        return functools.partial(from_dict, hint)
+    if origin is types.UnionType or origin is typing.Union:
+        inner = next(
+            (b for a in typing.get_args(hint) if (b := _build(a)) and dataclasses.is_dataclass(a)), None
+        )
+        return None if inner is None else lambda item: inner(item) if isinstance(item, Mapping) else item
+    if origin is tuple:
+        build = _build(typing.get_args(hint)[0])
+        return tuple if build is None else lambda item: tuple([build(entry) for entry in item])
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        each = _build(typing.get_args(hint)[1])
+        return dict if each is None else lambda item: {key: each(entry) for key, entry in item.items()}
+    return None

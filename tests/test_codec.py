@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from gittrack import codec
-from gittrack.codec import reader, schema
+from gittrack.codec import lines, reader, schema
 from gittrack.errors import NotFoundError, RecordError
 from gittrack.record import Metric, Record, to_dict
 from tests import strategies
@@ -496,3 +496,88 @@ def test_importing_the_codec_loads_neither_yaml_nor_validators() -> None:
         "sys.exit(bool({'yaml', 'jsonschema', 'jsonschema_rs', 'importlib.resources'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# --- the quick reader of canonical files ----------------------------------------------------
+
+
+@quick
+@given(records())
+def test_the_quick_reader_reads_what_was_written(drawn: Record) -> None:
+    """As the strict reader does: values, their types and their order."""
+    data = codec.dump_record(drawn)
+    value = lines.read_canonical(data)
+    if value is not None:
+        assert repr(value) == repr(codec.read_yaml(data))
+    plain = all(type(v) is not int or abs(v) < 10**18 for v in _leaves(to_dict(drawn)))
+    assert value is not None or not plain or b"\n? " in data or b"  ? " in data
+
+
+def _leaves(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return [value]
+    return [leaf for item in value for leaf in _leaves(item)]
+
+
+pieces = st.sampled_from(
+    ["a", "b", ": ", ":", "- ", "  ", " ", "\n", '"', "\\n", "\\", "1", "-0", "0.10", "1.5", "1e5", "1.0e+5",
+     "null", "yes", "~", "{}", "[]", "|", ">", "#", "&x", "*x", "!t", "<<", "? ", "'", "\t", "\r", "é", "\u2028",
+     "---", "...", "%", "0o7", "0x1", "01", ".5", "2026-11-22", "12:30", "true", "\ufeff", "\\ud800", "\\x41"]
+)  # fmt: skip
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.lists(pieces, max_size=14).map("".join))
+def test_the_quick_reader_takes_nothing_but_what_the_writer_writes(text: str) -> None:
+    """Whatever it takes, it takes as the strict reader does, and the writer would write just that."""
+    data = f"a: 1\n{text}\n".encode()
+    value = lines.read_canonical(data)
+    if value is not None:
+        assert repr(value) == repr(codec.read_yaml(data))
+        assert codec.write_yaml(value) == data
+
+
+@quick
+@given(st.dictionaries(strategies.keys, values, min_size=1, max_size=4))
+def test_the_quick_reader_on_any_mapping(drawn: dict[str, Any]) -> None:
+    data = codec.write_yaml(drawn)
+    value = lines.read_canonical(data)
+    assert value is None or repr(value) == repr(codec.read_yaml(data))
+
+
+@quick
+@given(records(), st.data())
+def test_the_quick_reader_on_damaged_records(drawn: Record, more: st.DataObject) -> None:
+    """A byte changed, taken away or put in: the same value as the strict reader's, or none."""
+    data = bytearray(codec.dump_record(drawn))
+    at = more.draw(st.integers(0, len(data) - 1))
+    byte = more.draw(st.sampled_from(b'\n :-"0aZ#{}[]\\'))
+    data[at : at + more.draw(st.integers(0, 1))] = bytes([byte])
+    value = lines.read_canonical(bytes(data))
+    if value is not None:
+        assert repr(value) == repr(codec.read_yaml(bytes(data)))
+        assert codec.write_yaml(value) == bytes(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\n", b"a: 1", b"a: 1\n\n", b"\xff: 1\n", b"a: 1\n" * 2, b"a:\n" + b"  - 1\n" * 20_001,
+     b"".join(b"  " * n + b"a:\n" for n in range(30)) + b"  " * 30 + b"a: 1\n", b"- 1\n", b"1\n",
+     b'a: "\\Uffffffff"\n', b'a: "\n', b"a: " + b"1" * (1 << 20) + b"\n"],
+    ids=range(13),
+)  # fmt: skip
+def test_the_quick_reader_leaves_the_rest_to_the_strict_one(data: bytes) -> None:
+    assert lines.read_canonical(data) is None
+
+
+def test_what_the_quick_reader_remembers_is_bounded() -> None:
+    """Lines of records that are read by the million."""
+    for n in range(3):
+        assert lines.read_canonical("".join(f"k{n}_{i}: v{i}\n" for i in range(15_000)).encode())
+    assert len(lines._known) <= 20_000 and len(lines._keys) <= 20_000
+    first = lines.read_canonical(b"a: {}\n")
+    assert first is not None
+    first["a"]["b"] = 1
+    assert lines.read_canonical(b"a: {}\n") == {"a": {}}

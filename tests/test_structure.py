@@ -19,6 +19,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = (
     "version",
     "errors",
+    "workers",
     "record",
     "spec",
     "scrub",
@@ -34,6 +35,7 @@ ROOMS = (
     "ledger",
     "decision",
     "index",
+    "across",
     "artifacts",
     "registry",
     "finish",

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from datetime import timedelta
 from typing import Any
 
+from gittrack.codec.lines import read_canonical
 from gittrack.codec.plain import MAX_BYTES, MAX_DEPTH, MAX_INT_BITS, MAX_NODES, short
 from gittrack.codec.reader import read_yaml
 from gittrack.codec.schema import schema_names, schema_text, validate, validate_plain
 from gittrack.codec.writer import canonical, write_yaml
 from gittrack.errors import RecordError
-from gittrack.record import SCHEMA, Record, from_dict, to_dict
+from gittrack.record import SCHEMA, Record, from_dict, parse_time, to_dict
 
 __all__ = [
     "MAX_BYTES",
@@ -23,6 +25,8 @@ __all__ = [
     "MAX_NODES",
     "dump_record",
     "is_canonical",
+    "judge_record",
+    "load_plain",
     "load_record",
     "read_yaml",
     "schema_names",
@@ -40,10 +44,38 @@ _FREE = frozenset({"tags", "params", "seeds", "determinism"})
 
 def load_record(data: bytes, where: str) -> Record:
     """The record in the bytes of a run.yaml; RecordError says where they are malformed."""
-    value = read_yaml(data, where)
+    return from_dict(Record, load_plain(data, where))
+
+
+def load_plain(data: bytes, where: str) -> dict[str, Any]:
+    """What `load_record` makes a record of: plain values that follow the schema. RecordError likewise."""
+    return _checked(data, where)[0]
+
+
+def judge_record(data: bytes, where: str) -> tuple[Record, bool]:
+    """`load_record`, and whether the bytes are those that `dump_record` writes of it."""
+    value, as_written = _checked(data, where)
+    record = from_dict(Record, value)
+    plain = _sorted(to_dict(record))
+    # Values whose text is as written are the same where their repr is, order and types of numbers included.
+    return record, repr(plain) == repr(value) if as_written else canonical(plain) == data
+
+
+def is_canonical(data: bytes) -> bool:
+    """Whether a record's bytes are those that `dump_record` writes; RecordError if they are no record."""
+    return judge_record(data, "record")[1]
+
+
+def _checked(data: bytes, where: str) -> tuple[dict[str, Any], bool]:
+    """The value in the bytes of a run.yaml, and whether each line of them is as the writer writes it."""
+    value = read_canonical(data)
+    as_written = value is not None
+    if value is None:
+        value = read_yaml(data, where)
     _check_version(value, where)
     validate_plain(value, "run", where)
-    return _record(value, where)
+    _check_time(value, where)
+    return value, as_written
 
 
 def dump_record(record: Record) -> bytes:
@@ -60,14 +92,6 @@ def dump_record(record: Record) -> bytes:
     return data
 
 
-def is_canonical(data: bytes, record: Record | None = None) -> bool:
-    """Whether a record's bytes are those that `dump_record` writes; RecordError if they are no record.
-
-    `record` is what `load_record` made of them, where the caller has that already.
-    """
-    return canonical(_sorted(to_dict(record or load_record(data, "record")))) == data
-
-
 def _check_version(value: Any, where: str) -> None:
     """The version comes first: a record of another version is not malformed."""
     schema = value.get("schema") if isinstance(value, dict) else None
@@ -81,13 +105,12 @@ def _check_version(value: Any, where: str) -> None:
         raise RecordError(f"{where}: too old ({schema}): no gittrack ever wrote that version")
 
 
-def _record(value: dict[str, Any], where: str) -> Record:
-    record = from_dict(Record, value)
+def _check_time(value: dict[str, Any], where: str) -> None:
+    """A date that the calendar lacks passes the schema."""
     try:
-        record.ended  # noqa: B018 - a date that the calendar lacks passes the schema
+        parse_time(value["started"]) + timedelta(seconds=value["duration_s"])
     except (ValueError, OverflowError) as error:
-        raise RecordError(f"{where}: started: {short(record.started)} is no time: {error}") from error
-    return record
+        raise RecordError(f"{where}: started: {short(value['started'])} is no time: {error}") from error
 
 
 def _sorted(plain: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +131,8 @@ def _by_key(value: Any) -> Any:
 def _prove(record: Record, plain: dict[str, Any], data: bytes, where: str) -> None:
     """Reads `data` back and compares: values, their types and their order."""
     value = read_yaml(data, where)
-    loaded = _record(value, where)
+    _check_time(value, where)
+    loaded = from_dict(Record, value)
     for field in dataclasses.fields(Record):
         name = field.name
         same = repr(value.get(name)) == repr(plain.get(name))

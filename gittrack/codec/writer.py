@@ -31,7 +31,7 @@ _ESCAPED = re.compile(
 _SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 # YAML finds the colon of a plain `key: value` only within 1,024 characters.
-_LONGEST_KEY = 1000
+LONGEST_KEY = 1000
 
 
 def write_yaml(value: Any) -> bytes:
@@ -48,7 +48,7 @@ def canonical(value: Any) -> bytes:
     if value and isinstance(value, (dict, list)):
         _block(value, "", lines)
     else:
-        lines.append(_scalar(value))
+        lines.append(scalar(value))
     lines.append("")
     return "\n".join(lines).encode()
 
@@ -59,12 +59,12 @@ def _block(value: dict[str, Any] | list[Any], pad: str, lines: list[str]) -> Non
     if isinstance(value, dict):
         for key, item in value.items():
             head = _text(key)
-            head = f"{pad}{head}:" if len(head) <= _LONGEST_KEY else f"{pad}? {head}\n{pad}:"
+            head = f"{pad}{head}:" if len(head) <= LONGEST_KEY else f"{pad}? {head}\n{pad}:"
             if item and isinstance(item, (dict, list)):
                 lines.append(head)
                 _block(item, inner, lines)
             else:
-                lines.append(f"{head} {_scalar(item)}")
+                lines.append(f"{head} {scalar(item)}")
         return
     for item in value:
         if item and isinstance(item, (dict, list)):
@@ -72,10 +72,11 @@ def _block(value: dict[str, Any] | list[Any], pad: str, lines: list[str]) -> Non
             _block(item, inner, lines)
             lines[first] = f"{pad}- {lines[first][len(inner) :]}"
         else:
-            lines.append(f"{pad}- {_scalar(item)}")
+            lines.append(f"{pad}- {scalar(item)}")
 
 
-def _scalar(value: Any) -> str:
+def scalar(value: Any) -> str:
+    """The text of a scalar or of an empty collection."""
     if isinstance(value, str):
         return _text(value)
     if value is None:
@@ -83,13 +84,13 @@ def _scalar(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return _float(value)
+        return real(value)
     if isinstance(value, int):
         return str(value)
     return "{}" if isinstance(value, dict) else "[]"
 
 
-def _float(value: float) -> str:
+def real(value: float) -> str:
     """Shortest text that reads back as `value`, with the point that YAML 1.1 asks for."""
     text = repr(value)
     if "e" in text and "." not in text:

@@ -85,8 +85,8 @@ def check_run(objects: ObjectReader, folder: str, files: Mapping[str, Added]) ->
     where = f"{folder}/run.yaml"
     data = _data(objects, files, "run.yaml")
     try:
-        record = codec.load_record(data, where)
-        if not codec.is_canonical(data, record):
+        record, canonical = codec.judge_record(data, where)
+        if not canonical:
             yield f"{where}: is not in canonical form: let gittrack write it"
     except RecordError as error:
         yield str(error)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gittrack.errors import NotFoundError
 from gittrack.index.branch import ledger_branch, ledger_tip
-from gittrack.index.rows import DAMAGED, OUTCOME, Row
+from gittrack.index.rows import DAMAGED, OUTCOME, Row, no_experiment
 from gittrack.index.store import (
     FILE_NAME,
     Progress,
@@ -33,7 +33,17 @@ from gittrack.repository import Repository
 if TYPE_CHECKING:
     from gittrack.index.parse import Decided
 
-__all__ = ["DAMAGED", "FILE_NAME", "Index", "Progress", "Row", "Where", "ledger_tip", "open_index"]
+__all__ = [
+    "DAMAGED",
+    "FILE_NAME",
+    "Index",
+    "Progress",
+    "Row",
+    "Where",
+    "ledger_tip",
+    "open_index",
+    "open_newest",
+]
 
 T = TypeVar("T")
 
@@ -42,6 +52,7 @@ _ROW = (
     "r.commit_id, r.snapshot, r.branch, r.dirty, r.seed, r.spec, r.path, r.blob, r.fault, d.json, "
     f"{OUTCOME}"
 )
+_SELECT = f"SELECT {_ROW} FROM runs r JOIN records d ON d.run = r.run"  # noqa: S608
 _FIELDS = (
     "id", "experiment", "status", "started", "duration_s", "author", "email", "name", "hypothesis", "commit",
     "snapshot", "branch", "dirty", "seed", "spec", "path", "blob", "fault", "text", "outcome",
@@ -57,6 +68,14 @@ def open_index(where: Where = None, progress: Progress | None = None) -> Index:
     """The index of a repository's ledger, brought up to date. Close it, or use it in a with statement."""
     repository = where if isinstance(where, Repository) else Repository.discover(where)
     return Index.open(repository, ledger_branch(repository), progress)
+
+
+def open_newest(
+    limit: int, experiment: str | None = None, *, where: Where = None, progress: Progress | None = None
+) -> Index:
+    """`open_index` for a list of the newest `limit` runs: see `Index.open_newest`."""
+    repository = where if isinstance(where, Repository) else Repository.discover(where)
+    return Index.open_newest(repository, ledger_branch(repository), limit, experiment, progress)
 
 
 class Index:
@@ -76,6 +95,8 @@ class Index:
         self._connection: sqlite3.Connection | None = None
         self._mended = False
         self._fresh = False
+        self.partial = False
+        """Whether only the newest runs are in it, see `open_newest`."""
 
     @classmethod
     def open(cls, repository: Repository, branch: str, progress: Progress | None = None) -> Index:
@@ -83,6 +104,41 @@ class Index:
         index = cls(repository, branch, progress)
         index.refresh()
         return index
+
+    @classmethod
+    def open_newest(
+        cls,
+        repository: Repository,
+        branch: str,
+        limit: int,
+        experiment: str | None = None,
+        progress: Progress | None = None,
+    ) -> Index:
+        """An index that has at least the newest `limit` runs, and says so in `partial`.
+
+        It has all of them, as `open`, unless the ledger is large and was never indexed: then nobody waits.
+        """
+        index = cls(repository, branch, progress)
+        index.tip = ledger_tip(repository, branch)
+        if index.tip is not None and not index._exists():
+            from gittrack.index.newest import newest_runs
+
+            index._connection = newest_runs(repository, index.tip, limit, experiment)
+            if index._connection is not None:
+                index._path, index.partial = None, True
+                return index
+        index.refresh()
+        return index
+
+    def _exists(self) -> bool:
+        """Whether there is a cache that stands at some commit of the ledger."""
+        if self._path is None or not self._path.exists():
+            return False
+        try:
+            self._connection = open_file(self._path)
+            return "tip" in standing_of(self._connection)
+        except (sqlite3.Error, OSError):
+            return True  # `refresh` sees to it
 
     def __enter__(self) -> Index:
         return self
@@ -123,12 +179,16 @@ class Index:
         """
         where, values = _where(filter, experiment, ids)
         terms, bound = _order(order_by)
-        sql = (
-            f"SELECT {_ROW} FROM runs r JOIN records d ON d.run = r.run "  # noqa: S608
-            f"WHERE {where} ORDER BY {', '.join([*terms, _NEWEST])} LIMIT ? OFFSET ?"
-        )
+        order = ", ".join([*terms, _NEWEST])
+        if limit is None and not offset:
+            return [
+                _row(found)
+                for found in self._ask(f"{_SELECT} WHERE {where} ORDER BY {order}", values + bound)
+            ]
+        # The runs are chosen before their records are read, which are a hundred times as much.
+        chosen = f"SELECT r.run FROM runs r WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608
         values += [*bound, -1 if limit is None else max(limit, 0), max(offset, 0)]
-        return [_row(found) for found in self._ask(sql, values)]
+        return [_row(found) for found in self._ask(chosen, values, f"{_SELECT} WHERE r.run = ?")]
 
     def count(self, filter: str | None = None, *, experiment: str | None = None) -> int:
         """How many runs `search` would find."""
@@ -151,11 +211,12 @@ class Index:
         """NotFoundError, with the names there are, unless `name` is an experiment of the ledger."""
         known = self.experiments()
         if name not in known:
-            there = f"there are {', '.join(list(known)[:20])}" if known else "there are no runs yet"
-            raise NotFoundError(f"no experiment {name!r}: {there}")
+            raise no_experiment(name, known)
 
     def shortened(self, ids: Sequence[str]) -> dict[str, str]:
         """For each full id the shortest name that `resolve` surely takes: its last six digits, or all."""
+        if self.partial:
+            return {name: name for name in ids}
         found = {}
         for name in ids:
             tail = name[-6:]
@@ -221,7 +282,7 @@ class Index:
         return rows
 
     def _matching(self, condition: str, values: list[Any], experiment: str | None) -> list[Row]:
-        sql = f"SELECT {_ROW} FROM runs r JOIN records d ON d.run = r.run WHERE {condition}"  # noqa: S608
+        sql = f"{_SELECT} WHERE {condition}"
         if experiment is not None:
             sql += f" AND r.experiment = ?{len(values) + 1}"
             values = [*values, experiment]
@@ -229,10 +290,16 @@ class Index:
 
     # --- the cache ----------------------------------------------------------------------
 
-    def _ask(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def _ask(self, sql: str, values: Sequence[Any], each: str | None = None) -> list[tuple[Any, ...]]:
+        """The rows that `sql` finds; with `each`, the one row that it finds for each of them."""
         if self.tip is None:
             return []
-        return self._guarded(lambda connection: connection.execute(sql, values).fetchall())
+
+        def question(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+            found = connection.execute(sql, values).fetchall()
+            return found if each is None else [connection.execute(each, row).fetchone() for row in found]
+
+        return self._guarded(question)
 
     def _guarded(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """The answer of a cache that stands at the tip, whatever happens to the file."""

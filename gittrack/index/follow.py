@@ -9,14 +9,17 @@ that rows that came from them are looked at again when the cache goes elsewhere.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 
-from gittrack.index.parse import RUN_COLUMNS, Decided, Parsed, is_decision, parse, parse_decision
+from gittrack.index.parse import RUN_COLUMNS, Decided, Parsed, Wanted, is_decision, reading
 from gittrack.index.store import DATA_TABLES, Progress, standing_of, transaction
 from gittrack.record import clean_text
 from gittrack.repository import ObjectReader, Repository
 
 BATCH = 500
+MANY = 4 * BATCH
+"""From so many changes on, reading them on all cores pays."""
 ROOTS = ("runs", "decisions")
 EMPTY_TREE = {
     "sha1": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
@@ -35,7 +38,9 @@ def bring_to(
         with repository.objects() as objects:
             changes = _changes(connection, repository, objects, standing, tip)
             if changes is not None:
-                _apply(connection, objects, changes, standing, tip, progress)
+                batches = [changes[at : at + BATCH] for at in range(0, len(changes), BATCH)] or [[]]
+                with closing(_rows(connection, repository, objects, batches)) as rows:
+                    _apply(connection, batches, rows, standing, tip, progress)
 
 
 def _changes(
@@ -65,29 +70,29 @@ def _changes(
 
 def _apply(
     connection: sqlite3.Connection,
-    objects: ObjectReader,
-    changes: Sequence[Change],
+    batches: Sequence[Sequence[Change]],
+    rows: Iterator[list[Row]],
     standing: dict[str, str],
     tip: str,
     progress: Progress | None,
 ) -> None:
-    """Write `changes` in batches; returns early when another process took the cache elsewhere."""
+    """Write the changes of each batch; returns early when another process took the cache elsewhere."""
     expected = {**standing, f"toward {tip}": tip}
-    for start in range(0, max(len(changes), 1), BATCH):
-        batch = changes[start : start + BATCH]
-        parsed = _read(connection, objects, batch)
-        done = start + len(batch)
+    done, total = 0, sum(map(len, batches))
+    for batch in batches:
+        parsed = next(rows)
+        done += len(batch)
         with transaction(connection):
             if {**standing_of(connection), f"toward {tip}": tip} != expected:
                 return
             _write(connection, batch, parsed)
-            if done == len(changes):
+            if done == total:
                 connection.execute("DELETE FROM meta")
                 connection.execute("INSERT INTO meta VALUES ('tip', ?)", (tip,))
             else:
                 connection.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (f"toward {tip}", tip))
         if progress is not None:
-            progress(done, len(changes))
+            progress(done, total)
 
 
 def _known(connection: sqlite3.Connection, batch: Sequence[Change]) -> dict[str, str]:
@@ -99,17 +104,25 @@ def _known(connection: sqlite3.Connection, batch: Sequence[Change]) -> dict[str,
 Row = Parsed | Decided
 
 
-def _read(connection: sqlite3.Connection, objects: ObjectReader, batch: Sequence[Change]) -> list[Row]:
-    """The records and decisions of `batch` that the cache lacks."""
+def _rows(
+    connection: sqlite3.Connection,
+    repository: Repository,
+    objects: ObjectReader,
+    batches: Sequence[Sequence[Change]],
+) -> Generator[list[Row], None, None]:
+    """The records and decisions of each batch that the cache lacks; of many they are read on all cores."""
+    wanted = (_wanted(connection, batch) for batch in batches)
+    if sum(map(len, batches)) < MANY:
+        yield from map(reading(objects), wanted)
+    else:
+        from gittrack.workers import in_parts
+
+        yield from in_parts("gittrack.index.parse:elsewhere", repository, wanted)
+
+
+def _wanted(connection: sqlite3.Connection, batch: Sequence[Change]) -> Wanted:
     known = _known(connection, batch)
-    wanted = [(path, blob) for path, blob in batch if blob is not None and known.get(path) != blob]
-    found = objects.get_many(blob for _, blob in wanted)
-    rows: list[Row] = []
-    for (path, blob), item in zip(wanted, found, strict=True):
-        data = item.data if item is not None and item.kind == "blob" else None
-        row = parse_decision(path, blob, data) if is_decision(path) else parse(path, blob, data)
-        rows += [row] if row is not None else []
-    return rows
+    return [(path, blob) for path, blob in batch if blob is not None and known.get(path) != blob]
 
 
 def _write(connection: sqlite3.Connection, batch: Sequence[Change], parsed: Sequence[Row]) -> None:
@@ -118,7 +131,7 @@ def _write(connection: sqlite3.Connection, batch: Sequence[Change], parsed: Sequ
     _delete(connection, [path for path, blob in batch if path in known and known[path] != blob])
     for row in parsed:
         if known.get(row.path) != row.blob:
-            _insert(connection, row)
+            insert(connection, row)
 
 
 def _delete(connection: sqlite3.Connection, paths: Sequence[str]) -> None:
@@ -135,7 +148,7 @@ def _delete(connection: sqlite3.Connection, paths: Sequence[str]) -> None:
 _INSERT_RUN = f"INSERT INTO runs ({','.join(RUN_COLUMNS)}) VALUES ({','.join('?' * len(RUN_COLUMNS))})"  # noqa: S608
 
 
-def _insert(connection: sqlite3.Connection, row: Row) -> None:
+def insert(connection: sqlite3.Connection, row: Row) -> None:
     if isinstance(row, Decided):
         connection.execute("INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         return

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from gittrack.codec import load_record
+from gittrack.codec import load_plain
 from gittrack.decision import ROOT as DECISIONS
 from gittrack.decision import load as load_decision
 from gittrack.errors import RecordError
 from gittrack.index.rows import DAMAGED, flatten
-from gittrack.record import Metric, Record, parse_time, to_dict
+from gittrack.record import parse_time, run_path
+from gittrack.repository import ObjectReader, Repository
 
 RUN_COLUMNS = (
     "path", "blob", "id", "tail", "experiment", "status", "started", "duration_s", "author", "email", "name",
@@ -25,8 +25,7 @@ RUN_COLUMNS = (
 Number = int | float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):
     """What the tables get for one record."""
 
     run: tuple[Any, ...]
@@ -50,28 +49,29 @@ def parse(path: str, blob: str, data: bytes | None) -> Parsed:
     try:
         if data is None:
             raise RecordError(f"{path}: its content ({blob[:12]}) is not in this clone; run git fetch")
-        record = load_record(data, path)
-        if f"{record.path}/run.yaml" != path:
-            raise RecordError(f"{path}: holds run {record.id} of {record.experiment}; rename nothing by hand")
+        record = load_plain(data, path)
+        run_id, experiment = record["id"], record["experiment"]
+        if f"{run_path(experiment, run_id)}/run.yaml" != path:
+            raise RecordError(f"{path}: holds run {run_id} of {experiment}; rename nothing by hand")
     except RecordError as error:
         return _damaged(path, blob, str(error))
     return _healthy(path, blob, record)
 
 
-def _healthy(path: str, blob: str, record: Record) -> Parsed:
-    code = record.code
+def _healthy(path: str, blob: str, record: Mapping[str, Any]) -> Parsed:
+    code, author = record["code"], record["author"]
     run = (
-        path, blob, record.id, record.id[-6:], record.experiment, record.status,
-        parse_time(record.started).timestamp(), record.duration_s, record.author.name, record.author.email,
-        record.name, record.hypothesis, code.commit, code.snapshot, code.branch, int(code.dirty),
-        _number(record.seed), record.spec, None,
+        path, blob, record["id"], record["id"][-6:], record["experiment"], record["status"],
+        parse_time(record["started"]).timestamp(), record["duration_s"], author["name"], author["email"],
+        record.get("name"), record.get("hypothesis"), code.get("commit"), code.get("snapshot"),
+        code.get("branch"), int(code.get("dirty", False)), _number(record.get("seed")), record["spec"], None,
     )  # fmt: skip
     return Parsed(
         run,
-        json.dumps(to_dict(record), ensure_ascii=False, separators=(",", ":"), allow_nan=False),
-        tuple((key, *_param(value)) for key, value in flatten(record.params).items()),
-        tuple((key, *_metric(metric)) for key, metric in record.metrics.items()),
-        tuple(record.tags.items()),
+        json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False),
+        tuple([(key, *_param(value)) for key, value in flatten(record["params"]).items()]),
+        tuple([(key, *_metric(metric)) for key, metric in record["metrics"].items()]),
+        tuple(record.get("tags", {}).items()),
     )
 
 
@@ -116,11 +116,12 @@ def _param(value: Any) -> tuple[Number, str | None]:
     return (None if isinstance(value, (bool, list, Mapping)) else _number(value)), text
 
 
-def _metric(metric: Metric) -> tuple[Number, str | None]:
+def _metric(metric: Mapping[str, Any]) -> tuple[Number, str | None]:
     """Number and status; an infinite value compares as such, a NaN as nothing."""
-    if metric.status in ("inf", "-inf"):
-        return float(metric.status), metric.status
-    return _number(metric.value), metric.status
+    status = metric.get("status")
+    if status in ("inf", "-inf"):
+        return float(status), status
+    return _number(metric.get("value")), status
 
 
 class Decided(NamedTuple):
@@ -153,3 +154,26 @@ def parse_decision(path: str, blob: str, data: bytes | None) -> Decided | None:
         path, blob, found.id, found.run, found.experiment, found.outcome, found.made, found.because,
         found.author.name,
     )  # fmt: skip
+
+
+Wanted = Sequence[tuple[str, str]]
+"""Paths of records and decisions, and their blobs."""
+
+
+def reading(objects: ObjectReader) -> Callable[[Wanted], list[Parsed | Decided]]:
+    """Reads and parses; decisions that cannot be read are left out."""
+
+    def read(wanted: Wanted) -> list[Parsed | Decided]:
+        rows: list[Parsed | Decided] = []
+        for (path, blob), item in zip(wanted, objects.get_many(blob for _, blob in wanted), strict=True):
+            data = item.data if item is not None and item.kind == "blob" else None
+            row = parse_decision(path, blob, data) if is_decision(path) else parse(path, blob, data)
+            rows += [row] if row is not None else []
+        return rows
+
+    return read
+
+
+def elsewhere(repository: Repository) -> Callable[[Wanted], list[Parsed | Decided]]:
+    """`reading` in another process (`gittrack.workers`)."""
+    return reading(repository.reader())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from gittrack.errors import RecordError, RepositoryError
+from gittrack.errors import NotFoundError, RecordError, RepositoryError
 
 if TYPE_CHECKING:
     from gittrack.record import Record
@@ -84,3 +84,9 @@ def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def no_experiment(name: str, known: Iterable[str]) -> NotFoundError:
+    """The error of asking for an experiment that is not among those `known`."""
+    listed = ", ".join(sorted(known)[:20])
+    return NotFoundError(f"no experiment {name!r}: there {f'are {listed}' if listed else 'are no runs yet'}")

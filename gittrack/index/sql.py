@@ -51,15 +51,15 @@ def compile_filter(condition: Condition) -> Sql:
 
 
 def compile_order(field: Field, descending: bool) -> Sql:
-    """Terms of ORDER BY; runs that lack the field come last either way. Text sorts after numbers."""
+    """A term of ORDER BY; runs that lack the field come last either way. Text sorts after numbers."""
     way = "DESC" if descending else "ASC"
     if field.family == "attributes":
         column = _ATTRIBUTES[field.key].sql
-        return f"{column} IS NULL, {column} {way}", []
+        return f"{column} {way} NULLS LAST", []
     value, _ = _FAMILIES[field.family]
     sorts = {"metrics": "number", "params": "coalesce(number, text)", "tags": "text"}[field.family]
     one = f"(SELECT {sorts} FROM {field.family} WHERE key = ? AND run = r.run AND {value})"  # noqa: S608
-    return f"{one} IS NULL, {one} {way}", [field.key, field.key]
+    return f"{one} {way} NULLS LAST", [field.key]
 
 
 def _joined(word: str, parts: Sequence[Sql]) -> Sql:

@@ -240,10 +240,14 @@ class Repository:
         """Whether `commit` is reachable from `of`. One process."""
         return self.run("merge-base", "--is-ancestor", commit, of).code == 0
 
+    def reader(self) -> ObjectReader:
+        """A reader of objects that the caller closes; one `git cat-file --batch` process, on first use."""
+        return ObjectReader(self._cat_file, self.object_format)
+
     @contextmanager
     def objects(self) -> Iterator[ObjectReader]:
-        """A reader of objects; one `git cat-file --batch` process, started on first use."""
-        reader = ObjectReader(self._cat_file, self.object_format)
+        """`reader`, closed at the end."""
+        reader = self.reader()
         try:
             yield reader
         finally:

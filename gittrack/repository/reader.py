@@ -13,6 +13,8 @@ from gittrack.objects import GitObject, TreeEntry, parse_tree
 MAX_BYTES = 64 << 20
 """Of a larger object, which nothing of ours is, only so much is read; every reader refuses it then."""
 
+AHEAD_BYTES = 32 << 20
+
 
 class ObjectReader:
     """Answers in the order asked; the process starts with the first question."""
@@ -21,6 +23,7 @@ class ObjectReader:
         self._start = start
         self._object_format = object_format
         self._process: subprocess.Popen[bytes] | None = None
+        self._ahead: dict[str, GitObject | None] = {}
 
     def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
         if self._process is None:
@@ -31,7 +34,18 @@ class ObjectReader:
 
     def get(self, name: str) -> GitObject | None:
         """The object that `name` (id, ``ref``, ``rev:path``, ``rev^{tree}``) means, or None."""
+        if name in self._ahead:
+            return self._ahead[name]
         return next(self.get_many([name]))
+
+    def read_ahead(self, ids: Sequence[str]) -> None:
+        """Keep these objects for `get`, until the next call; those that are too many bytes are read again."""
+        self._ahead = {}
+        left = AHEAD_BYTES
+        for oid, found in zip(ids, self.get_many(ids), strict=True):
+            left -= 0 if found is None else len(found.data)
+            if left >= 0:
+                self._ahead[oid] = found
 
     def get_many(self, names: Iterable[str]) -> Iterator[GitObject | None]:
         """`get` for each of `names`, in order, without waiting for git between two of them."""

@@ -21,26 +21,23 @@ What it cannot prove: that the metrics are true, and that no run was left out be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from itertools import islice
+from dataclasses import replace
 
 from gittrack.errors import NotFoundError, RepositoryError
 from gittrack.repository import ObjectReader, Repository
-from gittrack.verify.code import check_code
 from gittrack.verify.context import Blob, Context, Options, RunFiles
-from gittrack.verify.data import check_pointers
 from gittrack.verify.decisions import check_decisions
 from gittrack.verify.findings import EXIT_CODES, Finding, Outcome, Report, Severity, outcome_of
 from gittrack.verify.history import check_history
 from gittrack.verify.layout import check_ledger, list_tree
-from gittrack.verify.locks import check_locks
 from gittrack.verify.pins import pins, remember, rolled_back
-from gittrack.verify.policy import check_policy
-from gittrack.verify.protocol import check_protocol
-from gittrack.verify.record import check_record
+from gittrack.verify.record import check_ids
 from gittrack.verify.registry import check_registry
-from gittrack.verify.repository import check_repository, is_partial, missing_objects, partial
+from gittrack.verify.repository import check_objects, check_repository, is_partial, missing_objects, partial
 from gittrack.verify.reproductions import check_reproductions
+from gittrack.verify.runs import RUN_CHECKS, Progress, RunCheck, check_runs, guarded, unreadable
 from gittrack.verify.select import Base, Target, build_context, choose, read_base
 from gittrack.verify.signatures import check_signatures
 from gittrack.verify.source import BareFacts
@@ -48,6 +45,7 @@ from gittrack.verify.stored import check_bytes
 
 __all__ = [
     "EXIT_CODES",
+    "RUN_CHECKS",
     "UNPROVEN",
     "Blob",
     "Context",
@@ -64,23 +62,13 @@ __all__ = [
 ]
 
 LedgerCheck = Callable[[Context], Iterator[Finding]]
-RunCheck = Callable[[Context, RunFiles], Iterator[Finding]]
-Progress = Callable[[int, int], None]
 
 UNPROVEN = "Not proven: that the metrics are true, and that no run was left out before it was recorded."
 
-LEDGER_CHECKS: tuple[LedgerCheck, ...] = (check_repository, check_ledger, check_history)
-RUN_CHECKS: tuple[RunCheck, ...] = (
-    check_record,
-    check_code,
-    check_locks,
-    check_pointers,
-    check_protocol,
-    check_policy,
-)
-
-MOST = 1000
-"""Findings of one check; a hostile ledger could have as many as it has bytes."""
+LEDGER_CHECKS: tuple[LedgerCheck, ...] = (check_repository, check_ledger, check_ids)
+"""Before the runs."""
+LATER_CHECKS: tuple[LedgerCheck, ...] = (check_reproductions, check_decisions, check_registry)
+"""After them: they go by the records."""
 
 
 def verify(
@@ -114,7 +102,7 @@ def verify(
         try:
             context = _context(bare, objects, target, base, options)
         except RepositoryError as error:
-            return Report(target.tip, 0, [_unreadable(error)])
+            return Report(target.tip, 0, [unreadable(error)])
         findings = list(_all(context, progress))
         context.objects.close()
     report = Report(target.tip, len(context.runs), findings)
@@ -145,46 +133,27 @@ def _context(
 
 
 def _all(context: Context, progress: Progress | None) -> Iterator[Finding]:
-    """The checks, in order."""
-    for check in LEDGER_CHECKS:
-        yield from _guarded(context, check(context))
-    total = len(context.runs)
-    for done, run in enumerate(context.runs.values(), 1):
-        for run_check in RUN_CHECKS:
-            yield from _guarded(context, run_check(context, run), run)
-        if progress is not None:
-            progress(done, total)
-    yield from _guarded(context, check_reproductions(context))
-    yield from _guarded(context, check_decisions(context))
-    yield from _guarded(context, check_registry(context))
+    """The checks, in order; git fsck and the history, which need no record, beside those of the runs."""
+    with ThreadPoolExecutor(2) as pool:
+        beside = [pool.submit(_beside, context, check) for check in (check_objects, check_history)]
+        for check in LEDGER_CHECKS:
+            yield from guarded(context, check(context))
+        runs = list(check_runs(context, progress))
+        for found in beside:
+            yield from found.result()
+        yield from runs
+    for check in LATER_CHECKS:
+        yield from guarded(context, check(context))
     if context.options.data or context.options.read_data is not None:
-        yield from _guarded(context, check_bytes(context, progress))
+        yield from guarded(context, check_bytes(context, progress))
     # After the records, because it asks whether their author approved them.
-    yield from _guarded(context, check_signatures(context))
+    yield from guarded(context, check_signatures(context))
 
 
-def _guarded(context: Context, findings: Iterator[Finding], run: RunFiles | None = None) -> Iterator[Finding]:
-    """The findings of one check, not without end; objects that git itself cannot read are one of them."""
+def _beside(context: Context, check: LedgerCheck) -> list[Finding]:
+    """What `check` finds in a thread of its own."""
+    own = replace(context, objects=context.repository.reader())
     try:
-        yield from islice(findings, MOST)
-        if next(findings, None) is not None:
-            yield Finding(
-                code="verify-more", severity="incomplete", says=f"more was found: {MOST} are listed",
-                path=None if run is None else run.folder, run=None if run is None else run.run_id,
-            )  # fmt: skip
-    except RepositoryError as error:
-        yield _unreadable(error, run)
-        context.objects = _reopened(context)
-
-
-def _unreadable(error: RepositoryError, run: RunFiles | None = None) -> Finding:
-    return Finding(
-        code="repository-unreadable", severity="fail", says="git cannot read what has to be checked",
-        path=None if run is None else run.folder, run=None if run is None else run.run_id, found=str(error),
-    )  # fmt: skip
-
-
-def _reopened(context: Context) -> ObjectReader:
-    """A new reader: that of a git process which met a damaged object has ended."""
-    context.objects.close()
-    return context.repository.reader()
+        return list(guarded(own, check(own)))
+    finally:
+        own.objects.close()

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gittrack.codec import load_record
 from gittrack.config import Config
 from gittrack.objects import GitObject
 from gittrack.record import Record
 from gittrack.repository import ObjectReader
 from gittrack.verify.findings import Finding, Severity
+from gittrack.verify.records import Records
 from gittrack.verify.source import BareFacts
 
 MODES = {"100644": "file", "100755": "executable", "120000": "symlink", "160000": "gitlink"}
@@ -125,10 +127,17 @@ class Context:
     """Parents of the ledger commits that are verified, oldest first; filled by the history check."""
     added_by: dict[str, list[str]] = field(default_factory=dict)
     """Ledger commits that added each folder of `runs`; filled by the history check."""
-    records: dict[str, Record] = field(default_factory=dict)
-    """Records that could be read, by folder; filled by the record check, used by those after it."""
+    records: Records = field(init=False)
+    """Records that could be read; filled by the record check, used by those after it."""
     cache: dict[str, Any] = field(default_factory=dict, repr=False)
     """What a check has worked out for all runs, by the check's own key."""
+
+    def __post_init__(self) -> None:
+        self.records = Records(self._record)
+
+    def _record(self, folder: str) -> Record:
+        found = self.read(self.all_runs[folder], "run.yaml")
+        return load_record(b"" if found is None else found.data, folder)
 
     def read(self, run: RunFiles, name: str) -> GitObject | None:
         """A file of a run; None when the run has none, or this clone does not hold it."""

@@ -118,9 +118,9 @@ def _candidate(
 def _first_starts(context: Context) -> dict[str, dict[str, str]]:
     """When the first run of each spec started, by experiment and spec; of the runs that were verified."""
     found: dict[str, dict[str, str]] = {}
-    for record in context.records.values():
-        specs = found.setdefault(record.experiment, {})
-        specs[record.spec] = min(record.started, specs.get(record.spec, record.started))
+    for folder, (spec, started) in context.records.starts.items():
+        specs = found.setdefault(folder.split("/")[1], {})
+        specs[spec] = min(started, specs.get(spec, started))
     return found
 
 

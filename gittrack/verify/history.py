@@ -33,7 +33,7 @@ _SAYS = {
 def check_history(context: Context) -> Iterator[Finding]:
     """Every commit of the ledger, oldest first, and whether its tip follows the pinned ones."""
     yield from check_pins(context)
-    context.commits = read_commits(context.repository, context.tip, context.since)
+    context.commits.update(read_commits(context.repository, context.tip, context.since))
     yield from _roots(context)
     yield from _steps(context)
     for commit, parents in context.commits.items():

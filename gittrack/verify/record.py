@@ -19,18 +19,33 @@ from gittrack.verify.trees import is_partial
 RECORD = "run.yaml"
 SERIES = "metrics.csv"
 CONSOLE = "console.txt"
+AT_ONCE = (RECORD, SERIES, CONSOLE)
+"""What is read of every run."""
 
 _VERSION = re.compile(rb"schema: gittrack/run/([0-9]{1,6})\n")
 
 
+def check_ids(context: Context) -> Iterator[Finding]:
+    """No run has the id of another one."""
+    folders: dict[str, list[str]] = {}
+    for folder, run in context.all_runs.items():
+        folders.setdefault(run.run_id.lower(), []).append(folder)
+    for alike in folders.values():
+        for folder in alike if len(alike) > 1 else ():
+            if folder in context.runs:
+                others = ", ".join([other for other in alike if other != folder][:3])
+                says = "another run of the ledger has the same id"
+                run = context.runs[folder]
+                yield run.finding("record-duplicate", says, "", expected="one run", found=others)
+
+
 def check_record(context: Context, run: RunFiles) -> Iterator[Finding]:
-    """Fills `context.records` with every record that can be read."""
+    """Notes in `context.records` every record that can be read."""
     for name, blob in run.blobs.items():
         if blob.mode != "100644":
             kind = MODES.get(blob.mode, "unknown")
             says = f"{name} is no plain file ({kind})"
             yield run.finding("record-mode", says, name, expected="100644", found=blob.mode)
-    yield from _unique(context, run)
     if RECORD not in run.blobs:
         yield run.finding("record-missing", "the folder of a run has no run.yaml", RECORD)
         return
@@ -39,12 +54,12 @@ def check_record(context: Context, run: RunFiles) -> Iterator[Finding]:
         yield _absent(context, run, RECORD)
         return
     try:
-        record = codec.load_record(data, RECORD)
+        record, canonical = codec.judge_record(data, RECORD)
     except RecordError as error:
         yield _unreadable(data, run, str(error))
         return
-    context.records[run.folder] = record
-    if not codec.is_canonical(data, record):
+    context.records.note(run.folder, record)
+    if not canonical:
         says = "the record is not in the form that gittrack writes"
         yield run.finding("record-canonical", says, RECORD)
     if record.path != run.folder:
@@ -54,18 +69,6 @@ def check_record(context: Context, run: RunFiles) -> Iterator[Finding]:
     yield from _environment(context, run, record)
     yield from _series(context, run, record)
     yield from _console(context, run, record)
-
-
-def _unique(context: Context, run: RunFiles) -> Iterator[Finding]:
-    folders: dict[str, list[str]] = context.cache.get("folders-by-id", {})
-    if not folders:
-        for folder, found in context.all_runs.items():
-            folders.setdefault(found.run_id.lower(), []).append(folder)
-        context.cache["folders-by-id"] = folders
-    others = [folder for folder in folders.get(run.run_id.lower(), ()) if folder != run.folder]
-    if others:
-        says = "another run of the ledger has the same id"
-        yield run.finding("record-duplicate", says, "", expected="one run", found=", ".join(others[:3]))
 
 
 def _unreadable(data: bytes, run: RunFiles, fault: str) -> Finding:

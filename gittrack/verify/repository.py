@@ -22,7 +22,7 @@ _MANY = 20
 
 
 def check_repository(context: Context) -> Iterator[Finding]:
-    """Object format, shallow and partial clone, grafts, replace refs, alternates, and git fsck."""
+    """Object format, shallow and partial clone, grafts, replace refs, alternates; a range's own objects."""
     repository = context.repository
     if repository.object_format not in ("sha1", "sha256"):
         yield _one("repository-format", "incomplete", "the object format of this repository is not known",
@@ -33,9 +33,7 @@ def check_repository(context: Context) -> Iterator[Finding]:
     yield from _alternates(repository)
     if not context.options.fsck:
         yield _one("repository-no-fsck", "note", "git fsck was not run: damaged objects may not be noticed")
-    elif context.since is None:
-        yield from _fsck(context, repository)
-    else:
+    elif context.since is not None:
         yield from _rehash(context, repository)
 
 
@@ -150,8 +148,11 @@ def _alternates(repository: BareFacts) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _fsck(context: Context, repository: BareFacts) -> Iterator[Finding]:
+def check_objects(context: Context) -> Iterator[Finding]:
     """git fsck. Damage anywhere counts; a fault of form only in the ledger, for old code has many."""
+    if not context.options.fsck or context.since is not None:
+        return
+    repository = context.repository
     heads = [context.tip, *(ref.oid for ref in repository.refs(ANCHOR).values())]
     done = repository.run(
         "fsck", "--full", "--strict", "--no-dangling", "--no-progress", "--no-reflogs", *heads

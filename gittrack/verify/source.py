@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 
 from gittrack.errors import RepositoryError
-from gittrack.repository import ObjectReader, Repository, explain
+from gittrack.repository import Repository, explain
 
 MAX_ENTRIES = 5_000_000
 """Of more files than these, which only a tree that names itself many times over has, nothing is read."""
@@ -43,10 +43,6 @@ class BareFacts(Repository):
             repository.object_format,
             variables=repository.variables,
         )
-
-    def reader(self) -> ObjectReader:
-        """A reader of objects that the caller closes."""
-        return ObjectReader(self._cat_file, self.object_format)
 
     def records(self, *arguments: str, doing: str, data: bytes = b"", end: bytes = b"\0") -> Iterator[bytes]:
         """What git prints, cut at `end`, as it comes; RepositoryError when git fails or does not end."""

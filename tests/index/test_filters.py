@@ -16,7 +16,7 @@ from gittrack.codec import dump_record
 from gittrack.errors import UsageError
 from gittrack.index import filters, sql
 from gittrack.index.filters import Field, parse_filter, parse_order
-from gittrack.index.follow import _insert
+from gittrack.index.follow import insert
 from gittrack.index.parse import parse
 from gittrack.index.sql import compile_filter
 from gittrack.index.store import open_memory
@@ -80,7 +80,7 @@ def select() -> Iterator[Callable[[str], list[int]]]:
     """The numbers of RECORDS that a filter selects."""
     connection = open_memory()
     for record in RECORDS:
-        _insert(connection, parse(f"{record.path}/run.yaml", "b" * 40, dump_record(record)))
+        insert(connection, parse(f"{record.path}/run.yaml", "b" * 40, dump_record(record)))
 
     def ask(text: str) -> list[int]:
         where, values = compile_filter(parse_filter(text))
@@ -204,7 +204,7 @@ class TestTimes:
         began = datetime.now(UTC) - timedelta(hours=1)
         record = make_record(started=format_time(began))
         connection = open_memory()
-        _insert(connection, parse(f"{record.path}/run.yaml", "b" * 40, dump_record(record)))
+        insert(connection, parse(f"{record.path}/run.yaml", "b" * 40, dump_record(record)))
         where, values = compile_filter(parse_filter(text))
         found = connection.execute(f"SELECT count(*) FROM runs r WHERE {where}", values).fetchone()  # noqa: S608
         assert found == (int(hits),)

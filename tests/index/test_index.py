@@ -14,6 +14,7 @@ import pytest
 from gittrack.errors import RecordError
 from gittrack.index import DAMAGED, FILE_NAME, Index, ledger_tip, open_index, store
 from gittrack.index import follow as follow_module
+from gittrack.index import parse as parse_module
 from gittrack.record import to_dict
 from gittrack.repository import Repository
 from tests.conftest import run_git
@@ -33,8 +34,8 @@ def ids(repository: Repository, filter: str | None = None) -> list[str]:
 def count_parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The paths of records parsed from now on."""
     parsed: list[str] = []
-    parse = follow_module.parse
-    monkeypatch.setattr(follow_module, "parse", lambda path, *rest: parsed.append(path) or parse(path, *rest))
+    parse = parse_module.parse
+    monkeypatch.setattr(parse_module, "parse", lambda path, *rest: parsed.append(path) or parse(path, *rest))
     return parsed
 
 

@@ -31,7 +31,7 @@ def test_no_record_makes_a_check_raise(template: Honest, drawn: Record) -> None:
         run = context.runs[template.clean.path]
         honest = template.clean.code
         for ran in (drawn.code, replace(drawn.code, commit=honest.commit, tree=honest.tree)):
-            context.records[run.folder] = replace(drawn, code=ran)
+            context.records.note(run.folder, replace(drawn, code=ran))
             for check in CHECKS:
                 for finding in check(context, run):
                     assert finding.run in (run.run_id, None) and finding.code.count("-")
