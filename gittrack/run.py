@@ -24,6 +24,7 @@ from gittrack.values import (
     check_metric_name,
     check_step,
     flatten,
+    metric_row,
     metric_value,
     to_params,
     to_tags,
@@ -52,6 +53,7 @@ class Run:
         self._ended = False
         self._ending = threading.RLock()
         self._names: dict[str, str] = {}
+        self._plain_names: list[str] | None = None
         self._params: dict[str, Any] = {}
         self._log_calls = 0
         self._counting = False
@@ -66,6 +68,9 @@ class Run:
         self.experiment = ""
         if repository is None or journal is None:
             return
+        from orjson import dumps  # loaded by whoever logs
+
+        self._to_json = dumps
         start = StoredJournal(journal.folder).start["record"]
         self.id = start["id"]
         self.experiment = start["experiment"]
@@ -130,22 +135,23 @@ class Run:
         if journal is None or self._ended:
             self._open("log_metrics")
             return
-        names = self._names
-        row = {}
-        for key, value in metrics.items():
-            name = names.get(key)
-            if name is None:
-                name = check_metric_name(key)
-                journal.new_metric(name)
-                names[key] = name
-            # x - x is 0.0 for a finite float only
-            row[name] = value if type(value) is float and value - value == 0.0 else metric_value(name, value)
-        if step is None:
-            step = self.step
-        elif type(step) is not int:
-            step = check_step(step)
-        journal.append_row((monotonic() - self._t0, step, row))
-        if journal.overflowing():
+        line = None
+        # Names that were logged just so before, with floats: what is written then needs no closer look.
+        if [*metrics] == self._plain_names and type(step) is int:
+            try:
+                total = sum(metrics.values())
+                if type(total) is float and total - total == 0.0:  # all of them finite
+                    line = self._to_json((monotonic() - self._t0, step, metrics))
+            except Exception:
+                line = None  # whatever that was, it is said below
+        if line is None:
+            row = metric_row(metrics, self._names, journal.new_metric)
+            plain = [*row] == [*metrics] and all(type(value) is float for value in metrics.values())
+            self._plain_names = [*row] if plain else None
+            step = self.step if step is None else check_step(step)
+            line = self._to_json((monotonic() - self._t0, step, row))
+        journal.append_json(line)
+        if len(journal.rows) > journal.row_limit:
             journal.spill()
 
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:

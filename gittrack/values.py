@@ -11,7 +11,7 @@ import enum
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from pathlib import PurePath
 from typing import Any
@@ -54,6 +54,21 @@ def check_metric_name(name: object) -> str:
     if checked in ("step", "time"):
         raise UsageError(f"a metric cannot be called {checked!r}: that is a column of every series")
     return checked
+
+
+def metric_row(
+    metrics: Mapping[str, Any], known: dict[str, str], admit: Callable[[str], None]
+) -> dict[str, float | int | str]:
+    """Checked names and values. `known` gathers names as they were given; `admit` sees each once."""
+    row = {}
+    for key, value in metrics.items():
+        name = known.get(key)
+        if name is None:
+            name = check_metric_name(key)
+            admit(name)
+            known[key] = name
+        row[name] = metric_value(name, value)
+    return row
 
 
 def metric_value(name: str, value: Any) -> float | int | str:

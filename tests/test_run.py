@@ -165,6 +165,38 @@ def test_metrics_take_any_number(inside: Path) -> None:
     assert [row[0] for row in table(inside, record)] == ["step", "0", "1"]
 
 
+@pytest.mark.parametrize(
+    ("odd", "cell"),
+    [(True, "1"), (False, "0"), (3, "3"), (math.nan, "nan"), (-math.inf, "-inf"), (np.float64(0.5), "0.5"),
+     (np.float32(0.5), "0.5"), (2**70, "1.1805916207174113e+21"), (np.bool_(True), "1"), (1e308, "1e+308")],
+)  # fmt: skip
+def test_an_odd_value_after_many_plain_ones(inside: Path, odd: Any, cell: str) -> None:
+    """Rows of floats take a short way; whatever is no finite float is looked at as ever."""
+    run = gittrack.start_run()
+    names = ("true_positives", "b")
+    for step in range(3):
+        run.log_metrics(dict.fromkeys(names, 0.25), step=step)
+    run.log_metrics({"true_positives": 1e308, "b": odd}, step=3)
+    run.log_metrics({"true_positives": odd, "b": 0.5}, step=np.int64(4))
+    run.log_metrics(dict.fromkeys(names, 0.25), step=5)
+    rows = table(inside, finish(run))
+    assert rows[4:] == [["3", "1e+308", cell], ["4", cell, "0.5"], ["5", "0.25", "0.25"]]
+
+
+@pytest.mark.parametrize("bad", ["text", None, [1.0], {"a": 1.0}, np.zeros(2), object()])
+def test_a_bad_value_after_many_plain_ones(inside: Path, bad: Any) -> None:
+    """It is refused, and the rows before and after are kept."""
+    run = gittrack.start_run()
+    for step in range(3):
+        run.log_metrics({"a": 0.5, "b": 0.5}, step=step)
+    with pytest.raises(UsageError, match="must be a number"):
+        run.log_metrics({"a": 0.5, "b": bad}, step=3)
+    with pytest.raises(UsageError, match="a step must be a whole number"):
+        run.log_metrics({"a": 0.5, "b": 0.5}, step=2**70)
+    run.log_metrics({"a": 0.5, "b": 0.5}, step=4)
+    assert [row[0] for row in table(inside, finish(run))[1:]] == ["0", "1", "2", "4"]
+
+
 def test_a_bad_metric_costs_nothing(inside: Path) -> None:
     """What is no number is refused by name, nothing of that call is kept, and the run goes on."""
     run = gittrack.start_run()
