@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
@@ -73,7 +74,9 @@ def ledger(runs: int) -> Path:
     if not kept.exists():
         draft = kept.with_name(f".new-{os.getpid()}-{kept.name}")
         shutil.rmtree(draft, ignore_errors=True)
-        git(fill(project(draft), runs), "gc", "--quiet", "--prune=now")
+        # As `git gc` would have packed them had they come one by one.
+        git(fill(project(draft), runs), "repack", "-q", "-a", "-d", "-f")
+        git(draft, "pack-refs", "--all")
         draft.rename(kept)
     return kept
 
@@ -86,20 +89,22 @@ def copy(runs: int, where: Path) -> Path:
     return where
 
 
-def fill(where: Path, runs: int, first: int = 0) -> Path:
-    """Put `runs` runs on the ledger of the project, one commit each."""
+def fill(where: Path, runs: int, first: int = 0, at_once: int = BATCH) -> Path:
+    """Put `runs` runs on the ledger of the project, one commit each; so many are written together."""
     repository = Repository.discover(where)
     template, environment = _template(repository)
     book = Ledger(repository)
     parts = [
-        (template, environment, at, min(BATCH, first + runs - at))
-        for at in range(first, first + runs, BATCH)
+        (template, environment, at, min(at_once, first + runs - at))
+        for at in range(first, first + runs, at_once)
     ]
-    with get_context("spawn").Pool(os.cpu_count()) as pool:
-        for done, made in enumerate(pool.imap(_records, parts), 1):
+    with ExitStack() as stack:
+        several = len(parts) > 4 and at_once > 1
+        each = stack.enter_context(get_context("spawn").Pool(os.cpu_count())).imap if several else map
+        for done, made in enumerate(each(_records, parts), 1):
             book.append([frozen.addition() for frozen in made])
             if sys.stderr.isatty() and len(parts) > 1:
-                sys.stderr.write(f"\rledger: {min(done * BATCH, runs):,} of {runs:,} runs")
+                sys.stderr.write(f"\rledger: {min(done * at_once, runs):,} of {runs:,} runs")
     return where
 
 

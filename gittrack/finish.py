@@ -47,7 +47,7 @@ class Frozen:
 
     def addition(self) -> Addition:
         record = self.record
-        shown = [f"{k}={m.status or m.value}" for k, m in sorted(record.metrics.items())[:4]]
+        shown = [f"{k}={m.status or format(m.value, '.6g')}" for k, m in sorted(record.metrics.items())[:4]]
         subject = " ".join([f"run {record.experiment} {record.id}: {record.status}", *shown])
         commits = tuple(c for c in (record.code.snapshot, record.code.commit) if c)
         trailers = [f"Gittrack-Run: {record.id}", *(f"Gittrack-Code: {c}" for c in commits[:1])]

@@ -5,11 +5,10 @@ Formats: gitformat-pack(5), git-hash-object(1), git-commit-tree(1).
 
 from __future__ import annotations
 
-import hashlib
 import struct
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gittrack.errors import RepositoryError
 
@@ -20,8 +19,7 @@ GITLINK_MODE = 0o160000
 _PACK_TYPES = {"commit": 1, "tree": 2, "blob": 3}
 
 
-@dataclass(frozen=True, slots=True)
-class GitObject:
+class GitObject(NamedTuple):
     """An object and its id in the repository's object format."""
 
     oid: str
@@ -29,8 +27,7 @@ class GitObject:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
+class TreeEntry(NamedTuple):
     """One entry of a tree: file mode (such as 0o100644) and object id."""
 
     mode: int
@@ -41,8 +38,7 @@ class TreeEntry:
         return self.mode == TREE_MODE
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """Who and when, as a commit states it: seconds since the epoch and offset such as ``+0100``."""
 
     name: str
@@ -61,6 +57,8 @@ def _plain(text: str) -> str:
 
 def make(kind: str, data: bytes, algorithm: str) -> GitObject:
     """The object of `kind` with content `data`; `algorithm` is ``sha1`` or ``sha256``."""
+    import hashlib  # not for who only reads
+
     digest = hashlib.new(algorithm, b"%s %d\0" % (kind.encode(), len(data)), usedforsecurity=False)
     digest.update(data)
     return GitObject(digest.hexdigest(), kind, data)
@@ -130,4 +128,6 @@ def make_pack(objects: Iterable[GitObject], algorithm: str) -> bytes:
         header.append(byte)
         out += [bytes(header), zlib.compress(o.data)]
     body = b"".join(out)
+    import hashlib
+
     return body + hashlib.new(algorithm, body, usedforsecurity=False).digest()

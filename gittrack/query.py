@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -16,8 +17,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+@dataclass(frozen=True)
 class Found(Entry):
     """A run on the ledger: its record, the files beside it, and its series for pandas."""
+
+    repo: str | None = None
+    """Short name of its repository, where several were searched."""
 
     def to_pandas(self) -> pd.DataFrame:
         """The series as a DataFrame: ``step``, ``time`` (seconds since the start), a column for each metric.
@@ -52,9 +57,12 @@ class Runs(Sequence[Found]):
         return iter(self._found)
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row a run; ``params.<dotted name>``, final metrics as ``metrics.<name>``, ``tags.<name>``."""
+        """One row a run; ``params.<dotted name>``, final metrics as ``metrics.<name>``, ``tags.<name>``.
+
+        With ``repo`` in front where several repositories were searched.
+        """
         pandas = _pandas()
-        table = pandas.DataFrame([_facts(found.record) for found in self])
+        table = pandas.DataFrame([_located(found) | _facts(found.record) for found in self])
         if len(table):
             table["started"] = pandas.to_datetime(table["started"])
         return table
@@ -77,22 +85,52 @@ def search(
     *,
     experiment: str | None = None,
     limit: int | None = None,
-    repository: str | Path | None = None,
+    repository: str | Path | Sequence[str | Path] | None = None,
 ) -> Runs:
     """The runs that satisfy `filter`, newest first or by `order_by`; damaged records are left out.
 
     Args:
         filter: such as ``"metrics.acc > 0.9 and params.lr = 0.1"``.
         order_by: such as ``["metrics.acc DESC"]``.
+        repository: a folder in a clone; several give the runs of all, in the order of one ledger.
     """
     order = [order_by] if isinstance(order_by, str) else order_by
+    if repository is not None and not isinstance(repository, (str, Path)):
+        return _search_across(repository, filter, order, experiment, limit)
     with open_index(repository) as index:
         rows = index.search(filter, experiment=experiment, order_by=order, limit=limit)
         return Runs([_found(index, row) for row in rows if row.fault is None])
 
 
-def _found(index: Index, row: Row) -> Found:
-    return Found(row, index.tip or "", index.repository)
+def _search_across(
+    folders: Sequence[str | Path],
+    filter: str | None,
+    order: Sequence[str],
+    experiment: str | None,
+    limit: int | None,
+) -> Runs:
+    from gittrack.across import open_across
+
+    if not folders:
+        raise UsageError("repository: name at least one folder")
+    with open_across(folders) as across:
+        several = len(across.places) > 1
+        found = across.search(filter, experiment=experiment, order_by=order, limit=limit)
+        return Runs(
+            [
+                _found(each.place.index, each.row, each.place.name if several else None)
+                for each in found
+                if each.row.fault is None
+            ]
+        )
+
+
+def _found(index: Index, row: Row, repo: str | None = None) -> Found:
+    return Found(row, index.tip or "", index.repository, repo)
+
+
+def _located(found: Found) -> dict[str, Any]:
+    return {} if found.repo is None else {"repo": found.repo}
 
 
 def _facts(record: Record) -> dict[str, Any]:

@@ -83,7 +83,7 @@ ROOMS = (
 HEAVY = frozenset(
     {"dvc", "dvc_data", "dvc_objects", "git", "jsonschema", "jsonschema_rs", "numpy", "pandas", "psutil"}
     | {"scipy", "tabulate", "threadpoolctl", "yaml", "ruamel", "configobj", "orjson"}
-    | {"ray", "sklearn", "optuna", "mlflow", "cryptography", "xlsxwriter"}
+    | {"ray", "sklearn", "optuna", "mlflow", "cryptography", "xlsxwriter", "pyarrow", "duckdb"}
 )
 LONGEST = 400
 

@@ -7,6 +7,7 @@ others by raising `typer.Exit`.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -131,7 +132,9 @@ def main(arguments: list[str] | None = None) -> None:
     """The console scripts ``gittrack`` and ``git-track`` (so that ``git track log`` works)."""
     _open_streams()
     name = "git track" if Path(sys.argv[0]).stem == "git-track" else "gittrack"
-    sys.exit(execute(sys.argv[1:] if arguments is None else arguments, name))
+    status = execute(sys.argv[1:] if arguments is None else arguments, name)
+    gc.freeze()  # Python looks for garbage once more before it exits, among all that it has loaded
+    sys.exit(status)
 
 
 def _open_streams() -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import enum
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from gittrack.cli import output
 from gittrack.errors import UsageError
+
+if TYPE_CHECKING:
+    from gittrack.export import Exported, Format, Options
 
 
 class To(enum.StrEnum):
@@ -22,11 +25,14 @@ class To(enum.StrEnum):
     model_card = "model-card"
     prov = "prov"
     mlflow = "mlflow"
+    parquet = "parquet"
 
 
 def command(
-    what: Annotated[str, typer.Argument(metavar="RUN|EXPERIMENT", help="What to export.")],
     to: Annotated[To, typer.Option("--to", help="The format.")],
+    what: Annotated[
+        str | None, typer.Argument(metavar="RUN|EXPERIMENT", help="What to export; all with parquet.")
+    ] = None,
     target: Annotated[
         str,
         typer.Option(
@@ -47,14 +53,23 @@ def command(
         Path | None,
         typer.Option(metavar="FILE", help="Sign with a private key in PEM form (in-toto)."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    repos: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--repo", metavar="PATH", help="Runs of the clone at PATH; again for more of them (parquet)."
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file, or a folder of tables, that is there.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
 ) -> None:
     """Write a run or an experiment in the format of another tool.
 
     ro-crate (a zip, or a folder where PATH ends in /), prov and mlflow take a run or an experiment;
     in-toto (SLSA provenance, and the gate's verdict), cyclonedx (a machine learning bill of materials)
-    and model-card (a Hugging Face README.md) take a run. docs/export.md says what is in each.
+    and model-card (a Hugging Face README.md) take a run. parquet (a folder of tables for DuckDB, Spark
+    or a warehouse) takes an experiment, or nothing for all runs. docs/export.md says what is in each.
 
     \b
     Examples:
@@ -64,9 +79,10 @@ def command(
       gittrack export latest --to cyclonedx > model.cdx.json
       gittrack export latest --to model-card --license apache-2.0 -o README.md
       gittrack export digits --to mlflow -o sqlite:///mlflow.db
+      gittrack export --to parquet -o warehouse/ --force
+      gittrack export --to parquet --repo . --repo ../vision -o warehouse/
     """
-    from gittrack.export import Options, PemSigner, SshSigner, export
-    from gittrack.reading import open_index
+    from gittrack.export import Options, PemSigner, SshSigner
 
     if sign and key is not None:
         raise UsageError("--sign and --key: choose one")
@@ -74,11 +90,31 @@ def command(
         raise UsageError("a zip is nothing for a terminal: say where with -o")
     signer = SshSigner if sign else (lambda _: PemSigner(key)) if key is not None else None
     options = Options(target=target, force=force, data=data, licence=licence, signer=signer)
-    with open_index(progress=output.Progress("indexing runs")) as index:
-        done = export(index, what, to.value, options)
+    done = _tables(what, repos, options) if to is To.parquet else _runs(what, to, repos, options)
     if done.data is not None:
         output.write_bytes(done.data)
     if quiet:
         return
     for said in [*done.notes, *([done.said] if done.said else [])]:
         output.note(f"gittrack: {said}")
+
+
+def _tables(experiment: str | None, repos: list[Path] | None, options: Options) -> Exported:
+    from gittrack.across import open_across
+    from gittrack.export import export_tables
+
+    with open_across(repos or [None], output.Progress("indexing runs")) as across:
+        return export_tables(across, experiment, options, output.Progress("writing runs"))
+
+
+def _runs(what: str | None, to: To, repos: list[Path] | None, options: Options) -> Exported:
+    from gittrack.export import WHOLE, export
+    from gittrack.reading import open_index
+
+    if repos:
+        raise UsageError("--repo: only with --to parquet; gittrack -C PATH export goes to another repository")
+    if what is None:
+        also = " or an experiment" if to.value in WHOLE else ""
+        raise UsageError(f"--to {to.value}: name a run{also}, such as latest; only parquet takes all runs")
+    with open_index(progress=output.Progress("indexing runs")) as index:
+        return export(index, what, cast("Format", to.value), options)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import enum
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from gittrack.cli import output
 from gittrack.errors import UsageError
-from gittrack.index import Index, Row, open_index
+from gittrack.index import Index, Row, open_index, open_newest
 from gittrack.render import runs
 
 SHOWN = 20
@@ -24,9 +26,28 @@ class Order(enum.StrEnum):
     desc = "desc"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shown:
+    """How to show the runs. `form`: ``json``, ``csv``, ``md``, ``sheet``, or empty for people."""
+
+    form: str
+    xlsx: Path | None
+    choice: runs.Choice
+    pager: bool
+
+    @property
+    def short(self) -> bool:
+        """Ids are abbreviated for people alone."""
+        return not self.form and sys.stdout.isatty()
+
+
 def command(
     experiment: Annotated[
         str | None, typer.Option("-e", "--experiment", metavar="NAME", help="Runs of this experiment only.")
+    ] = None,
+    repos: Annotated[
+        list[Path] | None,
+        typer.Option("--repo", metavar="PATH", help="Runs of the clone at PATH; again for more of them."),
     ] = None,
     limit: Annotated[
         int | None,
@@ -82,6 +103,7 @@ def command(
       gittrack log --sort-by metrics.acc --sort-order desc --only-changed
       gittrack log --all --csv > runs.csv
       gittrack log -e digits --sheet --xlsx experiment-log.xlsx
+      gittrack log --repo . --repo ../vision --repo /srv/git/speech.git -F "metrics.acc > 0.9"
     """
     if json_ + csv_ + md > 1:
         raise UsageError("--json, --csv and --md: choose one")
@@ -90,23 +112,71 @@ def command(
         raise UsageError("a sheet has every column, in full: give --sheet with --csv or --xlsx FILE alone")
     if limit is None:
         limit = 0 if sheet else SHOWN
-    with open_index(progress=output.Progress("indexing runs")) as index:
-        if experiment is not None:
-            index.require_experiment(experiment)
-        rows = index.search(
-            _finished(filter) if hide_failed else filter,
-            experiment=experiment,
-            order_by=[f"{sort_by} {sort_order.value}"] if sort_by else [],
-            limit=None if every or limit == 0 else limit,
-        )
-        if not rows:
-            _say_nothing(index, json_, csv_ or (sheet and xlsx is None))
+    asked: dict[str, Any] = {
+        "filter": _finished(filter) if hide_failed else filter,
+        "experiment": experiment,
+        "order_by": [f"{sort_by} {sort_order.value}"] if sort_by else [],
+        "limit": None if every or limit == 0 else limit,
+    }
+    shown = _Shown(
+        form="sheet" if sheet else "json" if json_ else "csv" if csv_ else "md" if md else "",
+        xlsx=xlsx,
+        choice=runs.Choice(only_changed=only_changed, keep=keep, drop=drop, precision=precision),
+        pager=not no_pager,
+    )
+    progress = output.Progress("indexing runs")
+    if repos:
+        _list_across(repos, asked, shown, progress)
+    else:
+        with _open(asked, shown, progress) as index:
+            _list(index, asked, shown)
+            if index.partial and sys.stderr.isatty():
+                output.note(
+                    "gittrack: the ledger is not indexed yet, and only its newest runs were read; "
+                    "a filter or --sort-by reads all of them first"
+                )
+
+
+def _open(asked: dict[str, Any], shown: _Shown, progress: output.Progress) -> Index:
+    if asked["filter"] or asked["order_by"] or not asked["limit"] or shown.form == "sheet":
+        return open_index(progress=progress)
+    return open_newest(asked["limit"], asked["experiment"], progress=progress)
+
+
+def _list(index: Index, asked: dict[str, Any], shown: _Shown) -> None:
+    if asked["experiment"] is not None:
+        index.require_experiment(asked["experiment"])
+    rows = index.search(**asked)
+    if not rows:
+        _say_nothing(shown, some=index.count() > 0, ledger=index.tip is not None)
+    elif shown.form == "sheet":
+        _print_sheet(index, rows, shown.xlsx)
+    else:
+        _print(rows, shown, index.shortened([row.id for row in rows]) if shown.short else {})
+
+
+def _list_across(
+    repos: Sequence[Path], asked: dict[str, Any], shown: _Shown, progress: output.Progress
+) -> None:
+    """The runs of other repositories than the current one; of several, with the repository of each."""
+    from gittrack.across import open_across
+
+    with open_across(repos, progress) as across:
+        if len(across.places) == 1:
+            _list(across.places[0].index, asked, shown)
             return
-        if sheet:
-            _print_sheet(index, rows, xlsx)
-            return
-        choice = runs.Choice(only_changed=only_changed, keep=keep, drop=drop, precision=precision)
-        _print(index, rows, choice, "json" if json_ else "csv" if csv_ else "md" if md else "", not no_pager)
+        if shown.form == "sheet":
+            raise UsageError("a sheet is the log of one repository: give --repo once")
+        if asked["experiment"] is not None:
+            across.require_experiment(asked["experiment"])
+        found = across.search(**asked)
+        if found:
+            rows, where = [each.row for each in found], [each.place.name for each in found]
+            _print(rows, shown, across.shortened(found) if shown.short else {}, where)
+        else:
+            _say_nothing(shown, some=across.count() > 0, ledger=True)
+        for name in across.without_ledger:
+            output.note(f"gittrack: {name} has no ledger, and so no runs")
 
 
 def _finished(filter: str | None) -> str:
@@ -115,14 +185,14 @@ def _finished(filter: str | None) -> str:
     return f"({filter}) and {ended_well}" if filter and filter.strip() else ended_well
 
 
-def _say_nothing(index: Index, json_: bool, csv_: bool) -> None:
-    if json_:
+def _say_nothing(shown: _Shown, *, some: bool, ledger: bool) -> None:
+    if shown.form == "json":
         output.write("[]\n")
-    elif csv_:
+    elif shown.form == "csv" or (shown.form == "sheet" and shown.xlsx is None):
         output.write("id\n")
-    if index.count():
+    if some:
         output.note("no run matches; gittrack log lists the newest")
-    elif index.tip is None:
+    elif not ledger:
         output.note("no runs yet: gittrack run -- COMMAND records one (gittrack init sets things up first)")
     else:
         output.note("no runs yet: gittrack run -- COMMAND records one")
@@ -144,15 +214,16 @@ def _print_sheet(index: Index, rows: list[Row], xlsx: Path | None) -> None:
     output.note(f"gittrack: {xlsx}: {len(rows):,} runs, {len(made)} worksheets")
 
 
-def _print(index: Index, rows: list[Row], choice: runs.Choice, form: str, pager: bool) -> None:
-    if form == "json":
-        for part in runs.as_json(rows):
+def _print(rows: list[Row], shown: _Shown, names: dict[str, str], repos: Sequence[str] | None = None) -> None:
+    choice = shown.choice
+    if shown.form == "json":
+        for part in runs.as_json(rows, repos):
             output.write(part)
-    elif form == "csv":
-        output.write(runs.as_csv(rows, choice))
-    elif form == "md":
-        output.write(runs.as_markdown(rows, choice))
+    elif shown.form == "csv":
+        output.write(runs.as_csv(rows, choice, repos))
+    elif shown.form == "md":
+        output.write(runs.as_markdown(rows, choice, repos=repos))
     else:
         wide = output.columns()
-        names = index.shortened([row.id for row in rows]) if sys.stdout.isatty() else {}
-        output.page(runs.terminal(rows, choice, output.paint(), names=names, columns=wide), pager=pager)
+        lines = runs.terminal(rows, choice, output.paint(), names=names, columns=wide, repos=repos)
+        output.page(lines, pager=shown.pager)

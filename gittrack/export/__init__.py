@@ -3,9 +3,10 @@
 source.py      a run with everything beside its record
 values.py      values, digests and addresses as those formats hold them
 contents.py    the bytes of outputs, and safe names for them
-place.py       a new file or folder, never over one that is there
+writing.py     a new file or folder, never over one that is there
 dsse.py        signed envelopes
-then one file a format: ro_crate.py, in_toto.py, cyclonedx.py, model_card.py, prov.py, mlflow.py
+then one file a format: ro_crate.py, in_toto.py, cyclonedx.py, model_card.py, prov.py, mlflow.py;
+tables.py, parquet.py  many runs as tables, which need no more of them than the index has
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from gittrack.across import Across
 from gittrack.errors import UsageError
 from gittrack.export.dsse import PemSigner, Signer, SshSigner
 from gittrack.export.source import Source, Subject, subject
-from gittrack.index import Index
+from gittrack.index import Index, Progress
 from gittrack.repository import Repository
 
-__all__ = ["Exported", "Format", "Options", "PemSigner", "Signer", "SshSigner", "export"]
+__all__ = ["Exported", "Format", "Options", "PemSigner", "Signer", "SshSigner", "export", "export_tables"]
 
 Format = Literal["ro-crate", "in-toto", "cyclonedx", "model-card", "prov", "mlflow"]
 
@@ -66,9 +68,7 @@ def export(index: Index, name: str, to: Format, options: Options) -> Exported:
     UsageError for what does not go together, a target that is there, or a name that means nothing;
     RecordError for damaged records; DvcError where bytes were asked for and are not here.
     """
-    for option, formats in _OPTIONS.items():
-        if getattr(options, option) and to not in formats:
-            raise UsageError(f"{_FLAGS[option]}: not with --to {to}, only {' and '.join(formats)}")
+    _check(to, options)
     if options.licence is not None and not _LICENCE.fullmatch(options.licence):
         raise UsageError(f"--license takes an SPDX identifier or a URL, not {options.licence!r}")
     with subject(index, name) as found:
@@ -82,6 +82,38 @@ def export(index: Index, name: str, to: Format, options: Options) -> Exported:
             return _to_crate(found, options)
         data = _text(found, to, options, index.repository)
         return _put(found, data, _default_name(found, to), options)
+
+
+def export_tables(
+    across: Across, experiment: str | None, options: Options, progress: Progress | None = None
+) -> Exported:
+    """Write the runs of all repositories, or those of an experiment, as a folder of Parquet files.
+
+    Damaged records are rows that say so. UsageError for what does not go together or a folder that is
+    there, NotFoundError for an experiment that is not.
+    """
+    from gittrack.export import parquet
+
+    _check("parquet", options)
+    if options.target == _STANDARD_OUTPUT or options.target.endswith(".parquet"):
+        raise UsageError("--to parquet writes a folder with a file for each table: say where with -o FOLDER/")
+    if experiment is not None:
+        across.require_experiment(experiment)
+    target = Path(options.target)
+    done = parquet.write(across, target, experiment=experiment, force=options.force, progress=progress)
+    notes = [f"{name} has no ledger, and so no runs" for name in across.without_ledger]
+    if done.damaged:
+        records = "1 record is" if done.damaged == 1 else f"{done.damaged:,} records are"
+        notes.append(f"{records} damaged: runs has the fault, gittrack verify says more")
+    runs = "1 run" if done.runs == 1 else f"{done.runs:,} runs"
+    return Exported(None, f"{runs} written to {target}/", notes)
+
+
+def _check(to: str, options: Options) -> None:
+    """UsageError for an option that the format does not take."""
+    for option, formats in _OPTIONS.items():
+        if getattr(options, option) and to not in formats:
+            raise UsageError(f"{_FLAGS[option]}: not with --to {to}, only {' and '.join(formats)}")
 
 
 def _text(found: Subject, to: Format, options: Options, repository: Repository) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,13 +26,42 @@ def new_file(target: Path, *, force: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
-    """A temporary folder beside `target`, which it becomes; `target` may be there if it is empty."""
-    empty = target.is_dir() and not any(target.iterdir())
-    with _beside(target, empty) as temporary:
+def new_folder(target: Path, *, ours: Collection[str] = (), force: bool = False) -> Iterator[Path]:
+    """A temporary folder beside `target`, which it becomes; `target` may be there if it is empty.
+
+    With `force` it is also replaced if it has nothing but files that are called as one of `ours`.
+    """
+    target = target.resolve() if target.is_symlink() else target
+    try:
+        there = list(target.iterdir()) if target.is_dir() else None
+    except OSError as error:
+        raise RepositoryError(f"{target} cannot be read: {error.strerror or error}") from error
+    if there is None and os.path.lexists(target):
+        raise UsageError(f"{target} is a file: name a folder")
+    known = there is not None and all(path.name in ours and path.is_file() for path in there)
+    if there and ours and not (known and force):
+        hint = "--force replaces it" if known else "it has other files, and is never replaced"
+        raise UsageError(f"{target} is there already: {hint}")
+    with _beside(target, known) as temporary:
         temporary.mkdir()
         yield temporary
-        temporary.rename(target)
+        if there:
+            _exchange(temporary, target)
+        else:
+            temporary.rename(target)
+
+
+def _exchange(new: Path, target: Path) -> None:
+    """`new` in the place of the folder `target`, which is gone for a moment and comes back if that fails."""
+    old = new.with_suffix(".old")
+    shutil.copymode(target, new)
+    target.rename(old)
+    try:
+        new.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
@@ -26,6 +25,8 @@ def ledger_branch(repository: Repository) -> str:
         content = None if repository.worktree is None else _content(repository.worktree / "gittrack.yaml")
         if content is None:
             return DEFAULT
+        import hashlib
+
         stored: Any = json.loads((repository.state_dir / "config-cache.json").read_bytes())
         if (stored["gittrack"], stored["sha256"]) == (VERSION, hashlib.sha256(content).hexdigest()):
             return str(stored["config"].get("ledger", {}).get("branch", DEFAULT))

@@ -2,6 +2,7 @@
 
 Parameters have a column when they differ between two runs of one experiment that are shown,
 or when a single run is; differences between experiments would fill the table and say nothing.
+Runs of several repositories come with `repos`, the repository's name for each, which is a column.
 `Choice.only_changed` leaves out every column, but id and age, that says the same of all runs.
 """
 
@@ -21,6 +22,7 @@ from gittrack.render import text
 from gittrack.render.table import Cell, Line, csv_text, layout, markdown
 
 _STATUS_COLOURS = {"failed": "red", "killed": "yellow", DAMAGED: "red"}
+_FACTS = frozenset({"id", "age", "experiment", "status", "commit", "outcome", "seed", "hypothesis"})
 _LONGEST_VALUE = 24
 """Columns of a terminal that one parameter may take."""
 
@@ -57,47 +59,55 @@ def terminal(
     names: dict[str, str],
     columns: int | None,
     now: float | None = None,
+    repos: Sequence[str] | None = None,
 ) -> list[str]:
     """The table for people. `names` are the ids to show, `columns` the terminal's width (None: any)."""
-    shown = _chosen(rows, [*_facts(rows, names, now), *_measured(rows, choice), *_ending(rows)], choice)
+    facts = _facts(rows, names, now, repos)
+    shown = _chosen(rows, [*facts, *_measured(rows, choice, repos), *_ending(rows)], choice)
     precision = 5 if choice.precision is None else choice.precision
-    facts = sum(1 for c in shown if "." not in c.name and c.name not in ("outcome", "seed", "hypothesis"))
+    fixed = min(sum(c in facts for c in shown), 3 if repos is None else 4)
     lines = [_line(row, at, shown, precision, columns) for at, row in enumerate(rows)]
     prose = bool(shown) and shown[-1].name == "hypothesis"
     header = [text.cut(text.one_line(c.label), _LONGEST_VALUE) for c in shown] + ([] if prose else [""])
-    laid, left_out = layout(header, lines, paint, columns=columns, fixed=min(facts, 3))
+    laid, left_out = layout(header, lines, paint, columns=columns, fixed=fixed)
     if left_out:
         more = f"{left_out} columns left out: a wider terminal, --md, --csv or --json shows them"
         laid.append(paint("dim", more))
     return laid
 
 
-def as_markdown(rows: Sequence[Row], choice: Choice, now: float | None = None) -> str:
+def as_markdown(
+    rows: Sequence[Row], choice: Choice, now: float | None = None, repos: Sequence[str] | None = None
+) -> str:
     """The same table as Markdown, with full ids; a damaged record's fault is under ``hypothesis``."""
-    names = {row.id: row.id for row in rows}
-    shown = _chosen(
-        rows, [*_facts(rows, names, now), *_measured(rows, choice), *_ending(rows, faults=True)], choice
-    )
+    facts = _facts(rows, {}, now, repos)
+    shown = _chosen(rows, [*facts, *_measured(rows, choice, repos), *_ending(rows, faults=True)], choice)
     precision = 5 if choice.precision is None else choice.precision
     return markdown([c.label for c in shown], zip(*(c.values for c in shown), strict=True), precision)
 
 
-def as_csv(rows: Sequence[Row], choice: Choice) -> str:
+def as_csv(rows: Sequence[Row], choice: Choice, repos: Sequence[str] | None = None) -> str:
     """Every fact, metric, parameter and tag under its full name, unless `choice` leaves some out."""
     facts = ("id", "started", "duration_s", "experiment", "status", "name", "author", "commit", "branch",
              "dirty", "seed", "spec", "hypothesis", "outcome", "fault")  # fmt: skip
     base = [Column(name, name, tuple(_plain(row, name) for row in rows)) for name in facts]
+    base[1:1] = _repos(repos)
     everything = Choice(only_changed=choice.only_changed, all_params=not choice.only_changed)
     tags = _family("tags", [row.record.get("tags", {}) for row in rows])
-    shown = _chosen(rows, [*base, *_measured(rows, everything), *tags], choice)
+    shown = _chosen(rows, [*base, *_measured(rows, everything, repos), *tags], choice)
     return csv_text([c.name for c in shown], zip(*(c.values for c in shown), strict=True), choice.precision)
 
 
-def as_json(rows: Sequence[Row]) -> Iterator[str]:
-    """A JSON array of records as run.yaml has them, each with its ``path``; damaged ones with ``fault``."""
+def as_json(rows: Sequence[Row], repos: Sequence[str] | None = None) -> Iterator[str]:
+    """A JSON array of records as run.yaml has them, each with its ``path``; damaged ones with ``fault``.
+
+    With `repos`, ``repo`` is beside ``path``.
+    """
     yield "["
     for at, row in enumerate(rows):
         extra: dict[str, Any] = {"path": row.path} | ({"outcome": row.outcome} if row.outcome else {})
+        if repos is not None:
+            extra["repo"] = repos[at]
         if row.fault is not None:
             extra = {
                 "id": row.id,
@@ -117,17 +127,24 @@ def as_json(rows: Sequence[Row]) -> Iterator[str]:
 # --- columns ---------------------------------------------------------------------------------
 
 
-def _facts(rows: Sequence[Row], names: dict[str, str], now: float | None) -> list[Column]:
+def _facts(
+    rows: Sequence[Row], names: dict[str, str], now: float | None, repos: Sequence[str] | None
+) -> list[Column]:
     def column(name: str, values: list[Any]) -> Column:
         return Column(name, name, tuple(values))
 
     return [
         column("id", [names.get(row.id, row.id) for row in rows]),
         column("age", [text.age(row.started, now) for row in rows]),
+        *_repos(repos),
         column("experiment", [row.experiment for row in rows]),
         column("status", [row.status for row in rows]),
         column("commit", [_commit(row) for row in rows]),
     ]
+
+
+def _repos(repos: Sequence[str] | None) -> list[Column]:
+    return [] if repos is None else [Column("repo", "repo", tuple(repos))]
 
 
 def _commit(row: Row) -> str | None:
@@ -136,13 +153,13 @@ def _commit(row: Row) -> str | None:
     return (row.commit or "none")[:7] + ("*" if row.dirty else "")
 
 
-def _measured(rows: Sequence[Row], choice: Choice) -> list[Column]:
+def _measured(rows: Sequence[Row], choice: Choice, repos: Sequence[str] | None) -> list[Column]:
     metrics = _family("metrics", [_metrics(row) for row in rows])
     params = _family("params", [flatten(row.record.get("params", {})) for row in rows])
     if not choice.all_params and len(rows) > 1:
         kept = choice.keep
         params = [c for c in params if _differs(rows, c) or (kept and _found(kept, c))]
-    return _apart([*metrics, *params])
+    return _apart([*metrics, *params], _FACTS if repos is None else _FACTS | {"repo"})
 
 
 def _ending(rows: Sequence[Row], *, faults: bool = False) -> list[Column]:
@@ -164,9 +181,8 @@ def _metrics(row: Row) -> dict[str, Any]:
     return {key: m.get("value", m.get("status")) for key, m in row.record.get("metrics", {}).items()}
 
 
-def _apart(columns: Sequence[Column]) -> list[Column]:
+def _apart(columns: Sequence[Column], taken: frozenset[str]) -> list[Column]:
     """Columns with one heading (a metric and a parameter, or a fact of the run) under their full names."""
-    taken = {"id", "age", "experiment", "status", "commit", "outcome", "seed", "hypothesis"}
     labels = [c.label for c in columns]
     return [
         Column(c.name if c.label in taken or labels.count(c.label) > 1 else c.label, c.name, c.values)
@@ -217,7 +233,7 @@ def _plain(row: Row, name: str) -> Any:
 def _line(row: Row, at: int, columns: Sequence[Column], precision: int, wide: int | None) -> Line:
     cells = []
     for c in columns:
-        if row.fault is not None and c.name not in ("id", "age", "experiment", "status"):
+        if row.fault is not None and c.name not in ("id", "age", "repo", "experiment", "status"):
             break
         item = c.values[at]
         shown = text.value(item, precision)

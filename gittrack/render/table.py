@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gittrack.render.text import Paint, cut, one_line, pad, value, width
 
@@ -14,8 +13,7 @@ NARROWEST = 12
 """Columns of a terminal that a column of prose needs to be of use."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """Clean text, and how it is shown."""
 
     text: str
@@ -23,8 +21,7 @@ class Cell:
     right: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A row: a cell for each column; `rest` takes the place of those that are missing at the end."""
 
     cells: Sequence[Cell]

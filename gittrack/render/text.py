@@ -5,16 +5,14 @@ from __future__ import annotations
 import sys
 import time
 import unicodedata
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _JOINER = "\u200d"
 
 
-@dataclass(frozen=True, slots=True)
-class Paint:
+class Paint(NamedTuple):
     """Colours, or none of them."""
 
     on: bool = False

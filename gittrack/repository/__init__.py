@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 import subprocess
 import time
@@ -18,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gittrack.errors import RepositoryError, UsageError
 from gittrack.objects import GitObject, Signature, make_commit, make_pack
@@ -49,8 +48,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A path that differs from HEAD: git's porcelain v2 state, ``?`` for an untracked one."""
 
     path: str
@@ -61,8 +59,7 @@ class Change:
     """Mode and id in HEAD's tree, such as ``100644 <oid>``; empty where HEAD has no such path."""
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """HEAD and what differs from it."""
 
     commit: str | None
@@ -70,8 +67,7 @@ class Status:
     changes: tuple[Change, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
+class Ref(NamedTuple):
     """A ref as it stands: object id, and the work tree that has it checked out, if any."""
 
     oid: str
@@ -363,7 +359,7 @@ class Repository:
         `entries` are put in as they are said (``<mode> <oid>``, empty: taken out). The
         user's own index is copied, never written. Two processes, three with `entries`.
         """
-        temporary = self.state_dir / "tmp" / f"index-{os.getpid()}-{secrets.token_hex(4)}"
+        temporary = self.state_dir / "tmp" / f"index-{os.getpid()}-{os.urandom(4).hex()}"
         temporary.parent.mkdir(parents=True, exist_ok=True)
         try:
             if (self.git_dir / "index").exists():

@@ -6,8 +6,8 @@ import os
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from gittrack.errors import RepositoryError, UsageError
 
@@ -15,12 +15,14 @@ MINIMUM_GIT = (2, 34)
 
 # What `git rev-parse --local-env-vars` names, less the GIT_CONFIG_* that carry a user's own
 # settings (safe.directory in containers), and the author that `git commit` exports to hooks.
-_HOOK_VARIABLES = re.compile(
-    "GIT_(ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|DIR|GRAFT_FILE|IMPLICIT_WORK_TREE|INDEX_FILE|NAMESPACE|PREFIX|"
-    "INTERNAL_SUPER_PREFIX|NO_REPLACE_OBJECTS|OBJECT_DIRECTORY|REPLACE_REF_BASE|SHALLOW_FILE|WORK_TREE|"
-    "AUTHOR_(DATE|EMAIL|NAME)|COMMITTER_DATE|EXTERNAL_DIFF|DIFF_OPTS|"
-    "(LITERAL|GLOB|NOGLOB|ICASE)_PATHSPECS)"
-)
+_HOOK_VARIABLES = frozenset({
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_DIR", "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_NO_REPLACE_OBJECTS", "GIT_OBJECT_DIRECTORY", "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE", "GIT_AUTHOR_DATE", "GIT_AUTHOR_EMAIL", "GIT_AUTHOR_NAME", "GIT_COMMITTER_DATE",
+    "GIT_EXTERNAL_DIFF", "GIT_DIFF_OPTS", "GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS",
+})  # fmt: skip
 
 _HINTS = (
     ("dubious ownership", "run: git config --global --add safe.directory <that folder>"),
@@ -35,8 +37,7 @@ _HINTS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What a git process left: exit status and output."""
 
     code: int
@@ -46,7 +47,7 @@ class Result:
 
 def outside_environment() -> dict[str, str]:
     """The process's environment without what git exports to hooks: git then goes by the directory."""
-    return {k: v for k, v in os.environ.items() if not _HOOK_VARIABLES.fullmatch(k)}
+    return {k: v for k, v in os.environ.items() if k not in _HOOK_VARIABLES}
 
 
 def clean_environment() -> dict[str, str]:

@@ -310,3 +310,19 @@ def test_bare_repository_and_worktree(
     for place in ("linked", "bare.git"):
         monkeypatch.chdir(repo.top.parent / place)
         assert log(capsys, "--csv") == expected
+
+
+def test_the_newest_runs_of_a_large_ledger_are_not_waited_for(
+    repo: Repository, capsys: Capture, terminal: Terminal
+) -> None:
+    """They are shown, and said to be all that was read; a filter reads the rest, once."""
+    commit_records(repo, [make_record(n, seed=n) for n in range(2010)])
+    seen = terminal("log", "-n", "3")
+    assert "the ledger is not indexed yet" in seen and make_record(2009).id in seen
+    newest = log(capsys, "-n", "3", "--json")
+    assert not list(repo.state_dir.glob("index-*"))
+    assert [run["seed"] for run in json.loads(newest)] == [2009, 2008, 2007]
+    assert json.loads(log(capsys, "-F", "seed = 1", "--json"))[0]["seed"] == 1
+    assert list(repo.state_dir.glob("index-*"))
+    assert log(capsys, "-n", "3", "--json") == newest
+    assert "not indexed" not in terminal("log", "-n", "3")
