@@ -40,11 +40,11 @@ Change = Callable[[Path, int], None]
 def measure(settings: Settings) -> Outcome:
     """What post-commit adds to a commit of a README, and to a commit that training was done for.
 
-    Five copies of a project with a DVC pipeline make the same commits in turn: without a hook, with `gittrack hooks
-    install`, with `gittrack hooks install --all`, with a shell script that asks git the same two questions, and with
-    one that asks nothing. What is added is against the copy without a hook; what a hook takes by itself is the time
-    of the script alone, run after such a commit. A commit of training changes dvc.lock, metrics.json and the model in
-    DVC's cache, and becomes a run on the ledger before `git commit` returns.
+    Five copies of a project with a DVC pipeline make the same commits in turn: without a hook, with `gittrack
+    hooks install`, with `gittrack hooks install --all`, with a shell script that asks git the same two
+    questions, and with one that asks nothing. What is added is against the copy without a hook; what a hook
+    takes by itself is the time of the script alone, run after such a commit. A commit of training changes
+    dvc.lock, metrics.json and the model in DVC's cache, and is a run on the ledger when `git commit` returns.
     """
     outcome = Outcome()
     with scratch() as folder:

@@ -28,16 +28,17 @@ app()
 """
 
 VERSION, HELP = "--version", "--help"
-Work = tuple[str, str]
-"""What is started, and whose it is."""
+
+Works = dict[str, Callable[[], float]]
+"""By command line, with the program's name first."""
 
 
 def measure(settings: Settings) -> Outcome:
     """Milliseconds from the start of a program to its end, where it has next to nothing to do.
 
-    Each verb of gittrack says its `--help`, in turn with a Python that does nothing, with a program of typer that has
-    two empty commands and leaves out rich, as gittrack does, with git, and with the programs of the peers. All of
-    them have been started once before.
+    Each verb of gittrack says its `--help`, in turn with a Python that does nothing, with a program of typer
+    that has two empty commands and leaves rich out, as gittrack does, with git, and with the programs of the
+    peers. Each has been started once before.
     """
     outcome = Outcome()
     with scratch() as folder:
@@ -47,12 +48,13 @@ def measure(settings: Settings) -> Outcome:
         for work in works.values():
             work()
         took = in_turn(settings.rounds, works)
-    for (what, who), seconds in took.items():
-        outcome.add(what, who, seconds * 1000, "ms")
-    slowest = max(VERBS, key=lambda verb: took[f"{verb} --help", "gittrack"])
-    ratio = took[f"{slowest} --help", "gittrack"] / took[HELP, "typer"]
-    outcome.add("slowest --help of a verb against that of an empty typer program", "gittrack", ratio, "x")
-    outcome.notes.append(f"The slowest --help is that of gittrack {slowest}.")
+    for line, seconds in took.items():
+        program, _, words = line.partition(" ")
+        outcome.add(words, program, seconds * 1000, "ms")
+    slowest = max((f"gittrack {verb} {HELP}" for verb in VERBS), key=took.__getitem__)
+    ratio = took[slowest] / took[f"typer {HELP}"]
+    outcome.add("slowest --help of a verb against an empty typer program's", "gittrack", ratio, "x")
+    outcome.notes.append(f"The slowest is `{slowest}`.")
     return outcome
 
 
@@ -60,29 +62,29 @@ def _work(command: Sequence[str], where: Path, **extra: str) -> Callable[[], flo
     return lambda: wall(command, where, **extra)
 
 
-def _bare(folder: Path) -> dict[Work, Callable[[], float]]:
+def _bare(folder: Path) -> Works:
     script = folder / "empty.py"
     script.write_text(TYPER)
     return {
-        ("nothing", "python"): _work([sys.executable, "-c", "pass"], folder),
-        (HELP, "typer"): _work([sys.executable, str(script), "--help"], folder),
-        (VERSION, "git"): _work(["git", "--version"], folder),
+        "python -c pass": _work([sys.executable, "-c", "pass"], folder),
+        f"typer {HELP}": _work([sys.executable, str(script), HELP], folder),
+        f"git {VERSION}": _work(["git", VERSION], folder),
     }
 
 
-def _ours(folder: Path) -> dict[Work, Callable[[], float]]:
-    lines = {VERSION: [VERSION], HELP: [HELP]} | {f"{verb} --help": [verb, HELP] for verb in VERBS}
-    return {(what, "gittrack"): _work(gittrack(*words), folder) for what, words in lines.items()}
+def _ours(folder: Path) -> Works:
+    lines = [[VERSION], [HELP], *([verb, HELP] for verb in VERBS)]
+    return {" ".join(["gittrack", *words]): _work(gittrack(*words), folder) for words in lines}
 
 
-def _peers(folder: Path) -> dict[Work, Callable[[], float]]:
+def _peers(folder: Path) -> Works:
     """By the name of the program, as two stores of one peer have the same."""
     works = {}
     for peer in peers.ALL:
         home = folder / peer
         home.mkdir()
         found = peers.drive(home, peer, "commands")
-        for what, key in ((VERSION, "version"), (HELP, "help")):
+        for words, key in ((VERSION, "version"), (HELP, "help")):
             if key in found:
-                works[what, Path(found[key][0]).name] = _work(found[key], home, **found["env"])
+                works[f"{Path(found[key][0]).name} {words}"] = _work(found[key], home, **found["env"])
     return works

@@ -298,7 +298,7 @@ def clean_text(text: str) -> str:
 T = TypeVar("T")
 
 # These are part of every record, even when empty: a reader must see that there was none.
-_ALWAYS = frozenset(
+ALWAYS = frozenset(
     {"params", "metrics", "data", "locks", "determinism", "outputs", "dirty", "command", "truncated"}
 )
 
@@ -320,7 +320,7 @@ _SCALARS = frozenset({str, int, float})
 
 @functools.cache
 def _fields(cls: Any) -> tuple[tuple[str, bool], ...]:
-    return tuple((f.name, f.name in _ALWAYS) for f in dataclasses.fields(cls))
+    return tuple((f.name, f.name in ALWAYS) for f in dataclasses.fields(cls))
 
 
 def _plain(item: Any) -> Any:

@@ -35,7 +35,12 @@ def spec_digest(
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
 def _without_seeds(value: Value) -> Value:
+    if type(value) in _SCALARS:
+        return value
     if isinstance(value, Mapping):
         return {key: _without_seeds(entry) for key, entry in value.items() if not _is_seed(key, entry)}
     if isinstance(value, (list, tuple)):

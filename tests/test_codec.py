@@ -524,7 +524,8 @@ def _leaves(value: Any) -> list[Any]:
 pieces = st.sampled_from(
     ["a", "b", ": ", ":", "- ", "  ", " ", "\n", '"', "\\n", "\\", "1", "-0", "0.10", "1.5", "1e5", "1.0e+5",
      "null", "yes", "~", "{}", "[]", "|", ">", "#", "&x", "*x", "!t", "<<", "? ", "'", "\t", "\r", "é",
-     "\u2028", "---", "...", "%", "0o7", "0x1", "01", ".5", "2026-11-22", "12:30", "true", "\ufeff", "\\ud800", "\\x41"]
+     "\u2028", "---", "...", "%", "0o7", "0x1", "01", ".5", "2026-11-22", "12:30", "true", "\ufeff",
+     "\\ud800", "\\x41"]
 )  # fmt: skip
 
 
@@ -581,3 +582,36 @@ def test_what_the_quick_reader_remembers_is_bounded() -> None:
     assert first is not None
     first["a"]["b"] = 1
     assert lines.read_canonical(b"a: {}\n") == {"a": {}}
+
+
+def _shuffled(value: Any, more: st.DataObject) -> Any:
+    """`value` with the entries of some mapping in another order, an empty entry more, or one less."""
+    if not isinstance(value, dict) or not value:
+        return value
+    names = list(value)
+    inner = [name for name in names if isinstance(value[name], dict) and value[name]]
+    if inner and more.draw(st.booleans()):
+        name = more.draw(st.sampled_from(inner))
+        return {**value, name: _shuffled(value[name], more)}
+    choice = more.draw(st.integers(0, 3))
+    if choice == 0:
+        return {name: value[name] for name in more.draw(st.permutations(names))}
+    if choice == 1:
+        return {**value, more.draw(st.sampled_from(["hypothesis", "tags", "name", "unit", "step", "zzz"])): None}
+    if choice == 2:
+        return {**value, more.draw(st.sampled_from(["tags", "seeds", "base_models", "left_out"])): {}}
+    return {name: value[name] for name in names if name != more.draw(st.sampled_from(names))}
+
+
+@settings(max_examples=300, deadline=None)
+@given(records(), st.data())
+def test_the_form_of_a_record_is_judged_as_by_writing_it_again(drawn: Record, more: st.DataObject) -> None:
+    """With keys in another order, missing, or there with nothing to say."""
+    plain = codec.load_plain(codec.dump_record(drawn), "x")
+    other = codec.write_yaml(_shuffled(plain, more))
+    try:
+        loaded = codec.load_record(other, "x")
+    except RecordError:
+        return
+    record, canonical = codec.judge_record(other, "x")
+    assert (record, canonical) == (loaded, codec.dump_record(loaded) == other)

@@ -10,6 +10,7 @@ import re
 from datetime import timedelta
 from typing import Any
 
+from gittrack.codec.form import is_in_form, is_sorted
 from gittrack.codec.lines import read_canonical
 from gittrack.codec.plain import MAX_BYTES, MAX_DEPTH, MAX_INT_BITS, MAX_NODES, short
 from gittrack.codec.reader import read_yaml
@@ -56,9 +57,12 @@ def judge_record(data: bytes, where: str) -> tuple[Record, bool]:
     """`load_record`, and whether the bytes are those that `dump_record` writes of it."""
     value, as_written = _checked(data, where)
     record = from_dict(Record, value)
-    plain = _sorted(to_dict(record))
-    # Values whose text is as written are the same where their repr is, order and types of numbers included.
-    return record, repr(plain) == repr(value) if as_written else canonical(plain) == data
+    if not as_written:
+        return record, canonical(_sorted(to_dict(record))) == data
+    # Each line is as the writer writes it: what is left to ask is which keys there are, in which order.
+    metrics = [*value["metrics"]]
+    in_order = metrics == sorted(metrics) and all(is_sorted(value[name]) for name in _FREE if name in value)
+    return record, in_order and is_in_form(Record, value)
 
 
 def is_canonical(data: bytes) -> bool:
