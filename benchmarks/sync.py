@@ -26,9 +26,8 @@ for n in range(10):
 """
 
 WHAT_GROWS = (
-    "What grows is git's own: whoever receives commits (`git receive-pack`, `git fetch`) looks by `git "
-    "rev-list --objects --not --all` whether anything is missing, and that reads every folder of the ledger "
-    "as it was before."
+    "What grows is git's own: whoever receives looks by `git rev-list --objects --not --all` whether "
+    "all is there, and that reads every folder of the ledger as it was before."
 )
 
 

@@ -597,7 +597,10 @@ def _shuffled(value: Any, more: st.DataObject) -> Any:
     if choice == 0:
         return {name: value[name] for name in more.draw(st.permutations(names))}
     if choice == 1:
-        return {**value, more.draw(st.sampled_from(["hypothesis", "tags", "name", "unit", "step", "zzz"])): None}
+        return {
+            **value,
+            more.draw(st.sampled_from(["hypothesis", "tags", "name", "unit", "step", "zzz"])): None,
+        }
     if choice == 2:
         return {**value, more.draw(st.sampled_from(["tags", "seeds", "base_models", "left_out"])): {}}
     return {name: value[name] for name in names if name != more.draw(st.sampled_from(names))}

@@ -11,15 +11,19 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from itertools import islice
 
 from gittrack.index.parse import RUN_COLUMNS, Decided, Parsed, Wanted, is_decision, reading
 from gittrack.index.store import DATA_TABLES, Progress, standing_of, transaction
 from gittrack.record import clean_text
 from gittrack.repository import ObjectReader, Repository
+from gittrack.repository.partial import fetch_objects, promisor
 
 BATCH = 500
 MANY = 4 * BATCH
 """From so many changes on, reading them on all cores pays."""
+AT_ONCE = 20
+"""Batches that are fetched together in a partial clone."""
 ROOTS = ("runs", "decisions")
 EMPTY_TREE = {
     "sha1": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
@@ -111,13 +115,23 @@ def _rows(
     batches: Sequence[Sequence[Change]],
 ) -> Generator[list[Row], None, None]:
     """The records and decisions of each batch that the cache lacks; of many they are read on all cores."""
-    wanted = (_wanted(connection, batch) for batch in batches)
+    wanted = _fetched(repository, (_wanted(connection, batch) for batch in batches))
     if sum(map(len, batches)) < MANY:
         yield from map(reading(objects), wanted)
     else:
         from gittrack.workers import in_parts
 
         yield from in_parts("gittrack.index.parse:elsewhere", repository, wanted)
+
+
+def _fetched(repository: Repository, wanted: Iterator[Wanted]) -> Iterator[Wanted]:
+    """`wanted`; what of it a partial clone left on its remote is brought, many batches at once."""
+    if promisor(repository) is None:
+        yield from wanted
+        return
+    while some := list(islice(wanted, AT_ONCE)):
+        fetch_objects(repository, [blob for part in some for _, blob in part])
+        yield from some
 
 
 def _wanted(connection: sqlite3.Connection, batch: Sequence[Change]) -> Wanted:

@@ -17,6 +17,7 @@ from gittrack.index.store import open_memory, transaction
 from gittrack.objects import TreeEntry
 from gittrack.record import clean_text
 from gittrack.repository import ObjectReader, Repository
+from gittrack.repository.partial import fetch_objects
 
 _SECOND = len("YYYYMMDD-HHMMSS")
 
@@ -43,6 +44,7 @@ def newest_runs(
         chosen = _first(found, limit)
         since = min(path.split("/")[2] for _, path, _ in chosen)
         wanted = [*_records(objects, chosen), *_decisions(objects, tip, since)]
+        fetch_objects(repository, [blob for _, blob in wanted])
         rows = reading(objects)(wanted)
     connection = open_memory()
     with transaction(connection):

@@ -86,6 +86,8 @@ class Repository:
     """git processes started through this object, so that tests and benchmarks can hold a number to it."""
     variables: Mapping[str, str] = field(default_factory=dict, compare=False)
     """What git gets in its environment besides, such as `quarantine`."""
+    absent: frozenset[str] = field(default=frozenset(), compare=False)
+    """Objects that a partial clone left on its remote, where git is not to fetch them one by one."""
 
     @classmethod
     def discover(cls, start: Path | str | None = None) -> Repository:
@@ -238,7 +240,7 @@ class Repository:
 
     def reader(self) -> ObjectReader:
         """A reader of objects that the caller closes; one `git cat-file --batch` process, on first use."""
-        return ObjectReader(self._cat_file, self.object_format)
+        return ObjectReader(self._cat_file, self.object_format, self.absent)
 
     @contextmanager
     def objects(self) -> Iterator[ObjectReader]:

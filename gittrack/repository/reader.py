@@ -17,10 +17,19 @@ AHEAD_BYTES = 32 << 20
 
 
 class ObjectReader:
-    """Answers in the order asked; the process starts with the first question."""
+    """Answers in the order asked; the process starts with the first question.
 
-    def __init__(self, start: Callable[[], subprocess.Popen[bytes]], object_format: str) -> None:
+    Nobody is asked for the ids in `absent`: git would go and fetch them.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[], subprocess.Popen[bytes]],
+        object_format: str,
+        absent: frozenset[str] = frozenset(),
+    ) -> None:
         self._start = start
+        self._absent = absent
         self._object_format = object_format
         self._process: subprocess.Popen[bytes] | None = None
         self._ahead: dict[str, GitObject | None] = {}
@@ -60,14 +69,17 @@ class ObjectReader:
 
     def _ask(self, names: Sequence[str]) -> Iterator[GitObject | None]:
         stdin, stdout = self._pipes()
-        asked = [n for n in names if "\n" not in n]
+        asked = [n for n in names if self._is_name(n)]
         try:
             stdin.write(b"".join(os.fsencode(n) + b"\n" for n in asked))
             stdin.flush()
         except BrokenPipeError as error:
             raise RepositoryError("git cat-file ended early: run git fsck") from error
         for name in names:
-            yield None if "\n" in name else self._answer(stdout)
+            yield self._answer(stdout) if self._is_name(name) else None
+
+    def _is_name(self, name: str) -> bool:
+        return "\n" not in name and name not in self._absent
 
     @staticmethod
     def _answer(stdout: IO[bytes]) -> GitObject | None:

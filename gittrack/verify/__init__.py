@@ -35,7 +35,14 @@ from gittrack.verify.layout import check_ledger, list_tree
 from gittrack.verify.pins import pins, remember, rolled_back
 from gittrack.verify.record import check_ids
 from gittrack.verify.registry import check_registry
-from gittrack.verify.repository import check_objects, check_repository, is_partial, missing_objects, partial
+from gittrack.verify.repository import (
+    check_objects,
+    check_repository,
+    is_partial,
+    missing_objects,
+    partial,
+    without_absent,
+)
 from gittrack.verify.reproductions import check_reproductions
 from gittrack.verify.runs import RUN_CHECKS, Progress, RunCheck, check_runs, guarded, unreadable
 from gittrack.verify.select import Base, Target, build_context, choose, read_base
@@ -97,13 +104,12 @@ def verify(
         if target.tip is None:
             return _nothing(bare, target, options)
         missing = missing_objects(bare, target.tip)
-        if missing:
-            return Report(target.tip, 0, [partial(missing)])
+        bare.absent = frozenset(missing)
         try:
-            context = _context(bare, objects, target, base, options)
+            context = _context(bare, stack.enter_context(bare.objects()), target, base, options)
         except RepositoryError as error:
-            return Report(target.tip, 0, [unreadable(error)])
-        findings = list(_all(context, progress))
+            return Report(target.tip, 0, [partial(missing) if missing else unreadable(error)])
+        findings = list(without_absent(list(_all(context, progress)), missing))
         context.objects.close()
     report = Report(target.tip, len(context.runs), findings)
     if report.outcome == "PASS" and target.follows and not target.names:

@@ -78,6 +78,8 @@ def _newness(new: frozenset[str] | None) -> Callable[[str], bool]:
 
 def _format(context: Context) -> Iterator[Finding]:
     blob = context.listing.others.get(".gitattributes")
+    if blob is not None and blob.oid in context.repository.absent:
+        return  # the partial clone is a finding by itself
     found = context.objects.get(blob.oid) if blob is not None else None
     if found is not None and found.data.startswith(MARK):
         return

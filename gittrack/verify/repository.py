@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import compress
 from pathlib import Path
 
 from gittrack.ledger import ANCHOR
 from gittrack.objects import make
+from gittrack.repository.partial import promisor
 from gittrack.repository.reader import MAX_BYTES
 from gittrack.verify.context import Context
 from gittrack.verify.findings import Finding, Severity
@@ -76,8 +79,7 @@ def ledger_commits(context: Context, repository: BareFacts) -> Iterator[str]:
 
 def is_partial(repository: BareFacts) -> bool:
     """Whether this clone was made with a filter, so that objects may be missing by design."""
-    promised = any(re.fullmatch(r"remote\..+\.promisor", key) for key in repository.config)
-    return promised or repository.setting("extensions.partialclone") is not None
+    return promisor(repository) is not None
 
 
 def missing_objects(repository: BareFacts, tip: str) -> list[str]:
@@ -87,7 +89,8 @@ def missing_objects(repository: BareFacts, tip: str) -> list[str]:
     """
     if not is_partial(repository):
         return []
-    heads = [tip, *(ref.oid for ref in repository.refs(ANCHOR).values())]
+    anchors = [ref.oid for ref in repository.refs(ANCHOR).values()]
+    heads = [tip, *(anchors or ["--all"])]  # without an anchor, the code is wherever it may be
     lines = repository.records(
         "rev-list", "--objects", "--no-object-names", "--missing=print", *heads, "--",
         doing="look for missing objects", end=b"\n",
@@ -95,15 +98,36 @@ def missing_objects(repository: BareFacts, tip: str) -> list[str]:
     return [line[1:].decode() for line in lines if line.startswith(b"?")]
 
 
-def partial(missing: Sequence[str]) -> Finding:
-    """Nothing is read of a partial clone with holes: git would go and fetch, one object at a time."""
+def partial(missing: Sequence[str], unchecked: int | None = None) -> Finding:
+    """What is missing; so many runs are not there, or not in full. None: nothing could be checked."""
     more = f" and more, {len(missing)} in all" if len(missing) > 3 else ""
+    what = "nothing else was checked" if unchecked is None else f"{unchecked:,} runs were not checked in full"
     return _one(
         "repository-partial", "incomplete",
-        "this partial clone lacks objects that records lead to, so nothing else was checked: "
+        f"this partial clone lacks objects that records lead to, so {what}: "
         "run git fetch --refetch --no-filter, or clone without --filter",
         found=", ".join(missing[:3]) + more,
     )  # fmt: skip
+
+
+_ABSENT = frozenset(
+    {"record-absent", "code-unchecked", "locks-unchecked", "data-unchecked", "data-pointer-absent"}
+    | {"protocol-unchecked", "code-missing", "reproduction-unchecked", "decision-unchecked"}
+)
+
+
+def without_absent(findings: Sequence[Finding], missing: Sequence[str]) -> Iterator[Finding]:
+    """The findings in a partial clone: what comes of the objects that it lacks is said once for all runs."""
+    if not missing:
+        yield from findings
+        return
+    told = [not (f.code in _ABSENT and f.severity == "incomplete") for f in findings]
+    yield partial(
+        missing, len({f.run for f, alone in zip(findings, told, strict=True) if f.run and not alone})
+    )
+    for finding in compress(findings, told):
+        unreadable = finding.code == "repository-unreadable"
+        yield replace(finding, severity="incomplete") if unreadable else finding
 
 
 def _grafts(repository: BareFacts) -> Iterator[Finding]:

@@ -10,13 +10,14 @@ import pytest
 
 from gittrack.config import load
 from gittrack.decide import decide
-from gittrack.errors import NotFoundError
+from gittrack.errors import NotFoundError, RepositoryError
 from gittrack.index import Index
 from gittrack.index import follow as follow_module
 from gittrack.index import newest as newest_module
 from gittrack.index.newest import newest_runs
 from gittrack.record import Record
 from gittrack.repository import Repository
+from tests.conftest import run_git
 from tests.gate.conftest import Lab
 from tests.index.test_index import repo  # noqa: F401
 from tests.ledgers import BRANCH, commit_files, files_of, make_record
@@ -142,3 +143,44 @@ def test_reading_on_all_cores_gives_the_same(
     with Index.open(repo, BRANCH, lambda done, total: seen.append(done)) as index:
         assert index.search() == alone
     assert seen == [7, 14, 21, 28, 35, 40]
+
+
+@pytest.mark.parametrize("runs", [40, 9])
+def test_a_partial_clone_brings_the_records_at_once(
+    repo: Repository,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    runs: int,
+) -> None:
+    """One fetch for what is asked for, not one for each record; of the newest runs, for those alone."""
+    records = many()[:runs]
+    write(repo, records)
+    for key in ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant"):
+        run_git(repo.top, "config", key, "true")
+    where = tmp_path / "partial"
+    run_git(tmp_path, "clone", "-q", "--filter=blob:none", "--no-checkout", repo.top.as_uri(), str(where))
+    trace = tmp_path / "trace"
+    monkeypatch.setenv("GIT_TRACE2_EVENT", str(trace))
+    there = Repository.discover(where)
+    with Index.open_newest(there, BRANCH, 3) as index:
+        assert len(index.search(limit=3)) == 3
+    with Index.open(there, BRANCH) as index:
+        assert index.count() == runs
+    monkeypatch.delenv("GIT_TRACE2_EVENT")
+    fetches = [line for line in trace.read_text().splitlines() if '"cmd_name"' in line and '"fetch"' in line]
+    assert len(fetches) == (2 if runs == 40 else 1)
+
+
+def test_a_partial_clone_whose_remote_is_gone(repo: Repository, tmp_path: Path) -> None:  # noqa: F811
+    """It is said in one line, and no record is taken for damaged."""
+    write(repo, many()[:9])
+    run_git(repo.top, "config", "uploadpack.allowFilter", "true")
+    where = tmp_path / "partial"
+    run_git(tmp_path, "clone", "-q", "--filter=blob:none", "--no-checkout", repo.top.as_uri(), str(where))
+    run_git(where, "remote", "set-url", "origin", (tmp_path / "gone").as_uri())
+    there = Repository.discover(where)
+    with pytest.raises(RepositoryError, match="could not fetch 9 objects from origin"):
+        Index.open(there, BRANCH)
+    run_git(where, "remote", "set-url", "origin", repo.top.as_uri())
+    with Index.open(there, BRANCH) as index:
+        assert {row.status for row in index.search()} == {"finished"}

@@ -243,7 +243,7 @@ def test_no_bytes_of_a_record_make_it_raise(template: Honest, data: st.DataObjec
 
         class Forged:
             def get(self, oid: str) -> Any:
-                return replace(found, data=new) if oid == found.oid else reader.get(oid)
+                return found._replace(data=new) if oid == found.oid else reader.get(oid)
 
         context.objects = Forged()  # type: ignore[assignment]
         said = list(check_record(context, run))

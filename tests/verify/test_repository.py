@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from gittrack.verify import Options
+from gittrack.index import open_index
+from gittrack.repository import Repository
+from gittrack.verify import Options, verify
 from tests.conftest import run_git
-from tests.ledgers import BRANCH
+from tests.ledgers import BRANCH, commit_files
+from tests.verify.contexts import Honest
 from tests.verify.forge import ROOT, Forge, codes, run_files
 
 A, B = run_files(0), run_files(1)
@@ -81,6 +84,31 @@ def test_a_partial_clone_with_holes_is_incomplete_and_fetches_nothing(forge: For
     assert (codes(report), report.outcome) == (["repository-partial"], "INCOMPLETE")
     missing = run_git(there.repository.top, "rev-list", "--objects", "--missing=print", BRANCH)
     assert "\n?" in missing
+
+
+def test_what_a_partial_clone_has_is_verified(honest: Honest) -> None:
+    """The records that were fetched are judged; what is not here is said once, and not asked for."""
+    run_git(honest.top, "config", "uploadpack.allowFilter", "true")
+    run_git(honest.top, "config", "uploadpack.allowAnySHA1InWant", "true")
+    files = {f"{honest.clean.path}/{name}": data for name, data in honest.files(honest.clean).items()}
+    bad = f"runs/digits/2026-11-22/{honest.clean.id[:-6]}abcdef"
+    commit_files(honest.repository, {**files, f"{bad}/run.yaml": b"schema: gittrack/run/1\n"})
+    where = honest.top.parent / "partial"
+    run_git(where.parent, "clone", "-q", "--filter=blob:none", honest.top.as_uri(), str(where))
+    there = Repository.discover(where)
+    before = verify(there)
+    assert [f.code for f in before.findings if f.severity != "note"] == [
+        "repository-partial",
+        "ledger-layout",
+    ]
+    assert before.runs == 3
+    with open_index(there) as index:  # reading fetches the records, all at once
+        assert {row.status for row in index.search()} == {"finished", "damaged"}
+    after = verify(there)
+    told = {f.code: f for f in after.findings if f.severity != "note"}
+    assert {"repository-partial", "record-unreadable"} <= told.keys()
+    assert "2 runs were not checked in full" in told["repository-partial"].says
+    assert after.outcome == "FAIL"
 
 
 def test_a_partial_clone_without_holes_is_as_good_as_any(forge: Forge) -> None:
