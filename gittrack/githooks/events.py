@@ -6,14 +6,17 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gittrack.config import Config, load_cached
 from gittrack.errors import LedgerError, UsageError
 from gittrack.githooks import watch
-from gittrack.githooks.receive import Update
 from gittrack.ledger import ANCHOR, Ledger
 from gittrack.record import EXPERIMENT, OID
 from gittrack.repository import Repository
+
+if TYPE_CHECKING:
+    from gittrack.githooks.receive import Update
 
 NOTES = "refs/notes/gittrack/rewritten"
 _TRAILER = re.compile(r"^Gittrack-Run: ", re.MULTILINE)
@@ -147,7 +150,7 @@ def pre_commit(repo: Repository, tree: str) -> list[str]:
 
 def pre_push(repo: Repository, config: Config, remote: str, given: Iterable[str]) -> list[str]:
     """Check the ledger that is pushed, and send the code anchor ahead of it; or push both with code."""
-    from gittrack.githooks.receive import judge_for
+    from gittrack.githooks.receive import Update, judge_for
     from gittrack.ledger.sync import push
 
     ledger = Ledger(repo, config.ledger.branch)
@@ -197,7 +200,7 @@ def _has(repo: Repository, oid: str) -> bool:
 def pre_receive(repo: Repository, given: Iterable[str]) -> None:
     """LedgerError, with the reasons, if one of the pushed refs may not be taken."""
     from gittrack.githooks.install import LEDGER
-    from gittrack.githooks.receive import judge_for, quarantined
+    from gittrack.githooks.receive import Update, judge_for, quarantined
 
     updates = [Update(*line.split(" ", 2)) for line in given if line.count(" ") >= 2]
     with_objects = quarantined(repo)
