@@ -2,7 +2,7 @@
 #   make demo   a real repository, real runs, a model fetched back without gittrack, reruns and a gate
 #   make test   the test suite
 #   make lint   ruff and mypy
-#   make bench  measurements beside the bare limits
+#   make bench  measurements beside peers and the bare limits (peers are installed; most of an hour)
 #   make torture  many writers at once and kill -9 at any moment, at full size (about ten minutes)
 PYTHON ?= python3
 PYTEST_ARGS ?= -n auto

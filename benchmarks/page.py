@@ -82,7 +82,7 @@ def markdown(measured: Document) -> str:
             parts.append(f"| {name}: {goal['what']} | {number(goal['value'])} | {sign} {limit} | {met} |")
     for name, one in measured.items():
         described = (import_module(f"benchmarks.{name}").measure.__doc__ or "").split("\n")
-        parts += ["", f"### {name}", "", " ".join(line.strip() for line in described).strip(), ""]
+        parts += ["", f"### {name}", "", " ".join(line.strip() for line in described if line.strip()), ""]
         parts += [
             *_table(one["figures"]),
             "",

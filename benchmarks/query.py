@@ -36,7 +36,7 @@ WHERE o.number > 0.5 AND p.number = 3 ORDER BY o.number DESC LIMIT 20"""
 
 
 def measure(settings: Settings) -> Outcome:
-    """Whole commands, from the shell's point of view, but for `in SQLite` and rows of a peer's Python interface.
+    """Whole commands as the shell sees them, but for `in SQLite` and rows of a peer's Python interface.
 
     Warm: the index stands at the ledger's tip. After a clone there is none: the newest runs come without it,
     and the first filter reads all records, on all cores. Peers have stores of 1,000 runs of the same content,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gittrack.errors import NotFoundError
 from gittrack.index import Index, Progress, Row, open_index
-from gittrack.index.rows import flatten, no_experiment
+from gittrack.index.rows import flatten, no_experiment, number
 from gittrack.repository import Repository
 
 if TYPE_CHECKING:
@@ -225,13 +225,3 @@ def _param(value: Any) -> int | float | str | None:
     import json
 
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
-
-
-def number(value: int | float) -> int | float:
-    """As the index holds it: whole numbers beyond 64 bits as the nearest float, at worst infinity."""
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        try:
-            return float(value)
-        except OverflowError:
-            return float("inf") if value > 0 else float("-inf")
-    return value

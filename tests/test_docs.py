@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
+import json
 import os
 import re
 import subprocess
@@ -129,6 +130,17 @@ def shell(script: str, where: Path) -> str:
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def test_the_shell_examples_of_the_page_on_scale_work(published: Path) -> None:
+    """docs/scale.md from top to bottom in one shell: partial clones, ledgers by year, a warehouse, a bundle."""
+    pytest.importorskip("duckdb")
+    blocks = fenced(DOCS / "scale.md", "sh")
+    assert len(blocks) > 6
+    said = shell("\n".join(blocks), published)
+    everything = json.loads((published.parent / "all.json").read_text())
+    assert [run["seed"] for run in everything] == [2, 3]
+    assert re.search(r"project +. +1 ", said) and re.search(r"runs-2026 +. +2 ", said)
 
 
 def test_the_shell_examples_of_the_ledger_page_work(published: Path) -> None:

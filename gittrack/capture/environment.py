@@ -7,13 +7,14 @@ Of the environment variables only `VARIABLES` and GITTRACK_IMAGE are read.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gittrack.capture import determinism, hardware
 from gittrack.errors import NotFoundError, UsageError
@@ -237,24 +238,40 @@ def normalise(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _distributions(folders: Iterable[str]) -> dict[str, tuple[str, Path]]:
-    """Normalised name -> version, metadata folder (or file, for a distutils egg-info)."""
-    found: dict[str, tuple[str, Path]] = {}
+class _Distribution(NamedTuple):
+    name: str
+    """Normalised."""
+    version: str
+    origin: str | None
+    """Where it came from, if not from an index."""
+
+
+def _distributions(folders: Iterable[str]) -> dict[str, _Distribution]:
+    """What is installed in the folders, by name; the first of a name counts, as for an import."""
+    found: dict[str, _Distribution] = {}
     for folder in dict.fromkeys(folders):
-        for entry in _metadata_entries(folder or "."):
-            name, version = _name_and_version(folder, entry)
-            if name:
-                found.setdefault(normalise(name), (version, Path(folder, entry)))
+        try:
+            changed = os.stat(folder or ".").st_mtime_ns  # noqa: PTH116
+            here = _installed_in(os.path.abspath(folder), changed)  # noqa: PTH100
+        except OSError:
+            continue  # sys.path may name what is not there, and zip files.
+        for one in here:
+            found.setdefault(one.name, one)
     return found
 
 
-def _metadata_entries(folder: str) -> Iterator[str]:
-    try:
-        entries = os.listdir(folder)  # noqa: PTH208  (iterdir makes a Path of each)
-    except OSError:
-        return  # sys.path may name what is not there, and zip files.
+@functools.lru_cache(maxsize=64)
+def _installed_in(folder: str, changed: int) -> tuple[_Distribution, ...]:
+    """Read again when the folder has changed: whoever installs makes a new folder for the metadata."""
+    entries = os.listdir(folder)  # noqa: PTH208  (iterdir makes a Path of each)
     # "~name" is what pip leaves of an uninstallation that failed.
-    yield from (e for e in sorted(entries) if e.endswith((".dist-info", ".egg-info")) and e[0] != "~")
+    kept = (e for e in sorted(entries) if e.endswith((".dist-info", ".egg-info")) and e[0] != "~")
+    named = ((*_name_and_version(folder, entry), entry) for entry in kept)
+    return tuple(
+        _Distribution(normalise(name), version, _origin(Path(folder, entry, "direct_url.json")))
+        for name, version, entry in named
+        if name
+    )
 
 
 def _name_and_version(folder: str, entry: str) -> tuple[str, str]:
@@ -269,19 +286,21 @@ def _name_and_version(folder: str, entry: str) -> tuple[str, str]:
     return "", ""
 
 
-def _versions(entries: Mapping[str, tuple[str, Path]]) -> dict[str, str]:
-    return {name: version for name, (version, _) in sorted(entries.items())}
+def _versions(installed: Mapping[str, _Distribution]) -> dict[str, str]:
+    return {name: one.version for name, one in sorted(installed.items())}
 
 
-def _origins(entries: Mapping[str, tuple[str, Path]]) -> dict[str, str]:
+def _origins(installed: Mapping[str, _Distribution]) -> dict[str, str]:
+    return {name: one.origin for name, one in sorted(installed.items()) if one.origin}
+
+
+def _origin(file: Path) -> str | None:
     """Where a distribution came from, if not from an index (PEP 610)."""
-    texts = (
-        (name, hardware.read(path / "direct_url.json", 65536)) for name, (_, path) in sorted(entries.items())
-    )
-    return {name: _origin(text) for name, text in texts if text}
+    text = hardware.read(file, 65536)
+    return _stated_origin(text) if text else None
 
 
-def _origin(text: str) -> str:
+def _stated_origin(text: str) -> str:
     """``editable``, ``local``, or the URL without credentials, with the commit or digest of it."""
     import json
 

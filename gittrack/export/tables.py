@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from gittrack.across import Found, number
+from gittrack.across import Found
 from gittrack.index import Row
-from gittrack.index.rows import flatten
+from gittrack.index.rows import flatten, number
 from gittrack.record import parse_time
 
 SCHEMA = "gittrack/tables/1"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from gittrack.codec import load_plain
 from gittrack.decision import ROOT as DECISIONS
 from gittrack.decision import load as load_decision
 from gittrack.errors import RecordError
-from gittrack.index.rows import DAMAGED, flatten
+from gittrack.index.rows import DAMAGED, flatten, number
 from gittrack.record import parse_time, run_path
 from gittrack.repository import ObjectReader, Repository
 
@@ -64,7 +63,7 @@ def _healthy(path: str, blob: str, record: Mapping[str, Any]) -> Parsed:
         path, blob, record["id"], record["id"][-6:], record["experiment"], record["status"],
         parse_time(record["started"]).timestamp(), record["duration_s"], author["name"], author["email"],
         record.get("name"), record.get("hypothesis"), code.get("commit"), code.get("snapshot"),
-        code.get("branch"), int(code.get("dirty", False)), _number(record.get("seed")), record["spec"], None,
+        code.get("branch"), int(code.get("dirty", False)), number(record.get("seed")), record["spec"], None,
     )  # fmt: skip
     return Parsed(
         run,
@@ -98,22 +97,12 @@ def _time_of(path: str) -> float:
     return 0.0
 
 
-def _number(value: int | float | None) -> Number:
-    """As SQLite can hold it: integers beyond 64 bits as the nearest float."""
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        try:
-            return float(value)
-        except OverflowError:
-            return math.inf if value > 0 else -math.inf
-    return value
-
-
 def _param(value: Any) -> tuple[Number, str | None]:
     """Number and text of a parameter; null has neither, true and false are text."""
     if value is None or isinstance(value, str):
         return None, value
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return (None if isinstance(value, (bool, list, Mapping)) else _number(value)), text
+    return (None if isinstance(value, (bool, list, Mapping)) else number(value)), text
 
 
 def _metric(metric: Mapping[str, Any]) -> tuple[Number, str | None]:
@@ -121,7 +110,7 @@ def _metric(metric: Mapping[str, Any]) -> tuple[Number, str | None]:
     status = metric.get("status")
     if status in ("inf", "-inf"):
         return float(status), status
-    return _number(metric.get("value")), status
+    return number(metric.get("value")), status
 
 
 class Decided(NamedTuple):

@@ -90,3 +90,13 @@ def no_experiment(name: str, known: Iterable[str]) -> NotFoundError:
     """The error of asking for an experiment that is not among those `known`."""
     listed = ", ".join(sorted(known)[:20])
     return NotFoundError(f"no experiment {name!r}: there {f'are {listed}' if listed else 'are no runs yet'}")
+
+
+def number(value: Any) -> Any:
+    """As SQLite can hold it: whole numbers beyond 64 bits as the nearest float, at worst infinity."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        try:
+            return float(value)
+        except OverflowError:
+            return float("inf") if value > 0 else float("-inf")
+    return value

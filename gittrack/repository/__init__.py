@@ -26,6 +26,7 @@ from gittrack.repository.process import (
     clean_environment,
     explain,
     outside_environment,
+    program,
     quarantine,
     spawn,
 )
@@ -253,12 +254,13 @@ class Repository:
 
     def _cat_file(self) -> subprocess.Popen[bytes]:
         self.process_count += 1
+        env = self.environment()
         return subprocess.Popen(
-            ["git", "cat-file", "--batch"],
+            [program(env.get("PATH")), "cat-file", "--batch"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=self.environment(),
+            env=env,
             cwd=self.top,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
@@ -66,10 +67,19 @@ def quarantine() -> dict[str, str]:
     return {name: os.environ[name] for name in names if name in os.environ}
 
 
+@functools.lru_cache(maxsize=8)
+def program(path: str | None) -> str:
+    """Where git is on PATH, looked for once: each process would try every folder of it anew."""
+    import shutil
+
+    found = shutil.which("git", path=path)
+    return os.path.abspath(found) if found else "git"  # noqa: PTH100  (a link stays one)
+
+
 def spawn(arguments: Sequence[str], env: Mapping[str, str], cwd: Path | None, data: bytes | None) -> Result:
     try:
         done = subprocess.run(
-            ["git", *arguments],
+            [program(env.get("PATH")), *arguments],
             input=data,
             stdin=subprocess.DEVNULL if data is None else None,
             capture_output=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from gittrack.pointers import missing_on_remote, object_path, read_dir_object
 from gittrack.record import Record
 from gittrack.verify.context import Context
 from gittrack.verify.findings import Finding, Severity
+from gittrack.workers import cores
 
 Progress = Callable[[int, int], None]
 """Told how many bytes are read, of how many; may be called from a thread."""
@@ -200,6 +200,7 @@ def _read_again(
 def _digests(files: Iterable[tuple[Path, Kind]], progress: Progress | None) -> Iterator[Digest | str]:
     """The digest of each file, or why it cannot be read."""
     asked = list(files)
+    jobs = 1 if len(asked) >= cores() else None  # the digests of a single file beside each other
     total = sum(_size(path) for path, _ in asked)
     done, guard = [0], Lock()
 
@@ -211,11 +212,11 @@ def _digests(files: Iterable[tuple[Path, Kind]], progress: Progress | None) -> I
 
     def read(asked: tuple[Path, Kind]) -> Digest | str:
         try:
-            return hash_path(asked[0], dos2unix=asked[1] == "md5-dos2unix", jobs=1, progress=count)
+            return hash_path(asked[0], dos2unix=asked[1] == "md5-dos2unix", jobs=jobs, progress=count)
         except GittrackError as error:
             return str(error)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         yield from pool.map(read, asked)
 
 

@@ -1,0 +1,45 @@
+"""Every benchmark works, at sizes of which the figures say nothing. Peers are left out: they are a gigabyte."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import page
+from benchmarks.__main__ import NAMES
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", NAMES)
+def test_it_works(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    command = [sys.executable, "-m", "benchmarks", name, "--smoke", "--no-peers", "--json", str(file)]
+    env = {**os.environ, "GITTRACK_BENCHMARKS": str(tmp_path / "cache")}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    measured = json.loads(file.read_text())[name]
+    assert measured["figures"] and measured["machine"]["versions"]["gittrack"]
+    assert all(figure["value"] >= 0 for figure in measured["figures"] if figure["unit"] in ("s", "MB", "bytes"))
+    assert f"### {name}" in done.stdout
+
+
+def test_the_page_shows_the_figures_that_are_kept() -> None:
+    """docs/benchmarks.md is written from docs/benchmarks.json: python -m benchmarks NAME --write."""
+    text = (ROOT / "docs/benchmarks.md").read_text()
+    tables = page.markdown(json.loads((ROOT / "docs/benchmarks.json").read_text()))
+    assert text.partition(page.BEGIN)[2].partition(page.END)[0].strip() == tables.strip()
+
+
+def test_a_benchmark_that_is_not_there_is_named() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "speed"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "no benchmark speed" in done.stderr
