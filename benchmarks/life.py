@@ -40,7 +40,8 @@ print(json.dumps((time.perf_counter() - began) * 1000))
 KEEPS_CODE = ("wandb-offline", "dvclive-exp")
 """Peers that keep, with a run, the code (a diff or a commit) and the environment or its lock."""
 
-GROWTH_RUNS = 20
+GROWTH_RUNS = 1_000
+"""About as many as there are between two times that git packs loose objects by itself."""
 INDEX_ENTRY = 20 + 4 + 4 + 4
 """Of an object in a pack's index and reverse index: id, checksum, offset, place."""
 
@@ -48,8 +49,8 @@ INDEX_ENTRY = 20 + 4 + 4 + 4
 def measure(settings: Settings) -> Outcome:
     """Milliseconds of the first and of later runs in one process, without outputs and with one of 100 MB.
 
-    The limit is one `git fast-import` of the files and the commit of a run. Bytes are those that 20 more
-    runs, each committed by itself, add to ledgers of several sizes: loose at first, and after `git gc`.
+    The limit is one `git fast-import` of the files and the commit of a run. Bytes are those that 1,000
+    more runs, each committed by itself, add to ledgers of several sizes: loose at first, and after `git gc`.
     """
     outcome = Outcome()
     _times(outcome, settings)
@@ -123,15 +124,17 @@ def _stream(where: Path, target: Path) -> Path:
 
 def _growth(outcome: Outcome, settings: Settings) -> None:
     packed: dict[int, float] = {}
+    runs = settings.size(GROWTH_RUNS, 20)
     for size in settings.sizes(10, 1_000, 10_000, 100_000, smoke=[10, 60]):
         with scratch() as folder:
             where = copy(size, folder / "project")
             before = folder_bytes(where / ".git/objects")
             old = git(where, "rev-parse", "gittrack/runs")
-            ledgers.fill(where, GROWTH_RUNS, first=size, at_once=1)
-            loose = (folder_bytes(where / ".git/objects") - before) / GROWTH_RUNS
+            git(where, "config", "gc.auto", "0")
+            ledgers.fill(where, runs, first=size, at_once=1)
+            loose = (folder_bytes(where / ".git/objects") - before) / runs
             git(where, "gc", "-q", "--prune=now")
-            packed[size] = _packed(where, old) / GROWTH_RUNS
+            packed[size] = _packed(where, old) / runs
         outcome.add(f"bytes a run at run {size:,}, loose", "gittrack", loose, "bytes")
         outcome.add(f"bytes a run at run {size:,}, after gc", "gittrack", packed[size], "bytes")
     first, last = min(packed), max(packed)

@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gittrack.errors import NotFoundError, RecordError, RepositoryError
 
 if TYPE_CHECKING:
     from gittrack.record import Record
+
+T = TypeVar("T", int | float, int | float | None)
 
 OUTCOME = "(SELECT outcome FROM decisions WHERE run_id = r.id ORDER BY made DESC, id DESC LIMIT 1)"
 """SQL of the outcome of the run ``r``."""
@@ -92,7 +94,7 @@ def no_experiment(name: str, known: Iterable[str]) -> NotFoundError:
     return NotFoundError(f"no experiment {name!r}: there {f'are {listed}' if listed else 'are no runs yet'}")
 
 
-def number(value: Any) -> Any:
+def number(value: T) -> T | float:
     """As SQLite can hold it: whole numbers beyond 64 bits as the nearest float, at worst infinity."""
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         try:
