@@ -1,4 +1,4 @@
-"""Every benchmark works, at sizes of which the figures say nothing. Peers are left out: they are a gigabyte."""
+"""Every benchmark works, at sizes whose figures say nothing. Peers are left out: they are a gigabyte."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_it_works(name: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     measured = json.loads(file.read_text())[name]
     assert measured["figures"] and measured["machine"]["versions"]["gittrack"]
-    assert all(figure["value"] >= 0 for figure in measured["figures"] if figure["unit"] in ("s", "MB", "bytes"))
+    assert all(one["value"] >= 0 for one in measured["figures"] if one["unit"] in ("s", "MB", "bytes"))
     assert f"### {name}" in done.stdout
 
 

@@ -133,7 +133,7 @@ def shell(script: str, where: Path) -> str:
 
 
 def test_the_shell_examples_of_the_page_on_scale_work(published: Path) -> None:
-    """docs/scale.md from top to bottom in one shell: partial clones, ledgers by year, a warehouse, a bundle."""
+    """docs/scale.md from top to bottom in one shell: a partial clone, a new year, a warehouse, a bundle."""
     pytest.importorskip("duckdb")
     blocks = fenced(DOCS / "scale.md", "sh")
     assert len(blocks) > 6
