@@ -28,7 +28,7 @@ def main() -> None:
         "--json", type=Path, metavar="FILE", help="write, or bring up to date, the figures here"
     )
     parser.add_argument(
-        "--write", action="store_true", help="docs/benchmarks.json and the tables of docs/benchmarks.md"
+        "--write", action="store_true", help="put figures into docs/benchmarks.json and .md"
     )
     options = parser.parse_args()
     unknown = set(options.names) - set(NAMES)

@@ -9,6 +9,7 @@ from typing import Any
 
 from gittrack.codec import load_record
 from gittrack.config import Config
+from gittrack.errors import RecordError
 from gittrack.objects import GitObject
 from gittrack.record import Record
 from gittrack.repository import ObjectReader
@@ -138,6 +139,13 @@ class Context:
     def _record(self, folder: str) -> Record:
         found = self.read(self.all_runs[folder], "run.yaml")
         return load_record(b"" if found is None else found.data, folder)
+
+    def record_at(self, folder: str) -> Record | None:
+        """The record of any run at `tip`; None where there is none, or none that can be read."""
+        try:
+            return self.records.get(folder) or (self._record(folder) if folder in self.all_runs else None)
+        except RecordError:
+            return None  # the check of that record says what is wrong with it
 
     def read(self, run: RunFiles, name: str) -> GitObject | None:
         """A file of a run; None when the run has none, or this clone does not hold it."""

@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gittrack.codec import load_record
 from gittrack.decide import candidate_of, compared, criteria_of, protocol_of
 from gittrack.decision import ROOT, Candidate, Decision, dump, load
 from gittrack.errors import ConfigError, NotFoundError, RecordError
-from gittrack.record import Record, run_path, to_dict
+from gittrack.record import run_path, to_dict
 from gittrack.replicates import Group
 from gittrack.verify.context import Context
 from gittrack.verify.figures import close
-from gittrack.verify.findings import Finding, Severity
+from gittrack.verify.findings import Finding, finding
 
 
 def check_decisions(context: Context) -> Iterator[Finding]:
@@ -34,20 +33,20 @@ def check_decisions(context: Context) -> Iterator[Finding]:
             decision = load(b"" if found is None else found.data, path)
         except RecordError as error:
             if is_new and found is None:
-                yield _finding(
+                yield finding(
                     "decision-unchecked",
                     "its content is not in this clone; run git fetch",
                     path,
                     "incomplete",
                 )
             elif is_new:
-                yield _finding("decision-unreadable", str(error), path)
+                yield finding("decision-unreadable", str(error), path)
             continue
         known[decision.id] = decision
         if is_new and (every or decision.run in selected):
             asked.append((path, decision))
             if dump(decision) != (found.data if found else b""):
-                yield _finding("decision-canonical", "it is not in the form that gittrack writes", path)
+                yield finding("decision-canonical", "it is not in the form that gittrack writes", path)
     first = _first_starts(context) if asked and every else {}
     for path, decision in asked:
         yield from _place(path, decision, known)
@@ -58,34 +57,34 @@ def check_decisions(context: Context) -> Iterator[Finding]:
 def _place(path: str, decision: Decision, known: dict[str, Decision]) -> Iterator[Finding]:
     if path != decision.path:
         says = "it lies elsewhere than its experiment and id say"
-        yield _finding("decision-path", says, path, expected=decision.path)
+        yield finding("decision-path", says, path, expected=decision.path)
     before = known.get(decision.supersedes or "")
     if decision.supersedes is not None and (before is None or before.run != decision.run):
         says = "it supersedes a decision that is not on the ledger, or is on another run"
-        yield _finding("decision-supersedes", says, path, found=decision.supersedes)
+        yield finding("decision-supersedes", says, path, found=decision.supersedes)
 
 
 def _content(context: Context, path: str, decision: Decision) -> Iterator[Finding]:
-    record = _record(context, decision.experiment, decision.run)
+    record = context.record_at(run_path(decision.experiment, decision.run))
     if record is None:
         says = "it decides on a run that is not on the ledger, or cannot be read"
-        yield _finding("decision-run", says, path, found=decision.run)
+        yield finding("decision-run", says, path, found=decision.run)
         return
     try:
         protocol = protocol_of(context.objects, record)
     except NotFoundError:
         says = "not checked: gittrack.yaml of the run's code is not in this clone; run gittrack pull"
-        yield _finding("decision-unchecked", says, path, "incomplete")
+        yield finding("decision-unchecked", says, path, "incomplete")
         return
     except ConfigError as error:
-        yield _finding("decision-criteria", str(error), path)
+        yield finding("decision-criteria", str(error), path)
         return
     stated, found = to_dict(decision.criteria), to_dict(criteria_of(protocol, record))
     if stated != found:
         says = "gittrack.yaml of the run had other criteria"
-        yield _finding("decision-criteria", says, path, expected=str(found), found=str(stated))
+        yield finding("decision-criteria", says, path, expected=str(found), found=str(stated))
     if record.spec not in {candidate.spec for candidate in decision.candidates}:
-        yield _finding("decision-candidates", "the run that it decides on is not among its candidates", path)
+        yield finding("decision-candidates", "the run that it decides on is not among its candidates", path)
     metrics = compared(protocol, record)
     for candidate in decision.candidates:
         yield from _candidate(context, path, decision, candidate, metrics)
@@ -95,16 +94,16 @@ def _candidate(
     context: Context, path: str, decision: Decision, candidate: Candidate, metrics: list[str]
 ) -> Iterator[Finding]:
     ids = [*candidate.runs, *candidate.failed]
-    records = [_record(context, decision.experiment, run_id) for run_id in ids]
+    records = [context.record_at(run_path(decision.experiment, run_id)) for run_id in ids]
     missing = [run_id for run_id, record in zip(ids, records, strict=True) if record is None]
     if missing:
         says = "a candidate is not on the ledger, or cannot be read"
-        yield _finding("decision-candidates", says, path, found=", ".join(missing[:5]))
+        yield finding("decision-candidates", says, path, found=", ".join(missing[:5]))
         return
     kept = sorted((r for r in records if r is not None), key=lambda record: (record.started, record.id))
     if any(record.spec != candidate.spec for record in kept):
         says = "a candidate names runs of another spec"
-        yield _finding("decision-candidates", says, path, expected=candidate.spec)
+        yield finding("decision-candidates", says, path, expected=candidate.spec)
         return
     again = candidate_of(Group(decision.experiment, candidate.spec, tuple(kept)), metrics)
     stated, found = to_dict(candidate), to_dict(again)
@@ -112,7 +111,7 @@ def _candidate(
         stated[name], found[name] = (sorted(plain.get(name, [])) for plain in (stated, found))
     if not close(stated, found):
         says = f"the records give other figures of spec {candidate.spec[:12]}"
-        yield _finding("decision-figures", says, path, expected=_short(found), found=_short(stated))
+        yield finding("decision-figures", says, path, expected=_short(found), found=_short(stated))
 
 
 def _first_starts(context: Context) -> dict[str, dict[str, str]]:
@@ -130,44 +129,10 @@ def _omitted(path: str, decision: Decision, first: dict[str, str]) -> Iterator[F
     if omitted:
         specs = f"{len(omitted)} specs" if len(omitted) > 1 else "1 spec"
         says = f"the experiment had {specs} more when it was made, which it does not name as candidates"
-        yield _finding(
+        yield finding(
             "decision-omits", says, path, "note", found=", ".join(spec[:12] for spec in omitted[:20])
         )
 
 
 def _short(plain: dict[str, Any]) -> str:
     return str({name: plain.get(name) for name in ("runs", "failed", "metrics")})
-
-
-def _record(context: Context, experiment: str, run_id: str) -> Record | None:
-    folder = run_path(experiment, run_id)
-    run = context.all_runs.get(folder)
-    if run is None:
-        return None
-    known = context.records.get(folder)
-    if known is not None:
-        return known
-    found = context.read(run, "run.yaml")
-    try:
-        return load_record(b"" if found is None else found.data, folder)
-    except RecordError:
-        return None
-
-
-def _finding(
-    code: str,
-    says: str,
-    path: str,
-    severity: Severity = "fail",
-    *,
-    expected: str | None = None,
-    found: str | None = None,
-) -> Finding:
-    return Finding(
-        code=code,
-        severity=severity,
-        says=says,
-        path=path,
-        expected=expected and expected[:500],
-        found=found and found[:500],
-    )

@@ -31,6 +31,28 @@ class Finding:
     found: str | None = None
 
 
+def finding(
+    code: str,
+    says: str,
+    path: str,
+    severity: Severity = "fail",
+    *,
+    run: str | None = None,
+    expected: str | None = None,
+    found: str | None = None,
+) -> Finding:
+    """A finding about a path or ref; of what was expected and found, which may be anything, the beginning."""
+    return Finding(
+        code=code,
+        severity=severity,
+        says=says,
+        path=path,
+        run=run,
+        expected=expected and expected[:500],
+        found=found and found[:500],
+    )
+
+
 def outcome_of(findings: Iterable[Finding]) -> Outcome:
     """FAIL if anything failed, else INCOMPLETE if anything could not be checked, else PASS."""
     severities = {finding.severity for finding in findings}

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gittrack.codec import load_record
-from gittrack.errors import RecordError
-from gittrack.record import Record
 from gittrack.registry.state import Model, models_of
 from gittrack.registry.tags import OUTPUT, RUN, SHA256, Tag, read_path, read_tags, split_signature
 from gittrack.verify.context import Context, RunFiles
-from gittrack.verify.findings import Finding, Severity
+from gittrack.verify.findings import Finding, Severity, finding
 from gittrack.verify.signatures import allowed_signers
 from gittrack.verify.signers import Signed, Signers, State, listed_signers, read_signatures
 
@@ -93,7 +90,7 @@ def _registration(context: Context, tag: Tag, runs: dict[str, RunFiles], every: 
 
 
 def _output(context: Context, tag: Tag, run: RunFiles) -> Iterator[Finding]:
-    record = _record(context, run)
+    record = context.record_at(run.folder)
     if record is None:
         return  # the record check has said so
     path, stated = read_path(tag.trailers.get(OUTPUT, "")), tag.trailers.get(SHA256)
@@ -105,17 +102,6 @@ def _output(context: Context, tag: Tag, run: RunFiles) -> Iterator[Finding]:
     elif output.sha256 is None or output.sha256 != stated:
         says = "the record has another sha256 of the model"
         yield _finding("registry-output", says, tag, run=run.run_id, expected=output.sha256, found=stated)
-
-
-def _record(context: Context, run: RunFiles) -> Record | None:
-    known = context.records.get(run.folder)
-    if known is not None:
-        return known
-    found = context.read(run, "run.yaml")
-    try:
-        return load_record(b"" if found is None else found.data, run.folder)
-    except RecordError:
-        return None
 
 
 def _twice(model: Model, own: Sequence[Tag]) -> Iterator[Finding]:
@@ -204,12 +190,4 @@ def _finding(
     expected: str | None = None,
     found: str | None = None,
 ) -> Finding:
-    return Finding(
-        code=code,
-        severity=severity,
-        says=says,
-        path=f"refs/tags/{tag.ref}",
-        run=run,
-        expected=expected and expected[:500],
-        found=found and found[:500],
-    )
+    return finding(code, says, f"refs/tags/{tag.ref}", severity, run=run, expected=expected, found=found)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gittrack.codec import load_record, read_yaml
+from gittrack.codec import read_yaml
 from gittrack.config import ExperimentConfig, parse
 from gittrack.errors import ConfigError, RecordError
 from gittrack.record import Record, run_path, to_dict
@@ -17,7 +17,7 @@ from gittrack.reproduction import FILE, ROOT, Reproduction, Verdict, dump, load
 from gittrack.reproduction.judge import Result, judge
 from gittrack.verify.context import Context, RunFiles
 from gittrack.verify.figures import close
-from gittrack.verify.findings import Finding, Severity
+from gittrack.verify.findings import Finding, Severity, finding
 from gittrack.version import VERSION
 
 
@@ -121,8 +121,10 @@ def _result(context: Context, experiment: str, run_id: str) -> Result | None:
     run = context.all_runs.get(folder)
     if run is None:
         return None
+    record = context.record_at(folder)
+    if record is None:
+        return None
     try:
-        record = context.records.get(folder) or load_record(_bytes(context, run, "run.yaml"), folder)
         environment = read_yaml(_bytes(context, run, "environment.yaml") or b"{}", folder)
     except RecordError:
         return None  # the check of that record says what is wrong with it
@@ -157,12 +159,5 @@ def _finding(
     expected: str | None = None,
     found: str | None = None,
 ) -> Finding:
-    return Finding(
-        code=code,
-        severity=severity,
-        says=says,
-        path=path,
-        run=None if statement is None else statement.run,
-        expected=expected and expected[:500],
-        found=found and found[:500],
-    )
+    run = None if statement is None else statement.run
+    return finding(code, says, path, severity, run=run, expected=expected, found=found)
