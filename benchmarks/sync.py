@@ -56,8 +56,7 @@ class Clones:
         self.writer, self.reader = folder / "writer", folder / "reader"
         self.own = self.git_alone = 0.0
         self._trace = folder / "trace"
-        (folder / "git").mkdir(parents=True)
-        (folder / "git/config").write_text(f"[trace2]\neventTarget = {self._trace}\n")
+        folder.mkdir(parents=True)
         git(folder, "clone", "-q", "--mirror", str(ledger(size)), "remote")
         for clone in (self.writer, self.reader):
             git(folder, "clone", "-q", "-c", "user.name=A", "-c", "user.email=a@b", "remote", clone.name)
@@ -74,7 +73,7 @@ class Clones:
 
     def _timed(self, verb: str, clone: Path) -> float:
         self._trace.unlink(missing_ok=True)
-        whole = wall(gittrack(verb), clone, XDG_CONFIG_HOME=str(self._trace.parent))
+        whole = wall(gittrack(verb), clone, GIT_TRACE2_EVENT=str(self._trace))
         events = [json.loads(line) for line in self._trace.read_text().splitlines()]
         moves = {e["sid"] for e in events if e["event"] == "start" and {"push", "fetch"} & {*e["argv"]}}
         self.git_alone = sum(e["t_abs"] for e in events if e["event"] == "atexit" and e["sid"] in moves)

@@ -152,7 +152,7 @@ def test_a_dataclass_has_the_fields_of_its_schema(
 
 def always_written(field: dataclasses.Field[Any]) -> bool:
     """Whether to_dict puts the field into every record."""
-    if field.name in record._ALWAYS:
+    if field.name in record.ALWAYS:
         return True
     if field.default_factory is not dataclasses.MISSING:
         return False
@@ -172,7 +172,7 @@ def test_what_is_always_written_is_required(case: tuple[str, type, dict[str, Any
     if name == "run":
         assert required == {f.name for f in fields if always_written(f)}
         hints = typing.get_type_hints(cls)
-        assert {n for n in without_default if hints[n] is bool} <= record._ALWAYS, "to_dict leaves out False"
+        assert {n for n in without_default if hints[n] is bool} <= record.ALWAYS, "to_dict leaves out False"
     else:
         assert required == without_default
 
