@@ -27,9 +27,7 @@ def main() -> None:
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write, or bring up to date, the figures here"
     )
-    parser.add_argument(
-        "--write", action="store_true", help="put figures into docs/benchmarks.json and .md"
-    )
+    parser.add_argument("--write", action="store_true", help="put figures into docs/benchmarks.json and .md")
     options = parser.parse_args()
     unknown = set(options.names) - set(NAMES)
     if unknown:
