@@ -12,11 +12,9 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from multiprocessing import get_context
 from pathlib import Path
 
 from gittrack.codec import dump_record
@@ -27,6 +25,7 @@ from gittrack.record import Metric, Record, Series
 from gittrack.repository import Repository
 from gittrack.spec import spec_digest
 from gittrack.version import VERSION
+from gittrack.workers import in_parts
 
 EXPERIMENTS = ("digits", "letters", "faces", "sounds")
 A_DAY = 100
@@ -92,19 +91,19 @@ def copy(runs: int, where: Path) -> Path:
 def fill(where: Path, runs: int, first: int = 0, at_once: int = BATCH) -> Path:
     """Put `runs` runs on the ledger of the project, one commit each; so many are written together."""
     repository = Repository.discover(where)
-    template, environment = _template(repository)
+    setup = _template(repository)
     book = Ledger(repository)
-    parts = [
-        (template, environment, at, min(at_once, first + runs - at))
-        for at in range(first, first + runs, at_once)
-    ]
-    with ExitStack() as stack:
-        several = len(parts) > 4 and at_once > 1
-        each = stack.enter_context(get_context("spawn").Pool(os.cpu_count())).imap if several else map
-        for done, made in enumerate(each(_records, parts), 1):
-            book.append([frozen.addition() for frozen in made])
-            if sys.stderr.isatty() and len(parts) > 1:
-                sys.stderr.write(f"\rledger: {min(done * at_once, runs):,} of {runs:,} runs")
+    parts = [range(at, min(at + at_once, first + runs)) for at in range(first, first + runs, at_once)]
+    several = len(parts) > 4 and at_once > 1
+    answers = (
+        in_parts("benchmarks.ledgers:frozen_runs", setup, parts)
+        if several
+        else map(frozen_runs(setup), parts)
+    )
+    for part, made in zip(parts, answers, strict=True):
+        book.append([frozen.addition() for frozen in made])
+        if sys.stderr.isatty() and len(parts) > 1:
+            sys.stderr.write(f"\rledger: {part.stop - first:,} of {runs:,} runs")
     return where
 
 
@@ -122,9 +121,9 @@ def _template(repository: Repository) -> tuple[Record, bytes]:
         return entry.record, entry.file("environment.yaml") or b""
 
 
-def _records(part: tuple[Record, bytes, int, int]) -> list[Frozen]:
-    template, environment, first, count = part
-    return [frozen_run(template, environment, number) for number in range(first, first + count)]
+def frozen_runs(setup: tuple[Record, bytes]) -> Callable[[range], list[Frozen]]:
+    """Makes runs by their numbers, here or in another process (`gittrack.workers`)."""
+    return lambda numbers: [frozen_run(*setup, number) for number in numbers]
 
 
 def frozen_run(template: Record, environment: bytes, number: int) -> Frozen:
@@ -176,7 +175,6 @@ def _stated(series: bytes) -> Series:
     return Series(rows=STEPS, columns=columns, sha256=digest, values_sha256=values_digest(series))
 
 
-def runs_of(numbers: range, where: Path) -> Iterator[Frozen]:
+def runs_of(numbers: range, where: Path) -> list[Frozen]:
     """Runs as `fill` would add them to the project at `where`."""
-    template, environment = _template(Repository.discover(where))
-    return (frozen_run(template, environment, number) for number in numbers)
+    return frozen_runs(_template(Repository.discover(where)))(numbers)

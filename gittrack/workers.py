@@ -34,7 +34,7 @@ def cores() -> int:
 def in_parts(function: str, setup: Any, parts: Iterable[Any]) -> Iterator[Any]:
     """The answer to each of `parts`, in order, worked out on all cores.
 
-    `function`, such as ``gittrack.index.parse:reader``, is called with `setup` once in each process, and
+    `function`, such as ``gittrack.index.parse:elsewhere``, is called with `setup` once in each process, and
     what it returns with each part. Setup, parts and answers have to be picklable. A GittrackError is
     raised here as it was there; RepositoryError for a process that ended before it had answered.
     """

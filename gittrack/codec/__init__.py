@@ -25,7 +25,6 @@ __all__ = [
     "MAX_INT_BITS",
     "MAX_NODES",
     "dump_record",
-    "is_canonical",
     "judge_record",
     "load_plain",
     "load_record",
@@ -63,11 +62,6 @@ def judge_record(data: bytes, where: str) -> tuple[Record, bool]:
     metrics = [*value["metrics"]]
     in_order = metrics == sorted(metrics) and all(is_sorted(value[name]) for name in _FREE if name in value)
     return record, in_order and is_in_form(Record, value)
-
-
-def is_canonical(data: bytes) -> bool:
-    """Whether a record's bytes are those that `dump_record` writes; RecordError if they are no record."""
-    return judge_record(data, "record")[1]
 
 
 def _checked(data: bytes, where: str) -> tuple[dict[str, Any], bool]:

@@ -105,8 +105,10 @@ def verify(
             return _nothing(bare, target, options)
         missing = missing_objects(bare, target.tip)
         bare.absent = frozenset(missing)
+        if missing:
+            objects = stack.enter_context(bare.objects())  # which asks nobody for them
         try:
-            context = _context(bare, stack.enter_context(bare.objects()), target, base, options)
+            context = _context(bare, objects, target, base, options)
         except RepositoryError as error:
             return Report(target.tip, 0, [partial(missing) if missing else unreadable(error)])
         findings = list(without_absent(list(_all(context, progress)), missing))
