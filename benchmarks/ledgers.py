@@ -17,13 +17,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from gittrack.codec import dump_record
-from gittrack.finish import Frozen
+from gittrack.formats.codec import dump_record
+from gittrack.formats.record import Metric, Record, Series
+from gittrack.formats.spec import spec_digest
+from gittrack.git.repository import Repository
 from gittrack.ledger import Ledger
-from gittrack.reading import entry_of, open_index
-from gittrack.record import Metric, Record, Series
-from gittrack.repository import Repository
-from gittrack.spec import spec_digest
+from gittrack.reading.entry import entry_of, open_index
+from gittrack.recording.finish import Frozen
 from gittrack.version import VERSION
 from gittrack.workers import in_parts
 
@@ -168,7 +168,7 @@ def _series(chance: random.Random, number: int) -> tuple[bytes, float]:
 
 
 def _stated(series: bytes) -> Series:
-    from gittrack.journal.series import values_digest
+    from gittrack.recording.journal.series import values_digest
 
     digest = hashlib.sha256(series).hexdigest()
     columns = ("step", "time", "loss")

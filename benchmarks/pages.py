@@ -7,8 +7,8 @@ from pathlib import Path
 
 from benchmarks.ledgers import EXPERIMENTS, copy, git, runs_of
 from benchmarks.measure import Outcome, Settings, gittrack, in_turn, run, scratch, spent
+from gittrack.git.repository import Repository
 from gittrack.ledger import Ledger
-from gittrack.repository import Repository
 
 LEDGER, PROPOSAL = "gittrack/runs", "gittrack/review/ten"
 PROPOSED = 10

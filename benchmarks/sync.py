@@ -13,8 +13,8 @@ from pathlib import Path
 from benchmarks.ledgers import git, ledger, runs_of
 from benchmarks.measure import Outcome, Settings, gittrack, in_turn, run, scratch, wall
 from benchmarks.peers import environment as peers
+from gittrack.git.repository import Repository
 from gittrack.ledger import Ledger
-from gittrack.repository import Repository
 
 TEN_RUNS = """
 import random

@@ -11,8 +11,8 @@ from benchmarks.measure import Outcome, Settings, Spent, figures, gittrack, scra
 
 READ = """
 import json, subprocess, sys, threading, time
-from gittrack.codec import read_yaml
-from gittrack.codec.lines import read_canonical
+from gittrack.formats.codec import read_yaml
+from gittrack.formats.codec.lines import read_canonical
 read = read_canonical if sys.argv[1] == "lines" else lambda data: read_yaml(data, "run.yaml")
 began = time.perf_counter()
 listed = subprocess.run(["git", "ls-tree", "-r", "gittrack/runs"], capture_output=True, check=True)
@@ -53,8 +53,8 @@ if __name__ == "__main__":
 
 CACHE = """
 import json
-from gittrack.artifacts import cache_of
-from gittrack.repository import Repository
+from gittrack.recording.store import cache_of
+from gittrack.git.repository import Repository
 print(json.dumps(str(cache_of(Repository.discover())[0])))
 """
 

@@ -16,7 +16,8 @@ from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
-from gittrack import cli, codec
+from gittrack import cli
+from gittrack.formats import codec
 
 DOCS = Path(__file__).parent
 BLOCK = re.compile(r"(?s)(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->\n)")

@@ -19,7 +19,9 @@ from gittrack.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from gittrack.errors import GittrackError
-    from gittrack.fluent import (
+    from gittrack.formats.record import Record
+    from gittrack.reading.search import Found, Runs, load, search
+    from gittrack.recording.fluent import (
         end_run,
         log,
         log_artifact,
@@ -36,19 +38,17 @@ if TYPE_CHECKING:
         set_tag,
         set_tags,
     )
-    from gittrack.query import Found, Runs, load, search
-    from gittrack.record import Record
-    from gittrack.run import Run, active_run, start_run
+    from gittrack.recording.run import Run, active_run, start_run
 
 _HOMES = {
     "gittrack.errors": ("GittrackError",),
-    "gittrack.fluent": (
+    "gittrack.recording.fluent": (
         "end_run", "log", "log_artifact", "log_dict", "log_figure", "log_input", "log_metric", "log_metrics",
         "log_model", "log_param", "log_params", "log_text", "next_step", "set_tag", "set_tags",
     ),
-    "gittrack.query": ("Found", "Runs", "load", "search"),
-    "gittrack.record": ("Record",),
-    "gittrack.run": ("Run", "active_run", "start_run"),
+    "gittrack.reading.search": ("Found", "Runs", "load", "search"),
+    "gittrack.formats.record": ("Record",),
+    "gittrack.recording.run": ("Run", "active_run", "start_run"),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

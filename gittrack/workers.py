@@ -34,9 +34,10 @@ def cores() -> int:
 def in_parts(function: str, setup: Any, parts: Iterable[Any]) -> Iterator[Any]:
     """The answer to each of `parts`, in order, worked out on all cores.
 
-    `function`, such as ``gittrack.index.parse:elsewhere``, is called with `setup` once in each process, and
-    what it returns with each part. Setup, parts and answers have to be picklable. A GittrackError is
-    raised here as it was there; RepositoryError for a process that ended before it had answered.
+    `function`, such as ``gittrack.reading.index.parse:elsewhere``, is called with `setup` once in each
+    process, and what it returns with each part. Setup, parts and answers have to be picklable. A
+    GittrackError is raised here as it was there; RepositoryError for a process that ended before it had
+    answered.
     """
     with ExitStack() as stack:
         idle: SimpleQueue[_Worker] = SimpleQueue()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gittrack.repository import Repository
+from gittrack.git.repository import Repository
 
 Git = Callable[..., str]
 
@@ -73,7 +73,7 @@ def _no_run_left_open() -> Iterator[None]:
     yield
     import sys
 
-    module = sys.modules.get("gittrack.run")
+    module = sys.modules.get("gittrack.recording.run")
     if module is not None:
         left = list(module._active)
         module._active.clear()

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gittrack.codec import dump_record
-from gittrack.objects import BLOB_MODE, TREE_MODE, GitObject, Signature, TreeEntry, make, make_tree
-from gittrack.record import Author, Code, EnvironmentSummary, Failure, Metric, Record, Tool
-from gittrack.repository import Repository
+from gittrack.formats.codec import dump_record
+from gittrack.formats.record import Author, Code, EnvironmentSummary, Failure, Metric, Record, Tool
+from gittrack.git.objects import BLOB_MODE, TREE_MODE, GitObject, Signature, TreeEntry, make, make_tree
+from gittrack.git.repository import Repository
 from tests.conftest import run_git
 
 BRANCH = "gittrack/runs"

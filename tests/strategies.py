@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from gittrack import record as r
+from gittrack.formats import record as r
 
 TRICKY = [
     "", " ", "~", "null", "Null", "yes", "No", "on", "OFF", "y", "n", "true", "FALSE", "1", "-1", "+1",

@@ -116,8 +116,8 @@ def empty_remote(project: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 def damaged_record(project: Path, patch: pytest.MonkeyPatch) -> None:
+    from gittrack.git.repository import Repository
     from gittrack.ledger import Addition, Ledger
-    from gittrack.repository import Repository
 
     folder = "runs/e/2026-11-22/20261122-142233-7f3a2c"
     Ledger(Repository.discover(project)).append([Addition(folder, {"run.yaml": b"a: [\n"}, "damaged")])

@@ -14,9 +14,9 @@ import pytest
 
 from gittrack import start_run
 from gittrack.cli import execute
-from gittrack.codec import read_yaml
-from gittrack.repository import Repository
-from gittrack.review.markdown import MARKER
+from gittrack.formats.codec import read_yaml
+from gittrack.git.repository import Repository
+from gittrack.publishing.review.markdown import MARKER
 from gittrack.version import VERSION
 from tests.conftest import run_git
 from tests.ledgers import commit_files

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from gittrack.githooks.install import EVENTS
+from gittrack.cli.githooks.install import EVENTS
 from tests.conftest import run_git
 
 ROOT = Path(__file__).parent.parent

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from gittrack import codec, config, record
+from gittrack.formats import codec, config, record
 
 NAMES = codec.schema_names()
 

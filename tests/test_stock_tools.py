@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from gittrack import cli
-from gittrack.record import Record
+from gittrack.formats.record import Record
 from tests.cli.test_push_pull import make_run
 from tests.cli.test_push_pull import shared as shared_project
 from tests.conftest import run_git
 from tests.dvc_repo import dvc
-from tests.test_wrap import records
+from tests.recording.test_job import records
 
 shared = shared_project
 

@@ -132,7 +132,7 @@ def test_a_room_imports_only_rooms_above_it(file: Path) -> None:
 def test_the_rule_sees_imports_inside_functions(tmp_path: Path) -> None:
     """The test of the test: a late import of a room below is found, one for type checkers is not."""
     source = "if TYPE_CHECKING:\n    import gittrack.cli\ndef late():\n    from gittrack import run\n"
-    assert list(imports(ast.parse(source))) == ["gittrack.run"]
+    assert list(imports(ast.parse(source))) == ["gittrack.recording.run"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(PACKAGE).as_posix())

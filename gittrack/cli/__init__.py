@@ -178,7 +178,7 @@ def _usage(error: Any) -> str:
 
 
 def _say(message: str, code: int) -> int:
-    from gittrack.render.text import one_line
+    from gittrack.text.text import one_line
 
     label = output.paint(sys.stderr)("red", "gittrack: error:")
     output.note(f"{label} {one_line(message)}")
@@ -196,8 +196,8 @@ def _bug(error: Exception) -> int:
     """A fault of gittrack: one line, and the traceback in a file (or, with GITTRACK_DEBUG=1, shown)."""
     import traceback
 
-    from gittrack.render.text import one_line
-    from gittrack.scrub import scrub_text
+    from gittrack.formats.scrub import scrub_text
+    from gittrack.text.text import one_line
 
     trace = scrub_text("".join(traceback.format_exception(error)), os.environ)
     if os.environ.get("GITTRACK_DEBUG"):
@@ -212,7 +212,7 @@ def _bug(error: Exception) -> int:
 
 
 def _keep(trace: str) -> Path | None:
-    from gittrack.repository import Repository
+    from gittrack.git.repository import Repository
 
     try:
         log = Repository.discover().state_dir / "crash.log"

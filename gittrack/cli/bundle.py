@@ -47,10 +47,10 @@ def command(
       gittrack bundle 7f3a2c --data -o release-2.tar
       gittrack bundle digits --role model --role test -r storage -o digits.tar.gz
     """
-    from gittrack.bundle import Request, make_bundle
-    from gittrack.index.branch import ledger_branch
-    from gittrack.render.text import size
-    from gittrack.repository import Repository
+    from gittrack.git.repository import Repository
+    from gittrack.publishing.bundle import Request, make_bundle
+    from gittrack.reading.index.branch import ledger_branch
+    from gittrack.text.text import size
 
     repo = Repository.discover()
     request = Request(

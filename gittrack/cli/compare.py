@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from gittrack.cli import output
-from gittrack.contrast import contrast
 from gittrack.errors import UsageError
-from gittrack.index import Index
-from gittrack.reading import open_index
-from gittrack.replicates import Group, damaged_runs, named_groups
+from gittrack.reading.entry import open_index
+from gittrack.reading.index import Index
+from gittrack.stats.compare import contrast
+from gittrack.stats.replicates import Group, damaged_runs, named_groups
 
 
 def command(
@@ -54,7 +54,7 @@ def command(
     if json_:
         output.write_json({**found.to_dict(), "damaged": damaged})
         return
-    from gittrack.render import contrast as pages
+    from gittrack.cli.pages import compare as pages
 
     output.show_sections(pages.sections(found, damaged), md=md, pager=not no_pager)
 

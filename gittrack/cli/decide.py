@@ -50,10 +50,10 @@ def command(
       gittrack decide latest --outcome rejected -m "overfits after epoch 3" --over 9b21aa
       gittrack decide 7f3a2c --outcome selected -m "release 2" --propose release-2
     """
-    from gittrack.config import load_cached
-    from gittrack.decide import decide
-    from gittrack.record import to_dict
-    from gittrack.repository import Repository
+    from gittrack.formats.config import load_cached
+    from gittrack.formats.record import to_dict
+    from gittrack.git.repository import Repository
+    from gittrack.governance.decide import decide
 
     if json_ and quiet:
         raise UsageError("--json and --quiet: choose one")

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from gittrack.cli import output
-from gittrack.compare import Comparison, compare, missing_tree
+from gittrack.cli.pages import diff as pages
 from gittrack.errors import NotFoundError, UsageError
-from gittrack.reading import Entry, entry_of, open_index
-from gittrack.render import diff as pages
+from gittrack.reading.diff import Comparison, compare, missing_tree
+from gittrack.reading.entry import Entry, entry_of, open_index
 
 
 def command(

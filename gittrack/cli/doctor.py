@@ -26,9 +26,9 @@ def command(
       gittrack doctor
       gittrack doctor --json
     """
-    from gittrack.doctor import examine
-    from gittrack.render.text import one_line
-    from gittrack.repository import Repository
+    from gittrack.cli.setup.doctor import examine
+    from gittrack.git.repository import Repository
+    from gittrack.text.text import one_line
 
     found = examine(Repository.discover())
     if json_:

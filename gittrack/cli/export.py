@@ -13,7 +13,7 @@ from gittrack.cli import output
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
-    from gittrack.export import Exported, Format, Options
+    from gittrack.exporters import Exported, Format, Options
 
 
 class To(enum.StrEnum):
@@ -82,7 +82,7 @@ def command(
       gittrack export --to parquet -o warehouse/ --force
       gittrack export --to parquet --repo . --repo ../vision -o warehouse/
     """
-    from gittrack.export import Options, PemSigner, SshSigner
+    from gittrack.exporters import Options, PemSigner, SshSigner
 
     if sign and key is not None:
         raise UsageError("--sign and --key: choose one")
@@ -100,16 +100,16 @@ def command(
 
 
 def _tables(experiment: str | None, repos: list[Path] | None, options: Options) -> Exported:
-    from gittrack.across import open_across
-    from gittrack.export import export_tables
+    from gittrack.exporters import export_tables
+    from gittrack.reading.across import open_across
 
     with open_across(repos or [None], output.Progress("indexing runs")) as across:
         return export_tables(across, experiment, options, output.Progress("writing runs"))
 
 
 def _runs(what: str | None, to: To, repos: list[Path] | None, options: Options) -> Exported:
-    from gittrack.export import WHOLE, export
-    from gittrack.reading import open_index
+    from gittrack.exporters import WHOLE, export
+    from gittrack.reading.entry import open_index
 
     if repos:
         raise UsageError("--repo: only with --to parquet; gittrack -C PATH export goes to another repository")

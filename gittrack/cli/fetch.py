@@ -40,8 +40,8 @@ def command(
       gittrack fetch churn#prod --force
       gittrack fetch 7f3a2c --path plots/roc.png
     """
-    from gittrack.reading import open_index
-    from gittrack.registry.fetch import fetch, find, target_of
+    from gittrack.governance.registry.fetch import fetch, find, target_of
+    from gittrack.reading.entry import open_index
 
     with open_index(progress=output.Progress("indexing runs")) as index:
         wanted = find(index.repository, index, what, path)

@@ -10,7 +10,7 @@ from gittrack.cli import output
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
-    from gittrack.gate import Judgement
+    from gittrack.governance.gate import Judgement
 
 
 def command(
@@ -48,8 +48,8 @@ def command(
       gittrack gate digits --junit > gate.xml
       gittrack gate digits --declare "two seeds more: the first two machines were on old drivers"
     """
-    from gittrack.gate import judge
-    from gittrack.reading import open_index
+    from gittrack.governance.gate import judge
+    from gittrack.reading.entry import open_index
 
     if json_ + md + junit > 1:
         raise UsageError("--json, --md and --junit: choose one")
@@ -62,7 +62,7 @@ def command(
 
 
 def _print(judgement: Judgement, form: str) -> None:
-    from gittrack.render import gate as pages
+    from gittrack.cli.pages import gate as pages
 
     if form:
         make = {"json": pages.as_json, "md": pages.as_markdown, "junit": pages.as_junit}[form]

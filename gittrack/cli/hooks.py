@@ -13,8 +13,8 @@ from gittrack.cli import output
 from gittrack.errors import LedgerError, UsageError
 
 if TYPE_CHECKING:
-    from gittrack.githooks.install import Hook
-    from gittrack.repository import Repository
+    from gittrack.cli.githooks.install import Hook
+    from gittrack.git.repository import Repository
 
 
 class Action(StrEnum):
@@ -63,8 +63,8 @@ def command(
         return
     if arguments:
         raise UsageError(f"gittrack hooks {action} takes no arguments: {' '.join(arguments)}")
-    from gittrack.githooks import install as shims
-    from gittrack.repository import Repository
+    from gittrack.cli.githooks import install as shims
+    from gittrack.git.repository import Repository
 
     repo = Repository.discover()
     if action is Action.install:
@@ -76,9 +76,9 @@ def command(
 
 
 def _install(repo: Repository, every: bool, server: bool) -> list[Hook]:
-    from gittrack.config import Config, load
-    from gittrack.githooks import install as shims
-    from gittrack.githooks import watch
+    from gittrack.cli.githooks import install as shims
+    from gittrack.cli.githooks import watch
+    from gittrack.formats.config import Config, load
 
     bare = repo.worktree is None
     if bare and not server:
@@ -100,8 +100,8 @@ def _show(hooks: Sequence[Hook], state: str) -> None:
 
 def _run(arguments: Sequence[str]) -> None:
     """What a shim calls. What it says goes to standard error, which git shows, also to who pushes."""
-    from gittrack.githooks import events
-    from gittrack.render.text import one_line
+    from gittrack.cli.githooks import events
+    from gittrack.text.text import one_line
 
     if not arguments:
         raise UsageError("gittrack hooks run takes the event, such as post-commit")

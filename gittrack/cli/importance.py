@@ -8,9 +8,9 @@ import typer
 
 from gittrack.cli import output
 from gittrack.errors import UsageError
-from gittrack.importance import importance_of
-from gittrack.reading import open_index
-from gittrack.replicates import groups_of
+from gittrack.reading.entry import open_index
+from gittrack.stats.importance import importance_of
+from gittrack.stats.replicates import groups_of
 
 
 def command(
@@ -47,6 +47,6 @@ def command(
     if json_:
         output.write_json(found.to_dict())
         return
-    from gittrack.render import importance as pages
+    from gittrack.cli.pages import importance as pages
 
     output.show_sections(pages.sections(found), md=md, pager=not no_pager)

@@ -35,9 +35,9 @@ def command(
       gittrack init --ci github
       gittrack init --no-config --textconv
     """
-    from gittrack.config import load
-    from gittrack.repository import Repository
-    from gittrack.setup import CI_FILES, set_textconv, set_up, write_ci
+    from gittrack.cli.setup.setup import CI_FILES, set_textconv, set_up, write_ci
+    from gittrack.formats.config import load
+    from gittrack.git.repository import Repository
 
     if ci is not None and ci not in CI_FILES:
         raise UsageError(f"--ci takes {' or '.join(CI_FILES)}, not {ci!r}")

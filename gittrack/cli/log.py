@@ -12,9 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.pages import log as runs
 from gittrack.errors import UsageError
-from gittrack.index import Index, Row, open_index, open_newest
-from gittrack.render import runs
+from gittrack.reading.index import Index, Row, open_index, open_newest
 
 SHOWN = 20
 
@@ -159,7 +159,7 @@ def _list_across(
     repos: Sequence[Path], asked: dict[str, Any], shown: _Shown, progress: output.Progress
 ) -> None:
     """The runs of other repositories than the current one; of several, with the repository of each."""
-    from gittrack.across import open_across
+    from gittrack.reading.across import open_across
 
     with open_across(repos, progress) as across:
         if len(across.places) == 1:
@@ -199,9 +199,9 @@ def _say_nothing(shown: _Shown, *, some: bool, ledger: bool) -> None:
 
 
 def _print_sheet(index: Index, rows: list[Row], xlsx: Path | None) -> None:
-    from gittrack.config import load_cached
-    from gittrack.render import sheet as pages
-    from gittrack.sheet import sheet, sheets
+    from gittrack.cli.pages import sheet as pages
+    from gittrack.formats.config import load_cached
+    from gittrack.reading.sheet import sheet, sheets
 
     repo = index.repository
     config = load_cached(repo.worktree, repo.state_dir)

@@ -31,9 +31,9 @@ def command(
       gittrack models churn --history
       gittrack models --json
     """
-    from gittrack.reading import open_index
-    from gittrack.registry import Registry
-    from gittrack.render import models
+    from gittrack.cli.pages import models
+    from gittrack.governance.registry import Registry
+    from gittrack.reading.entry import open_index
 
     if json_ and md:
         raise UsageError("--json and --md: choose one")

@@ -11,11 +11,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gittrack.render.text import Paint, width
+from gittrack.text.text import Paint, width
 
 if TYPE_CHECKING:
-    from gittrack.exchange import Tags
-    from gittrack.render.sections import Section
+    from gittrack.dvc.exchange import Tags
+    from gittrack.text.sections import Section
 
 no_color = False
 """Set by ``--no-color``."""
@@ -69,7 +69,7 @@ def page(lines: Sequence[str], *, pager: bool = True) -> None:
 
 def show_sections(sections: Sequence[Section], *, md: bool, pager: bool = True) -> None:
     """Tables and notes, as Markdown or for people."""
-    from gittrack.render.sections import as_markdown, terminal
+    from gittrack.text.sections import as_markdown, terminal
 
     if md:
         write(as_markdown(sections))

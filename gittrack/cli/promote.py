@@ -33,8 +33,8 @@ def command(
       gittrack promote churn --stage staging -m "trial in one branch office"
       gittrack promote churn@v1.2.0 --stage prod --demote
     """
-    from gittrack.reading import open_index
-    from gittrack.registry.write import promote
+    from gittrack.governance.registry.write import promote
+    from gittrack.reading.entry import open_index
 
     with open_index(progress=output.Progress("indexing runs")) as index:
         made = promote(index.repository, index, model, stage, remove=demote, message=message, sign=sign)

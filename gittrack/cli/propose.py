@@ -38,10 +38,10 @@ def command(
       gittrack propose 7f3a2c 9b21aa --branch wider-layers
       gittrack propose --branch wider-layers --push
     """
-    from gittrack.config import load_cached
+    from gittrack.formats.config import load_cached
+    from gittrack.git.repository import Repository
     from gittrack.ledger import Ledger, sync
-    from gittrack.propose import propose, review_branch
-    from gittrack.repository import Repository
+    from gittrack.recording.propose import propose, review_branch
 
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)

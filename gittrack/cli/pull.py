@@ -40,12 +40,12 @@ def command(
       gittrack pull
       gittrack pull --artifacts --run 7f3a2c
     """
-    from gittrack.config import load_cached
-    from gittrack.exchange import pull_artifacts, pull_tags
+    from gittrack.dvc.exchange import pull_artifacts, pull_tags
+    from gittrack.formats.config import load_cached
+    from gittrack.git.repository import Repository
     from gittrack.ledger import Ledger
     from gittrack.ledger.sync import choose_remote, pull
-    from gittrack.reading import open_index
-    from gittrack.repository import Repository
+    from gittrack.reading.entry import open_index
 
     repo = Repository.discover()
     ledger = Ledger(repo, load_cached(repo.worktree, repo.state_dir).ledger.branch)

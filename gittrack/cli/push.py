@@ -36,11 +36,11 @@ def command(
       gittrack push
       gittrack push origin --artifacts
     """
-    from gittrack.config import load_cached
-    from gittrack.exchange import push_artifacts, push_tags
+    from gittrack.dvc.exchange import push_artifacts, push_tags
+    from gittrack.formats.config import load_cached
+    from gittrack.git.repository import Repository
     from gittrack.ledger import Ledger
     from gittrack.ledger.sync import choose_remote, push
-    from gittrack.repository import Repository
 
     repo = Repository.discover()
     ledger = Ledger(repo, load_cached(repo.worktree, repo.state_dir).ledger.branch)

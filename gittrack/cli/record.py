@@ -29,11 +29,11 @@ def command(
       gittrack record HEAD
       gittrack record v1.0..main
     """
-    from gittrack.config import load_cached
     from gittrack.errors import RepositoryError
-    from gittrack.recording import record_commits
-    from gittrack.recording.select import training_commits
-    from gittrack.repository import Repository
+    from gittrack.formats.config import load_cached
+    from gittrack.git.repository import Repository
+    from gittrack.recording.commits import record_commits
+    from gittrack.recording.commits.select import training_commits
 
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)

@@ -34,8 +34,8 @@ def command(
       gittrack recover 20261122-142233-7f3a2c --force
     """
     from gittrack.errors import NotFoundError
-    from gittrack.finish import recover, release_left_snapshots
-    from gittrack.repository import Repository
+    from gittrack.git.repository import Repository
+    from gittrack.recording.finish import recover, release_left_snapshots
 
     repo = Repository.discover()
     found = recover(repo, only=run, force=force)

@@ -10,7 +10,7 @@ from gittrack.cli import output
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
-    from gittrack.registry.names import Part
+    from gittrack.governance.registry.names import Part
 
 
 def command(
@@ -47,8 +47,8 @@ def command(
       gittrack register latest --model churn --bump-minor -m "with the data of October"
       gittrack register 7f3a2c --model teams/nlp/ner --version v2.0.0 --path models/ner.pt
     """
-    from gittrack.reading import open_index
-    from gittrack.registry.write import register
+    from gittrack.governance.registry.write import register
+    from gittrack.reading.entry import open_index
 
     with open_index(progress=output.Progress("indexing runs")) as index:
         made = register(

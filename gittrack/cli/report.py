@@ -13,7 +13,7 @@ from gittrack.cli import output
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
-    from gittrack.report import Report
+    from gittrack.publishing.report import Report
 
 
 class Format(enum.StrEnum):
@@ -83,9 +83,9 @@ def command(
       gittrack report digits --since digits@v1.2.0 --format md -o -
       gittrack report digits --order aisdp --format json -o -
     """
-    from gittrack.config import load_cached
-    from gittrack.report import Options, gather
-    from gittrack.repository import Repository
+    from gittrack.formats.config import load_cached
+    from gittrack.git.repository import Repository
+    from gittrack.publishing.report import Options, gather
 
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)
@@ -124,24 +124,24 @@ def _summary(report: Report) -> str:
 
 
 def _bytes(report: Report, format: Format) -> bytes:
-    from gittrack.report.chapters import document
+    from gittrack.publishing.report.chapters import document
 
     if format is Format.json:
         import json
 
-        from gittrack.report.plain import as_plain
+        from gittrack.publishing.report.plain import as_plain
 
         return (json.dumps(as_plain(report), ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
     if format is Format.md:
-        from gittrack.report.markdown import as_markdown
+        from gittrack.publishing.report.markdown import as_markdown
 
         return as_markdown(document(report)).encode("utf-8", "backslashreplace")
-    from gittrack.report.html import as_html
+    from gittrack.publishing.report.html import as_html
 
     page = as_html(document(report))
     if format is Format.html:
         return page.encode("utf-8", "backslashreplace")
-    from gittrack.report.pdf import as_pdf
+    from gittrack.publishing.report.pdf import as_pdf
 
     return as_pdf(page, report.committed)
 

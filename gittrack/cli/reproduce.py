@@ -12,9 +12,9 @@ from gittrack.cli import output
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
-    from gittrack.repository import Repository
-    from gittrack.reproduce import Plan
-    from gittrack.reproduce.task import Done
+    from gittrack.git.repository import Repository
+    from gittrack.running.executor.task import Done
+    from gittrack.running.reproduce import Plan
 
 NOT_REPRODUCED = 1
 
@@ -88,10 +88,10 @@ def command(
       gittrack reproduce latest --seeds new --repeats 5 --jobs 2 --yes
       gittrack reproduce 7f3a2c --env uv --check --yes --timeout 3600
     """
-    from gittrack.config import load_cached
-    from gittrack.render import reproduction as pages
-    from gittrack.repository import Repository
-    from gittrack.reproduce import Options, plan, reproduce
+    from gittrack.cli.pages import reproduce as pages
+    from gittrack.formats.config import load_cached
+    from gittrack.git.repository import Repository
+    from gittrack.running.reproduce import Options, plan, reproduce
 
     if json_ and md:
         raise UsageError("--json and --md: choose one")
@@ -131,7 +131,7 @@ def command(
 
 
 def _show_plan(made: Plan, as_json: bool) -> None:
-    from gittrack.render import reproduction as pages
+    from gittrack.cli.pages import reproduce as pages
 
     if as_json:
         output.write(json.dumps(pages.plan_dict(made), ensure_ascii=False, indent=2) + "\n")
@@ -141,8 +141,8 @@ def _show_plan(made: Plan, as_json: bool) -> None:
 
 def _agree(repo: Repository, made: Plan, yes: bool, quiet: bool) -> None:
     """Show the plan, and go on only with the user's word. UsageError without it."""
-    from gittrack.render import reproduction as pages
-    from gittrack.reproduce import has_consent
+    from gittrack.cli.pages import reproduce as pages
+    from gittrack.running.reproduce import has_consent
 
     agreed = yes or has_consent(repo, made)
     if not quiet:
@@ -165,7 +165,7 @@ class _Teller:
         self._ended = 0
 
     def __call__(self, done: Done) -> None:
-        from gittrack.render.text import one_line
+        from gittrack.text.text import one_line
 
         self._ended += 1
         said = done.error or done.complaint

@@ -11,7 +11,7 @@ import typer
 
 from gittrack.cli import output
 from gittrack.errors import RepositoryError, UsageError
-from gittrack.review import Review, review, to_dict
+from gittrack.publishing.review import Review, review, to_dict
 
 
 def command(
@@ -49,8 +49,8 @@ def command(
       gittrack review --base origin/gittrack/runs pr-head --json
       gittrack review gittrack/review/wider --assets curves
     """
-    from gittrack.config import load_cached
-    from gittrack.repository import Repository
+    from gittrack.formats.config import load_cached
+    from gittrack.git.repository import Repository
 
     if md and json_:
         raise UsageError("--md and --json: choose one")
@@ -64,23 +64,23 @@ def command(
 
 def _print(found: Review, form: str, pager: bool) -> None:
     if form == "json":
-        from gittrack.review.questions import questions
+        from gittrack.publishing.review.questions import questions
 
         plain = to_dict(found, questions(found))
         output.write(json.dumps(plain, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
     elif form == "md":
-        from gittrack.review.markdown import as_markdown
+        from gittrack.publishing.review.markdown import as_markdown
 
         output.write(as_markdown(found))
     else:
-        from gittrack.review.terminal import terminal
+        from gittrack.publishing.review.terminal import terminal
 
         output.page(terminal(found, output.paint(), output.columns()), pager=pager)
 
 
 def _write_assets(found: Review, folder: Path) -> int:
     """The curves of each experiment as ``<experiment>-<number>.svg``; how many there are."""
-    from gittrack.review.charts import charts, svg
+    from gittrack.publishing.review.charts import charts, svg
 
     pictures = [
         (f"{experiment.name}-{at}.svg", svg(chart))

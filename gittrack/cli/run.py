@@ -99,10 +99,10 @@ def command(
       gittrack run -e digits -m "a wider layer helps" -S model.width=256 --seed 1 -- python train.py
       gittrack run --input data/train.csv:train --output model.pkl:model --metrics scores.json -- ./train.sh
     """
-    from gittrack.begin import Request
-    from gittrack.config import load_cached
-    from gittrack.repository import Repository
-    from gittrack.wrap import Job, run_job
+    from gittrack.formats.config import load_cached
+    from gittrack.git.repository import Repository
+    from gittrack.recording.begin import Request
+    from gittrack.recording.job import Job, run_job
 
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)
@@ -163,7 +163,7 @@ def _choice(dirty: str | None) -> str | None:
 def _run_id(parent: str | None) -> str | None:
     if parent is None:
         return None
-    from gittrack.reading import open_index
+    from gittrack.reading.entry import open_index
 
     with open_index() as index:
         return index.one(parent).id

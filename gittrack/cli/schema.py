@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gittrack.cli import output
-from gittrack.codec import schema_text
+from gittrack.formats.codec import schema_text
 
 
 def command(

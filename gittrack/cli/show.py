@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.pages import show as pages
 from gittrack.errors import UsageError
-from gittrack.reading import Entry, entry_of, open_index
-from gittrack.render import record as pages
-from gittrack.reproduction import Reproduction, reproductions_of
+from gittrack.formats.reproduction import Reproduction, reproductions_of
+from gittrack.reading.entry import Entry, entry_of, open_index
 
 if TYPE_CHECKING:
-    from gittrack.index.parse import Decided
+    from gittrack.reading.index.parse import Decided
 
 
 def command(

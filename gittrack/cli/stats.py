@@ -10,10 +10,10 @@ import typer
 
 from gittrack.cli import output
 from gittrack.errors import UsageError
-from gittrack.figures import Options, shown
-from gittrack.index import Index
-from gittrack.reading import open_index
-from gittrack.replicates import Group, damaged_runs, groups_of, named_groups
+from gittrack.reading.entry import open_index
+from gittrack.reading.index import Index
+from gittrack.stats.means import Options, shown
+from gittrack.stats.replicates import Group, damaged_runs, groups_of, named_groups
 
 LATEST = "latest"
 
@@ -119,7 +119,7 @@ def _groups(index: Index, name: str, filter: str | None) -> list[Group]:
 
 def _samples(index: Index, groups: Sequence[Group]) -> Mapping[str, int]:
     """Sizes of test sets, as gittrack.yaml in the work tree has them."""
-    from gittrack.config import load_cached
+    from gittrack.formats.config import load_cached
 
     config = load_cached(index.repository.worktree, index.repository.state_dir)
     metrics = [config.experiment_config(group.experiment).metrics for group in groups[:1]]
@@ -136,7 +136,7 @@ def _print(
         plain = [each.to_dict() for each in found]
         output.write_json({"confidence": options.confidence, "groups": plain, "damaged": damaged})
         return
-    from gittrack.render import figures
+    from gittrack.cli.pages import stats as figures
 
     output.show_sections(figures.sections(found, options, damaged), md=form == "md", pager=pager)
 
@@ -152,7 +152,7 @@ def _over_tasks(
     form: str,
     pager: bool,
 ) -> None:
-    from gittrack.tasks import over_tasks
+    from gittrack.stats.tasks import over_tasks
 
     if len(metrics) != 1:
         raise UsageError("--by: name one metric by --metric")
@@ -161,6 +161,6 @@ def _over_tasks(
     if form == "json":
         output.write_json({"confidence": confidence, **found.to_dict()})
         return
-    from gittrack.render import figures
+    from gittrack.cli.pages import stats as figures
 
     output.show_sections(figures.task_sections(found, confidence), md=form == "md", pager=pager)

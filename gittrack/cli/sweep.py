@@ -13,7 +13,7 @@ from gittrack.cli.run import _choice, _pair, _with_role
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
-    from gittrack.sweep import Plan, Result, Swept
+    from gittrack.running.sweep import Plan, Result, Swept
 
 # Options end at the program's name, as for `gittrack run`.
 SETTINGS = {"allow_interspersed_args": False}
@@ -128,11 +128,11 @@ def command(
       gittrack sweep --search random --runs 20 -S 'lr=log(1e-4,1e-1)' -- python train.py
       gittrack sweep --search optuna --runs 50 --metric accuracy -S 'width=int(8,256)' -- ./train.sh
     """
-    from gittrack.begin import Request
-    from gittrack.config import load_cached
-    from gittrack.repository import Repository
-    from gittrack.sweep import Options, make_plan, sweep
-    from gittrack.wrap import Job
+    from gittrack.formats.config import load_cached
+    from gittrack.git.repository import Repository
+    from gittrack.recording.begin import Request
+    from gittrack.recording.job import Job
+    from gittrack.running.sweep import Options, make_plan, sweep
 
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)
@@ -193,7 +193,7 @@ def _seeds(seed: int | None, seeds: str | None) -> list[int | None]:
 
 
 def _show_plan(plan: Plan, as_json: bool) -> None:
-    from gittrack.render import sweep as pages
+    from gittrack.cli.pages import sweep as pages
 
     if as_json:
         output.write(json.dumps(pages.plan_dict(plan), ensure_ascii=False, indent=2) + "\n")
@@ -203,7 +203,7 @@ def _show_plan(plan: Plan, as_json: bool) -> None:
 
 
 def _show(swept: Swept, as_json: bool, quiet: bool) -> None:
-    from gittrack.render import sweep as pages
+    from gittrack.cli.pages import sweep as pages
 
     if as_json:
         output.write(json.dumps(pages.as_dict(swept), ensure_ascii=False, indent=2) + "\n")
@@ -215,7 +215,7 @@ class _Teller:
     """A line before the first run, and one for each run as it ends."""
 
     def __init__(self, plan: Plan) -> None:
-        from gittrack.render import sweep as pages
+        from gittrack.cli.pages import sweep as pages
 
         self._plan = plan
         self._total = plan.count * len(plan.options.seeds)
@@ -223,7 +223,7 @@ class _Teller:
         output.note(f"gittrack: {pages.headline(plan)}")
 
     def __call__(self, result: Result) -> None:
-        from gittrack.render import sweep as pages
+        from gittrack.cli.pages import sweep as pages
 
         self._ended += 1
         number = f"{self._ended} of {self._total}"

@@ -79,7 +79,7 @@ def command(
       gittrack verify --output-file verify.sarif --output-file verify.xml
       gittrack verify --bundle release-2.tar --anchor pinned.txt
     """
-    from gittrack.repository import Repository
+    from gittrack.git.repository import Repository
     from gittrack.verify import EXIT_CODES, Options, verify
 
     if json_ + md + junit + sarif > 1:
@@ -99,7 +99,7 @@ def command(
     progress = None if quiet else output.Progress("verifying runs")
     chosen = selection or ()
     if bundle is not None:
-        from gittrack.bundle import verify_bundle
+        from gittrack.publishing.bundle import verify_bundle
 
         report = verify_bundle(bundle, selection=chosen, options=options, progress=progress)
     else:
@@ -139,7 +139,7 @@ def _save(path: Path, text: str) -> None:
 
 
 def _text(report: Report, form: str) -> str:
-    from gittrack.render import findings as formats
+    from gittrack.cli.pages import verify as formats
 
     make = {
         "json": formats.as_json,
@@ -151,7 +151,7 @@ def _text(report: Report, form: str) -> str:
 
 
 def _print(report: Report, form: str) -> None:
-    from gittrack.render.findings import as_table
+    from gittrack.cli.pages.verify import as_table
 
     if form:
         output.write(_text(report, form))

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from gittrack.errors import LedgerError, RepositoryError
+from gittrack.git.objects import GitObject, Signature, make_tree, parse_commit
+from gittrack.git.repository import ObjectReader, Repository, explain
 from gittrack.ledger.tree import TreeBuilder
-from gittrack.objects import GitObject, Signature, make_tree, parse_commit
-from gittrack.repository import ObjectReader, Repository, explain
 
 ANCHOR = "refs/gittrack/code"
 """Reaches every code commit and snapshot that a record names."""

@@ -12,10 +12,10 @@ import time
 from dataclasses import dataclass
 
 from gittrack.errors import LedgerError, RepositoryError, UsageError
+from gittrack.git.objects import GitObject, TreeEntry, make_tree, parse_commit
+from gittrack.git.repository import ObjectReader, Repository, explain
 from gittrack.ledger import ANCHOR, Ledger, is_add_only
 from gittrack.ledger.tree import merge_trees
-from gittrack.objects import GitObject, TreeEntry, make_tree, parse_commit
-from gittrack.repository import ObjectReader, Repository, explain
 
 PUSH_ATTEMPTS = 30
 _RACED = re.compile(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from gittrack.errors import LedgerError
-from gittrack.objects import BLOB_MODE, TREE_MODE, GitObject, TreeEntry, make, make_tree
-from gittrack.repository import ObjectReader
+from gittrack.git.objects import BLOB_MODE, TREE_MODE, GitObject, TreeEntry, make, make_tree
+from gittrack.git.repository import ObjectReader
 
 Entries = Mapping[str, TreeEntry]
 

@@ -1,64 +1,16 @@
-"""Intervals, tests and selection effects for a few runs: pure functions over sequences of floats.
-
-They alone use NumPy and SciPy (from which `scipy.special`, not `scipy.stats`, which takes a second to
-load), and import them when called. What a figure means, and when it is refused: ``docs/statistics.md``.
-"""
+"""What replicates show; the pure functions of `gittrack.stats.maths` can be had from here."""
 
 from __future__ import annotations
 
-from gittrack.stats.aggregate import Aggregate, Profile, aggregate, interquartile_mean, performance_profile
-from gittrack.stats.bootstrap import bootstrap_interval
-from gittrack.stats.difference import Difference, Equivalence, equivalence, holm, paired, welch
-from gittrack.stats.intervals import (
-    CONFIDENCE,
-    Interval,
-    Sided,
-    Summary,
-    mean_interval,
-    prediction_interval,
-    runs_for,
-    sd_interval,
-    summary,
-)
-from gittrack.stats.proportions import Binomial, Share, binomial_test, wilson_interval
-from gittrack.stats.ranks import Correlation, spearman
-from gittrack.stats.selection import Selection, expected_maximum, winners_curse
-from gittrack.stats.superiority import Superiority, superiority
-from gittrack.stats.tolerance import tolerance_factor, tolerance_interval
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "CONFIDENCE",
-    "Aggregate",
-    "Binomial",
-    "Correlation",
-    "Difference",
-    "Equivalence",
-    "Interval",
-    "Profile",
-    "Selection",
-    "Share",
-    "Sided",
-    "Summary",
-    "Superiority",
-    "aggregate",
-    "binomial_test",
-    "bootstrap_interval",
-    "equivalence",
-    "expected_maximum",
-    "holm",
-    "interquartile_mean",
-    "mean_interval",
-    "paired",
-    "performance_profile",
-    "prediction_interval",
-    "runs_for",
-    "sd_interval",
-    "spearman",
-    "summary",
-    "superiority",
-    "tolerance_factor",
-    "tolerance_interval",
-    "welch",
-    "wilson_interval",
-    "winners_curse",
-]
+if TYPE_CHECKING:
+    from gittrack.stats.maths import *  # noqa: F403
+
+
+def __getattr__(name: str) -> Any:
+    from gittrack.stats import maths
+
+    if name not in maths.__all__:
+        raise AttributeError(f"module 'gittrack.stats' has no attribute {name!r}")
+    return getattr(maths, name)

@@ -26,7 +26,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from gittrack.errors import NotFoundError, RepositoryError
-from gittrack.repository import ObjectReader, Repository
+from gittrack.git.repository import ObjectReader, Repository
 from gittrack.verify.context import Blob, Context, Options, RunFiles
 from gittrack.verify.decisions import check_decisions
 from gittrack.verify.findings import EXIT_CODES, Finding, Outcome, Report, Severity, outcome_of

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from gittrack.errors import RepositoryError
-from gittrack.objects import GITLINK_MODE, parse_commit
-from gittrack.record import Code, Submodule
+from gittrack.formats.record import Code, Submodule
+from gittrack.git.objects import GITLINK_MODE, parse_commit
 from gittrack.verify.context import Context, RunFiles
 from gittrack.verify.findings import Finding
 from gittrack.verify.trees import Absent, anchors, code_trees, severity_of_absence, unchecked

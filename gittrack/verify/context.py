@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gittrack.codec import load_record
-from gittrack.config import Config
 from gittrack.errors import RecordError
-from gittrack.objects import GitObject
-from gittrack.record import Record
-from gittrack.repository import ObjectReader
+from gittrack.formats.codec import load_record
+from gittrack.formats.config import Config
+from gittrack.formats.record import Record
+from gittrack.git.objects import GitObject
+from gittrack.git.repository import ObjectReader
 from gittrack.verify.findings import Finding, Severity
 from gittrack.verify.records import Records
 from gittrack.verify.source import BareFacts

@@ -6,20 +6,14 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from gittrack.codec import read_yaml
+from gittrack.dvc.cache import object_path, read_dir_object
+from gittrack.dvc.files import Pointer, parse_pointer
+from gittrack.dvc.hashing import Entry, Kind, dir_listing
+from gittrack.dvc.tracking import Tracking, dependencies, find_tracking_in
 from gittrack.errors import DvcError, RecordError
-from gittrack.hashing import Entry, Kind, dir_listing
-from gittrack.objects import GITLINK_MODE
-from gittrack.pointers import (
-    Pointer,
-    Tracking,
-    dependencies,
-    find_tracking_in,
-    object_path,
-    parse_pointer,
-    read_dir_object,
-)
-from gittrack.record import DataInput, Record
+from gittrack.formats.codec import read_yaml
+from gittrack.formats.record import DataInput, Record
+from gittrack.git.objects import GITLINK_MODE
 from gittrack.verify.context import Context, RunFiles
 from gittrack.verify.findings import Finding
 from gittrack.verify.stored import Stored, cache_folder, check_bytes, counted_otherwise, stored_by

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gittrack.decide import candidate_of, compared, criteria_of, protocol_of
-from gittrack.decision import ROOT, Candidate, Decision, dump, load
 from gittrack.errors import ConfigError, NotFoundError, RecordError
-from gittrack.record import run_path, to_dict
-from gittrack.replicates import Group
+from gittrack.formats.decision import ROOT, Candidate, Decision, dump, load
+from gittrack.formats.record import run_path, to_dict
+from gittrack.governance.decide import candidate_of, compared, criteria_of, protocol_of
+from gittrack.stats.replicates import Group
+from gittrack.verify.close import close
 from gittrack.verify.context import Context
-from gittrack.verify.figures import close
 from gittrack.verify.findings import Finding, finding
 
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gittrack.capture.environment import summarise
-from gittrack.codec import MAX_BYTES, read_yaml
-from gittrack.codec.schema import validate_plain
 from gittrack.errors import RecordError
-from gittrack.record import EnvironmentSummary
+from gittrack.formats.codec import MAX_BYTES, read_yaml
+from gittrack.formats.codec.schema import validate_plain
+from gittrack.formats.record import EnvironmentSummary
+from gittrack.recording.capture.environment import summarise
 from gittrack.verify.context import Context, RunFiles
 
 FILE = "environment.yaml"

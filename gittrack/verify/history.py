@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gittrack.errors import RepositoryError
+from gittrack.git.objects import TREE_MODE, TreeEntry
 from gittrack.ledger import ADD_ONLY
-from gittrack.objects import TREE_MODE, TreeEntry
 from gittrack.verify.context import Context
 from gittrack.verify.findings import Finding
 from gittrack.verify.layout import RUN_DEPTH

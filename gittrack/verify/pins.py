@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.errors import NotFoundError, UsageError
-from gittrack.repository import Repository
+from gittrack.git.repository import Repository
 from gittrack.verify.context import Context, Options
 from gittrack.verify.findings import Finding
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from gittrack.config import PolicyConfig
-from gittrack.record import Lock, Record, to_dict
+from gittrack.formats.config import PolicyConfig
+from gittrack.formats.record import Lock, Record, to_dict
 from gittrack.verify.context import Context, RunFiles
 from gittrack.verify.findings import Finding
 

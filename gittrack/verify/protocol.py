@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gittrack.config import FILE
-from gittrack.objects import GITLINK_MODE
-from gittrack.spec import spec_digest
+from gittrack.formats.config import FILE
+from gittrack.formats.spec import spec_digest
+from gittrack.git.objects import GITLINK_MODE
 from gittrack.verify.context import Context, RunFiles
 from gittrack.verify.findings import Finding
 from gittrack.verify.trees import Absent, code_is_here, code_trees, unchecked

@@ -6,9 +6,9 @@ import hashlib
 import re
 from collections.abc import Iterator
 
-from gittrack import codec
 from gittrack.errors import RecordError
-from gittrack.record import SCHEMA, Record
+from gittrack.formats import codec
+from gittrack.formats.record import SCHEMA, Record
 from gittrack.verify.context import MODES, Context, RunFiles
 from gittrack.verify.environment import FILE as ENVIRONMENT
 from gittrack.verify.environment import environment_of

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from gittrack.record import Record
+from gittrack.formats.record import Record
 
 KEPT = 1000
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gittrack.registry.state import Model, models_of
-from gittrack.registry.tags import OUTPUT, RUN, SHA256, Tag, read_path, read_tags, split_signature
+from gittrack.governance.registry.state import Model, models_of
+from gittrack.governance.registry.tags import OUTPUT, RUN, SHA256, Tag, read_path, read_tags, split_signature
 from gittrack.verify.context import Context, RunFiles
 from gittrack.verify.findings import Finding, Severity, finding
 from gittrack.verify.signatures import allowed_signers

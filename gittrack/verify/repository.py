@@ -8,10 +8,10 @@ from dataclasses import replace
 from itertools import compress
 from pathlib import Path
 
+from gittrack.git.objects import make
+from gittrack.git.partial import promisor
+from gittrack.git.reader import MAX_BYTES
 from gittrack.ledger import ANCHOR
-from gittrack.objects import make
-from gittrack.repository.partial import promisor
-from gittrack.repository.reader import MAX_BYTES
 from gittrack.verify.context import Context
 from gittrack.verify.findings import Finding, Severity
 from gittrack.verify.source import BareFacts

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gittrack.codec import read_yaml
-from gittrack.config import ExperimentConfig, parse
 from gittrack.errors import ConfigError, RecordError
-from gittrack.record import Record, run_path, to_dict
-from gittrack.reproduction import FILE, ROOT, Reproduction, Verdict, dump, load
-from gittrack.reproduction.judge import Result, judge
+from gittrack.formats.codec import read_yaml
+from gittrack.formats.config import ExperimentConfig, parse
+from gittrack.formats.record import Record, run_path, to_dict
+from gittrack.formats.reproduction import FILE, ROOT, Reproduction, Verdict, dump, load
+from gittrack.stats.verdict import Result, judge
+from gittrack.verify.close import close
 from gittrack.verify.context import Context, RunFiles
-from gittrack.verify.figures import close
 from gittrack.verify.findings import Finding, Severity, finding
 from gittrack.version import VERSION
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
+from gittrack.dvc.hashing import Kind
 from gittrack.errors import RepositoryError
-from gittrack.hashing import Kind
 from gittrack.verify.code import check_code
 from gittrack.verify.context import Context, Listing, RunFiles
 from gittrack.verify.data import check_pointers

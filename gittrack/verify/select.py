@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gittrack.config import FILE, Config, parse
 from gittrack.errors import NotFoundError, UsageError
-from gittrack.index import Index, ledger_tip
-from gittrack.index.branch import ledger_branch
-from gittrack.repository import ObjectReader, Repository
+from gittrack.formats.config import FILE, Config, parse
+from gittrack.git.repository import ObjectReader, Repository
+from gittrack.reading.index import Index, ledger_tip
+from gittrack.reading.index.branch import ledger_branch
 from gittrack.verify.context import Context, Listing, Options, RunFiles
 from gittrack.verify.source import BareFacts
 

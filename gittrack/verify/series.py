@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gittrack.record import Metric, Record, Series
+from gittrack.formats.record import Metric, Record, Series
 
 Fault = tuple[str, str, str | None, str | None]
 """Code, what it says, expected and found."""

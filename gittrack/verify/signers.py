@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gittrack.errors import RepositoryError, UsageError
-from gittrack.repository import Repository, explain
+from gittrack.git.repository import Repository, explain
 
 State = Literal["good", "none", "bad", "expired", "revoked", "untrusted", "unknown"]
 # git's %G?. A signature is there, so that N is one that GnuPG can make nothing of.

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 
 from gittrack.errors import RepositoryError
-from gittrack.repository import Repository, explain
+from gittrack.git.repository import Repository, explain
 
 MAX_ENTRIES = 5_000_000
 """Of more files than these, which only a tree that names itself many times over has, nothing is read."""

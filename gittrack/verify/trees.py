@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gittrack.errors import RepositoryError
-from gittrack.objects import GITLINK_MODE, GitObject, TreeEntry
-from gittrack.record import Record, clean_text
-from gittrack.repository import ObjectReader
+from gittrack.formats.record import Record, clean_text
+from gittrack.git.objects import GITLINK_MODE, GitObject, TreeEntry
+from gittrack.git.repository import ObjectReader
 from gittrack.verify.context import Context, RunFiles
 from gittrack.verify.findings import Finding, Severity
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gittrack.repository import Repository
+from gittrack.git.repository import Repository
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from gittrack.cli import execute
-from gittrack.record import Metric
-from gittrack.repository import Repository
-from gittrack.stats import paired
+from gittrack.formats.record import Metric
+from gittrack.git.repository import Repository
+from gittrack.stats.maths import paired
 from tests.cli.conftest import Terminal
 from tests.ledgers import commit_files, commit_records, make_record
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gittrack.cli import execute
-from gittrack.codec import validate
+from gittrack.formats.codec import validate
 from tests.cli.test_gate import fix, train
 from tests.conftest import run_git
 

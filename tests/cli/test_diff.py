@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from gittrack.cli import execute
-from gittrack.codec import write_yaml
-from gittrack.compare import MetricPair
-from gittrack.record import Code, DataInput, Lock, Metric, Record
-from gittrack.repository import Repository
+from gittrack.formats.codec import write_yaml
+from gittrack.formats.record import Code, DataInput, Lock, Metric, Record
+from gittrack.git.repository import Repository
+from gittrack.reading.diff import MetricPair
 from tests.cli.conftest import Terminal
 from tests.conftest import run_git
 from tests.ledgers import commit_files, files_of, make_record

@@ -10,7 +10,7 @@ import pytest
 
 from gittrack.cli import execute
 from tests.conftest import run_git
-from tests.export.conftest import Bench, bench
+from tests.exporters.conftest import Bench, bench
 
 Captured = pytest.CaptureFixture[str]
 __all__ = ["bench"]

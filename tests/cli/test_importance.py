@@ -8,8 +8,8 @@ import random
 import pytest
 
 from gittrack.cli import execute
-from gittrack.record import Metric
-from gittrack.repository import Repository
+from gittrack.formats.record import Metric
+from gittrack.git.repository import Repository
 from tests.cli.conftest import Terminal
 from tests.ledgers import commit_records, make_record
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from gittrack import cli
+from gittrack.git.repository import Repository
 from gittrack.ledger import ANCHOR, Ledger
-from gittrack.repository import Repository
 from tests.conftest import run_git
-from tests.test_ledger import addition
+from tests.ledger.test_ledger import addition
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from dataclasses import replace
 import pytest
 
 from gittrack.cli import execute
-from gittrack.record import Code, Metric, to_dict
-from gittrack.repository import Repository
+from gittrack.formats.record import Code, Metric, to_dict
+from gittrack.git.repository import Repository
 from tests.cli.conftest import Terminal
 from tests.ledgers import commit_files, commit_records, make_record
 
@@ -60,14 +60,14 @@ def test_starts_nothing_heavy(repo: Repository) -> None:
             "threadpoolctl",
             "importlib.metadata",
             "urllib.request",
-            "gittrack.codec",
-            "gittrack.config",
-            "gittrack.record",
+            "gittrack.formats.codec",
+            "gittrack.formats.config",
+            "gittrack.formats.record",
             "gittrack.ledger",
-            "gittrack.run",
-            "gittrack.pointers",
-            "gittrack.capture",
-            "gittrack.index.follow",
+            "gittrack.recording.run",
+            "gittrack.dvc",
+            "gittrack.recording.capture",
+            "gittrack.reading.index.follow",
         }
         assert heavy.isdisjoint(modules)
 

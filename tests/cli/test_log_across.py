@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from gittrack.cli import execute
-from gittrack.index import FILE_NAME
-from gittrack.record import to_dict
-from gittrack.repository import Repository
+from gittrack.formats.record import to_dict
+from gittrack.git.repository import Repository
+from gittrack.reading.index import FILE_NAME
 from tests.cli.conftest import Terminal
 from tests.conftest import run_git
 from tests.ledgers import commit_files, commit_records, make_record, make_repository
@@ -163,5 +163,5 @@ def test_without_it_nothing_more_is_loaded(repo: Repository) -> None:
     commit_records(repo, [make_record()])
     script = "import sys; from gittrack.cli import execute; execute(['log']); print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert "gittrack.across" not in done.stdout.split()
-    assert "gittrack.index" in done.stdout.split()
+    assert "gittrack.reading.across" not in done.stdout.split()
+    assert "gittrack.reading.index" in done.stdout.split()

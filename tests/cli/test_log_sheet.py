@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 
 from gittrack.cli import execute
-from gittrack.repository import Repository
+from gittrack.git.repository import Repository
 from tests.ledgers import commit_records, make_record
 
 Captured = pytest.CaptureFixture[str]

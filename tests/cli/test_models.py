@@ -10,7 +10,7 @@ import pytest
 
 from gittrack.cli import execute
 from tests.conftest import run_git
-from tests.registry.conftest import Shop, do, shop
+from tests.governance.registry.conftest import Shop, do, shop
 
 __all__ = ["shop"]
 

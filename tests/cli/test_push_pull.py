@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from gittrack import cli
-from gittrack.record import Record
+from gittrack.formats.record import Record
 from tests import dvc_repo
 from tests.conftest import run_git
-from tests.test_wrap import records
+from tests.recording.test_job import records
 
 
 @pytest.fixture

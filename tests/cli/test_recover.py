@@ -12,7 +12,7 @@ import pytest
 import gittrack
 from gittrack import cli
 from tests.conftest import run_git
-from tests.test_wrap import records
+from tests.recording.test_job import records
 
 DYING = """
 import gittrack, os, signal

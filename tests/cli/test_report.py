@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gittrack.cli import execute
-from gittrack.codec import validate
-from tests.report.conftest import Study, decided, study  # noqa: F401 - fixtures
+from gittrack.formats.codec import validate
+from tests.publishing.report.conftest import Study, decided, study  # noqa: F401 - fixtures
 
 Captured = pytest.CaptureFixture[str]
 

@@ -10,7 +10,7 @@ import pytest
 
 from gittrack import start_run
 from gittrack.cli import execute
-from gittrack.repository import Repository
+from gittrack.git.repository import Repository
 from tests.cli.conftest import Terminal
 from tests.conftest import run_git
 from tests.ledgers import commit_files

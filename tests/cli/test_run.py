@@ -9,7 +9,7 @@ import pytest
 from gittrack import cli
 from gittrack.cli.run import _with_role
 from tests.conftest import run_git
-from tests.test_wrap import records
+from tests.recording.test_job import records
 
 
 def test_no_command(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import pytest
 
 from gittrack.cli import execute
-from gittrack.codec import dump_record
-from gittrack.record import (
+from gittrack.formats.codec import dump_record
+from gittrack.formats.record import (
     BaseModel,
     Code,
     Console,
@@ -29,7 +29,7 @@ from gittrack.record import (
     Submodule,
     to_dict,
 )
-from gittrack.repository import Repository
+from gittrack.git.repository import Repository
 from tests.cli.conftest import Terminal
 from tests.ledgers import commit_files, commit_records, files_of, make_record
 

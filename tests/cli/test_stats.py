@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from gittrack.cli import execute
-from gittrack.record import Metric
-from gittrack.repository import Repository
-from gittrack.stats import mean_interval, prediction_interval
+from gittrack.formats.record import Metric
+from gittrack.git.repository import Repository
+from gittrack.stats.maths import mean_interval, prediction_interval
 from tests.cli.conftest import Terminal
 from tests.ledgers import commit_files, commit_records, make_record
 
@@ -293,10 +293,10 @@ def test_what_needs_no_statistics_loads_none(repo: Repository, verb: str) -> Non
     heavy = {"numpy", "scipy", "sklearn", "optuna"}
     if "help" not in verb:
         heavy |= {
-            "gittrack.stats",
-            "gittrack.figures",
-            "gittrack.contrast",
-            "gittrack.importance",
-            "gittrack.replicates",
+            "gittrack.stats.maths",
+            "gittrack.stats.means",
+            "gittrack.stats.compare",
+            "gittrack.stats.importance",
+            "gittrack.stats.replicates",
         }
     assert heavy.isdisjoint(done.stderr.split())

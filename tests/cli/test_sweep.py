@@ -1,4 +1,4 @@
-"""gittrack sweep: the command line around `gittrack.sweep`, which has tests of its own."""
+"""gittrack sweep: the command line around `gittrack.running.sweep`, which has tests of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from gittrack import cli
 from tests.conftest import run_git
-from tests.test_wrap import journals, records
+from tests.recording.test_job import journals, records
 
 
 def test_dry_run(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:

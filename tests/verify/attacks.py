@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Literal
 
 import gittrack
-from gittrack.codec import dump_record, load_record
-from gittrack.record import Record
-from gittrack.repository import Repository
+from gittrack.formats.codec import dump_record, load_record
+from gittrack.formats.record import Record
+from gittrack.git.repository import Repository
 from tests.conftest import run_git
 from tests.verify.gnupg import BEFORE, gnupg
 

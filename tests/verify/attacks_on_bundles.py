@@ -6,7 +6,7 @@ import tarfile
 from pathlib import Path
 
 from gittrack import cli
-from tests.bundle.archives import ROOT, member, members_of, read, summed, write
+from tests.publishing.bundle.archives import ROOT, member, members_of, read, summed, write
 from tests.verify.attacks import Victim, attack
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gittrack.codec import dump_record, load_record, read_yaml
-from gittrack.config import ExperimentConfig
-from gittrack.decide import candidate_of, compared, criteria_of, protocol_of
-from gittrack.decision import Decision, GateRule
-from gittrack.decision import dump as dump_decision
-from gittrack.record import Record
-from gittrack.replicates import Group
-from gittrack.reproduction import Reproduction, Verdict, dump
-from gittrack.reproduction.judge import Result, judge
+from gittrack.formats.codec import dump_record, load_record, read_yaml
+from gittrack.formats.config import ExperimentConfig
+from gittrack.formats.decision import Decision, GateRule
+from gittrack.formats.decision import dump as dump_decision
+from gittrack.formats.record import Record
+from gittrack.formats.reproduction import Reproduction, Verdict, dump
+from gittrack.governance.decide import candidate_of, compared, criteria_of, protocol_of
+from gittrack.stats.replicates import Group
+from gittrack.stats.verdict import Result, judge
 from tests.verify.attacks import Change, Victim, attack, repository_of
 
 

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 import gittrack
-from gittrack import pointers
-from gittrack.codec import dump_record, load_record
-from gittrack.config import Config, from_plain
-from gittrack.hashing import hash_path
-from gittrack.record import Record
-from gittrack.repository import ObjectReader, Repository
-from gittrack.spec import spec_digest
+from gittrack.dvc.cache import store
+from gittrack.dvc.files import write_pointer
+from gittrack.dvc.hashing import hash_path
+from gittrack.formats.codec import dump_record, load_record
+from gittrack.formats.config import Config, from_plain
+from gittrack.formats.record import Record
+from gittrack.formats.spec import spec_digest
+from gittrack.git.repository import ObjectReader, Repository
 from gittrack.verify.context import Context, Options, RunFiles
 from gittrack.verify.findings import Finding
 from gittrack.verify.layout import list_tree
@@ -57,10 +58,10 @@ def prepare(top: Path) -> None:
         (top / "data" / name).write_text(f"{name}\n1,2\n")
     for name in ("train.csv", "parts"):
         digest = hash_path(top / "data" / name)
-        pointers.store(top / "data" / name, digest, cache, ["copy"])
-        (top / "data" / f"{name}.dvc").write_bytes(pointers.write_pointer(name, digest))
+        store(top / "data" / name, digest, cache, ["copy"])
+        (top / "data" / f"{name}.dvc").write_bytes(write_pointer(name, digest))
     made = hash_path(top / "data" / "made.csv")
-    pointers.store(top / "data" / "made.csv", made, cache, ["copy"])
+    store(top / "data" / "made.csv", made, cache, ["copy"])
     (top / "dvc.lock").write_text(
         "schema: '2.0'\nstages:\n  make:\n    cmd: make\n    outs:\n    - path: data/made.csv\n"
         f"      hash: md5\n      md5: {made.md5}\n      size: {made.size}\n"

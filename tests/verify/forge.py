@@ -6,9 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gittrack.git.objects import (
+    BLOB_MODE,
+    TREE_MODE,
+    GitObject,
+    Signature,
+    TreeEntry,
+    make,
+    make_pack,
+    make_tree,
+)
+from gittrack.git.repository import Repository
 from gittrack.ledger import ROOT_FILES
-from gittrack.objects import BLOB_MODE, TREE_MODE, GitObject, Signature, TreeEntry, make, make_pack, make_tree
-from gittrack.repository import Repository
 from gittrack.verify import Options, Report, verify
 from tests.ledgers import BRANCH, files_of, make_record, make_repository
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import gittrack
-from gittrack.repository import Repository
+from gittrack.git.repository import Repository
 from gittrack.verify import verify
 from tests.torture import git, make_project
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import gittrack
-from gittrack.objects import make
-from gittrack.record import Code, Submodule
-from gittrack.repository import Repository
+from gittrack.formats.record import Code, Submodule
+from gittrack.git.objects import make
+from gittrack.git.repository import Repository
 from gittrack.verify.code import check_code
 from tests.conftest import run_git
 from tests.verify.contexts import Honest, opened, run_checks

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gittrack import pointers
-from gittrack.hashing import hash_path
-from gittrack.record import DataInput, Record
+from gittrack.dvc.cache import object_path, store
+from gittrack.dvc.files import write_pointer
+from gittrack.dvc.hashing import hash_path
+from gittrack.formats.record import DataInput, Record
 from gittrack.verify.context import Context, Options
 from gittrack.verify.data import check_bytes, check_pointers
 from gittrack.verify.findings import Finding
@@ -151,8 +152,8 @@ def test_a_folder_inside_a_tracked_folder_is_counted_from_its_list(honest: Hones
     (honest.top / "data" / "parts" / "deep").mkdir()
     (honest.top / "data" / "parts" / "deep" / "c.csv").write_text("c\n")
     whole, part = (hash_path(honest.top / "data" / name) for name in ("parts", "parts/deep"))
-    pointers.store(honest.top / "data" / "parts", whole, cache, ["copy"])
-    (honest.top / "data" / "parts.dvc").write_bytes(pointers.write_pointer("parts", whole))
+    store(honest.top / "data" / "parts", whole, cache, ["copy"])
+    (honest.top / "data" / "parts.dvc").write_bytes(write_pointer("parts", whole))
     item = DataInput(path="data/parts/deep", role="train", source="dvc", md5=part.md5, hash="md5")
     record = recommitted(honest, replace(honest.clean, data=(item,)))
     assert honest.codes(check_pointers, record) == []
@@ -163,7 +164,7 @@ def test_a_folder_inside_a_tracked_folder_is_counted_from_its_list(honest: Hones
 def test_a_part_of_a_folder_whose_list_is_not_here_is_incomplete(honest: Honest) -> None:
     """Absent or damaged in the cache."""
     folder = honest.clean.data[2].md5 or ""
-    file = pointers.object_path(honest.top / ".dvc" / "cache", folder)
+    file = object_path(honest.top / ".dvc" / "cache", folder)
     file.chmod(0o644)
     file.write_bytes(b"[]")
     (finding,) = honest.check(check_pointers)
@@ -279,7 +280,7 @@ def found_in(honest: Honest, **options: Any) -> list[Finding]:
 
 
 def cached(honest: Honest, md5: str | None) -> Path:
-    file = pointers.object_path(honest.top / ".dvc" / "cache", md5 or "")
+    file = object_path(honest.top / ".dvc" / "cache", md5 or "")
     file.chmod(0o644)
     return file
 
@@ -345,7 +346,7 @@ def test_bytes_on_the_remote_can_be_had(honest: Honest, remote: Path) -> None:
 def test_bytes_that_neither_cache_nor_remote_holds(honest: Honest, remote: Path) -> None:
     """The claim that they can be fetched does not hold."""
     cached(honest, honest.clean.outputs[0].md5).unlink()
-    pointers.object_path(remote, honest.clean.outputs[0].md5).unlink()
+    object_path(remote, honest.clean.outputs[0].md5).unlink()
     found = found_in(honest, data=True)
     assert {(f.code, f.severity) for f in found} == {("data-bytes-missing", "fail")}
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from gittrack.config import load
-from gittrack.decide import decide
-from gittrack.decision import Candidate, Decision, dump
-from gittrack.index import open_index
+from gittrack.formats.config import load
+from gittrack.formats.decision import Candidate, Decision, dump
+from gittrack.governance.decide import decide
+from gittrack.reading.index import open_index
 from gittrack.verify import Report, verify
 from tests.conftest import run_git
-from tests.gate.conftest import Lab
+from tests.governance.gate.conftest import Lab
 from tests.ledgers import commit_files
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
 
-from gittrack.record import Record
+from gittrack.formats.record import Record
 from gittrack.verify.code import check_code
 from gittrack.verify.context import Options
 from gittrack.verify.data import check_bytes, check_pointers

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gittrack import codec
+from gittrack.formats import codec
 from gittrack.verify import records as records_module
 from gittrack.verify import runs as runs_module
 from gittrack.verify import verify

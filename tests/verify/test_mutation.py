@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from gittrack.repository import Repository
+from gittrack.git.repository import Repository
 from gittrack.verify import verify
 from tests.verify import mutation
 

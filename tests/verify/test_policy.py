@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gittrack.record import BaseModel, LeftOut, Metric, Record, Submodule
+from gittrack.formats.record import BaseModel, LeftOut, Metric, Record, Submodule
 from gittrack.verify.policy import check_policy
 from tests.verify.contexts import Honest, opened, run_checks
 

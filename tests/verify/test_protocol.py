@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
-from gittrack.record import Record
-from gittrack.spec import spec_digest
+from gittrack.formats.record import Record
+from gittrack.formats.spec import spec_digest
 from gittrack.verify.protocol import check_protocol
 from tests.conftest import run_git
 from tests.strategies import records

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gittrack import codec
-from gittrack.objects import make
-from gittrack.record import Metric, Record, Series
+from gittrack.formats import codec
+from gittrack.formats.record import Metric, Record, Series
+from gittrack.git.objects import make
 from gittrack.verify.context import Blob, RunFiles
 from gittrack.verify.record import check_ids, check_record
 from gittrack.verify.series import check_series
@@ -195,7 +195,7 @@ def test_a_changed_environment_is_another_file(honest: Honest) -> None:
 
 def test_the_console_is_the_one_recorded(honest: Honest) -> None:
     """Digest and size."""
-    from gittrack.record import Console
+    from gittrack.formats.record import Console
 
     record = replace(honest.clean, console=Console(sha256=sha256(b"hello"), size=5, truncated=False))
     assert honest.codes(check_record, record, files={"console.txt": b"hello"}) == []

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from gittrack.registry.tags import OUTPUT, RUN, SHA256
-from gittrack.repository import Repository
+from gittrack.git.repository import Repository
+from gittrack.governance.registry.tags import OUTPUT, RUN, SHA256
 from gittrack.verify import Options, Report, verify
 from tests.conftest import run_git
-from tests.registry.conftest import Shop, do, shop
+from tests.governance.registry.conftest import Shop, do, shop
 from tests.verify.gnupg import gnupg
 
 __all__ = ["shop"]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gittrack.index import open_index
-from gittrack.repository import Repository
+from gittrack.git.repository import Repository
+from gittrack.reading.index import open_index
 from gittrack.verify import Options, verify
 from tests.conftest import run_git
 from tests.ledgers import BRANCH, commit_files

@@ -1,0 +1,102 @@
+"""Whether a staged training result agrees with itself: dvc.lock with parameters, pointers and git's files."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from collections.abc import Iterator
+from typing import Any
+
+from gittrack.dvc.files import Out, parse_pointer
+from gittrack.errors import RecordError
+from gittrack.formats.codec import read_yaml
+from gittrack.git.repository import Repository
+from gittrack.recording.commits.pipeline import LOCK, CommitFiles, read_pipeline
+
+_MOST = 20
+
+
+def disagreements(repo: Repository, tree: str) -> list[str]:
+    """What in the tree (of an index, or of a commit) contradicts its dvc.lock files; empty if all agrees."""
+    with repo.objects() as objects:
+        files = CommitFiles.of(repo, objects, tree)
+        found: list[str] = []
+        for lock in sorted(n for n in files.names if posixpath.basename(n) == LOCK):
+            try:
+                found += [f"{lock}: {said}" for said in _of_lock(files, lock)]
+            except RecordError as error:
+                found.append(str(error))
+        return found[:_MOST] + (["and more"] if len(found) > _MOST else [])
+
+
+def _of_lock(files: CommitFiles, lock: str) -> Iterator[str]:
+    pipeline = read_pipeline(files, lock)
+    yield from _params(files, lock, pipeline.declared.wdirs)
+    outs = {out.path: out for out in pipeline.outs}
+    for out in pipeline.outs:
+        yield from _file(files, out, "was made as")
+    for dep in pipeline.deps:
+        made = outs.get(dep.path)
+        if made is None:
+            yield from _file(files, dep, "was read as")
+            yield from _pointer(files, dep)
+        elif "md5" in dep.fields and dep.fields.get("md5") != made.fields.get("md5"):
+            yield (
+                f"{dep.path} was read as md5 {dep.fields['md5']}, but the stage that makes it wrote "
+                f"{made.fields.get('md5')}"
+            )
+
+
+def _file(files: CommitFiles, out: Out, how: str) -> Iterator[str]:
+    """A file that git keeps has to be the one that the stage read or made."""
+    if out.path not in files.names or "md5" not in out.fields:
+        return
+    pointer = out.pointer()
+    data = files.read(out.path)
+    if data is not None and pointer.md5 not in _md5s(data):
+        yield f"{out.path} {how} md5 {pointer.md5}, but what is staged is {_md5s(data)[0]}"
+
+
+def _md5s(data: bytes) -> list[str]:
+    """As DVC 3 counts, and as DVC 2 did; a file of Windows may be staged with other line ends."""
+    forms = (data, data.replace(b"\r\n", b"\n"), data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+    return [hashlib.md5(form, usedforsecurity=False).hexdigest() for form in forms]
+
+
+def _pointer(files: CommitFiles, dep: Out) -> Iterator[str]:
+    name = f"{dep.path}.dvc"
+    if name not in files.names or "md5" not in dep.fields:
+        return
+    for pointer in parse_pointer(files.read(name) or b"", name):
+        if pointer.path == posixpath.basename(dep.path) and pointer.md5 != dep.fields["md5"]:
+            yield f"{dep.path} was read as md5 {dep.fields['md5']}, but {name} names {pointer.md5}"
+
+
+def _params(files: CommitFiles, lock: str, wdirs: Any) -> Iterator[str]:
+    folder = posixpath.dirname(lock)
+    document = read_yaml(files.read(lock) or b"", lock)
+    for name, stage in (document.get("stages") or {}).items():
+        where = posixpath.join(folder, wdirs.get(name.partition("@")[0], "."))
+        for file, values in (stage.get("params") or {}).items():
+            path = posixpath.normpath(posixpath.join(where, file))
+            data = files.read(path) if path.endswith((".yaml", ".yml")) else None
+            if data is None:
+                continue
+            stated = read_yaml(data, path) if data.strip() else {}
+            for key, value in (values or {}).items():
+                now = _at(stated, key)
+                if now != value or isinstance(now, bool) != isinstance(value, bool):
+                    yield f"stage {name} ran with {key}: {value!r}, but {path} has {now!r}: run dvc repro"
+
+
+def _at(stated: Any, dotted: str) -> Any:
+    """The value of a dotted name; a key may have dots of its own."""
+    if isinstance(stated, dict) and dotted in stated:
+        return stated[dotted]
+    head, dot, rest = dotted.partition(".")
+    while dot and isinstance(stated, dict):
+        if head in stated:
+            return _at(stated[head], rest)
+        more, dot, rest = rest.partition(".")
+        head = f"{head}.{more}"
+    return None

@@ -1,0 +1,168 @@
+"""Groups of replicates side by side, as sections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gittrack.stats.compare import Contrast, Contrasts, MetricContrasts, Side
+from gittrack.text.sections import (
+    Row,
+    Section,
+    between,
+    chance,
+    measured,
+    percent,
+    seeds,
+    settings,
+)
+from gittrack.text.text import number
+
+_ARROWS = {"maximize": " ↑", "minimize": " ↓"}
+_COLOURS = {"better": "green", "worse": "red", "equivalent": "green"}
+
+
+def sections(found: Contrasts, damaged: Sequence[str] = ()) -> list[Section]:
+    """The groups, then each metric: means, differences from the first group, the best of all."""
+    plural = "record is" if len(damaged) == 1 else "records are"
+    lead = [f"{len(damaged)} damaged {plural} in no figure: {', '.join(damaged[:5])}"] if damaged else []
+    groups = Section(
+        title=f"{len(found.sides)} groups, each beside {found.sides[0].letter}",
+        header=["", "experiment", "spec", ">finished", ">failed", "varied", "differs in"],
+        rows=[_group(side) for side in found.sides],
+        notes=[*lead, *found.cautions, *_left_out(found)],
+    )
+    parts = [groups]
+    for metric in found.metrics:
+        parts += [_means(found, metric), *_differences(found, metric), *_choice(metric)]
+    return parts
+
+
+def _group(side: Side) -> Row:
+    group = side.group
+    runs = side.sample.runs
+    named = f": {seeds(runs, 6)}" if runs and side.sample.varied != "not recorded" else ""
+    return Row(
+        [side.letter, group.experiment, group.spec[:12], str(len(group.finished)), str(len(group.failed)),
+         f"{side.sample.varied}{named}", settings(side.apart)]
+    )  # fmt: skip
+
+
+def _left_out(found: Contrasts) -> list[str]:
+    if not found.left_out:
+        return []
+    named = ", ".join(found.left_out[:10]) + (" ..." if len(found.left_out) > 10 else "")
+    return [
+        f"not compared: {named} (of no known direction, or not in every group): --metric NAME compares one"
+    ]
+
+
+def _title(metric: MetricContrasts) -> str:
+    unit = f" [{metric.unit}]" if metric.unit else ""
+    return f"{metric.metric}{_ARROWS.get(metric.direction or '', ', no direction known')}{unit}"
+
+
+def _means(found: Contrasts, metric: MetricContrasts) -> Section:
+    rows = []
+    for mean in metric.means:
+        each = mean.interval
+        if each is None:
+            rows.append(Row([mean.letter, "0"], "no run has a finite value", "yellow"))
+        elif each.low is None:
+            rows.append(Row([mean.letter, str(each.n), number(each.mean, 6)], each.why, "yellow"))
+        else:
+            shown = [measured(v, each.sd) for v in (each.mean, each.sd or 0.0)]
+            rows.append(Row([mean.letter, str(each.n), *shown, between(each.low, each.high, each.sd)]))
+    missing = [
+        f"{mean.letter}: no finite value in {', '.join(mean.missing[:5])}"
+        for mean in metric.means
+        if mean.missing
+    ]
+    header = ["", ">n", ">mean", ">sd", f">mean {percent(found.confidence)}"]
+    return Section(title=_title(metric), header=header, rows=rows, notes=missing)
+
+
+def _differences(found: Contrasts, metric: MetricContrasts) -> list[Section]:
+    if not metric.contrasts:
+        return []
+    share = "P(larger)" if metric.direction is None else "P(better)"
+    header = ["", ">diff", f">{percent(found.confidence)}", ">p", ">Holm p", f">{share}"]
+    if found.margin is not None:
+        header.append(f"±{found.margin:g}, p")
+    rows = [_difference(each, found.margin is not None) for each in metric.contrasts]
+    return [Section(header=[*header, "verdict"], rows=rows, notes=_methods(found, metric))]
+
+
+def _difference(each: Contrast, margin: bool) -> Row:
+    d = each.difference
+    spread = None if d.error is None or d.freedom is None else d.error * 2
+    share = each.superiority
+    cells = [
+        f"{each.b} - {each.a}",
+        measured(d.difference, spread, sign=True),
+        between(d.low, d.high, spread, sign=True),
+        chance(d.p),
+        chance(each.holm),
+        "" if share is None else f"{share.share:.2f} {between(share.low, share.high, 0.1)}".strip(),
+    ]
+    if margin:
+        cells.append(_within(each))
+    colour = _COLOURS.get(each.verdict.split(",")[0])
+    return Row([*cells, each.verdict], colour=colour or ("yellow" if each.holm is None else None))
+
+
+def _within(each: Contrast) -> str:
+    within = each.equivalence
+    if within is None or within.equivalent is None:
+        return "?"
+    return f"{'yes' if within.equivalent else 'no'}, {chance(within.p)}"
+
+
+def _methods(found: Contrasts, metric: MetricContrasts) -> list[str]:
+    """How each difference was tested, those alike together; what the columns are."""
+    names = {"paired": "paired t", "Welch": "Welch"}
+    reasons: dict[str, list[str]] = {}
+    for each in metric.contrasts:
+        if each.difference.p is not None:
+            reasons.setdefault(f"{names[each.difference.method]}: {each.because}", []).append(each.b)
+    alone = len(reasons) == 1
+    said = [why if alone else f"{', '.join(letters)}: {why}" for why, letters in reasons.items()]
+    said += [f"{each.b}: {each.difference.why}" for each in metric.contrasts if each.difference.why]
+    if found.asked > 1:
+        said.append(f"Holm's p is adjusted for the {found.asked} comparisons made here; verdicts go by it")
+    shares = [each.superiority for each in metric.contrasts if each.superiority is not None]
+    if any(share.verdict for share in shares):
+        words = ", ".join(
+            f"{each.b} {each.superiority.verdict}"
+            for each in metric.contrasts
+            if each.superiority is not None and each.superiority.verdict
+        )
+        said.append(f"how often one run beats another, beside 0.5 and {shares[0].gamma:g}: {words}")
+    if any(share.why for share in shares):
+        said.append(f"P has no interval: {next(share.why for share in shares if share.why)}")
+    if found.margin is not None:
+        sure = next((each.equivalence.confidence for each in metric.contrasts if each.equivalence), 0.9)
+        said.append(
+            f"±{found.margin:g} (TOST): yes where the {percent(sure)} interval lies inside, no where that is "
+            "not shown; it counts only if the margin was fixed before the results were seen"
+        )
+    return said
+
+
+def _choice(metric: MetricContrasts) -> list[Section]:
+    chosen = metric.selection
+    if chosen is None or metric.winner is None:
+        return []
+    best = f"{metric.winner} has the best mean of {chosen.candidates}"
+    if chosen.corrected is None or chosen.overstated is None:
+        said = (
+            f"{best}. It was chosen by these very results, so it looks too good; by how much is not known: "
+            f"{chosen.why}"
+        )
+    else:
+        said = (
+            f"{best}, {measured(chosen.mean, chosen.overstated)}. It was chosen by these very results: if "
+            f"all were equally good, the best of {chosen.candidates} would look better by up "
+            f"to {measured(chosen.overstated, chosen.overstated)} (winner's curse), which leaves "
+            f"{measured(chosen.corrected, chosen.overstated)}"
+        )
+    return [Section(lead=[f"{said}. Rerun it on fresh seeds, and go by those alone: {metric.fresh}"])]

@@ -1,0 +1,253 @@
+"""Many runs as a table: which columns, in which order, and what each shows.
+
+Parameters have a column when they differ between two runs of one experiment that are shown,
+or when a single run is; differences between experiments would fill the table and say nothing.
+Runs of several repositories come with `repos`, the repository's name for each, which is a column.
+`Choice.only_changed` leaves out every column, but id and age, that says the same of all runs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from gittrack.errors import UsageError
+from gittrack.reading.index import DAMAGED, Row
+from gittrack.reading.index.rows import flatten
+from gittrack.text import text
+from gittrack.text.table import Cell, Line, csv_text, layout, markdown
+
+_STATUS_COLOURS = {"failed": "red", "killed": "yellow", DAMAGED: "red"}
+_FACTS = frozenset({"id", "age", "experiment", "status", "commit", "outcome", "seed", "hypothesis"})
+_LONGEST_VALUE = 24
+"""Columns of a terminal that one parameter may take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What a person asked to see."""
+
+    only_changed: bool = False
+    keep: str | None = None
+    drop: str | None = None
+    precision: int | None = None
+    all_params: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its heading, its full name (``params.lr``), and a value for each run."""
+
+    label: str
+    name: str
+    values: tuple[Any, ...]
+
+    @property
+    def changes(self) -> bool:
+        return len({_key(v) for v in self.values}) > 1
+
+
+def terminal(
+    rows: Sequence[Row],
+    choice: Choice,
+    paint: text.Paint,
+    *,
+    names: dict[str, str],
+    columns: int | None,
+    now: float | None = None,
+    repos: Sequence[str] | None = None,
+) -> list[str]:
+    """The table for people. `names` are the ids to show, `columns` the terminal's width (None: any)."""
+    facts = _facts(rows, names, now, repos)
+    shown = _chosen(rows, [*facts, *_measured(rows, choice, repos), *_ending(rows)], choice)
+    precision = 5 if choice.precision is None else choice.precision
+    fixed = min(sum(c in facts for c in shown), 3 if repos is None else 4)
+    lines = [_line(row, at, shown, precision, columns) for at, row in enumerate(rows)]
+    prose = bool(shown) and shown[-1].name == "hypothesis"
+    header = [text.cut(text.one_line(c.label), _LONGEST_VALUE) for c in shown] + ([] if prose else [""])
+    laid, left_out = layout(header, lines, paint, columns=columns, fixed=fixed)
+    if left_out:
+        more = f"{left_out} columns left out: a wider terminal, --md, --csv or --json shows them"
+        laid.append(paint("dim", more))
+    return laid
+
+
+def as_markdown(
+    rows: Sequence[Row], choice: Choice, now: float | None = None, repos: Sequence[str] | None = None
+) -> str:
+    """The same table as Markdown, with full ids; a damaged record's fault is under ``hypothesis``."""
+    facts = _facts(rows, {}, now, repos)
+    shown = _chosen(rows, [*facts, *_measured(rows, choice, repos), *_ending(rows, faults=True)], choice)
+    precision = 5 if choice.precision is None else choice.precision
+    return markdown([c.label for c in shown], zip(*(c.values for c in shown), strict=True), precision)
+
+
+def as_csv(rows: Sequence[Row], choice: Choice, repos: Sequence[str] | None = None) -> str:
+    """Every fact, metric, parameter and tag under its full name, unless `choice` leaves some out."""
+    facts = ("id", "started", "duration_s", "experiment", "status", "name", "author", "commit", "branch",
+             "dirty", "seed", "spec", "hypothesis", "outcome", "fault")  # fmt: skip
+    base = [Column(name, name, tuple(_plain(row, name) for row in rows)) for name in facts]
+    base[1:1] = _repos(repos)
+    everything = Choice(only_changed=choice.only_changed, all_params=not choice.only_changed)
+    tags = _family("tags", [row.record.get("tags", {}) for row in rows])
+    shown = _chosen(rows, [*base, *_measured(rows, everything, repos), *tags], choice)
+    return csv_text([c.name for c in shown], zip(*(c.values for c in shown), strict=True), choice.precision)
+
+
+def as_json(rows: Sequence[Row], repos: Sequence[str] | None = None) -> Iterator[str]:
+    """A JSON array of records as run.yaml has them, each with its ``path``; damaged ones with ``fault``.
+
+    With `repos`, ``repo`` is beside ``path``.
+    """
+    yield "["
+    for at, row in enumerate(rows):
+        extra: dict[str, Any] = {"path": row.path} | ({"outcome": row.outcome} if row.outcome else {})
+        if repos is not None:
+            extra["repo"] = repos[at]
+        if row.fault is not None:
+            extra = {
+                "id": row.id,
+                "experiment": row.experiment,
+                "status": DAMAGED,
+                **extra,
+                "fault": row.fault,
+            }
+        yield (
+            ("," if at else "")
+            + "\n"
+            + json.dumps({**row.record, **extra}, ensure_ascii=False, allow_nan=False)
+        )
+    yield "\n]\n" if rows else "]\n"
+
+
+# --- columns ---------------------------------------------------------------------------------
+
+
+def _facts(
+    rows: Sequence[Row], names: dict[str, str], now: float | None, repos: Sequence[str] | None
+) -> list[Column]:
+    def column(name: str, values: list[Any]) -> Column:
+        return Column(name, name, tuple(values))
+
+    return [
+        column("id", [names.get(row.id, row.id) for row in rows]),
+        column("age", [text.age(row.started, now) for row in rows]),
+        *_repos(repos),
+        column("experiment", [row.experiment for row in rows]),
+        column("status", [row.status for row in rows]),
+        column("commit", [_commit(row) for row in rows]),
+    ]
+
+
+def _repos(repos: Sequence[str] | None) -> list[Column]:
+    return [] if repos is None else [Column("repo", "repo", tuple(repos))]
+
+
+def _commit(row: Row) -> str | None:
+    if row.fault is not None:
+        return None
+    return (row.commit or "none")[:7] + ("*" if row.dirty else "")
+
+
+def _measured(rows: Sequence[Row], choice: Choice, repos: Sequence[str] | None) -> list[Column]:
+    metrics = _family("metrics", [_metrics(row) for row in rows])
+    params = _family("params", [flatten(row.record.get("params", {})) for row in rows])
+    if not choice.all_params and len(rows) > 1:
+        kept = choice.keep
+        params = [c for c in params if _differs(rows, c) or (kept and _found(kept, c))]
+    return _apart([*metrics, *params], _FACTS if repos is None else _FACTS | {"repo"})
+
+
+def _ending(rows: Sequence[Row], *, faults: bool = False) -> list[Column]:
+    said = tuple((row.fault if faults else None) or row.hypothesis for row in rows)
+    columns = [
+        Column("outcome", "outcome", tuple(row.outcome for row in rows)),
+        Column("seed", "seed", tuple(row.seed for row in rows)),
+        Column("hypothesis", "hypothesis", said),
+    ]
+    return [c for c in columns if any(v is not None for v in c.values)]
+
+
+def _family(family: str, values: Sequence[dict[str, Any]]) -> list[Column]:
+    keys = dict.fromkeys(key for each in values for key in each)
+    return [Column(key, f"{family}.{key}", tuple(each.get(key) for each in values)) for key in keys]
+
+
+def _metrics(row: Row) -> dict[str, Any]:
+    return {key: m.get("value", m.get("status")) for key, m in row.record.get("metrics", {}).items()}
+
+
+def _apart(columns: Sequence[Column], taken: frozenset[str]) -> list[Column]:
+    """Columns with one heading (a metric and a parameter, or a fact of the run) under their full names."""
+    labels = [c.label for c in columns]
+    return [
+        Column(c.name if c.label in taken or labels.count(c.label) > 1 else c.label, c.name, c.values)
+        for c in columns
+    ]
+
+
+def _differs(rows: Sequence[Row], column: Column) -> bool:
+    seen: dict[str, Any] = {}
+    for row, item in zip(rows, column.values, strict=True):
+        if row.fault is None and seen.setdefault(row.experiment, _key(item)) != _key(item):
+            return True
+    return False
+
+
+def _key(item: Any) -> str:
+    """What makes two values the same: 1, 1.0 and true are three."""
+    return repr(item)
+
+
+def _chosen(rows: Sequence[Row], columns: Sequence[Column], choice: Choice) -> list[Column]:
+    shown = []
+    for c in columns:
+        stays = not choice.only_changed or c.name in ("id", "age") or c.changes or len(rows) == 1
+        if choice.keep and _found(choice.keep, c):
+            stays = True
+        elif choice.drop and c.name != "id" and _found(choice.drop, c):
+            stays = False
+        if stays:
+            shown.append(c)
+    return shown
+
+
+def _found(pattern: str, column: Column) -> bool:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"{pattern!r} is no regular expression: {error}") from error
+    return compiled.search(column.label) is not None or compiled.search(column.name) is not None
+
+
+def _plain(row: Row, name: str) -> Any:
+    if name == "started":
+        return datetime.fromtimestamp(row.started, UTC).isoformat().replace("+00:00", "Z")
+    return getattr(row, name)
+
+
+def _line(row: Row, at: int, columns: Sequence[Column], precision: int, wide: int | None) -> Line:
+    cells = []
+    for c in columns:
+        if row.fault is not None and c.name not in ("id", "age", "repo", "experiment", "status"):
+            break
+        item = c.values[at]
+        shown = text.value(item, precision)
+        if wide is not None and c.name != "hypothesis":
+            shown = text.cut(shown, _LONGEST_VALUE)
+        numeric = isinstance(item, (int, float)) and not isinstance(item, bool)
+        cells.append(Cell(shown, _colour(row, c), right=numeric or c.name == "age"))
+    rest = None if row.fault is None else Cell(text.one_line(row.fault), "red")
+    return Line(cells, rest)
+
+
+def _colour(row: Row, column: Column) -> str | None:
+    if row.fault is not None:
+        return "red"
+    if column.name == "status":
+        return _STATUS_COLOURS.get(row.status)
+    return {"id": "yellow", "age": "dim", "hypothesis": "dim"}.get(column.name)

@@ -1,0 +1,254 @@
+"""One record for people: sections of names and values, as terminal text or Markdown."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from gittrack.formats.record import Code, DataInput, Lock, Metric, Output, Record, parse_time
+from gittrack.formats.reproduction import Reproduction
+from gittrack.formats.values import flatten
+from gittrack.reading.entry import Entry, Series
+from gittrack.text import text
+from gittrack.text.braille import chart
+from gittrack.text.table import markdown_cell
+
+if TYPE_CHECKING:
+    from gittrack.reading.index.parse import Decided
+
+_STATUS_COLOURS = {"finished": "green", "failed": "red", "killed": "yellow"}
+_CHART_COLUMNS = 72
+_CONSOLE_LINES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading, and rows of cells under it; each cell is clean."""
+
+    title: str
+    rows: list[tuple[str, ...]]
+
+
+def terminal(
+    entry: Entry,
+    series: Series | None,
+    console: str | None,
+    paint: text.Paint,
+    columns: int | None,
+    reproductions: Sequence[Reproduction] = (),
+    decisions: Sequence[Decided] = (),
+) -> list[str]:
+    """The record with charts of its series, and the end of its console output."""
+    record = entry.record
+    lines = [_headline(record, paint)]
+    if record.hypothesis:
+        lines += ["", *(f"    {line}" for line in text.clean_lines(record.hypothesis.strip()))]
+    for section in sections(record, reproductions, decisions):
+        lines += ["", paint("bold", section.title), *_aligned(section.rows, paint)]
+    if series is not None:
+        lines += _charts(series, record, paint, columns)
+    if console is not None:
+        lines += _console(console, record, paint)
+    return lines
+
+
+def as_markdown(
+    entry: Entry, reproductions: Sequence[Reproduction] = (), decisions: Sequence[Decided] = ()
+) -> str:
+    """The record as a Markdown document, without charts."""
+    record = entry.record
+    lines = [f"# Run {markdown_cell(record.id)}", "", markdown_cell(_summary(record)), ""]
+    if record.hypothesis:
+        lines += [*(f"> {markdown_cell(line)}" for line in text.clean_lines(record.hypothesis.strip())), ""]
+    for section in sections(record, reproductions, decisions):
+        wide = max(map(len, section.rows))
+        lines += [f"## {section.title}", "", "|" + " |" * wide, "|" + " --- |" * wide]
+        for row in section.rows:
+            lines.append(
+                "| " + " | ".join(markdown_cell(cell) for cell in row) + " |" * (wide - len(row) + 1)
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def sections(
+    record: Record, reproductions: Sequence[Reproduction] = (), decisions: Sequence[Decided] = ()
+) -> Iterator[Section]:
+    """The sections that have something to say."""
+    params = [(text.clean(k), text.value(v)) for k, v in flatten(record.params).items()]
+    tags = [(text.clean(k), text.one_line(v)) for k, v in record.tags.items()]
+    environment = [(k, text.value(v)) for k, v in asdict(record.environment).items() if v]
+    determinism = [(text.clean(k), text.value(v)) for k, v in flatten(record.determinism).items()]
+    models = [
+        (text.one_line(m.name), text.value(m.revision), text.value(m.modification))
+        for m in record.base_models
+    ]
+    series = (
+        [(f"{record.series.rows:,} rows", text.value(list(record.series.columns)))] if record.series else []
+    )
+    for title, rows in (
+        ("Decisions", [_decision(item) for item in reversed(decisions)]),
+        ("Parameters", params),
+        ("Seeds", _seeds(record)),
+        ("Metrics", [_metric(name, metric) for name, metric in record.metrics.items()]),
+        ("Tags", tags),
+        ("Code", list(_code(record.code))),
+        ("Data", [_data(item) for item in record.data]),
+        ("Base models", models),
+        ("Locks", [_lock(lock) for lock in record.locks]),
+        ("Environment", environment),
+        ("Determinism", determinism),
+        ("Outputs", [_output(item) for item in record.outputs]),
+        ("Series", series),
+        ("Provenance", list(_provenance(record))),
+        ("Reproductions", [_reproduction(item) for item in reproductions]),
+    ):
+        if rows:
+            yield Section(title, list(rows))
+
+
+def _headline(record: Record, paint: text.Paint) -> str:
+    name = paint("yellow", record.id)
+    status = paint(_STATUS_COLOURS[record.status], record.status)
+    return f"run {name}  {status}  {_about(record)}"
+
+
+def _summary(record: Record) -> str:
+    return f"{record.status}, {_about(record)}"
+
+
+def _about(record: Record) -> str:
+    took = text.duration(record.duration_s)
+    from_when = text.age(parse_time(record.started).timestamp())
+    about = f"{record.experiment}, {from_when}, took {took}, by {text.one_line(record.author.name)}"
+    if record.name:
+        about += f', named "{text.one_line(record.name)}"'
+    if record.failure:
+        about += f": {text.one_line(record.failure.type)}: {text.one_line(record.failure.message)}"
+    return about
+
+
+def _seeds(record: Record) -> list[tuple[str, ...]]:
+    rows = [("seed", text.value(record.seed))] if record.seed is not None else []
+    return [*rows, *((text.clean(k), text.value(v)) for k, v in record.seeds.items())]
+
+
+def _metric(name: str, metric: Metric) -> tuple[str, ...]:
+    value = metric.status if metric.value is None else text.value(metric.value)
+    about = [metric.split, f"step {metric.step}" if metric.step is not None else None]
+    about.append({"maximize": "higher is better", "minimize": "lower is better"}.get(metric.direction or ""))
+    shown = f"{value} {text.one_line(metric.unit)}" if metric.unit else f"{value}"
+    return text.clean(name), shown, ", ".join(text.one_line(part) for part in about if part)
+
+
+def _code(code: Code) -> Iterator[tuple[str, ...]]:
+    yield (
+        "commit",
+        (code.commit or "none: no commit yet") + (" with uncommitted changes" if code.dirty else ""),
+    )
+    for name, value in (
+        ("snapshot", code.snapshot),
+        ("branch", code.branch or "none: detached HEAD"),
+        ("remote", code.remote),
+        ("command", shlex.join(code.command) if code.command else None),
+        ("directory", code.cwd if code.cwd != "." else None),
+        ("entry", code.entry),
+    ):
+        if value:
+            yield name, text.one_line(value)
+    for module in code.submodules:
+        changed = " with uncommitted changes, which are not kept" if module.dirty else ""
+        yield "submodule", f"{text.one_line(module.path)} {module.commit or 'not checked out'}{changed}"
+    for file in code.left_out:
+        yield "left out", f"{text.one_line(file.path)} {text.size(file.size)}: {text.one_line(file.reason)}"
+
+
+def _data(item: DataInput) -> tuple[str, ...]:
+    digest = item.sha256 or item.md5 or item.blob or ""
+    count = f", {item.nfiles:,} files" if item.nfiles is not None else ""
+    note = f"differs from {text.one_line(item.differs_from)}" if item.differs_from else ""
+    return text.one_line(item.path), item.role, item.source, digest[:12], text.size(item.size) + count, note
+
+
+def _lock(lock: Lock) -> tuple[str, ...]:
+    notes = [text.one_line(lock.note)] if lock.note else []
+    if lock.installed and (lock.installed.differs or lock.installed.missing):
+        notes.append(f"installed: {lock.installed.differs} in another version, {lock.installed.missing} not")
+    grade = {"hashed": "pinned with hashes", "versions": "versions pinned", "none": "pins nothing"}[lock.pins]
+    return text.one_line(lock.path), text.one_line(lock.kind), grade, lock.sha256[:12], "; ".join(notes)
+
+
+def _output(item: Output) -> tuple[str, ...]:
+    count = f", {item.nfiles:,} files" if item.nfiles is not None else ""
+    return (
+        text.one_line(item.path),
+        text.one_line(item.role),
+        (item.sha256 or item.md5)[:12],
+        text.size(item.size) + count,
+    )
+
+
+def _provenance(record: Record) -> Iterator[tuple[str, ...]]:
+    for name in ("spec", "protocol", "reproduces", "parent", "supersedes"):
+        value = getattr(record, name)
+        if value:
+            yield name, text.one_line(value)
+    yield "recorded by", text.one_line(f"{record.tool.name} {record.tool.version}")
+
+
+def _decision(item: Decided) -> tuple[str, ...]:
+    when = text.age(parse_time(item.made).timestamp())
+    return item.id, item.outcome, text.one_line(item.because), f"{when}, by {text.one_line(item.author)}"
+
+
+def _reproduction(item: Reproduction) -> tuple[str, ...]:
+    verdict = item.verdict
+    count = "1 rerun" if len(verdict.reruns) == 1 else f"{len(verdict.reruns)} reruns"
+    claim = "" if item.claim_reached else f"gittrack.yaml claims {item.claim}"
+    when = text.age(parse_time(item.made).timestamp())
+    return item.id, verdict.level, count, f"varied: {verdict.varied}", when, claim
+
+
+def _aligned(rows: Sequence[tuple[str, ...]], paint: text.Paint) -> list[str]:
+    """Rows with their cells one below the other."""
+    count = max(map(len, rows))
+    widths = [max((text.width(row[i]) for row in rows if i < len(row)), default=0) for i in range(count)]
+    lines = []
+    for row in rows:
+        cells = [text.pad(cell, widths[i]) for i, cell in enumerate(row)]
+        lines.append("    " + "  ".join([paint("cyan", cells[0]), *cells[1:]]).rstrip())
+    return lines
+
+
+def _charts(series: Series, record: Record, paint: text.Paint, columns: int | None) -> list[str]:
+    room = min(columns or _CHART_COLUMNS + 4, _CHART_COLUMNS + 4) - 4
+    lines: list[str] = []
+    for name, values in series.values.items():
+        lines += ["", *_chart(name, values, paint, room)]
+    if record.series is not None and record.series.sampled_rows is not None:
+        lines += ["", f"    (a sample of {record.series.sampled_rows:,} of {record.series.rows:,} rows)"]
+    return lines
+
+
+def _chart(name: str, values: Sequence[float | None], paint: text.Paint, room: int) -> list[str]:
+    present = [v for v in values if v is not None]
+    finite = [v for v in present if math.isfinite(v)]
+    title = paint("bold", text.clean(name))
+    skipped = f"; {len(present) - len(finite)} not finite, left out" if len(finite) < len(present) else ""
+    if not finite:
+        return [f"{title}  {len(present)} points{skipped}"]
+    low, high, last = (text.number(v, 5) for v in (min(finite), max(finite), finite[-1]))
+    said = f"min {low}, max {high}, last {last}"
+    drawn = [f"    {line}" for line in chart(values, room)] if len(finite) > 1 else []
+    return [f"{title}  {said}, {len(present):,} points{skipped}", *drawn]
+
+
+def _console(console: str, record: Record, paint: text.Paint) -> list[str]:
+    every = text.clean_lines(console.rstrip("\n"))
+    last = every[-_CONSOLE_LINES:]
+    more = len(every) > len(last) or (record.console is not None and record.console.truncated)
+    where = f": git show LEDGER:{record.path}/console.txt has more" if more else ""
+    return ["", paint("bold", "Console") + where, *(f"    {line}" for line in last)]

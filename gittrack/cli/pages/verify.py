@@ -1,0 +1,195 @@
+"""A report as text for people and programs. All that comes from a ledger is escaped.
+
+JSON is the whole report; JUnit has a test case per run; SARIF 2.1.0 is what code scanning reads.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+from gittrack.formats.record import clean_text
+from gittrack.text.table import markdown_cell
+from gittrack.text.text import Paint, one_line
+from gittrack.verify import UNPROVEN
+from gittrack.verify.findings import Finding, Report, Severity
+from gittrack.version import VERSION
+
+HELP = "docs/verify.md"
+LONGEST_MARKDOWN = 60_000
+"""A comment on GitHub holds 65,536 characters."""
+_COLOURS = {"PASS": "green", "FAIL": "red", "INCOMPLETE": "yellow"}
+_MARKS: dict[Severity, tuple[str, str]] = {
+    "fail": ("red", "FAIL"), "incomplete": ("yellow", "INCOMPLETE"), "note": ("cyan", "note"),
+}  # fmt: skip
+_ORDER: tuple[Severity, ...] = ("fail", "incomplete", "note")
+
+
+def ordered(findings: Sequence[Finding]) -> list[Finding]:
+    """Most serious first, else as they were found."""
+    return sorted(findings, key=lambda finding: _ORDER.index(finding.severity))
+
+
+def verdict(report: Report) -> str:
+    """The outcome in one line: what was verified, and how much was found."""
+    counts = [(sum(f.severity == s for f in report.findings), s) for s in _ORDER]
+    words = {"fail": "failed", "incomplete": "could not be checked", "note": "noted"}
+    said = ", ".join(f"{count} {words[severity]}" for count, severity in counts if count)
+    what = "1 run" if report.runs == 1 else f"{report.runs:,} runs"
+    return f"{what} at {report.tip[:12] or 'no ledger'}" + (f": {said}" if said else "")
+
+
+def as_table(report: Report, paint: Paint) -> list[str]:
+    """Lines for a terminal."""
+    lines = [line for finding in ordered(report.findings) for line in _terminal(finding, paint)]
+    outcome = paint(_COLOURS[report.outcome], report.outcome)
+    return [*lines, f"{outcome}  {verdict(report)}", UNPROVEN]
+
+
+def _terminal(finding: Finding, paint: Paint) -> Iterator[str]:
+    colour, mark = _MARKS[finding.severity]
+    about = finding.path or finding.run
+    where = f"  {one_line(about)}" if about else ""
+    yield f"{paint(colour, f'{mark:10}')}  {paint('bold', finding.code)}{where}"
+    yield f"            {one_line(finding.says)}"
+    for name in ("expected", "found"):
+        value = getattr(finding, name)
+        if value is not None:
+            yield f"            {name:8}  {one_line(value)}"
+
+
+def as_markdown(report: Report) -> str:
+    """A heading with the verdict and a table of what was found, as much as a comment on a forge holds."""
+    head = f"## gittrack verify: {report.outcome}\n\n{verdict(report)}\n"
+    rows: list[str] = []
+    size = 0
+    for finding in ordered(report.findings):
+        row = "| " + " | ".join(_markdown(finding)) + " |"
+        size += len(row) + 1
+        if size > LONGEST_MARKDOWN - 1000:
+            rows.append(f"\n{len(report.findings) - len(rows)} more are not shown.")
+            break
+        rows.append(row)
+    table = ["", "| severity | code | where | what |", "| --- | --- | --- | --- |", *rows] if rows else []
+    return "\n".join([head, *table, "", UNPROVEN, ""]).replace("\n\n\n", "\n\n")
+
+
+def _markdown(finding: Finding) -> Iterator[str]:
+    yield finding.severity
+    yield f"`{finding.code}`"
+    yield markdown_cell((finding.path or finding.run or "")[:1000])
+    facts = [(name, getattr(finding, name)) for name in ("expected", "found")]
+    yield "; ".join(
+        [markdown_cell(finding.says[:1000])]
+        + [f"{name} {markdown_cell(value[:500])}" for name, value in facts if value is not None]
+    )
+
+
+def as_json(report: Report) -> str:
+    """Everything, for programs."""
+    whole = {
+        "outcome": report.outcome,
+        "tip": report.tip,
+        "runs": report.runs,
+        "findings": [_plain(finding) for finding in ordered(report.findings)],
+        "not_proven": UNPROVEN,
+        "gittrack": VERSION,
+    }
+    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+
+
+def _plain(finding: Finding) -> dict[str, str]:
+    return {name: clean_text(value) for name, value in asdict(finding).items() if value is not None}
+
+
+def as_junit(report: Report) -> str:
+    """A test suite with a case for each run or path that something was found about, and one for the rest."""
+    cases: dict[str, list[Finding]] = {"ledger": []}
+    for finding in report.findings:
+        cases.setdefault(finding.run or "ledger", []).append(finding)
+    failed = sum(any(f.severity == "fail" for f in found) for found in cases.values())
+    skipped = sum(_is_skipped(found) for found in cases.values())
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f'<testsuite name="gittrack verify" tests="{len(cases)}" failures="{failed}" skipped="{skipped}" '
+        f'errors="0">',
+        *(line for name, found in cases.items() for line in _case(name, found)),
+        f"<system-out>{_xml(verdict(report) + '. ' + UNPROVEN)}</system-out>",
+        "</testsuite>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _is_skipped(found: Sequence[Finding]) -> bool:
+    severities = {finding.severity for finding in found}
+    return "incomplete" in severities and "fail" not in severities
+
+
+def _case(name: str, found: Sequence[Finding]) -> Iterator[str]:
+    yield f'<testcase classname="gittrack.verify" name={_attribute(name)}>'
+    for severity, element in (("fail", "failure"), ("incomplete", "skipped")):
+        chosen = [f for f in found if f.severity == severity]
+        if chosen and (severity == "fail" or _is_skipped(found)):
+            text = "\n".join(_sentence(finding) for finding in chosen)
+            yield f"<{element} message={_attribute(chosen[0].code)}>{_xml(text)}</{element}>"
+    yield "</testcase>"
+
+
+def _sentence(finding: Finding) -> str:
+    facts = [(name, getattr(finding, name)) for name in ("path", "expected", "found")]
+    said = "".join(f"; {name}: {one_line(value)}" for name, value in facts if value is not None)
+    return f"{finding.code}: {one_line(finding.says)}{said}"
+
+
+def _xml(text: str) -> str:
+    """As XML 1.0 text, which has no form for control characters."""
+    plain = clean_text("".join(c if c in "\n\t" or c >= " " else "?" for c in text))
+    plain = plain.replace("\ufffe", "?").replace("\uffff", "?")
+    return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _attribute(text: str) -> str:
+    plain = one_line(text)
+    return quoteattr(clean_text(plain))
+
+
+def as_sarif(report: Report) -> str:
+    """SARIF 2.1.0 (OASIS), one result per finding."""
+    rules = {f.code: {"id": f.code, "help": {"text": f"{HELP}, {f.code}"}} for f in report.findings}
+    run = {
+        "tool": {
+            "driver": {
+                "name": "gittrack verify",
+                "semanticVersion": VERSION,
+                "rules": list(rules.values()),
+            }
+        },
+        "results": [_result(finding) for finding in ordered(report.findings)],
+        "properties": {"outcome": report.outcome, "tip": report.tip, "runs": report.runs},
+    }
+    whole = {
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [run],
+    }
+    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+
+
+def _result(finding: Finding) -> dict[str, Any]:
+    from urllib.parse import quote
+
+    level = {"fail": "error", "incomplete": "warning", "note": "note"}[finding.severity]
+    uri = quote((finding.path or "gittrack.yaml").encode("utf-8", "backslashreplace"))
+    result: dict[str, Any] = {
+        "ruleId": finding.code,
+        "level": level,
+        "message": {"text": clean_text(_sentence(finding))},
+        "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri}}}],
+        "partialFingerprints": {"gittrack/v1": clean_text(f"{finding.code}:{finding.path}:{finding.run}")},
+    }
+    if finding.run is not None:
+        result["properties"] = {"run": clean_text(finding.run)}
+    return result

@@ -1,0 +1,329 @@
+"""MLflow: runs into a tracking store, through MLflow's own client. Nothing is exported twice.
+
+Needs the extra ``gittrack[mlflow]``. What MLflow cannot hold as it is (types of parameters, names with
+other characters, long values) is in the record, which goes along as an artifact where bytes do.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from gittrack.errors import RepositoryError, UsageError
+from gittrack.exporters.contents import Names, contents_of, safe_path
+from gittrack.exporters.source import Source, Subject
+from gittrack.exporters.values import text
+from gittrack.formats.record import Metric, parse_time
+from gittrack.formats.values import flatten
+
+RUN_ID = "gittrack.run_id"
+_STATUS = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
+# Since 3.13 a file store is refused otherwise; and nothing goes to anybody but the store.
+_SETTINGS = {"MLFLOW_ALLOW_FILE_STORE": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+_NAME = 250
+_PARAM = 6000
+_TAG = 5000
+_BATCH = 1000
+_FEW = 100
+
+Point = tuple[str, float, int, int]
+"""Metric, value, milliseconds since the epoch, step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """Ids of the runs that were written, and of those that the store had."""
+
+    written: list[str]
+    there: list[str]
+
+
+def tracking_uri(target: str) -> str:
+    """Where `target` is: a URI as it is, a folder as a file store."""
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", target):
+        return target
+    path = Path(target).absolute()
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{target} is no folder: for a database, -o sqlite:///{target}")
+    return path.as_uri()
+
+
+def export(subject: Subject, target: str, *, data: bool) -> Exported:
+    """Write the runs of `subject` that the store does not have. RepositoryError where it cannot be used."""
+    uri = tracking_uri(target)
+    with _client(uri) as client:
+        from mlflow.exceptions import MlflowException
+
+        done = Exported([], [])
+        try:
+            store = _store(client, uri, subject.experiment)
+            for source in subject.sources:
+                new = _export_run(store, source, data)
+                (done.written if new else done.there).append(source.record.id)
+        except MlflowException as error:
+            said = " ".join(str(error).split())
+            raise RepositoryError(f"MLflow at {shown(uri)} refused: {said[:500]}") from error
+        return done
+
+
+def shown(uri: str) -> str:
+    """Without a password."""
+    return re.sub(r"//[^/@]*@", "//", uri)
+
+
+@contextmanager
+def _client(uri: str) -> Iterator[Any]:
+    """MLflow's client, which is quiet, may use a file store, and reports to nobody."""
+    before = {name: os.environ.get(name) for name in _SETTINGS}
+    os.environ.update(_SETTINGS)
+    logger = logging.getLogger("mlflow")
+    level = logger.level
+    try:
+        try:
+            from mlflow import MlflowClient
+        except ImportError as error:
+            raise UsageError("--to mlflow needs MLflow: pip install 'gittrack[mlflow]'") from error
+        logger.setLevel(logging.WARNING)
+        try:
+            client = MlflowClient(tracking_uri=uri)
+        except Exception as error:  # whatever a store raises that cannot be opened
+            said = " ".join(str(error).split()) or type(error).__name__
+            raise UsageError(f"{shown(uri)} is no store that MLflow can use: {said[:500]}") from error
+        yield client
+    finally:
+        logger.setLevel(level)
+        for key, value in before.items():
+            os.environ.pop(key, None)
+            if value is not None:
+                os.environ[key] = value
+
+
+@dataclass(frozen=True, slots=True)
+class _Store:
+    """An experiment of a store, and the ids that MLflow gave its runs, by ours."""
+
+    client: Any
+    experiment: str
+    whole: dict[str, str]
+    broken: dict[str, str]
+    """Runs that an earlier export left half written."""
+
+
+def _store(client: Any, uri: str, name: str) -> _Store:
+    found = _Store(client, _experiment(client, uri, name), {}, {})
+    token = None
+    while True:
+        page = client.search_runs([found.experiment], max_results=_BATCH, page_token=token)
+        for run in page:
+            known = found.broken if run.info.status == "RUNNING" else found.whole
+            if RUN_ID in run.data.tags:
+                known[run.data.tags[RUN_ID]] = run.info.run_id
+        token = page.token
+        if not token:
+            return found
+
+
+def _experiment(client: Any, uri: str, name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        if found.lifecycle_stage != "active":
+            raise UsageError(f"the experiment {name} was deleted in MLflow: restore it there first")
+        return str(found.experiment_id)
+    return str(client.create_experiment(name, artifact_location=_artifacts(uri, name)))
+
+
+def _artifacts(uri: str, name: str) -> str | None:
+    """Beside a database file; by default MLflow would put them into the current folder."""
+    found = re.match(r"sqlite:///(.+)", uri)
+    if found is None:
+        return None
+    return (Path(found[1]).absolute().parent / "mlartifacts" / name).as_uri()
+
+
+# --- a run --------------------------------------------------------------------------------------------
+
+
+def _export_run(store: _Store, source: Source, data: bool) -> bool:
+    """False where the store has it whole; one that an earlier export left half written is made anew."""
+    record, client = source.record, store.client
+    if record.id in store.whole:
+        return False
+    files = _artifact_files(source) if data else {}
+    if record.id in store.broken:
+        client.delete_run(store.broken[record.id])
+    start = _milliseconds(record.started)
+    tags = _tags(source, store.whole.get(record.parent or ""))
+    name = record.name or record.id
+    made = client.create_run(store.experiment, start_time=start, tags=tags, run_name=name)
+    run = made.info.run_id
+    _log_values(client, run, source)
+    _log_inputs(client, run, source)
+    if files:
+        _log_artifacts(client, run, files)
+    client.set_terminated(run, _STATUS[record.status], end_time=_milliseconds_of(record.ended.timestamp()))
+    store.whole[record.id] = run
+    return True
+
+
+def _log_values(client: Any, run: str, source: Source) -> None:
+    """Parameters and metrics, in batches that MLflow takes."""
+    from mlflow.entities import Metric as MlflowMetric
+    from mlflow.entities import Param
+
+    params = [Param(key, text(value)[:_PARAM]) for key, value in _params(source).items()]
+    for chunk in _chunks(params, _FEW):
+        client.log_batch(run, params=chunk)
+    for points in _chunks(list(_points(source)), _BATCH):
+        client.log_batch(run, metrics=[MlflowMetric(*point) for point in points])
+
+
+def _chunks(items: list[Any], size: int) -> Iterable[list[Any]]:
+    return (items[at : at + size] for at in range(0, len(items), size))
+
+
+def _milliseconds(stamp: str) -> int:
+    return _milliseconds_of(parse_time(stamp).timestamp())
+
+
+def _milliseconds_of(seconds: float) -> int:
+    return max(round(seconds * 1000), 0)
+
+
+def _safe(names: Iterable[str]) -> dict[str, str]:
+    """For each name one that MLflow takes, no two alike."""
+    given = Names()
+    found = {}
+    for name in names:
+        wanted = re.sub(r"[^\w./ -]", "_", name, flags=re.ASCII)[: _NAME - 10]
+        wanted = "/".join(piece.strip(". ") or "_" for piece in wanted.split("/") if piece) or "_"
+        found[name] = given.free(wanted)
+    return found
+
+
+def _params(source: Source) -> dict[str, Any]:
+    record = source.record
+    flat = flatten(record.params)
+    names = _safe(flat)
+    found = {names[name]: value for name, value in flat.items()}
+    if record.seed is not None:
+        found.setdefault("seed", record.seed)
+    return found
+
+
+def _points(source: Source) -> Iterator[Point]:
+    """The series, and each final value that is not the last of its series."""
+    record = source.record
+    start, end = _milliseconds(record.started), _milliseconds_of(record.ended.timestamp())
+    series = source.series
+    columns = series.values if series else {}
+    names = _safe([*columns, *(name for name in record.metrics if name not in columns)])
+    last: dict[str, tuple[float, int]] = {}
+    for at in range(len(series.steps) if series else 0):
+        if series is None:
+            break
+        step = series.steps[at]
+        step = at if step is None else step
+        when = start + _milliseconds_of(series.times[at] or 0.0)
+        for name, values in columns.items():
+            value = values[at]
+            if value is not None:
+                last[name] = value, step
+                yield names[name], value, when, step
+    for name, metric in record.metrics.items():
+        value, step = _final(metric), metric.step
+        before = last.get(name)
+        if before is None or repr(before[0]) != repr(value):
+            known = step if step is not None else before[1] if before else 0
+            yield names[name], value, end, max(known, before[1] if before else known)
+
+
+def _final(metric: Metric) -> float:
+    try:
+        return float(metric.status if metric.value is None else metric.value)  # type: ignore[arg-type]
+    except OverflowError:
+        return float("inf") if (metric.value or 0) > 0 else float("-inf")
+
+
+def _tags(source: Source, parent: str | None) -> dict[str, str]:
+    """MLflow's own for who, what and which code; the person's; where it came from."""
+    record = source.record
+    code = record.code
+    series = record.series
+    sampled = series is not None and series.pointer is not None
+    facts = {
+        "mlflow.user": record.author.name,
+        "mlflow.note.content": record.hypothesis,
+        "mlflow.source.name": code.entry or " ".join(code.command),
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": code.snapshot or code.commit,
+        "mlflow.source.git.branch": code.branch,
+        "mlflow.source.git.repoURL": code.remote,
+        "mlflow.parentRunId": parent,
+        RUN_ID: record.id,
+        "gittrack.experiment": record.experiment,
+        "gittrack.spec": record.spec,
+        "gittrack.record_sha256": source.record_sha256,
+        "gittrack.outcome": source.decision.outcome if source.decision else None,
+        "gittrack.failure": f"{record.failure.type}: {record.failure.message}" if record.failure else None,
+        "gittrack.series": "a sample of the whole series" if sampled else None,
+    }
+    own = {
+        f"tag.{name}" if name.startswith(("mlflow.", "gittrack.")) else name: value
+        for name, value in record.tags.items()
+    }
+    names = _safe(own)
+    tags: Mapping[str, str | None] = {**{names[name]: value for name, value in own.items()}, **facts}
+    return {name: value[:_TAG] for name, value in tags.items() if value}
+
+
+def _log_inputs(client: Any, run: str, source: Source) -> None:
+    """The data, with as much of the digest as MLflow keeps."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    inputs = [
+        DatasetInput(
+            Dataset(
+                name=item.path[:500],
+                digest=(item.sha256 or item.md5 or item.blob or "unknown")[:36],
+                source_type=item.source,
+                source=item.path[:500],
+            ),
+            [InputTag("mlflow.data.context", item.role)],
+        )
+        for item in source.record.data
+    ]
+    if inputs:
+        client.log_inputs(run, datasets=inputs)
+
+
+def _artifact_files(source: Source) -> dict[str, bytes | Path]:
+    """The record and what lies beside it, and the bytes of outputs, by name. DvcError where one is absent."""
+    names = Names()
+    found: dict[str, bytes | Path] = {f"gittrack/{name}": content for name, content in source.files.items()}
+    for output in source.record.outputs:
+        contents = contents_of(source.index.repository, output)
+        base = names.free(safe_path(output.path), folder=output.md5.endswith(".dir"))
+        for content in contents:
+            inside = names.free(f"{base}/{safe_path(content.path)}") if content.path else base
+            found[f"outputs/{inside}"] = content.file
+    return found
+
+
+def _log_artifacts(client: Any, run: str, files: Mapping[str, bytes | Path]) -> None:
+    """MLflow copies or sends what it finds in a folder: links spare a copy before that."""
+    with TemporaryDirectory(prefix="gittrack-") as temporary:
+        for name, content in files.items():
+            path = Path(temporary) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, bytes):
+                path.write_bytes(content)
+            else:
+                path.symlink_to(content)
+        client.log_artifacts(run, temporary)

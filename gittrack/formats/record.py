@@ -1,0 +1,372 @@
+"""The frozen dataclasses of a run record, and their plain-dict form. No I/O.
+
+A `Record` is what ``run.yaml`` says about an ended run. Field order here is the
+order in the file. `to_dict` leaves out every field that is None or an empty
+optional collection, `from_dict` is its inverse; bytes are the business of
+`gittrack.formats.codec`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, TypeVar
+
+SCHEMA = "gittrack/run/1"
+"""The version that this gittrack writes; readers look at it before anything else."""
+
+Status = Literal["finished", "failed", "killed"]
+Role = Literal["train", "validation", "test", "holdout", "reference"]
+Pins = Literal["hashed", "versions", "none"]
+
+# A free value: null, bool, int, finite float, text, list of these, mapping of text to these.
+Value = Any
+
+RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6,12}\Z")
+EXPERIMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z")
+OID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who ran it: git's user.name and user.email."""
+
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a run did not finish: the exception's class and message, or ``exit`` and a code, or ``signal``."""
+
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A final value. A non-finite one has a `status` in place of the `value`."""
+
+    value: int | float | None = None
+    status: Literal["nan", "inf", "-inf"] | None = None
+    step: int | None = None
+    split: str | None = None
+    direction: Literal["maximize", "minimize"] | None = None
+    unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submodule:
+    """A submodule as it stood: the commit checked out, and whether it had changes."""
+
+    path: str
+    commit: str | None = None
+    recorded: str | None = None
+    """The commit that the superproject's tree names, where it differs from `commit`."""
+    dirty: bool = False
+    """True where the submodule has changes of its own; these are not in the snapshot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A file that the snapshot does not hold, and why."""
+
+    path: str
+    size: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """The code that ran. `tree` is the snapshot's tree if there is a snapshot, else the commit's."""
+
+    commit: str | None = None
+    """HEAD at the start; absent on an unborn branch."""
+    tree: str
+    branch: str | None = None
+    """Absent on a detached HEAD."""
+    dirty: bool = False
+    snapshot: str | None = None
+    """Commit that keeps the uncommitted changes; its parent is `commit`."""
+    remote: str | None = None
+    """URL of the branch's remote (or origin), without credentials."""
+    command: tuple[str, ...] = ()
+    cwd: str = "."
+    """Working directory, relative to the top of the work tree, with ``/``."""
+    entry: str | None = None
+    """Script or module that was started, relative to the top of the work tree."""
+    metrics_files: tuple[str, ...] = ()
+    """Metrics files that `gittrack run` read at the end, relative to the top of the work tree."""
+    submodules: tuple[Submodule, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataInput:
+    """A file or folder that the run read. Digests are of the bytes on disk when it was logged."""
+
+    path: str
+    """Relative to the top of the work tree, with ``/``; absolute when outside it."""
+    role: Role
+    source: Literal["dvc", "git", "file"]
+    pointer: str | None = None
+    """Path of the pointer beside the record, such as ``inputs/data/train.csv.dvc``."""
+    md5: str | None = None
+    """As DVC counts it; a folder's ends in ``.dir``."""
+    hash: Literal["md5", "md5-dos2unix"] | None = None
+    """DVC's name for the digest in `md5`: ``md5`` (3.x) or ``md5-dos2unix`` (2.x)."""
+    sha256: str | None = None
+    """Of the file; of a folder, of the lines ``<sha256>  <relative path>\\n`` sorted by path."""
+    size: int | None = None
+    nfiles: int | None = None
+    blob: str | None = None
+    """git object id, where git tracks it: a blob, or a tree for a folder."""
+    differs_from: str | None = None
+    """Pointer (or git path) that tracks this path but names other bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """How many of a Python lock's packages are installed as locked, in another version, or not at all."""
+
+    same: int
+    differs: int
+    missing: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """A dependency lock file (or a manifest that is no lock, graded ``none``)."""
+
+    path: str
+    kind: str
+    sha256: str
+    blob: str | None = None
+    """git object id of its bytes, as git stores them."""
+    pins: Pins
+    note: str | None = None
+    installed: Installed | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentSummary:
+    """The digest of environment.yaml, and the few facts of it that a reader wants first."""
+
+    sha256: str
+    python: str
+    os: str
+    cpu: str | None = None
+    gpus: tuple[str, ...] = ()
+    image: str | None = None
+    """Container image digest, ``[name@]sha256:<64 hex>``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """A file or folder that the run produced; its bytes are in the DVC cache under `md5`."""
+
+    path: str
+    role: str
+    pointer: str
+    md5: str
+    sha256: str | None = None
+    """Absent where a past commit was recorded and the bytes were not at hand to be read."""
+    size: int
+    nfiles: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """The per-step series. `rows`, `columns` and `sha256` are of the complete one.
+
+    It is metrics.csv itself, unless `pointer` is set: then the complete series is
+    DVC-tracked and metrics.csv holds `sampled_rows` of it for reviewers.
+    """
+
+    rows: int
+    columns: tuple[str, ...]
+    sha256: str
+    values_sha256: str | None = None
+    """Of the same without its column ``time``: equal where two runs logged the same values."""
+    pointer: str | None = None
+    md5: str | None = None
+    size: int | None = None
+    sampled_rows: int | None = None
+    sampled_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    """The tail of what the command printed, kept as console.txt beside the record."""
+
+    sha256: str
+    size: int
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseModel:
+    """A model that the run started from (Annex IV 2(a))."""
+
+    name: str
+    revision: str | None = None
+    digest: str | None = None
+    modification: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """What wrote the record."""
+
+    name: str = "gittrack"
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """Immutable statement of an ended run: run.yaml."""
+
+    schema: str = SCHEMA
+    id: str
+    experiment: str
+    name: str | None = None
+    status: Status
+    failure: Failure | None = None
+    started: str
+    """UTC, ISO 8601 with microseconds and ``Z``."""
+    duration_s: float
+    author: Author
+    hypothesis: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, Value] = field(default_factory=dict)
+    seed: int | None = None
+    seeds: Mapping[str, int] = field(default_factory=dict)
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    code: Code
+    data: tuple[DataInput, ...] = ()
+    locks: tuple[Lock, ...] = ()
+    environment: EnvironmentSummary
+    determinism: Mapping[str, Value] = field(default_factory=dict)
+    outputs: tuple[Output, ...] = ()
+    series: Series | None = None
+    console: Console | None = None
+    spec: str
+    protocol: str | None = None
+    reproduces: str | None = None
+    parent: str | None = None
+    supersedes: str | None = None
+    base_models: tuple[BaseModel, ...] = ()
+    tool: Tool
+
+    @property
+    def path(self) -> str:
+        """Folder of this record on the ledger."""
+        return run_path(self.experiment, self.id)
+
+    @property
+    def ended(self) -> datetime:
+        return parse_time(self.started) + timedelta(seconds=self.duration_s)
+
+
+def run_path(experiment: str, run_id: str) -> str:
+    """``runs/<experiment>/<YYYY-MM-DD>/<run-id>``; the day is that of the id."""
+    return f"runs/{experiment}/{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}/{run_id}"
+
+
+def format_time(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def clean_text(text: str) -> str:
+    """Text that UTF-8 can hold: lone surrogates (undecodable bytes of a path) become ``\\udcxx``."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+# --- dataclass <-> plain dict ------------------------------------------------------------
+
+T = TypeVar("T")
+
+# These are part of every record, even when empty: a reader must see that there was none.
+ALWAYS = frozenset(
+    {"params", "metrics", "data", "locks", "determinism", "outputs", "dirty", "command", "truncated"}
+)
+
+
+def to_dict(value: Any) -> dict[str, Any]:
+    """Plain dicts, lists and scalars of a record dataclass, in field order."""
+    result: dict[str, Any] = {}
+    for name, always in _fields(typing.cast(Any, type(value))):
+        item = getattr(value, name)
+        if type(item) in _SCALARS:
+            result[name] = item
+        elif always or not (item is None or item is False or item == () or item == {}):
+            result[name] = _plain(item)
+    return result
+
+
+_SCALARS = frozenset({str, int, float})
+
+
+@functools.cache
+def _fields(cls: Any) -> tuple[tuple[str, bool], ...]:
+    return tuple((f.name, f.name in ALWAYS) for f in dataclasses.fields(cls))
+
+
+def _plain(item: Any) -> Any:
+    if type(item) in _SCALARS:
+        return item
+    if dataclasses.is_dataclass(item):
+        return to_dict(item)
+    if isinstance(item, Mapping):
+        return {key: _plain(entry) for key, entry in item.items()}
+    if isinstance(item, (tuple, list)):
+        return [_plain(entry) for entry in item]
+    return item
+
+
+Build = Callable[[Any], Any]
+
+
+def from_dict(cls: type[T], data: Mapping[str, Any]) -> T:
+    """The dataclass that `data`, already validated against the schema, describes."""
+    arguments = dict(data)
+    for name, build in _builds(typing.cast(Any, cls)):
+        if name in arguments:
+            arguments[name] = build(arguments[name])
+    return cls(**arguments)
+
+
+@functools.cache
+def _builds(cls: Any) -> tuple[tuple[str, Build], ...]:
+    """What has to be done to the fields of `cls` that are no plain values."""
+    found = ((name, _build(hint)) for name, hint in typing.get_type_hints(cls).items())
+    return tuple((name, build) for name, build in found if build is not None)
+
+
+def _build(hint: Any) -> Build | None:
+    origin = typing.get_origin(hint)
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return functools.partial(from_dict, hint)
+    if origin is types.UnionType or origin is typing.Union:
+        inner = next(
+            (b for a in typing.get_args(hint) if (b := _build(a)) and dataclasses.is_dataclass(a)), None
+        )
+        return None if inner is None else lambda item: inner(item) if isinstance(item, Mapping) else item
+    if origin is tuple:
+        build = _build(typing.get_args(hint)[0])
+        return tuple if build is None else lambda item: tuple([build(entry) for entry in item])
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        each = _build(typing.get_args(hint)[1])
+        return dict if each is None else lambda item: {key: each(entry) for key, entry in item.items()}
+    return None

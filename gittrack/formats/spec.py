@@ -1,0 +1,95 @@
+"""The spec of a run: what was run, the seed apart. Runs of one spec are replicates of each other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+
+from gittrack.formats.record import Code, DataInput, Lock, Value
+
+SEED_NAMES = frozenset({"seed", "random_seed", "random_state"})
+
+
+def spec_digest(
+    code: Code, params: Mapping[str, Value], data: Sequence[DataInput], locks: Sequence[Lock]
+) -> str:
+    """SHA-256 of what was run, the seed apart: runs of one spec are replicates of each other.
+
+    The digest is of the JSON text (sorted keys, no spaces, UTF-8) of ``{"code": tree, "command":
+    [...], "cwd": ..., "data": [[path, role, digest]...], "locks": [[path, sha256]...],
+    "params": {...}}``. Left out are, anywhere in params, entries named seed, random_seed or
+    random_state that hold a number, and from the command ``--seed N``, ``--seed=N`` and
+    ``seed=N``, with any of these names.
+    """
+    stated = {
+        "code": code.tree,
+        "command": _without_seed_arguments(code.command),
+        "cwd": code.cwd,
+        "data": sorted([d.path, d.role, d.sha256 or d.md5 or d.blob or ""] for d in data),
+        "locks": sorted([lock.path, lock.sha256] for lock in locks),
+        "params": _without_seeds(params),
+    }
+    text = json.dumps(stated, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
+def _without_seeds(value: Value) -> Value:
+    if type(value) in _SCALARS:
+        return value
+    if isinstance(value, Mapping):
+        return {key: _without_seeds(entry) for key, entry in value.items() if not _is_seed(key, entry)}
+    if isinstance(value, (list, tuple)):
+        return [_without_seeds(entry) for entry in value]
+    return value
+
+
+_SEED_ARGUMENT = re.compile(r"(?:--?)?(?:seed|random[-_]seed|random[-_]state)=-?[0-9]+\Z")
+_SEED_OPTION = re.compile(r"--?(?:seed|random[-_]seed|random[-_]state)\Z")
+
+
+def _without_seed_arguments(command: Sequence[str]) -> list[str]:
+    kept: list[str] = []
+    skip = False
+    for argument, following in zip(command, [*command[1:], ""], strict=False):
+        if skip:
+            skip = False
+        elif _SEED_OPTION.match(argument) and re.fullmatch(r"-?[0-9]+", following):
+            skip = True
+        elif not _SEED_ARGUMENT.match(argument):
+            kept.append(argument)
+    return kept
+
+
+def with_seed(command: Sequence[str], params: Mapping[str, Value], seed: int) -> tuple[list[str], Value]:
+    """Command and params of a replicate: what `spec_digest` leaves out holds `seed` in place of its own."""
+    changed: list[str] = []
+    for before, argument in zip(["", *command], command, strict=False):
+        if _SEED_ARGUMENT.match(argument):
+            changed.append(f"{argument.partition('=')[0]}={seed}")
+        elif _SEED_OPTION.match(before) and re.fullmatch(r"-?[0-9]+", argument):
+            changed.append(str(seed))
+        else:
+            changed.append(argument)
+    return changed, _seeded(params, seed)
+
+
+def _seeded(value: Value, seed: int) -> Value:
+    if isinstance(value, Mapping):
+        return {key: seed if _is_seed(key, entry) else _seeded(entry, seed) for key, entry in value.items()}
+    return [_seeded(entry, seed) for entry in value] if isinstance(value, (list, tuple)) else value
+
+
+def has_seed(params: Value) -> bool:
+    """Whether a seed is among the params, however deep."""
+    if isinstance(params, Mapping):
+        return any(_is_seed(key, entry) or has_seed(entry) for key, entry in params.items())
+    return isinstance(params, (list, tuple)) and any(map(has_seed, params))
+
+
+def _is_seed(key: str, entry: Value) -> bool:
+    return key in SEED_NAMES and isinstance(entry, (int, float)) and not isinstance(entry, bool)

@@ -1,0 +1,163 @@
+"""Which runs of a group a gate judges, and what becomes of the others. None is left out unsaid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from gittrack.formats.record import Metric, Record
+from gittrack.governance.gate.rule import number
+from gittrack.stats.replicates import Group, Sample
+
+Part = Literal["judged", "failed", "left out"]
+"""What a run is to the verdict: it counts, it counts as one that did not finish, it does not count."""
+
+_Key = tuple[int | None, tuple[tuple[str, int], ...]]
+UNSEEDED: _Key = (None, ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedRun:
+    """A run of the group beside the gate."""
+
+    record: Record
+    part: Part
+    value: float | None
+    """The metric, where it is there and finite."""
+    says: str = ""
+    """Why it has no value, or why it is left out."""
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The sample that is judged, and every run of the group, oldest first."""
+
+    sample: Sample
+    runs: tuple[JudgedRun, ...]
+    unseeded: int = 0
+    """Runs that state no seed, where others of the sample do: which of them are alike is not known."""
+
+    def part(self, part: Part) -> list[JudgedRun]:
+        return [run for run in self.runs if run.part == part]
+
+    @property
+    def attempts(self) -> list[Record]:
+        """The runs that count against the number that was fixed: those judged, and each seed that failed."""
+        failed = {_attempt(run.record): run.record for run in reversed(self.part("failed"))}
+        return sorted([*self.sample.runs, *failed.values()], key=lambda run: (run.started, run.id))
+
+
+def key_of(run: Record) -> _Key:
+    """The seeds of a run; equal ones make equal runs, up to what the machine does."""
+    return run.seed, tuple(sorted(run.seeds.items()))
+
+
+def choose(
+    group: Group,
+    metric: str,
+    planned: int | None = None,
+    *,
+    fresh: bool = False,
+    others: Mapping[str, Record] | None = None,
+) -> Chosen:
+    """The sample of `group`: one run for each distinct seed, the first that finished.
+
+    Left out are further runs with a seed that has finished, and runs that `gittrack reproduce` made
+    beyond the `planned` number: they came after, and cannot change a verdict. A run that failed
+    counts until another one finishes with its seed. With `fresh` only runs count that reproduce
+    another one with a seed that none of the group's first runs had. `others` are runs of other
+    groups by id, which a run of this one may reproduce.
+    """
+    out: dict[str, str] = {}
+    if fresh:
+        out.update(_not_fresh(group, others or {}))
+    out.update(_repeated(run for run in group.runs if run.id not in out))
+    if planned is not None and not fresh:
+        out.update(_beyond([run for run in group.runs if run.id not in out], planned))
+    kept = tuple(run for run in group.runs if run.id not in out)
+    sample = Group(group.experiment, group.spec, kept).across
+    unseeded = [run for run in kept if run.status == "finished" and key_of(run) == UNSEEDED]
+    mixed = len(unseeded) if sample.varied != "not recorded" and len(unseeded) > 1 else 0
+    return Chosen(sample, tuple(_judged(run, metric, sample, out) for run in group.runs), mixed)
+
+
+def _attempt(run: Record) -> _Key | str:
+    """What is one try: a seed, or a run that states none."""
+    return run.id if key_of(run) == UNSEEDED else key_of(run)
+
+
+def _not_fresh(group: Group, others: Mapping[str, Record]) -> dict[str, str]:
+    """Why runs were not made on fresh seeds."""
+    known = {**others, **{run.id: run for run in group.runs}}
+    first = {key_of(run) for run in group.runs if run.reproduces is None}
+    out = {}
+    for run in group.runs:
+        original = known.get(run.reproduces or "")
+        if run.reproduces is None:
+            out[run.id] = "not made by gittrack reproduce"
+        elif key_of(run) in first | {UNSEEDED} or (original and key_of(run) == key_of(original)):
+            out[run.id] = f"reproduces {run.reproduces} without a fresh seed"
+    return out
+
+
+def _repeated(runs: Iterable[Record]) -> dict[str, str]:
+    """Reproductions of a run whose seed has finished: they show the machine, and are no further runs."""
+    finished: set[_Key] = set()
+    out = {}
+    for run in runs:
+        if run.reproduces is not None and key_of(run) in finished:
+            seed = "and states no seed" if key_of(run) == UNSEEDED else "with the same seed"
+            out[run.id] = f"reproduces {run.reproduces} {seed}"
+        elif run.status == "finished":
+            finished.add(key_of(run))
+    return out
+
+
+def _beyond(runs: Sequence[Record], planned: int) -> dict[str, str]:
+    """Reproductions on new seeds after the planned number was reached, if nothing else went beyond it."""
+    attempts: dict[_Key | str, list[Record]] = {}
+    for run in runs:
+        attempts.setdefault(_attempt(run), []).append(run)
+    beyond = [run for tried in list(attempts.values())[planned:] for run in tried]
+    if any(run.reproduces is None for run in beyond):
+        return {}
+    return {run.id: f"made after the {planned} that the protocol fixed" for run in beyond}
+
+
+def _judged(run: Record, metric: str, sample: Sample, out: Mapping[str, str]) -> JudgedRun:
+    value, lacks = value_of(run.metrics.get(metric))
+    ending = "" if run.status == "finished" else _ending(run)
+    if run.id in out:
+        return JudgedRun(
+            record=run, part="left out", value=value, says="; ".join(filter(None, [ending, out[run.id]]))
+        )
+    if any(run.id == other.id for other in sample.runs):
+        return JudgedRun(record=run, part="judged", value=value, says=lacks)
+    twin = next((other.id for other in sample.runs if key_of(other) == key_of(run)), None)
+    if ending:
+        mended = f"; finished with that seed in {twin}" if twin and key_of(run) != UNSEEDED else ""
+        return JudgedRun(
+            record=run, part="left out" if mended else "failed", value=value, says=ending + mended
+        )
+    why = "states no seed, as" if key_of(run) == UNSEEDED else "same seed as"
+    return JudgedRun(record=run, part="left out", value=value, says=f"{why} {twin}")
+
+
+def value_of(metric: Metric | None) -> tuple[float | None, str]:
+    """The final value as a float, else why there is none."""
+    if metric is None:
+        return None, "has no such metric"
+    if metric.value is None:
+        return None, f"is {metric.status or 'without a value'}"
+    value = number(metric.value)
+    return (value, "") if value is not None else (None, "is too large")
+
+
+def _ending(run: Record) -> str:
+    failure = f": {run.failure.type}: {run.failure.message}" if run.failure else ""
+    return f"{run.status}{failure}"

@@ -1,0 +1,316 @@
+"""The facts of a report as a document: index of items, selection, run, data, tests, and the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from gittrack.formats.record import Record, parse_time
+from gittrack.publishing.report.document import (
+    Block,
+    Cell,
+    Code,
+    Document,
+    Facts,
+    Inline,
+    Mark,
+    Para,
+    Ref,
+    Section,
+    Table,
+)
+from gittrack.publishing.report.facts import slice_of
+from gittrack.publishing.report.gist import VERDICTS, commit, figure, index, lead, run_ref
+from gittrack.publishing.report.model import Report
+from gittrack.publishing.report.proof import proof
+from gittrack.publishing.report.selection import selection
+from gittrack.publishing.report.specification import specification
+from gittrack.text.text import cut, duration, value
+
+_COLUMNS = 6
+"""Metrics in the table of all runs."""
+MOST_FINDINGS = 1000
+FRONT, BACK = ("items",), ("runs", "reading")
+
+
+def document(report: Report) -> Document:
+    """The whole report, in the order that was asked for."""
+    sections = [
+        *index(report),
+        *_stated(report),
+        *selection(report),
+        *specification(report),
+        *_compute(report),
+        *proof(report),
+        *_limitations(report),
+        *_change(report),
+        *_verification(report),
+        *_all_runs(report),
+        *_reading(report),
+    ]
+    runs = "1 run" if report.runs == 1 else f"{report.runs:,} runs"
+    return Document(
+        title=report.title,
+        subtitle=f"{report.experiment}, {runs}, ledger of {report.committed}",
+        lead=lead(report),
+        sections=_by_module(report, sections) if report.order == "aisdp" else sections,
+    )
+
+
+def _by_module(report: Report, sections: list[Section]) -> list[Section]:
+    """Sections by module of the AISDP, each with what belongs to it; index first, runs last."""
+    whole: list[list[Section]] = []
+    for section in sections:
+        if section.level == 2:
+            whole.append([])
+        whole[-1].append(section)
+
+    def place(part: list[Section]) -> int:
+        first = part[0]
+        return 0 if first.id in FRONT else 1000 if first.id in BACK else first.module
+
+    ordered = [section for part in sorted(whole, key=place) for section in part]
+    return [
+        replace(s, about=f"Module {s.module}: {report.mapping.modules[s.module]}")
+        if s.module
+        else replace(s, about="")
+        for s in ordered
+    ]
+
+
+def _stated(report: Report) -> Iterator[Section]:
+    told = report.evidence
+    stated = [
+        ("Intended purpose", told.purpose),
+        ("Provider", told.provider),
+        ("Version of the system", told.version),
+    ]
+    rows: list[tuple[str, Cell]] = [(name, text) for name, text in stated if text]
+    rows += [("Pre-determined change", change) for change in told.changes]
+    if not rows:
+        return
+    where: list[Inline] = ["the gittrack.yaml of this work tree, which is not committed as it is"]
+    if report.stated_in is not None:
+        where = ["gittrack.yaml ", Code(report.stated_in[:12])]
+    said = Para(["Stated by people; no record bears it out. From ", *where, "."])
+    yield Section("stated", "What people state", [said, Facts(rows)], about="Annex IV 1(a), 2(f)", module=1)
+
+
+def _limitations(report: Report) -> Iterator[Section]:
+    said: list[Block] = []
+    if report.evidence.limitations:
+        said.append(Facts([("Stated by people", text) for text in report.evidence.limitations]))
+    else:
+        said.append(Para(["gittrack.yaml states no limitations (evidence.limitations)."]))
+    record = report.subject.record if report.subject else None
+    found: list[tuple[str, Cell]] = []
+    if record is not None and not any(data.role == "test" for data in record.data):
+        found.append(("Seen in the records", "the run names no test data"))
+    if report.overlaps:
+        found.append(("Seen in the records", "training data is data to judge by as well"))
+    if report.group is not None and len(report.group.across.runs) < 3:
+        found.append(
+            (
+                "Seen in the records",
+                f"{len(report.group.across.runs)} replicates: too few for an interval worth quoting",
+            )
+        )
+    if report.damaged:
+        found.append(
+            ("Seen in the records", f"{len(report.damaged)} records cannot be read, and are in no figure")
+        )
+    if found:
+        said.append(Facts(found))
+    yield Section("limitations", "Limitations", said, about="Annex IV 3", module=8)
+
+
+def _compute(report: Report) -> Iterator[Section]:
+    rows: list[list[Cell]] = [
+        [s.machine, s.what, f"{s.runs:,}", _hours(s.hours), _hours(s.device_hours) if s.device_hours else ""]
+        for s in report.spent
+    ]
+    total, gpus = sum(s.hours for s in report.spent), sum(s.device_hours for s in report.spent)
+    rows.append(["all", "", f"{report.runs:,}", _hours(total), _hours(gpus) if gpus else ""])
+    header = ["Machine", "Runs that were", "Runs", "Hours", "GPU hours"]
+    yield Section(
+        "compute",
+        "Compute spent",
+        [
+            Para(
+                [
+                    "Wall-clock time of every recorded run, each counted once: failed, killed and rejected "
+                    "ones and reruns too. GPU hours are hours times the GPUs that the run saw. What was not "
+                    "recorded is not in it."
+                ]
+            ),
+            Table("Hours by machine and by what became of the runs", header, rows, frozenset({2, 3, 4})),
+        ],
+        about="Annex IV 2(c)",
+        module=2,
+    )
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:,.1f}" if hours >= 100 else f"{hours:.3g}"
+
+
+_LETTERS = {"A": "added", "M": "changed", "D": "deleted", "T": "of another type"}
+
+
+def _change(report: Report) -> Iterator[Section]:
+    change = report.change
+    blocks: list[Block] = []
+    if change is None:
+        blocks.append(Para([f"Not shown: {report.change_why}."]))
+    else:
+        blocks.append(
+            Facts(
+                [
+                    (
+                        "Since",
+                        [
+                            f"{change.since}: {change.how}, ledger ",
+                            commit(report, change.commit),
+                            f" of {change.date}",
+                        ],
+                    ),
+                    ("Runs added", f"{change.runs:,}"),
+                    ("Selected then", run_ref(change.before) if change.before else "none"),
+                    ("Selected now", run_ref(change.now) if change.now else "none"),
+                ]
+            )
+        )
+        blocks += _differences(report)
+    yield Section("change", "Change since a former release", blocks, about="Annex IV 1(a), 6", module=10)
+
+
+def _differences(report: Report) -> Iterator[Block]:
+    change = report.change
+    if change is None:
+        return
+    if change.comparison is None:
+        same = change.before is not None and change.before == change.now
+        yield Para(["The same run is selected." if same else f"Not compared: {change.why}."])
+        return
+    differ: list[list[Cell]] = [
+        [kind, cut(pair.name, 200), cut(value(pair.a), 200), cut(value(pair.b), 200)]
+        for kind, pairs in change.comparison.pairs.items()
+        for pair in pairs
+        if not pair.same
+    ]
+    differ += [["code", path, "", _LETTERS.get(letter, letter)] for letter, path in change.comparison.code]
+    if differ:
+        yield Table(
+            "What differs between the two runs", ["Kind", "Name", "Then", "Now"], differ[:MOST_FINDINGS]
+        )
+    else:
+        yield Para(["Nothing differs between the two runs."])
+    for name, why in change.comparison.unavailable.items():
+        yield Para([f"Not compared, {name}: {why}."])
+
+
+def _verification(report: Report) -> Iterator[Section]:
+    from gittrack.verify import UNPROVEN
+
+    found = report.verified
+    blocks: list[Block] = []
+    if found is None:
+        blocks.append(Para(["Left out: the report was made with --no-verify."]))
+    else:
+        runs = "1 run" if found.runs == 1 else f"{found.runs:,} runs"
+        verdict = Mark(found.outcome, VERDICTS[found.outcome])
+        blocks.append(Para(["gittrack verify says ", verdict, f" over {runs}. {UNPROVEN}"]))
+        order = ("fail", "incomplete", "note")
+        rows: list[list[Cell]] = [
+            [
+                Mark(f.severity, {"fail": "bad", "incomplete": "open"}.get(f.severity, "plain")),
+                Code(f.code),
+                _where(report, f.run, f.path),
+                f.says,
+                "; ".join(
+                    f"{name} {cut(text, 120)}"
+                    for name, text in (("expected", f.expected), ("found", f.found))
+                    if text
+                ),
+            ]
+            for f in sorted(found.findings, key=lambda f: order.index(f.severity))[:MOST_FINDINGS]
+        ]
+        if rows:
+            more = len(found.findings) - len(rows)
+            caption = "Findings" if more <= 0 else f"Findings; {more:,} more are listed by gittrack verify"
+            blocks.append(Table(caption, ["", "Code", "Where", "What", "Details"], rows))
+    yield Section("verification", "Verification", blocks, about="Annex IV 2(h), Article 15(5)", module=9)
+
+
+def _where(report: Report, run: str | None, path: str | None) -> Cell:
+    if run is not None and run in report.blobs:
+        return run_ref(run)
+    return Code(path or run or "") if path or run else ""
+
+
+# --- every run -----------------------------------------------------------------------------------
+
+
+def _all_runs(report: Report) -> Iterator[Section]:
+    runs = report.records
+    names = list(dict.fromkeys([*report.protocol.metrics, *sorted({n for run in runs for n in run.metrics})]))
+    names = [name for name in names if not slice_of(name)][:_COLUMNS]
+    rows = [_run(report, run, names) for run in runs]
+    notes: list[Cell] = [_source(report, run.id, f"{run.path}/run.yaml") for run in runs]
+    anchors = [f"run-{run.id}" for run in runs]
+    for run_id, path in report.damaged.items():
+        rows.append([Code(run_id), Mark("damaged", "bad"), *[""] * (5 + len(names))])
+        notes.append(_source(report, run_id, path))
+        anchors.append(f"run-{run_id}")
+    header = ["Run", "Status", "Outcome", "Started (UTC)", "Took", "Seed", "Spec", *names]
+    right = frozenset({4, 5, *range(7, 7 + len(names))})
+    said = Para(
+        [
+            "Every figure of this report leads here, and from here to its record. In a clone, ",
+            Code("gittrack show RUN"), " prints a record to read; the command below each run prints the file "
+            "as it was committed, without gittrack.",
+        ]
+    )  # fmt: skip
+    yield Section(
+        "runs", "All runs", [said, Table("Runs, oldest first", header, rows, right, anchors, notes)]
+    )
+
+
+def _run(report: Report, run: Record, names: list[str]) -> list[Cell]:
+    finals = [run.metrics.get(name) for name in names]
+    values = [figure(m.status or m.value, 5) if m is not None else "" for m in finals]
+    return [
+        Code(run.id),
+        Mark(run.status, "plain" if run.status == "finished" else "bad"),
+        report.outcomes.get(run.id, ""),
+        parse_time(run.started).strftime("%Y-%m-%d %H:%M"),
+        duration(run.duration_s),
+        "" if run.seed is None else str(run.seed),
+        Ref(run.spec[:8], f"#spec-{run.spec[:12]}", code=True),
+        *values,
+    ]
+
+
+def _source(report: Report, run_id: str, path: str) -> Cell:
+    oid = report.commits.get(run_id, report.tip)
+    found: list[str | Code | Ref] = [
+        Code(f"git show {oid[:12]}:{path}"),
+        f" · blob {report.blobs.get(run_id, '')[:12]}",
+    ]
+    if report.web is not None:
+        found += [" · ", Ref("on the web", report.web.file(oid, path))]
+    return found
+
+
+def _reading(report: Report) -> Iterator[Section]:
+    rows: list[tuple[str, Cell]] = [
+        ("Bring the ledger", Code("gittrack pull")),
+        ("List the records", Code(f"git ls-tree -r --name-only {report.tip[:12]} runs/{report.experiment}/")),
+        ("Check everything, bytes too", Code("gittrack verify --read-data")),
+        ("Make this report again", Code(f"gittrack report {report.experiment} --format html")),
+    ]
+    said = (
+        "The report is made from the ledger and a clone of the code. The same ledger and the same clone "
+        "give the same bytes, whoever makes it."
+    )
+    yield Section("reading", "How to check this report", [Para([said]), Facts(rows)])

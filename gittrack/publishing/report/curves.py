@@ -1,0 +1,96 @@
+"""Learning curves of the subject and of the candidates that came nearest to it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from gittrack.errors import NotFoundError, RecordError
+from gittrack.formats.config import ExperimentConfig
+from gittrack.formats.record import Record
+from gittrack.publishing.report.model import Curves, Line
+from gittrack.publishing.review.charts import curves as points_of
+from gittrack.reading.entry import Entry, entry_of
+from gittrack.reading.index import Index
+from gittrack.stats.replicates import Group, final_value
+
+MOST_METRICS = 6
+MOST_LINES = 8
+"""Of a picture, that of the subject among them."""
+MOST_POINTS = 240
+"""Of a line: more than a picture has room for says nothing more."""
+
+
+def learning_curves(
+    index: Index, groups: Sequence[Group], subject: Entry | None, protocol: ExperimentConfig
+) -> list[Curves]:
+    """By metric: declared ones first. A candidate is drawn by the first of its runs that has a series."""
+    drawn = [] if subject is None or subject.record.series is None else [subject]
+    own = subject.record.spec if subject is not None else None
+    runs = [r for g in groups if g.spec != own if (r := _with_series(g)) is not None]
+    for run in _nearest(runs, protocol)[: MOST_LINES - len(drawn)]:
+        try:
+            drawn.append(entry_of(index, index.one(run.id)))
+        except (NotFoundError, RecordError):
+            continue
+    found = [(entry, points_of(entry)) for entry in drawn]
+    names = {name for _, lines in found for name in lines}
+    ordered = sorted(names, key=lambda name: (name not in protocol.metrics, name))
+    return [_curves(name, found) for name in ordered[:MOST_METRICS]]
+
+
+def _with_series(group: Group) -> Record | None:
+    return next((run for run in group.across.runs if run.series is not None), None)
+
+
+def _nearest(runs: Sequence[Record], protocol: ExperimentConfig) -> list[Record]:
+    """The best ones by the metric that decides, else the newest."""
+    metric = protocol.gate.metric if protocol.gate else next(iter(protocol.metrics), None)
+    meaning = protocol.metrics.get(metric or "")
+    direction = (protocol.gate.direction if protocol.gate else None) or (
+        meaning.direction if meaning else None
+    )
+    if metric is None or direction is None:
+        return sorted(runs, key=lambda run: (run.started, run.id), reverse=True)
+    sign = -1 if direction == "maximize" else 1
+
+    def key(run: Record) -> tuple[bool, float, str]:
+        value = final_value(run, metric)
+        return value is None, sign * (value or 0.0), run.id
+
+    return sorted(runs, key=key)
+
+
+Points = Mapping[str, tuple[tuple[float, float], ...]]
+
+
+def _curves(name: str, found: Sequence[tuple[Entry, Points]]) -> Curves:
+    lines = [
+        Line(
+            entry.id,
+            entry.record.spec,
+            decimated(points[name]),
+            len(points[name]),
+            min(value for _, value in points[name]),
+            max(value for _, value in points[name]),
+        )
+        for entry, points in found
+        if name in points
+    ]
+    return Curves(name, tuple(lines))
+
+
+def decimated(
+    points: Sequence[tuple[float, float]], most: int = MOST_POINTS
+) -> tuple[tuple[float, float], ...]:
+    """At most `most` of `points`: the ends, and of each stretch between them the lowest and the highest."""
+    if len(points) <= most:
+        return tuple(points)
+    inner = points[1:-1]
+    length = math.ceil(len(inner) / ((most - 2) // 2))
+    kept = [points[0]]
+    for at in range(0, len(inner), length):
+        stretch = inner[at : at + length]
+        ends = {min(stretch, key=lambda point: point[1]), max(stretch, key=lambda point: point[1])}
+        kept += sorted(ends)
+    return (*kept, points[-1])

@@ -1,0 +1,91 @@
+"""Facts that are summed up over many runs: time spent, data read, figures by group."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from gittrack.formats.record import DataInput, Record
+from gittrack.governance.decide import figure_of
+from gittrack.publishing.report.model import DataUse, Place, Slice, Spent
+from gittrack.stats.replicates import Group, final_value
+
+JUDGED = ("validation", "test", "holdout")
+"""Roles of data that results are judged on."""
+
+_SLICE = re.compile(r"(.+)/([^/=]+=[^/]+)")
+
+
+def time_spent(runs: Iterable[Record], outcomes: Mapping[str, str]) -> list[Spent]:
+    """Hours by what became of the runs and by machine: every run once, none left out."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for run in runs:
+        around = run.environment
+        machine = ", ".join([around.cpu or around.os, *around.gpus])
+        what: str = run.status
+        if run.status == "finished":
+            what = "reruns" if run.reproduces else "rejected" if outcomes.get(run.id) == "rejected" else what
+        total = found.setdefault((machine, what), [0, 0.0, 0.0])
+        total[0] += 1
+        total[1] += run.duration_s / 3600
+        total[2] += run.duration_s / 3600 * len(around.gpus)
+    return [
+        Spent(what=what, machine=machine, runs=int(n), hours=hours, device_hours=devices)
+        for (machine, what), (n, hours, devices) in sorted(found.items())
+    ]
+
+
+def data_read(runs: Iterable[Record], sheets: Mapping[str, Place]) -> list[DataUse]:
+    """Every data set, by path, role and digest, with the number of runs that read it."""
+    found: dict[tuple[str, ...], tuple[DataInput, dict[str, None]]] = {}
+    for run in runs:
+        for data in run.data:
+            key = (data.path, data.role, data.sha256 or data.md5 or data.blob or "")
+            found.setdefault(key, (data, {}))[1][run.id] = None
+    return [
+        DataUse(data=data, runs=len(ids), first=next(iter(ids)), sheet=sheets.get(data.path))
+        for _, (data, ids) in sorted(found.items())
+    ]
+
+
+def overlaps(used: Sequence[DataUse]) -> list[tuple[DataInput, DataInput]]:
+    """Pairs of data to train on and data to judge by that are the same bytes. Parts in common do not show."""
+    trained = [use.data for use in used if use.data.role == "train"]
+    judged = [use.data for use in used if use.data.role in JUDGED]
+    return [(a, b) for a in trained for b in judged if _same(a, b)]
+
+
+def _same(a: DataInput, b: DataInput) -> bool:
+    if a.sha256 and b.sha256:
+        return a.sha256 == b.sha256
+    if a.md5 and b.md5 and a.hash == b.hash:
+        return a.md5 == b.md5
+    return a.blob is not None and a.blob == b.blob
+
+
+def slice_of(metric: str) -> tuple[str, str] | None:
+    """``accuracy/sex=female`` is accuracy for the group sex=female; None for other names."""
+    found = _SLICE.fullmatch(metric)
+    return (found[1], found[2]) if found else None
+
+
+def slices_of(subject: Record | None, group: Group | None) -> list[Slice]:
+    """The subject's metrics by group of cases, by metric and then by group."""
+    if subject is None:
+        return []
+    found = []
+    for name, final in subject.metrics.items():
+        parts = slice_of(name)
+        value = final.status or final.value
+        if parts is None or value is None:
+            continue
+        found.append(
+            Slice(
+                metric=parts[0],
+                group=parts[1],
+                value=value,
+                whole=final_value(subject, parts[0]),
+                figure=None if group is None else figure_of(group, name),
+            )
+        )
+    return sorted(found, key=lambda part: (part.metric, part.group))

@@ -1,0 +1,202 @@
+"""Pictures as SVG in the colours of the page: curves, intervals, bars. No script, no font, no link.
+
+Nothing is told by colour alone: the selected run is drawn heavier, and every picture has its values in words
+or in a table.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+from gittrack.formats.decision import Figure
+from gittrack.publishing.report.document import Cell, Inline, Picture, Ref, Table
+from gittrack.publishing.report.model import Curves
+from gittrack.text.text import clean, cut, number
+
+WIDTH = 720
+MOST_BARS = 15
+MOST_INTERVALS = 20
+_ROW, _LABEL = 26, 210
+_HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 300, 64, 12, 14, 40
+
+
+def _svg(name: str, height: int, title: str, said: str, lines: Sequence[str]) -> str:
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
+            f'aria-labelledby="{name}-title {name}-desc">',
+            f'<title id="{name}-title">{_text(title)}</title>',
+            f'<desc id="{name}-desc">{_text(said)}</desc>',
+            *lines,
+            "</svg>",
+        ]
+    )
+
+
+def _text(text: str, columns: int = 2000) -> str:
+    return html.escape(cut(clean(text), columns))
+
+
+def ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Round numbers from `low` to `high`, 2 to `most` of them where there is room between the two."""
+    span = high - low
+    if not span > 0 or not math.isfinite(span):
+        return [low]
+    unit = 10.0 ** math.floor(math.log10(span / most))
+    step = next(
+        (
+            unit * by
+            for by in (1, 2, 5, 10, 20, 50)
+            if math.floor(high / (unit * by)) - math.ceil(low / (unit * by)) < most
+        ),
+        span,
+    )
+    first = math.ceil(low / step)
+    return [at * step for at in range(first, math.floor(high / step) + 1)] or [low]
+
+
+def _extent(values: Sequence[float]) -> tuple[float, float]:
+    """Smallest and largest, apart from each other, with a little room."""
+    low, high = min(values), max(values)
+    room = (high - low) * 0.04 or abs(low) * 0.05 or 1.0
+    return low - room, high + room
+
+
+# --- learning curves -----------------------------------------------------------------------------
+
+
+def curves(chart: Curves, subject: str | None, name: str, left_out: int) -> Picture:
+    """The curves of one metric, that of `subject` drawn heavy and last."""
+    steps = [point[0] for line in chart.lines for point in (line.points[0], line.points[-1])]
+    low, high = _extent([value for line in chart.lines for value in (line.lowest, line.highest)])
+    first, last = min(steps), max(steps)
+    span = last - first or 1.0
+
+    def place(point: tuple[float, float]) -> str:
+        x = _LEFT + (point[0] - first) / span * (WIDTH - _LEFT - _RIGHT)
+        y = _HEIGHT - _BOTTOM - (point[1] - low) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
+        return f"{x:.1f},{y:.1f}"
+
+    lines = list(_axes(place, (first, last), (low, high)))
+    for line in sorted(chart.lines, key=lambda line: line.run == subject):
+        kind = "own" if line.run == subject else "other"
+        points = " ".join(map(place, line.points))
+        lines.append(
+            f'<polyline class="{kind}" points="{points}"><title>{_text(line.run)}</title></polyline>'
+        )
+    heavy = "the selected run is drawn heavy" if any(line.run == subject for line in chart.lines) else ""
+    more = f"{left_out} more specs are in no picture" if left_out > 0 else ""
+    said = ", ".join(part for part in (heavy, more) if part)
+    caption = f"{cut(clean(chart.metric), 100)} by step, {len(chart.lines)} runs" + (
+        f"; {said}" if said else ""
+    )
+    words = f"{chart.metric} by step of {len(chart.lines)} runs; a table has their ends and extremes."
+    return Picture(
+        _svg(name, _HEIGHT, f"{chart.metric} by step", words, lines), caption, words, _values(chart, subject)
+    )
+
+
+def _values(chart: Curves, subject: str | None) -> Table:
+    rows: list[list[Cell]] = []
+    for line in chart.lines:
+        whose: list[Inline] = [
+            Ref(line.run, f"#run-{line.run}"),
+            *([" selected"] if line.run == subject else []),
+        ]
+        ends = (line.points[0][1], line.lowest, line.highest, line.points[-1][1])
+        rows.append([whose, f"{line.count:,}", *(number(value, 5) for value in ends)])
+    header = ["Run", "Points", "First", "Lowest", "Highest", "Last"]
+    return Table(f"{cut(clean(chart.metric), 100)}, what is drawn", header, rows, frozenset(range(1, 6)))
+
+
+def _axes(
+    place: Callable[[tuple[float, float]], str], span: tuple[float, float], extent: tuple[float, float]
+) -> Iterator[str]:
+    for value in ticks(*extent):
+        x, y = place((span[0], value)).split(",")
+        yield f'<line class="grid" x1="{x}" x2="{WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>'
+        yield f'<text class="tick end" x="{_LEFT - 8}" y="{float(y) + 4:.1f}">{_tick(value)}</text>'
+    for step in ticks(*span, 8):
+        x = place((step, extent[0])).split(",")[0]
+        yield f'<text class="tick mid" x="{x}" y="{_HEIGHT - _BOTTOM + 18}">{_tick(step)}</text>'
+    yield f'<text class="tick end" x="{WIDTH - _RIGHT}" y="{_HEIGHT - 4}">step</text>'
+
+
+def _tick(value: float) -> str:
+    return f"{value:.6g}" if abs(value) > 1e-12 else "0"
+
+
+# --- intervals -----------------------------------------------------------------------------------
+
+
+def intervals(
+    metric: str, figures: Sequence[tuple[str, Figure, bool]], threshold: float | None, name: str
+) -> Picture:
+    """A dot for each mean with its 95 % interval; `figures`: label, figure, whether it is the subject's."""
+    shown = list(figures[:MOST_INTERVALS])
+    ends = [end for _, f, _ in shown for end in (f.low, f.high, f.mean) if end is not None]
+    low, high = _extent([*ends, *([threshold] if threshold is not None else [])])
+    height = _TOP + _ROW * len(shown) + _BOTTOM
+
+    def across(value: float) -> float:
+        return _LABEL + (value - low) / (high - low) * (WIDTH - _LABEL - _RIGHT)
+
+    floor = height - _BOTTOM
+    lines = []
+    for value in ticks(low, high):
+        x = f"{across(value):.1f}"
+        lines.append(f'<line class="grid" x1="{x}" x2="{x}" y1="{_TOP - 6}" y2="{floor}"/>')
+        lines.append(f'<text class="tick mid" x="{x}" y="{floor + 16}">{_tick(value)}</text>')
+    if threshold is not None:
+        x = f"{across(threshold):.1f}"
+        lines.append(f'<line class="gate" x1="{x}" x2="{x}" y1="{_TOP - 8}" y2="{floor + 2}"/>')
+    for at, (label, figure, own) in enumerate(shown):
+        lines += _interval(label, figure, own, _TOP + _ROW * at + _ROW / 2, across)
+    said = ", ".join(f"{label}: {_figure(figure)}" for label, figure, _ in shown)
+    gate = "; the dashed line is the threshold of the gate" if threshold is not None else ""
+    more = f"; {len(figures) - len(shown)} more stand in the table" if len(figures) > len(shown) else ""
+    caption = (
+        f"{cut(clean(metric), 100)} of the candidates: mean, and 95 % interval of several runs{gate}{more}"
+    )
+    return Picture(_svg(name, height, f"{metric} of the candidates", said, lines), caption, said + ".")
+
+
+def _interval(
+    label: str, figure: Figure, own: bool, y: float, across: Callable[[float], float]
+) -> Iterator[str]:
+    kind = "own" if own else "other"
+    yield f'<text class="label end {kind}" x="{_LABEL - 14}" y="{y + 4:.1f}">{_text(label, 30)}</text>'
+    if figure.low is not None and figure.high is not None:
+        a, b = across(figure.low), across(figure.high)
+        yield f'<line class="span {kind}" x1="{a:.1f}" x2="{b:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        for x in (a, b):
+            yield f'<line class="span {kind}" x1="{x:.1f}" x2="{x:.1f}" y1="{y - 4:.1f}" y2="{y + 4:.1f}"/>'
+    yield f'<circle class="{kind}" cx="{across(figure.mean):.1f}" cy="{y:.1f}" r="{5 if own else 4}"/>'
+
+
+def _figure(figure: Figure) -> str:
+    if figure.low is None or figure.high is None:
+        return f"{number(figure.mean, 5)} (n {figure.n}, no interval)"
+    return f"{number(figure.mean, 5)} ({number(figure.low, 5)} to {number(figure.high, 5)}, n {figure.n})"
+
+
+# --- importance ----------------------------------------------------------------------------------
+
+
+def bars(ranked: Sequence[tuple[str, float]], caption: str, name: str) -> Picture:
+    """Lengths of bars, longest first."""
+    shown = list(ranked[:MOST_BARS])
+    most = max(abs(value) for _, value in shown) or 1.0
+    lines = []
+    for at, (label, value) in enumerate(shown):
+        y = at * _ROW + 5
+        length = max(1.0, abs(value) / most * (WIDTH - _LABEL - 90))
+        lines += [
+            f'<text class="label end" x="{_LABEL - 10}" y="{y + 14}">{_text(label, 30)}</text>',
+            f'<rect class="bar" x="{_LABEL}" y="{y}" width="{length:.1f}" height="{_ROW - 9}"/>',
+            f'<text class="label" x="{_LABEL + length + 8:.1f}" y="{y + 14}">{number(value, 3)}</text>',
+        ]
+    said = ", ".join(f"{label} {number(value, 3)}" for label, value in shown)
+    return Picture(_svg(name, _ROW * len(shown) + 8, caption, said, lines), caption, said + ".")

@@ -1,0 +1,51 @@
+"""A metrics.csv as a few lines, for `git diff` and `git show`.
+
+``python -P -m gittrack.publishing.review.textconv FILE``: git hands over the bytes in a temporary file.
+What is no series is shown as it is.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gittrack.errors import RecordError
+from gittrack.reading.entry import MAX_SERIES_BYTES, parse_series
+from gittrack.text.text import clean, number
+
+SAMPLES = 8
+"""Values of each metric that are shown, spread evenly from first to last."""
+
+
+def summary(data: bytes) -> bytes:
+    """Rows and steps, then for each metric: first, last, smallest, largest, and a few values between."""
+    try:
+        series = parse_series(data, "metrics.csv")
+    except RecordError:
+        return data
+    steps = [step for step in series.steps if step is not None]
+    span = f", steps {min(steps)} to {max(steps)}" if steps else ""
+    lines = [f"{len(series.steps)} rows{span}"]
+    for name, column in series.values.items():
+        values = [value for value in column if value is not None]
+        lines += [f"{clean(name)}:", *(f"  {line}" for line in _metric(values))]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _metric(values: Sequence[float]) -> list[str]:
+    if not values:
+        return ["no value"]
+    finite = [v for v in values if v - v == 0]
+    odd = len(values) - len(finite)
+    extremes = f"min {number(min(finite), 6)}  max {number(max(finite), 6)}  " if finite else ""
+    every = max((len(values) - 1) / (SAMPLES - 1), 1)
+    sampled = [values[round(at * every)] for at in range(min(SAMPLES, len(values)))]
+    lines = [f"{extremes}{len(values)} values" + (f", {odd} not finite" if odd else "")]
+    return [*lines, " ".join(number(v, 6) if v - v == 0 else str(v) for v in sampled)]
+
+
+if __name__ == "__main__":
+    with Path(sys.argv[1]).open("rb") as file:
+        content = file.read(MAX_SERIES_BYTES + 1)
+    sys.stdout.buffer.write(summary(content))

@@ -1,0 +1,227 @@
+"""Several repositories asked as one: their runs in one list, in the order of one ledger that had them all.
+
+Each repository keeps an index of its own. Each gives its sorted answer, and the answers are merged here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from gittrack.errors import NotFoundError
+from gittrack.git.repository import Repository
+from gittrack.reading.index import Index, Progress, Row, open_index
+from gittrack.reading.index.rows import flatten, no_experiment, number
+
+if TYPE_CHECKING:
+    from gittrack.reading.index.filters import Field
+
+PAGE = 1000
+"""Runs that `Across.pages` has in memory at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One of the repositories: a short name that no other of them has, and its index."""
+
+    name: str
+    index: Index
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A run, and where it is."""
+
+    row: Row
+    place: Place
+
+
+def open_across(where: Sequence[Path | str | None], progress: Progress | None = None) -> Across:
+    """The indexes of several repositories, brought up to date; close them, or use them in a with statement.
+
+    `where`: folders in clones, bare or not; None is the current one. A repository that is named twice
+    is read once. NotFoundError if none of them has a ledger.
+    """
+    repositories: dict[Path, Repository] = {}
+    for each in where:
+        repository = Repository.discover(each)
+        repositories.setdefault(repository.common_dir.resolve(), repository)
+    names = short_names([_folder(repository) for repository in repositories.values()])
+    with ExitStack() as opened:
+        places = [
+            Place(name, opened.enter_context(open_index(repository, progress)))
+            for name, repository in zip(names, repositories.values(), strict=True)
+        ]
+        if all(place.index.tip is None for place in places):
+            raise NotFoundError(f"no runs in {', '.join(names)}: name clones that have a ledger")
+        opened.pop_all()
+    return Across(places)
+
+
+@dataclass(frozen=True, slots=True)
+class Across:
+    """The runs of several repositories. One that two of them have alike is there once, in the first."""
+
+    places: Sequence[Place]
+
+    def __enter__(self) -> Across:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for place in self.places:
+            place.index.close()
+
+    @property
+    def without_ledger(self) -> list[str]:
+        """Names of the repositories in which nothing was ever recorded."""
+        return [place.name for place in self.places if place.index.tip is None]
+
+    def require_experiment(self, name: str) -> None:
+        """NotFoundError, with the names there are, unless one of the ledgers has the experiment `name`."""
+        known = {each for place in self.places for each in place.index.experiments()}
+        if name not in known:
+            raise no_experiment(name, known)
+
+    def count(self) -> int:
+        """How many runs there are, those that two repositories have counted twice."""
+        return sum(place.index.count() for place in self.places)
+
+    def search(
+        self,
+        filter: str | None = None,
+        *,
+        experiment: str | None = None,
+        order_by: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> list[Found]:
+        """As `Index.search`: what one ledger with the runs of all would answer, in that order."""
+        found = [
+            Found(row, place)
+            for place in self.places
+            for row in place.index.search(filter, experiment=experiment, order_by=order_by, limit=limit)
+        ]
+        found = list(_once(found, set()))
+        _sort(found, order_by)
+        return found[: None if limit is None else max(limit, 0)]
+
+    def shortened(self, found: Sequence[Found]) -> dict[str, str]:
+        """For each id the shortest name that the repositories with such a run surely take."""
+        names: dict[str, str] = {}
+        for place in self.places:
+            own = [each.row.id for each in found if each.place is place]
+            for run_id, name in place.index.shortened(own).items():
+                names[run_id] = max(name, names.get(run_id, ""), key=len)
+        return names
+
+    def pages(self, *, experiment: str | None = None, size: int = PAGE) -> Iterator[list[Found]]:
+        """Every run once, one repository after the other, newest first, in lists of at most `size`."""
+        seen: set[Any] = set()
+        for place in self.places:
+            at = 0
+            while rows := place.index.search(experiment=experiment, limit=size, offset=at):
+                at += len(rows)
+                # What another process adds meanwhile moves the rest on: some of it comes again.
+                yield list(_once((Found(row, place) for row in rows), seen))
+
+
+def _once(found: Sequence[Found] | Iterator[Found], seen: set[Any]) -> Iterator[Found]:
+    """`found` without what is there already: clones of one ledger have the same runs."""
+    for each in found:
+        row = each.row
+        same = (row.path, row.blob, row.outcome, row.fault)
+        if same not in seen:
+            seen.add(same)
+            yield each
+
+
+# --- names ------------------------------------------------------------------------------------
+
+
+def _folder(repository: Repository) -> Path:
+    """What the repository is called by: its work tree, or its own folder where that is bare."""
+    if repository.worktree is not None:
+        return repository.worktree
+    folder = repository.common_dir
+    return folder.parent if folder.name == ".git" else folder
+
+
+def short_names(folders: Sequence[Path]) -> list[str]:
+    """The end of each path that no other has, as short as can be; ``x`` for ``x.git``."""
+    bare = [folder.with_suffix("") if folder.suffix == ".git" else folder for folder in folders]
+    paths = [full if bare.count(short) > 1 else short for full, short in zip(folders, bare, strict=True)]
+    lengths = [1] * len(paths)
+    while True:
+        names = [str(Path(*path.parts[-n:])) for path, n in zip(paths, lengths, strict=True)]
+        alike = [
+            at
+            for at, path in enumerate(paths)
+            if names.count(names[at]) > 1 and lengths[at] < len(path.parts)
+        ]
+        if not alike:
+            return [name.encode("utf-8", "backslashreplace").decode() for name in names]
+        for at in alike:
+            lengths[at] += 1
+
+
+# --- order ------------------------------------------------------------------------------------
+
+
+def _sort(found: list[Found], order_by: Sequence[str]) -> None:
+    """As `gittrack.reading.index.sql` orders: by each value, those without it last; then newest first."""
+    found.sort(key=lambda each: (each.row.started, each.row.id), reverse=True)
+    if not order_by:
+        return
+    from gittrack.reading.index.filters import parse_order
+
+    for text in reversed(order_by):
+        field, descending = parse_order(text)
+        keyed = [(_value(each.row, field), each) for each in found]
+        there = [pair for pair in keyed if pair[0] is not None]
+        there.sort(key=lambda pair: (isinstance(pair[0], str), pair[0]), reverse=descending)
+        found[:] = [each for _, each in there] + [each for value, each in keyed if value is None]
+
+
+_ROW_NAMES = {"duration": "duration_s"}
+
+
+def _value(row: Row, field: Field) -> int | float | str | None:
+    """What the index sorts `row` by."""
+    if field.family == "attributes":
+        if field.key == "ended":
+            return None if row.duration_s is None else row.started + row.duration_s
+        found: int | float | str | None = getattr(row, _ROW_NAMES.get(field.key, field.key))
+        return found
+    if field.family == "tags":
+        tag: str | None = row.record.get("tags", {}).get(field.key)
+        return tag
+    if field.family == "metrics":
+        return _metric(row.record.get("metrics", {}).get(field.key, {}))
+    return _param(flatten(row.record.get("params", {})).get(field.key))
+
+
+def _metric(metric: dict[str, Any]) -> int | float | None:
+    """Its value; of one that is infinite, infinity."""
+    if metric.get("status") in ("inf", "-inf"):
+        return float(metric["status"])
+    value = metric.get("value")
+    return None if value is None else number(value)
+
+
+def _param(value: Any) -> int | float | str | None:
+    """A number as such; true, false, lists and mappings as JSON text."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return number(value)
+    import json
+
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,242 @@
+"""What differs between two runs: parameters, metrics, data, locks, packages, code and environment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from gittrack.errors import RepositoryError
+from gittrack.formats.record import Code, DataInput, Lock, Metric, Record
+from gittrack.formats.values import flatten
+from gittrack.reading.entry import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One thing in both runs; None where a run lacks it."""
+
+    name: str
+    a: Any
+    b: Any
+
+    @property
+    def same(self) -> bool:
+        return repr(self.a) == repr(self.b)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPair(Pair):
+    """A final value in both runs. A value that is not finite is its name (``nan``)."""
+
+    unit: str | None = None
+    direction: Literal["maximize", "minimize"] | None = None
+
+    @property
+    def difference(self) -> float | int | None:
+        """b - a, None unless both are finite."""
+        if not isinstance(self.a, (int, float)) or not isinstance(self.b, (int, float)):
+            return None
+        try:
+            difference: float | int = self.b - self.a
+            return difference if math.isfinite(difference) else None
+        except OverflowError:  # integers beyond what a float holds
+            return None
+
+    @property
+    def percent(self) -> float | None:
+        """The difference relative to a, None where a is 0."""
+        difference = self.difference
+        if difference is None or not self.a:
+            return None
+        share = float(difference) / abs(float(self.a)) * 100
+        return share if math.isfinite(share) else None
+
+    @property
+    def verdict(self) -> Literal["better", "worse"] | None:
+        """Of b, by the metric's direction; None where that or a value is unknown, or they are equal."""
+        difference = self.difference
+        if not difference or self.direction is None:
+            return None
+        return "better" if (difference > 0) == (self.direction == "maximize") else "worse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Run `a` beside run `b`. `code` has git's status letter (A, M, D, T) for each file that differs."""
+
+    a: Entry
+    b: Entry
+    facts: tuple[Pair, ...]
+    params: tuple[Pair, ...]
+    metrics: tuple[MetricPair, ...]
+    data: tuple[Pair, ...]
+    locks: tuple[Pair, ...]
+    packages: tuple[Pair, ...]
+    environment: tuple[Pair, ...]
+    code: tuple[tuple[str, str], ...]
+    unavailable: dict[str, str] = field(default_factory=dict)
+    """Sections that could not be compared, and why."""
+
+    @property
+    def pairs(self) -> dict[str, tuple[Pair, ...]]:
+        """The sections that compare values, in the order a reader wants them."""
+        names = ("facts", "params", "metrics", "data", "locks", "packages", "environment")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def differ(self) -> bool:
+        """Whether anything differs or could not be compared."""
+        changed = any(not pair.same for pairs in self.pairs.values() for pair in pairs)
+        return changed or bool(self.code) or bool(self.unavailable)
+
+    def to_dict(self, *, everything: bool = False) -> dict[str, Any]:
+        """Plain values: what differs, or with `everything` what is equal too."""
+        result: dict[str, Any] = {"a": self.a.id, "b": self.b.id}
+        for name, pairs in self.pairs.items():
+            result[name] = {p.name: _plain(p) for p in pairs if everything or not p.same}
+        result["code"] = [{"status": letter, "path": path} for letter, path in self.code]
+        return {**result, "unavailable": self.unavailable}
+
+
+def _plain(pair: Pair) -> dict[str, Any]:
+    found: dict[str, Any] = {"a": pair.a, "b": pair.b}
+    if isinstance(pair, MetricPair):
+        extra = {"difference": pair.difference, "percent": pair.percent, "verdict": pair.verdict}
+        found |= {key: value for key, value in extra.items() if value is not None}
+    return found
+
+
+def compare(a: Entry, b: Entry) -> Comparison:
+    """Both runs side by side; RecordError if a record is damaged."""
+    one, two = a.record, b.record
+    unavailable: dict[str, str] = {}
+    first, second = (_environment(entry, unavailable) for entry in (a, b))
+    packages, machines = environments((first, one), (second, two))
+    return Comparison(
+        a=a,
+        b=b,
+        facts=_pairs(_facts(one), _facts(two)),
+        params=_pairs(flatten(one.params), flatten(two.params)),
+        metrics=_metrics(one.metrics, two.metrics),
+        data=_pairs(_data(one.data), _data(two.data)),
+        locks=_pairs(_locks(one.locks), _locks(two.locks)),
+        packages=() if "packages" in unavailable else packages,
+        environment=machines,
+        code=_code(a, b, unavailable),
+        unavailable=unavailable,
+    )
+
+
+Surroundings = tuple[Mapping[str, Any], Record]
+"""The plain values of an environment.yaml, and the record beside it."""
+
+
+def environments(a: Surroundings, b: Surroundings) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
+    """Installed packages, and all else about the machines and the determinism flags in force."""
+    found = [environment for environment, _ in (a, b)]
+    if not all(environment.get("blas") for environment in found):
+        # Seen only where the program itself called gittrack: not seen is not different.
+        found = [{k: v for k, v in e.items() if k != "blas"} for e in found]
+    machines = [_machine(e, record) for e, (_, record) in zip(found, (a, b), strict=True)]
+    return _pairs(*(_packages(environment) for environment in found)), _pairs(*machines)
+
+
+def missing_tree(entry: Entry) -> str | None:
+    """Why the code of a run cannot be read in this clone; None if it can."""
+    code = entry.record.code
+    with entry.repository.objects() as objects:
+        if objects.tree(code.tree) is not None:
+            return None
+    name = f"commit {(code.snapshot or code.commit or code.tree)[:12]}"
+    return (
+        f"{name} of run {entry.id} is not in this clone; gittrack pull, or git fetch --unshallow, brings it"
+    )
+
+
+def _pairs(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Pair, ...]:
+    return tuple(
+        Pair(name, a.get(name), b.get(name)) for name in sorted({*a, *b}, key=list({**a, **b}).index)
+    )
+
+
+def _facts(record: Record) -> dict[str, Any]:
+    code: Code = record.code
+    return {
+        "experiment": record.experiment,
+        "status": record.status,
+        "name": record.name,
+        "hypothesis": record.hypothesis,
+        "author": record.author.name,
+        "duration_s": record.duration_s,
+        "seed": record.seed,
+        **{f"seeds.{k}": v for k, v in record.seeds.items()},
+        **{f"tags.{k}": v for k, v in record.tags.items()},
+        "commit": code.commit,
+        "dirty": code.dirty,
+        "branch": code.branch,
+        "command": list(code.command),
+        "cwd": code.cwd,
+        "entry": code.entry,
+        **{f"submodule {s.path}": s.commit for s in code.submodules},
+    }
+
+
+def _metrics(a: Mapping[str, Metric], b: Mapping[str, Metric]) -> tuple[MetricPair, ...]:
+    def value(metric: Metric | None) -> Any:
+        return None if metric is None else metric.status if metric.value is None else metric.value
+
+    pairs = []
+    for name in sorted({*a, *b}):
+        one, two = a.get(name), b.get(name)
+        known = [m for m in (two, one) if m is not None]
+        unit = next((m.unit for m in known if m.unit), None)
+        direction = next((m.direction for m in known if m.direction), None)
+        pairs.append(MetricPair(name, value(one), value(two), unit, direction))
+    return tuple(pairs)
+
+
+def _data(data: Sequence[DataInput]) -> dict[str, str]:
+    return {f"{d.path} ({d.role})": d.sha256 or d.md5 or d.blob or "no digest" for d in data}
+
+
+def _locks(locks: Sequence[Lock]) -> dict[str, str]:
+    return {lock.path: f"{lock.sha256} ({lock.kind}, pins {lock.pins})" for lock in locks}
+
+
+def _environment(entry: Entry, unavailable: dict[str, str]) -> dict[str, Any]:
+    environment = entry.environment()
+    if not environment:
+        unavailable["packages"] = f"run {entry.id} has no environment.yaml"
+    return environment
+
+
+def _packages(environment: Mapping[str, Any]) -> dict[str, Any]:
+    packages = environment.get("packages", {})
+    return {name: packages[name] for name in sorted(packages)} if isinstance(packages, dict) else {}
+
+
+def _machine(environment: Mapping[str, Any], record: Record) -> dict[str, Any]:
+    """What a run ran on, packages apart, and the determinism flags in force."""
+    facts = {k: v for k, v in environment.items() if k not in ("packages", "schema")}
+    if isinstance(facts.get("python"), dict):  # `python` or `python3`: a name, no difference
+        facts["python"] = {k: v for k, v in facts["python"].items() if k != "executable"}
+    if not facts:
+        summary = asdict(record.environment)
+        facts = {k: v for k, v in summary.items() if k != "sha256" and v not in (None, ())}
+    return {**flatten(facts), **flatten(record.determinism, "determinism.")}
+
+
+def _code(a: Entry, b: Entry, unavailable: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    one, two = a.record.code.tree, b.record.code.tree
+    if one == two:
+        return ()
+    missing = missing_tree(a) or missing_tree(b)
+    if missing is None:
+        try:
+            return tuple((letter, path) for letter, _, _, path in a.repository.diff_tree(one, two))
+        except RepositoryError as error:
+            missing = str(error)
+    unavailable["code"] = missing
+    return ()

@@ -1,0 +1,129 @@
+"""A run on the ledger with the files beside its record. What the commands and the Python API read through."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from gittrack.errors import NotFoundError, RecordError
+from gittrack.formats.record import Record
+from gittrack.git.repository import Repository
+from gittrack.reading.index import Index, Row, open_index
+
+if TYPE_CHECKING:
+    import git
+
+__all__ = ["Entry", "Series", "entry_of", "open_index", "parse_series"]
+
+MAX_SERIES_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """metrics.csv: a step and a time (seconds since the start) for each row, and a column per metric.
+
+    A cell without a number is None; ``nan`` and ``inf`` are floats.
+    """
+
+    steps: tuple[int | None, ...]
+    times: tuple[float | None, ...]
+    values: dict[str, tuple[float | None, ...]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run on the ledger: what the index knows of it, its record, and the files beside that."""
+
+    row: Row
+    commit: str
+    """The ledger commit that this was read at."""
+    repository: Repository = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        return self.row.id
+
+    @property
+    def path(self) -> str:
+        """Folder of the run on the ledger."""
+        return self.row.folder
+
+    @cached_property
+    def record(self) -> Record:
+        """RecordError if the record is damaged."""
+        return self.row.load()
+
+    def file(self, name: str) -> bytes | None:
+        """The bytes of a file beside the record, such as ``environment.yaml``; None if there is none."""
+        with self.repository.objects() as objects:
+            found = objects.get(f"{self.commit}:{self.path}/{name}")
+        return found.data if found is not None and found.kind == "blob" else None
+
+    def yaml(self) -> bytes:
+        """The bytes of run.yaml."""
+        with self.repository.objects() as objects:
+            found = objects.get(self.row.blob)
+        if found is None:
+            raise NotFoundError(f"{self.row.path}: its content is not in this clone; run git fetch")
+        return found.data
+
+    def code(self) -> git.Commit:
+        """The commit that ran (the snapshot, if the tree was dirty) as GitPython's object.
+
+        ``entry.code().tree / "train.py"`` is the script as it was. NotFoundError where this
+        clone does not have the commit.
+        """
+        oid = self.record.code.snapshot or self.record.code.commit
+        if oid is None or self.repository.resolve(oid) is None:
+            raise NotFoundError(
+                f"run {self.id}: its code {oid} is not in this clone; run git fetch or gittrack pull"
+            )
+        return self.repository.gitpython().commit(oid)
+
+    def series(self) -> Series | None:
+        """The per-step series (a sample of it where it is large); None if there is none."""
+        data = self.file("metrics.csv")
+        return None if data is None else parse_series(data, f"{self.path}/metrics.csv")
+
+    def environment(self) -> dict[str, Any]:
+        """environment.yaml as plain values; empty if there is none."""
+        from gittrack.formats.codec import read_yaml
+
+        data = self.file("environment.yaml")
+        value = None if data is None else read_yaml(data, f"{self.path}/environment.yaml")
+        return value if isinstance(value, dict) else {}
+
+    def console(self) -> str | None:
+        """The end of what the command printed, None if it was not kept."""
+        data = self.file("console.txt")
+        return None if data is None else data.decode("utf-8", "replace")
+
+
+def entry_of(index: Index, row: Row) -> Entry:
+    """A row that `index` gave, with access to what lies beside it."""
+    return Entry(row, index.tip or "", index.repository)
+
+
+def parse_series(data: bytes, where: str) -> Series:
+    """The series in the bytes of a metrics.csv; RecordError if it is none."""
+    if len(data) > MAX_SERIES_BYTES:
+        raise RecordError(f"{where}: {len(data):,} bytes are more than a series in git may have")
+    rows = csv.reader(data.decode("utf-8", "replace").splitlines())
+    columns: list[list[Any]] = []
+    header: list[str] = []
+    try:
+        header = next(rows, [])
+        if header[:2] != ["step", "time"]:
+            raise ValueError("its first line has to begin with step,time")
+        columns = [[] for _ in header]
+        for row in rows:
+            if len(row) != len(header):
+                raise ValueError(f"line {rows.line_num} has {len(row)} cells, not {len(header)}")
+            for at, cell in enumerate(row):
+                columns[at].append(None if not cell else int(cell) if at == 0 else float(cell))
+    except (ValueError, csv.Error) as error:
+        raise RecordError(f"{where}: {error}") from error
+    values = {name: tuple(column) for name, column in zip(header[2:], columns[2:], strict=True)}
+    return Series(tuple(columns[0]), tuple(columns[1]), values)

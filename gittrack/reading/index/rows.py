@@ -1,0 +1,104 @@
+"""A run as the index knows it. On the path of every command that reads: imports little."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gittrack.errors import NotFoundError, RecordError, RepositoryError
+
+if TYPE_CHECKING:
+    from gittrack.formats.record import Record
+
+T = TypeVar("T", int | float, int | float | None)
+
+OUTCOME = "(SELECT outcome FROM decisions WHERE run_id = r.id ORDER BY made DESC, id DESC LIMIT 1)"
+"""SQL of the outcome of the run ``r``."""
+
+DAMAGED = "damaged"
+"""In place of a status, for a record that cannot be read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A run as the index knows it: the facts to list, sort and find by, and the record itself.
+
+    `started` is in seconds since the epoch. A damaged record has a `fault` (file and what is
+    wrong with it), the id and experiment of its path, and an empty `record`.
+    """
+
+    id: str
+    experiment: str
+    status: str
+    started: float
+    duration_s: float | None
+    author: str | None
+    email: str | None
+    name: str | None
+    hypothesis: str | None
+    commit: str | None
+    snapshot: str | None
+    branch: str | None
+    dirty: bool
+    seed: int | None
+    spec: str | None
+    path: str
+    """Of run.yaml on the ledger."""
+    blob: str
+    """git object id of run.yaml."""
+    fault: str | None
+    text: str
+    """The record as JSON."""
+    outcome: str | None = None
+    """That of the last decision on the run: ``selected``, ``rejected`` or ``baseline``."""
+
+    @property
+    def folder(self) -> str:
+        return self.path.removesuffix("/run.yaml")
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """The record as run.yaml has it, in plain dicts, lists and scalars."""
+        try:
+            loaded = json.loads(self.text)
+        except ValueError as error:
+            raise RepositoryError("gittrack's index is damaged: delete .git/gittrack/index-*") from error
+        return loaded if isinstance(loaded, dict) else {}
+
+    def load(self) -> Record:
+        """The record as a dataclass; RecordError if it is damaged."""
+        from gittrack.formats.record import Record, from_dict  # its many dataclasses cost more than a query
+
+        if self.fault is not None:
+            raise RecordError(self.fault)
+        return from_dict(Record, self.record)
+
+
+def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as dotted keys, as `gittrack.formats.values.flatten`, which costs more to import."""
+    flat: dict[str, Any] = {}
+    for key, value in params.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def no_experiment(name: str, known: Iterable[str]) -> NotFoundError:
+    """The error of asking for an experiment that is not among those `known`."""
+    listed = ", ".join(sorted(known)[:20])
+    return NotFoundError(f"no experiment {name!r}: there {f'are {listed}' if listed else 'are no runs yet'}")
+
+
+def number(value: T) -> T | float:
+    """As SQLite can hold it: whole numbers beyond 64 bits as the nearest float, at worst infinity."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        try:
+            return float(value)
+        except OverflowError:
+            return float("inf") if value > 0 else float("-inf")
+    return value

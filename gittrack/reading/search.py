@@ -1,0 +1,163 @@
+"""Reading runs back in Python: `load` one, `search` many, tables for pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from gittrack.errors import UsageError
+from gittrack.formats.record import Record
+from gittrack.formats.values import flatten
+from gittrack.reading.entry import Entry, open_index
+from gittrack.reading.index import Index, Row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Found(Entry):
+    """A run on the ledger: its record, the files beside it, and its series for pandas."""
+
+    repo: str | None = None
+    """Short name of its repository, where several were searched."""
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The series as a DataFrame: ``step``, ``time`` (seconds since the start), a column for each metric.
+
+        Of a long run it is the sample that git keeps; ``record.series`` says so and points to the rest.
+        """
+        pandas = _pandas()
+        series = self.series()
+        if series is None:
+            return pandas.DataFrame({"step": [], "time": []})
+        steps = pandas.array(series.steps, dtype="Int64")
+        return pandas.DataFrame({"step": steps, "time": series.times, **series.values})
+
+
+class Runs(Sequence[Found]):
+    """The runs that a search found, in its order."""
+
+    def __init__(self, found: Sequence[Found]) -> None:
+        self._found = found
+
+    @overload
+    def __getitem__(self, at: int) -> Found: ...
+    @overload
+    def __getitem__(self, at: slice) -> Runs: ...
+    def __getitem__(self, at: int | slice) -> Found | Runs:
+        return Runs(self._found[at]) if isinstance(at, slice) else self._found[at]
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __iter__(self) -> Iterator[Found]:
+        return iter(self._found)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a run; ``params.<dotted name>``, final metrics as ``metrics.<name>``, ``tags.<name>``.
+
+        With ``repo`` in front where several repositories were searched.
+        """
+        pandas = _pandas()
+        table = pandas.DataFrame([_located(found) | _facts(found.record) for found in self])
+        if len(table):
+            table["started"] = pandas.to_datetime(table["started"])
+        return table
+
+
+def load(ref: str = "latest", *, repository: str | Path | None = None) -> Found:
+    """The run that `ref` names: a prefix or suffix of its id, ``latest``, ``latest~1``, a code commit.
+
+    Raises NotFoundError when nothing or more than one run is meant, RecordError when it is damaged.
+    """
+    with open_index(repository) as index:
+        found = _found(index, index.one(ref))
+    found.record  # noqa: B018 - a damaged record is to be heard of now
+    return found
+
+
+def search(
+    filter: str | None = None,
+    order_by: Sequence[str] | str = (),
+    *,
+    experiment: str | None = None,
+    limit: int | None = None,
+    repository: str | Path | Sequence[str | Path] | None = None,
+) -> Runs:
+    """The runs that satisfy `filter`, newest first or by `order_by`; damaged records are left out.
+
+    Args:
+        filter: such as ``"metrics.acc > 0.9 and params.lr = 0.1"``.
+        order_by: such as ``["metrics.acc DESC"]``.
+        repository: a folder in a clone; several give the runs of all, in the order of one ledger.
+    """
+    order = [order_by] if isinstance(order_by, str) else order_by
+    if repository is not None and not isinstance(repository, (str, Path)):
+        return _search_across(repository, filter, order, experiment, limit)
+    with open_index(repository) as index:
+        rows = index.search(filter, experiment=experiment, order_by=order, limit=limit)
+        return Runs([_found(index, row) for row in rows if row.fault is None])
+
+
+def _search_across(
+    folders: Sequence[str | Path],
+    filter: str | None,
+    order: Sequence[str],
+    experiment: str | None,
+    limit: int | None,
+) -> Runs:
+    from gittrack.reading.across import open_across
+
+    if not folders:
+        raise UsageError("repository: name at least one folder")
+    with open_across(folders) as across:
+        several = len(across.places) > 1
+        found = across.search(filter, experiment=experiment, order_by=order, limit=limit)
+        return Runs(
+            [
+                _found(each.place.index, each.row, each.place.name if several else None)
+                for each in found
+                if each.row.fault is None
+            ]
+        )
+
+
+def _found(index: Index, row: Row, repo: str | None = None) -> Found:
+    return Found(row, index.tip or "", index.repository, repo)
+
+
+def _located(found: Found) -> dict[str, Any]:
+    return {} if found.repo is None else {"repo": found.repo}
+
+
+def _facts(record: Record) -> dict[str, Any]:
+    code = record.code
+    facts: dict[str, Any] = {
+        "id": record.id,
+        "experiment": record.experiment,
+        "name": record.name,
+        "status": record.status,
+        "started": record.started,
+        "duration_s": record.duration_s,
+        "author": record.author.name,
+        "commit": code.commit,
+        "dirty": code.dirty,
+        "seed": record.seed,
+        "spec": record.spec,
+        "hypothesis": record.hypothesis,
+    }
+    facts |= {f"params.{name}": value for name, value in flatten(record.params).items()}
+    for name, metric in record.metrics.items():
+        facts[f"metrics.{name}"] = float(metric.status) if metric.status else metric.value
+    return facts | {f"tags.{name}": value for name, value in record.tags.items()}
+
+
+def _pandas() -> Any:
+    try:
+        import pandas
+    except ImportError as error:
+        raise UsageError("pandas is not installed: run pip install 'gittrack[pandas]'") from error
+    return pandas

@@ -1,0 +1,311 @@
+"""A training commit as a run record: what its tree says, read from git's objects. Nothing is run.
+
+select.py       which commits of a range are training commits
+pipeline.py     what dvc.yaml and dvc.lock say
+results.py      parameters, metrics and series in the files that those name
+data.py         data and outputs that dvc.lock, .dvc files and git keep
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gittrack.errors import ConfigError, GittrackError
+from gittrack.formats.config import FILE, Config, parse
+from gittrack.formats.record import EXPERIMENT, Author, Code, Record, Submodule, Tool, clean_text, format_time
+from gittrack.formats.scrub import strip_url
+from gittrack.formats.spec import spec_digest
+from gittrack.formats.values import to_params, to_tags, without_secrets
+from gittrack.git.objects import parse_commit
+from gittrack.git.repository import ObjectReader, Repository
+from gittrack.ledger import Ledger
+from gittrack.recording.begin import DEFAULT_EXPERIMENT, declared_metrics
+from gittrack.recording.commits.data import DataReader
+from gittrack.recording.commits.pipeline import LOCK, CommitFiles, Pipeline, read_pipeline
+from gittrack.recording.commits.results import ResultReader, Results
+from gittrack.recording.commits.surroundings import read_surroundings
+from gittrack.recording.finish import Frozen, final_metrics, keep_series, series_store
+from gittrack.recording.journal.series import Point, write_table
+from gittrack.recording.propose import target
+from gittrack.recording.store import cache_of
+from gittrack.version import VERSION
+
+TRAILER = "Gittrack-Experiment"
+_TRAILER = re.compile(rf"^{TRAILER}:[ \t]*(\S+)[ \t]*$", re.MULTILINE)
+_WHO = re.compile(rb"^(author|committer) (.*) <(.*)> ([0-9]{1,12}) [+-][0-9]{4}$", re.MULTILINE)
+_LATEST = 253402300799  # the end of the year 9999
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What recording some commits came to."""
+
+    records: list[Record] = field(default_factory=list)
+    present: list[str] = field(default_factory=list)
+    """Commits that were on the ledger already."""
+    complaints: list[str] = field(default_factory=list)
+    """What could not be read, and which commits were left out for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What a commit object says."""
+
+    oid: str
+    tree: str
+    author: Author
+    seconds: int
+    """Committer date."""
+    experiment: str | None
+
+    @property
+    def run_id(self) -> str:
+        """The same for the same commit, always: recording it again finds the record there."""
+        return f"{datetime.fromtimestamp(self.seconds, UTC):%Y%m%d-%H%M%S}-{self.oid[:12]}"
+
+
+def read_commit(oid: str, data: bytes) -> Commit:
+    """The commit with these bytes."""
+    header, _, message = data.partition(b"\n\n")
+    who = {m[1]: m for m in _WHO.finditer(header)}
+    author, committer = who.get(b"author"), who.get(b"committer")
+    names = (
+        [m.decode("utf-8", "replace").strip() or "unknown" for m in author.groups()[1:3]] if author else []
+    )
+    text = message.decode("utf-8", "replace")
+    trailer = _TRAILER.search(text.rstrip().rpartition("\n\n")[2]) if "\n\n" in text else None
+    return Commit(
+        oid,
+        parse_commit(data)[0],
+        Author(name=names[0], email=names[1]) if names else Author(name="unknown", email="unknown"),
+        min(int(committer[4]), _LATEST) if committer else 0,
+        trailer[1] if trailer else None,
+    )
+
+
+def record_commits(
+    repo: Repository,
+    config: Config,
+    commits: Sequence[str],
+    *,
+    here: bool = False,
+    experiment: str | None = None,
+    progress: Progress | None = None,
+) -> Recorded:
+    """Put each of the training `commits` on the ledger, in their order; those that are there stay.
+
+    `here`: the commit was made just now on this machine, whose environment is recorded with it. Else
+    environment.yaml says that nothing is known of it. What cannot be read costs no other commit.
+    """
+    done = Recorded()
+    if not commits:
+        return done
+    additions = []
+    with repo.objects() as objects:
+        stated = [read_commit(oid, _bytes(objects, oid)) for oid in commits]
+        ledger = _ledger(repo, config, stated[-1].run_id)
+        base = ledger.check(objects).base
+        there = _present(objects, base, {c.run_id for c in stated}) if base else set()
+        for at, commit in enumerate(stated):
+            if commit.run_id in there:
+                done.present.append(commit.oid)
+                continue
+            try:
+                one = _Recording(repo, objects, config, commit, here, done.complaints)
+                frozen = one.freeze(experiment)
+            except GittrackError as error:
+                done.complaints.append(f"commit {commit.oid[:10]} was not recorded: {error}")
+                continue
+            done.records.append(frozen.record)
+            additions.append(replace(frozen.addition(), releases=()))
+            if progress:
+                progress(at + 1, len(stated))
+    if additions:
+        ledger.append(additions, dvc_config=_dvc_config(repo))
+    return done
+
+
+def is_recorded(repo: Repository, config: Config, commit: str) -> bool:
+    """Whether the ledger has the record of this training commit."""
+    with repo.objects() as objects:
+        run_id = read_commit(commit, _bytes(objects, commit)).run_id
+        base = _ledger(repo, config, run_id).state().base
+        return base is not None and bool(_present(objects, base, [run_id]))
+
+
+def _ledger(repo: Repository, config: Config, name: str) -> Ledger:
+    """The ledger, or in review mode the proposal that is named after the (last) run."""
+    return Ledger(repo, *target(config, None, name))
+
+
+def _bytes(objects: ObjectReader, oid: str) -> bytes:
+    found = objects.get(oid)
+    return found.data if found is not None else b""
+
+
+def _present(objects: ObjectReader, base: str, run_ids: Iterable[str]) -> set[str]:
+    """Those of the run ids that the ledger has, in whichever experiment."""
+    wanted = set(run_ids)
+    days = {f"{i[:4]}-{i[4:6]}-{i[6:8]}" for i in wanted}
+    experiments = objects.tree(f"{base}:runs") or {}
+    found = (objects.tree(f"{base}:runs/{e}/{day}") or {} for e in experiments for day in days)
+    return wanted & {run_id for folder in found for run_id in folder}
+
+
+def _dvc_config(repo: Repository) -> bytes:
+    if repo.worktree is None or not (repo.worktree / ".dvc" / "config").is_file():
+        return b""
+    from gittrack.dvc.settings import ledger_config
+
+    return ledger_config(repo.worktree)
+
+
+class _Recording:
+    """One commit on its way to a record."""
+
+    def __init__(
+        self,
+        repo: Repository,
+        objects: ObjectReader,
+        config: Config,
+        commit: Commit,
+        here: bool,
+        complaints: list[str],
+    ) -> None:
+        self._repo = repo
+        self._commit = commit
+        self._here = here
+        self._complaints = complaints
+        self._files = CommitFiles.of(repo, objects, commit.oid)
+        self._current = config
+        self._config = self._config_then()
+        self._pipelines = self._read_pipelines()
+
+    def _config_then(self) -> Config:
+        """gittrack.yaml as it was committed; today's where that commit had none."""
+        data = self._files.read(FILE)
+        if data is None:
+            return self._current
+        try:
+            return parse(data, FILE)
+        except ConfigError as error:
+            self._complaints.append(f"commit {self._commit.oid[:10]}: {error}; today's settings are used")
+            return self._current
+
+    def _read_pipelines(self) -> list[Pipeline]:
+        """Those that the commit changed, or else all."""
+        locks = sorted(n for n in self._files.names if n.rpartition("/")[2] == LOCK)
+        if len(locks) > 1:
+            out = self._repo.git(
+                "diff-tree", "-r", "--root", "-z", "--name-only", "--no-commit-id", self._commit.oid,
+                doing="look at a commit",
+            )  # fmt: skip
+            changed = set(out.decode("utf-8", "surrogateescape").split("\0"))
+            locks = [lock for lock in locks if lock in changed] or locks
+        found = [read_pipeline(self._files, lock) for lock in locks]
+        self._complaints += [p.declared.fault for p in found if p.declared.fault]
+        return found
+
+    def freeze(self, experiment: str | None) -> Frozen:
+        from gittrack.formats import codec
+
+        name = self._experiment(experiment)
+        code = self._code()
+        data = DataReader(self._repo, self._files, self._pipelines, self._config.experiment_config(name))
+        data.read([*self._config.inputs, *self._config.experiment_config(name).inputs], self._config)
+        around = read_surroundings(self._files, self._pipelines, self._config, here=self._here)
+        with tempfile.TemporaryDirectory(prefix="gittrack-") as temporary:
+            results, (metrics, series, files) = self._results(Path(temporary), name)
+        code = replace(code, metrics_files=tuple(map(clean_text, results.metrics_files)))
+        params = without_secrets(to_params(results.params))
+        seed = params.get("seed")
+        record = Record(
+            id=self._commit.run_id,
+            experiment=name,
+            status="finished",
+            started=format_time(datetime.fromtimestamp(self._commit.seconds, UTC)),
+            duration_s=0.0,
+            author=self._commit.author,
+            tags=to_tags({**self._tags(), **data.tags}),
+            params=params,
+            seed=seed if type(seed) is int and seed.bit_length() <= 128 else None,
+            metrics=metrics,
+            code=code,
+            data=tuple(data.inputs),
+            locks=around.locks,
+            environment=around.summary,
+            outputs=tuple(data.outputs),
+            series=series,
+            spec=spec_digest(code, params, data.inputs, around.locks),
+            protocol=self._files.oid(FILE),
+            tool=Tool(version=VERSION),
+        )
+        self._complaints += [*results.complaints, *data.complaints]
+        files |= {"environment.yaml": around.written, **data.pointers}
+        return Frozen(record, {"run.yaml": codec.dump_record(record), **files})
+
+    def _experiment(self, given: str | None) -> str:
+        """The trailer's, as told, gittrack.yaml's of that commit or of today, or the default one."""
+        names = (self._commit.experiment, given, self._config.experiment, self._current.experiment)
+        name = next((n for n in names if n), DEFAULT_EXPERIMENT)
+        if not EXPERIMENT.match(name):
+            raise ConfigError(f"{TRAILER}: {name!r} is no name of an experiment")
+        return name
+
+    def _code(self) -> Code:
+        remotes = self._repo.remotes()
+        url = self._repo.setting(f"remote.{remotes[0]}.url") if remotes else None
+        branch = self._repo.run("symbolic-ref", "--quiet", "--short", "HEAD").out if self._here else b""
+        folder = self._pipelines[0].folder if len(self._pipelines) == 1 else ""
+        return Code(
+            commit=self._commit.oid,
+            tree=self._commit.tree,
+            branch=clean_text(branch.decode("utf-8", "surrogateescape").strip()) or None,
+            remote=clean_text(strip_url(url)) if url else None,
+            command=("dvc", "repro") if self._pipelines else (),
+            cwd=clean_text(folder) or ".",
+            submodules=tuple(
+                Submodule(path=clean_text(p), commit=c) for p, c in sorted(self._files.submodules.items())
+            ),
+        )
+
+    def _tags(self) -> dict[str, str]:
+        """Where the record comes from, and the command of each stage."""
+        commands = {
+            clean_text(f"dvc.cmd.{f'{p.folder}/' if p.folder else ''}{stage}")[:250]: command[:10_000]
+            for p in self._pipelines
+            for stage, command in p.commands.items()
+        }
+        known = "of the machine that made the commit" if self._here else "not recorded"
+        return {"gittrack.source": "commit", "gittrack.environment": known, **commands}
+
+    def _results(self, folder: Path, experiment: str) -> tuple[Results, Any]:
+        reading = folder / "read"
+        reading.mkdir()
+        cache, _ = cache_of(self._repo)
+        reader = ResultReader(self._files, self._pipelines, cache, reading, Results())
+        reader.read_params(self._config.training_commit.params)
+        reader.read_metrics(self._config.training_commit.metrics)
+        points: list[Point] = [(0.0, step, values) for step, values in _by_step(reader.results.rows)]
+        table = write_table(lambda: points, folder / "metrics.csv")
+        declared = declared_metrics(self._config, experiment)
+        summary = reader.results.metrics
+        files: dict[str, bytes] = {}
+        series = keep_series(table, files, series_store(self._repo)) if table.rows else None
+        return reader.results, (final_metrics(table, summary, declared), series, files)
+
+
+def _by_step(rows: Iterable[tuple[int | None, dict[str, Any]]]) -> list[tuple[int | None, dict[str, Any]]]:
+    """One row for each step, in order: each metric may have come from a file of its own."""
+    merged: dict[int | None, dict[str, Any]] = {}
+    for step, values in rows:
+        merged.setdefault(step, {}).update(values)
+    return sorted(merged.items(), key=lambda row: row[0] or 0)

@@ -1,0 +1,209 @@
+"""Data and outputs of a commit: what dvc.lock, .dvc files and git's tree keep of them."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from gittrack.dvc.cache import object_path, read_dir_object
+from gittrack.dvc.files import Out, Pointer, parse_pointer, write_pointer
+from gittrack.dvc.hashing import Digest, Entry, HashState, folder_digest, hash_path
+from gittrack.errors import GittrackError, RecordError
+from gittrack.formats.config import Config, ExperimentConfig, InputConfig
+from gittrack.formats.record import DataInput, Output, Role, clean_text
+from gittrack.git.repository import Repository
+from gittrack.recording.capture.data import ledger_path
+from gittrack.recording.commits.pipeline import CommitFiles, Pipeline, matching
+from gittrack.recording.store import cache_of
+
+DEFAULT_ROLE: Role = "train"
+"""As for `log_input` without a role."""
+DEFAULT_OUTPUT = "artifact"
+
+# The programs among a stage's deps are in the code's tree, which the record names; they are no data.
+_CODE = frozenset(
+    {".py", ".pyx", ".ipynb", ".sh", ".bash", ".r", ".jl", ".lua", ".c", ".cc", ".cpp", ".cu", ".h", ".hpp"}
+    | {
+        ".rs",
+        ".go",
+        ".java",
+        ".scala",
+        ".kt",
+        ".js",
+        ".ts",
+        ".m",
+        ".pl",
+        ".rb",
+        ".sql",
+        ".ipy",
+        ".cfg",
+        ".ini",
+    }
+)
+
+
+@dataclass(slots=True)
+class DataReader:
+    """Gathers the inputs and outputs of one commit, and their pointers."""
+
+    repo: Repository
+    files: CommitFiles
+    pipelines: Sequence[Pipeline]
+    experiment: ExperimentConfig
+    inputs: list[DataInput] = field(default_factory=list)
+    outputs: list[Output] = field(default_factory=list)
+    pointers: dict[str, bytes] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    complaints: list[str] = field(default_factory=list)
+
+    def read(self, declared: Sequence[InputConfig], config: Config) -> None:
+        """Deps that no stage made are data, and so are the `declared` ones; outs are outputs."""
+        outs = {out.path: out for p in self.pipelines for out in p.outs}
+        roles = {posixpath.normpath(i.path): i.role for i in declared}
+        for dep in {d.path: d for p in self.pipelines for d in p.deps}.values():
+            if dep.path not in roles and not _made(dep.path, outs) and not self._is_code(dep.path):
+                self._input(dep.path, DEFAULT_ROLE, dep)
+        deps = {d.path: d for p in self.pipelines for d in p.deps}
+        for path, role in roles.items():
+            self._input(path, role, outs.get(path) or deps.get(path))
+        kept = {posixpath.normpath(o.path): o.role for o in [*config.outputs, *self.experiment.outputs]}
+        for out in outs.values():
+            self._output(out, kept)
+
+    def _is_code(self, path: str) -> bool:
+        if path in self.files.names:
+            return posixpath.splitext(path)[1].lower() in _CODE
+        # A folder of a package, such as src/, is a dep of many a stage.
+        below = [n for n in self.files.names if n.startswith(path + "/")]
+        return bool(below) and any(posixpath.splitext(n)[1].lower() in _CODE for n in below)
+
+    def _input(self, path: str, role: Role, out: Out | None) -> None:
+        try:
+            stated = self._tracked_by_git(path, role, out) or self._tracked_by_dvc(path, role, out)
+        except RecordError as error:
+            self.complaints.append(f"data {path} of {self.files.commit[:10]} was left out: {error}")
+            return
+        if stated is None:
+            self.complaints.append(
+                f"data {path} of {self.files.commit[:10]} is in neither git nor DVC: left out"
+            )
+        else:
+            self.inputs.append(stated)
+
+    def _tracked_by_git(self, path: str, role: Role, out: Out | None) -> DataInput | None:
+        oid = self.files.oid(path)
+        if oid is None or (path not in self.files.names and f"{path}.dvc" in self.files.names):
+            return None
+        if path not in self.files.names and out is not None and not self._folder_in_git(path, out):
+            return None
+        data = self.files.read(path)
+        pointer = out.pointer() if out is not None and "md5" in out.fields else None
+        return DataInput(
+            path=clean_text(path),
+            role=role,
+            source="git",
+            md5=pointer.md5 if pointer else None,
+            hash=pointer.hash if pointer else None,
+            sha256=hashlib.sha256(data).hexdigest() if data is not None else None,
+            size=len(data) if data is not None else pointer.size if pointer else None,
+            nfiles=pointer.nfiles if pointer else None,
+            blob=oid,
+        )
+
+    def _folder_in_git(self, path: str, out: Out) -> bool:
+        """Whether git keeps the folder's files, and not just the .gitignore that DVC puts into it."""
+        below = sum(name.startswith(path + "/") for name in self.files.names)
+        return below >= (out.pointer().nfiles or 1) and below > 0
+
+    def _tracked_by_dvc(self, path: str, role: Role, out: Out | None) -> DataInput | None:
+        pointer = out.pointer() if out is not None and "md5" in out.fields else self._pointer_of(path)
+        if pointer is None:
+            return None
+        return DataInput(
+            path=clean_text(path),
+            role=role,
+            source="dvc",
+            pointer=self._keep("inputs", path, pointer),
+            md5=pointer.md5,
+            hash=pointer.hash,
+            size=pointer.size,
+            nfiles=pointer.nfiles,
+        )
+
+    def _pointer_of(self, path: str) -> Pointer | None:
+        """What the .dvc file beside `path` says."""
+        name = f"{path}.dvc"
+        data = self.files.read(name)
+        listed = parse_pointer(data, name) if data is not None else []
+        return next((p for p in listed if p.path == posixpath.basename(path)), None)
+
+    def _keep(self, kind: Literal["inputs", "outputs"], path: str, pointer: Pointer) -> str:
+        name = ledger_path(kind, Path(path), path)
+        content = PurePosixPath(name).name.removesuffix(".dvc")
+        self.pointers[name] = write_pointer(content, pointer)
+        return name
+
+    def _output(self, out: Out, kept: dict[str, str]) -> None:
+        declared = [p for pipe in self.pipelines for p in [*pipe.declared.metrics, *pipe.declared.plots]]
+        if out.path in self.files.names or matching(declared, [out.path]):
+            return  # in the code's tree, or read as a metric
+        try:
+            pointer = out.pointer()
+            digest = self._digest(pointer)
+        except (GittrackError, OSError) as error:
+            self._left_out(out.path, str(error))
+            return
+        size = digest.size if digest else pointer.size
+        if size is None:
+            self._left_out(out.path, "dvc.lock does not say its size, and its bytes are not in the DVC cache")
+            return
+        roles = [pipe.declared.roles.get(out.path) for pipe in self.pipelines]
+        self.outputs.append(
+            Output(
+                path=clean_text(out.path),
+                role=kept.get(out.path) or next((r for r in roles if r), DEFAULT_OUTPUT),
+                pointer=self._keep("outputs", out.path, pointer),
+                md5=pointer.md5,
+                sha256=digest.sha256 if digest else None,
+                size=size,
+                nfiles=digest.nfiles if digest else pointer.nfiles,
+            )
+        )
+
+    def _left_out(self, path: str, why: str) -> None:
+        """The record cannot name it; dvc.lock of the code commit, which stays anchored, does."""
+        self.tags["gittrack.outputs_left_out"] = " ".join(
+            filter(None, [self.tags.get("gittrack.outputs_left_out"), path])
+        )[:10_000]
+        self.complaints.append(f"output {path} of {self.files.commit[:10]} was left out: {why}")
+
+    def _digest(self, pointer: Pointer) -> Digest | None:
+        """The digest of the cached bytes, if they are there and are what the pointer names."""
+        cache, _ = cache_of(self.repo)
+        file = object_path(cache, pointer.md5, pointer.hash)
+        if not file.is_file():
+            return None
+        state = HashState(self.repo.state_dir)
+        if not pointer.md5.endswith(".dir"):
+            found = hash_path(file, state=state, dos2unix=pointer.hash != "md5")
+        else:
+            entries = []
+            for path, md5 in read_dir_object(cache, pointer.md5, pointer.hash):
+                one = object_path(cache, md5, pointer.hash)
+                if not one.is_file():
+                    return None
+                digest = hash_path(one, state=state, dos2unix=pointer.hash != "md5")
+                entries.append(Entry(path, digest.md5, digest.sha256, digest.size))
+            found = folder_digest(entries, hash=pointer.hash)
+        if found.md5 != pointer.md5:
+            raise RecordError(f"the DVC cache holds other bytes under {pointer.md5}: run dvc fetch")
+        return found
+
+
+def _made(path: str, outs: dict[str, Out]) -> bool:
+    """Whether a stage makes the path, or the folder that it lies in."""
+    return any(path == out or path.startswith(out + "/") for out in outs)

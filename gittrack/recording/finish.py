@@ -1,0 +1,336 @@
+"""From a journal to a committed record: the same path for a run that ends and for one that is recovered."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gittrack.errors import GittrackError, RepositoryError
+from gittrack.formats.record import (
+    Console,
+    DataInput,
+    Failure,
+    Metric,
+    Output,
+    Record,
+    Series,
+    from_dict,
+    parse_time,
+)
+from gittrack.formats.spec import spec_digest
+from gittrack.git.repository import Repository
+from gittrack.ledger import Addition, Ledger
+from gittrack.recording.capture.code import LIVE
+from gittrack.recording.journal import StoredJournal, stored_journals
+from gittrack.recording.journal.series import FULL_SERIES, Point, Table, sample_table, write_table
+from gittrack.version import VERSION
+
+StoreSeries = Callable[[Table], tuple[str, bytes]]
+"""Puts a large series into the DVC cache; its md5 and the pointer's bytes."""
+
+SERIES_IN_GIT = 1 << 20
+"""Bytes above which the complete series goes to DVC and a sample to git."""
+SAMPLE_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """An ended run as it goes to the ledger."""
+
+    record: Record
+    files: Mapping[str, bytes]
+
+    def addition(self) -> Addition:
+        record = self.record
+        shown = [f"{k}={m.status or format(m.value, '.6g')}" for k, m in sorted(record.metrics.items())[:4]]
+        subject = " ".join([f"run {record.experiment} {record.id}: {record.status}", *shown])
+        commits = tuple(c for c in (record.code.snapshot, record.code.commit) if c)
+        trailers = [f"Gittrack-Run: {record.id}", *(f"Gittrack-Code: {c}" for c in commits[:1])]
+        message = "\n".join([subject[:200].replace("\n", " "), "", *trailers])
+        return Addition(record.path, self.files, message, commits[:1], (LIVE + record.id,))
+
+
+class _Gathered:
+    """What the events of a journal say, metric points apart."""
+
+    def __init__(self, journal: StoredJournal) -> None:
+        self.facts: dict[str, Any] = dict(journal.start["record"])
+        self.params: dict[str, Any] = {}
+        self.tags: dict[str, str] = {}
+        self.seeds: dict[str, int] = {}
+        self.determinism: dict[str, Any] = {}
+        self.summary: dict[str, Any] = {}
+        self.inputs: dict[str, tuple[DataInput, str | None]] = {}
+        self.outputs: dict[str, tuple[Output, str]] = {}
+        self.declared: dict[str, Any] = journal.start["metrics"]
+        self.end: tuple[str, dict[str, str] | None, float] | None = None
+        for kind, *content in journal.events():
+            self._take(kind, content)
+
+    def _take(self, kind: str, content: list[Any]) -> None:
+        match kind, content:
+            case "p" | "t" | "s" | "d" | "z", [values]:
+                kinds = {"p": self.params, "t": self.tags, "s": self.seeds, "d": self.determinism}
+                kinds.get(kind, self.summary).update(values)
+            case "i", [data, pointer]:
+                logged = from_dict(DataInput, data)
+                self.inputs[f"{logged.path}\0{logged.role}"] = (logged, pointer)
+            case "o", [data, pointer]:
+                output = from_dict(Output, data)
+                self.outputs[output.path] = (output, pointer)
+            case "f", [facts]:
+                self.facts.update(facts)
+            case "c", [declared]:
+                self.declared = declared
+            case "x", [status, failure, elapsed]:
+                # Under `gittrack run` the program speaks first, and knows best why it failed.
+                if self.end is not None and self.end[0] != "finished":
+                    status, failure = self.end[:2]
+                self.end = (status, failure, elapsed)
+
+
+def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
+    """The record of `journal` and every file beside it. Without an end, it is that of a killed run."""
+    gathered = _Gathered(journal)
+    table = write_table(_points(journal), journal.folder / "metrics.csv")
+    environment = journal.environment
+    files: dict[str, bytes] = {"environment.yaml": environment}
+    kept: list[tuple[DataInput | Output, str | None]] = [
+        *gathered.inputs.values(),
+        *gathered.outputs.values(),
+    ]
+    for item, pointer in kept:
+        if pointer is not None and item.pointer is not None:
+            files[item.pointer] = pointer.encode()
+    status, failure, elapsed = gathered.end or _lost(journal, gathered.facts["started"])
+    facts = gathered.facts
+    summary = {**facts["environment"], "sha256": hashlib.sha256(environment).hexdigest()}
+    stated = from_dict(Record, {**_UNKNOWN, **facts, "environment": summary, "status": status})
+    data = tuple(d for d, _ in gathered.inputs.values())
+    seed = gathered.params.get("seed") if stated.seed is None else stated.seed
+    record = replace(
+        stated,
+        failure=from_dict(Failure, failure) if failure else None,
+        duration_s=round(elapsed, 3),
+        tags=gathered.tags,
+        params=gathered.params,
+        seed=seed if type(seed) is int and seed.bit_length() <= 128 else None,
+        seeds=gathered.seeds,
+        metrics=final_metrics(table, gathered.summary, gathered.declared),
+        data=data,
+        determinism=gathered.determinism,
+        outputs=tuple(o for o, _ in gathered.outputs.values()),
+        series=keep_series(table, files, store_series) if table.rows else None,
+        console=_console(journal, files),
+        spec=spec_digest(stated.code, gathered.params, data, stated.locks),
+    )
+    from gittrack.formats import codec
+
+    return Frozen(record, {"run.yaml": codec.dump_record(record), **files})
+
+
+_UNKNOWN = {"duration_s": 0.0, "spec": "", "tool": {"version": VERSION}}
+
+
+def _points(journal: StoredJournal) -> Callable[[], Iterator[Point]]:
+    # Points before the first next_step() belong to step 0, but only once there is one.
+    first = 0 if any(event[0] == "n" for event in journal.events()) else None
+
+    def read() -> Iterator[Point]:
+        for event in journal.events():
+            if event[0] == "m":
+                for elapsed, step, values in event[1]:
+                    yield elapsed, first if step is None else step, values
+
+    return read
+
+
+def _lost(journal: StoredJournal, started: str) -> tuple[str, dict[str, str], float]:
+    """The end of a run whose process is gone without a word."""
+    failure = {"type": "lost", "message": "the process ended without finishing the run"}
+    return "killed", failure, max(0.0, journal.last_write() - parse_time(started).timestamp())
+
+
+def final_metrics(table: Table, summary: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Metric]:
+    """Final values: the last of each series, or what the summary says; with what gittrack.yaml declares."""
+    final = {**table.last, **{name: (value, None) for name, value in summary.items()}}
+    metrics = {}
+    for name, (value, step) in final.items():
+        said = {"status": value} if isinstance(value, str) else {"value": value}
+        metrics[name] = from_dict(Metric, {**said, "step": step, **declared.get(name, {})})
+    return metrics
+
+
+def keep_series(table: Table, files: dict[str, bytes], store_series: StoreSeries) -> Series:
+    series = Series(
+        rows=table.rows, columns=table.columns, sha256=table.sha256, values_sha256=table.values_sha256
+    )
+    if table.size <= SERIES_IN_GIT:
+        files["metrics.csv"] = table.path.read_bytes()
+        return series
+    md5, pointer = store_series(table)
+    sampled = max(2, min(SAMPLE_ROWS, table.rows * SERIES_IN_GIT // table.size))
+    sample = sample_table(table, sampled)
+    files["metrics.csv"] = sample
+    files[FULL_SERIES] = pointer
+    return replace(
+        series,
+        pointer=FULL_SERIES,
+        md5=md5,
+        size=table.size,
+        sampled_rows=min(sampled, table.rows),
+        sampled_sha256=hashlib.sha256(sample).hexdigest(),
+    )
+
+
+def _console(journal: StoredJournal, files: dict[str, bytes]) -> Console | None:
+    kept = journal.console
+    if kept is None or not kept[0]:
+        return None
+    files["console.txt"] = kept[0]
+    return Console(sha256=hashlib.sha256(kept[0]).hexdigest(), size=len(kept[0]), truncated=kept[1])
+
+
+# --- committing ----------------------------------------------------------------------------
+
+
+def commit(repo: Repository, journal: StoredJournal) -> Record:
+    """Put the run of `journal` on the ledger and take the journal away.
+
+    Raises GittrackError when that cannot be done; then the journal is still there.
+    """
+    start = journal.start
+    try:
+        frozen = freeze(journal, series_store(repo))
+        ledger = Ledger(repo, start["ledger"], start.get("onto"))
+        ledger.append([frozen.addition()], dvc_config=start["dvc_config"].encode())
+    except BaseException:
+        journal.give_up()
+        raise
+    _note_own(repo, frozen)
+    journal.remove()
+    return frozen.record
+
+
+def preview(repo: Repository, journal: StoredJournal) -> Record | None:
+    """The record as it stands, for the program within `gittrack run`; None where it could not be made.
+
+    What is wrong then is said when `gittrack run` commits it: the training is not to fail of it.
+    """
+    try:
+        return freeze(journal, series_store(repo)).record
+    except GittrackError:
+        return None
+
+
+OWN_RUNS = "own-runs"
+"""Lines of run id and SHA-256 of run.yaml: what this clone has recorded itself, whatever a ledger says."""
+
+
+def _note_own(repo: Repository, frozen: Frozen) -> None:
+    digest = hashlib.sha256(frozen.files["run.yaml"]).hexdigest()
+    with suppress(OSError), (repo.state_dir / OWN_RUNS).open("a") as file:  # the run itself is safe
+        file.write(f"{frozen.record.id} {digest}\n")
+
+
+def is_own(repo: Repository, run_id: str, run_yaml: bytes) -> bool:
+    """Whether this clone recorded that run, with these bytes."""
+    line = f"{run_id} {hashlib.sha256(run_yaml).hexdigest()}\n"
+    try:
+        with (repo.state_dir / OWN_RUNS).open() as file:
+            return line in file
+    except OSError:
+        return False
+
+
+def series_store(repo: Repository) -> StoreSeries:
+    def store(table: Table) -> tuple[str, bytes]:
+        from gittrack.dvc.cache import store
+        from gittrack.dvc.files import write_pointer
+        from gittrack.dvc.hashing import hash_path
+        from gittrack.recording.store import cache_of
+
+        digest = hash_path(table.path)
+        cache, types = cache_of(repo)
+        store(table.path, digest, cache, types)
+        return digest.md5, write_pointer("metrics.csv", digest)
+
+    return store
+
+
+def kept(error: Exception, run_id: str) -> GittrackError:
+    """The error of a run that could not be committed, with what to do about it."""
+    said = str(error) if isinstance(error, GittrackError) else f"{type(error).__name__}: {error}"
+    kind = type(error) if isinstance(error, GittrackError) else RepositoryError
+    return kind(f"{said}. The journal of run {run_id} is kept: mend that, then run gittrack recover")
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What became of one journal."""
+
+    run_id: str
+    record: Record | None
+    """The record now on the ledger; None when the run was left as it is."""
+    why: str = ""
+    """Why it was left: it still runs, another host owns it, or what went wrong."""
+    failed: bool = False
+
+
+def recover(repo: Repository, *, only: str | None = None, force: bool = False) -> list[Recovery]:
+    """Commit every run whose process is gone. Safe to call at any time, by any number of processes.
+
+    `force` also takes runs of other hosts, which cannot be asked whether they live.
+    """
+    return [
+        _recover_one(repo, journal, force)
+        for journal in stored_journals(repo.state_dir)
+        if only is None or journal.run_id == only
+    ]
+
+
+LEFT_AFTER_S = 86_400
+"""Age from which a snapshot's ref without a journal is that of a process that died while starting."""
+
+
+def release_left_snapshots(repo: Repository) -> int:
+    """Let go of snapshots whose run was killed before it had a journal; how many there were."""
+    journals = {journal.run_id for journal in stored_journals(repo.state_dir)}
+    before = time.time() - LEFT_AFTER_S
+    gone = []
+    for ref in repo.refs(LIVE):
+        run_id = ref.removeprefix(LIVE)
+        begun = parse_time(f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}T00:00:00Z").timestamp()
+        if run_id not in journals and begun < before:
+            gone.append((ref, None, None))
+    if gone:
+        repo.update_refs(gone)
+    return len(gone)
+
+
+_ELSEWHERE = "belongs to another host or container; --force commits it all the same"
+
+
+def _recover_one(repo: Repository, journal: StoredJournal, force: bool) -> Recovery:
+    try:
+        with (journal.folder / "recover.lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if journal.folder.is_dir():
+                alive = journal.alive
+                if alive or (alive is None and not force):
+                    return Recovery(journal.run_id, None, "still running" if alive else _ELSEWHERE)
+                return Recovery(journal.run_id, commit(repo, journal))
+    except BlockingIOError:
+        return Recovery(journal.run_id, None, "another process is recovering it")
+    except GittrackError as error:
+        return Recovery(journal.run_id, None, str(error), failed=True)
+    except Exception as error:  # a damaged journal must not keep the others, or the next run, from the ledger
+        if journal.folder.is_dir():
+            why = f"{journal.folder}: cannot be read ({type(error).__name__}: {error})"
+            return Recovery(journal.run_id, None, why, failed=True)
+    return Recovery(journal.run_id, None, "another process has just committed it")

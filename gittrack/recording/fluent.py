@@ -1,0 +1,86 @@
+"""MLflow's module-level verbs, on the active run; the first one begins a run if there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gittrack.formats.record import Record, Role, Status
+from gittrack.recording.run import active_run, current_run
+
+
+def log_param(key: str, value: Any) -> None:
+    """`Run.log_param` of the active run."""
+    current_run().log_param(key, value)
+
+
+def log_params(params: Mapping[str, Any]) -> None:
+    """`Run.log_params` of the active run."""
+    current_run().log_params(params)
+
+
+def log_metric(key: str, value: float, step: int | None = None) -> None:
+    """`Run.log_metric` of the active run."""
+    current_run().log_metric(key, value, step)
+
+
+def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
+    """`Run.log_metrics` of the active run."""
+    current_run().log_metrics(metrics, step)
+
+
+def log(values: Mapping[str, Any], step: int | None = None) -> None:
+    """`Run.log` of the active run."""
+    current_run().log(values, step)
+
+
+def next_step() -> int:
+    """`Run.next_step` of the active run."""
+    return current_run().next_step()
+
+
+def log_input(path: str | Path, role: Role = "train", *, store: bool | None = None) -> None:
+    """`Run.log_input` of the active run."""
+    current_run().log_input(path, role, store=store)
+
+
+def log_artifact(path: str | Path, role: str = "artifact") -> None:
+    """`Run.log_artifact` of the active run."""
+    current_run().log_artifact(path, role)
+
+
+def log_model(path: str | Path) -> None:
+    """`Run.log_model` of the active run."""
+    current_run().log_model(path)
+
+
+def log_text(text: str, artifact_file: str) -> None:
+    """`Run.log_text` of the active run."""
+    current_run().log_text(text, artifact_file)
+
+
+def log_dict(content: Any, artifact_file: str) -> None:
+    """`Run.log_dict` of the active run."""
+    current_run().log_dict(content, artifact_file)
+
+
+def log_figure(figure: Any, artifact_file: str) -> None:
+    """`Run.log_figure` of the active run."""
+    current_run().log_figure(figure, artifact_file)
+
+
+def set_tag(key: str, value: Any) -> None:
+    """`Run.set_tag` of the active run."""
+    current_run().set_tag(key, value)
+
+
+def set_tags(tags: Mapping[str, Any]) -> None:
+    """`Run.set_tags` of the active run."""
+    current_run().set_tags(tags)
+
+
+def end_run(status: Status = "finished") -> Record | None:
+    """Finish the active run, if there is one, and return its record."""
+    run = active_run()
+    return run.finish(status) if run is not None else None

@@ -1,0 +1,376 @@
+"""An unfinished run on disk: append-only, complete up to the last flush, readable after a crash.
+
+A journal is a folder ``journal/<run-id>/`` in gittrack's folder of the git directory:
+
+    start.json         what was true at the start; written once
+    owner-<pid>.json   the processes that the run belongs to
+    environment.yaml   as it will lie beside the record
+    events-*.jsonl     one JSON array a line, a file for each process: [kind, ...]
+    console.txt        tail of the command's output, under `gittrack run`
+    reserve            bytes to give back when the disk is full
+    ended              made when the run has ended and could not be committed
+
+Event kinds: ``m`` metric points, ``p`` params, ``t`` tags, ``s`` seeds, ``z`` summary
+values, ``i`` an input, ``o`` an output, ``d`` determinism flags, ``f`` facts of the
+start that are replaced, ``x`` the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import logging
+import os
+import shutil
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gittrack.errors import RecordError, RepositoryError, UsageError
+from gittrack.recording.journal.allowance import Allowance
+from gittrack.recording.journal.owner import current_owner, is_alive
+
+log = logging.getLogger("gittrack")
+
+FLUSH_EVERY_S = 0.5
+BUFFER_POINTS = 2_000
+"""Rows kept in memory before the caller itself writes them out."""
+
+RESERVE_BYTES = 64 << 10
+"""Given back when the disk is full, so that the end of the run can still be written down."""
+
+Row = tuple[float, int | None, dict[str, Any]]
+"""Seconds since the start, step, values by metric (a non-finite one as ``"nan"``, ``"inf"``, ``"-inf"``)."""
+
+
+def journals_dir(state_dir: Path) -> Path:
+    return state_dir / "journal"
+
+
+class Journal:
+    """The journal of one run, open for writing by this process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.rows: deque[bytes] = deque()
+        self.row_limit = BUFFER_POINTS
+        self._events: list[list[Any]] = []
+        self._allowance = Allowance()
+        self._lock = threading.Lock()
+        self._file: int | None = None
+        self._closed = self._in_trouble = False
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._pid = os.getpid()
+        self.append_json: Callable[[bytes], None] = self.rows.append
+        """Takes a `Row` as orjson writes it; true and false in it stand for 1 and 0."""
+
+    # --- making one ------------------------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls,
+        state_dir: Path,
+        run_id: str,
+        start: Mapping[str, Any],
+        environment: bytes,
+        events: Sequence[list[Any]] = (),
+    ) -> Journal:
+        """Put a run on disk, with its first events. It appears whole or not at all.
+
+        UsageError when the schema of a record does not allow what it would say.
+        """
+        allowance = Allowance()
+        allowance.declare(start["metrics"])
+        allowance.admit_start(start["record"])
+        for kind, *content in events:
+            allowance.admit(kind, content)
+        home = journals_dir(state_dir)
+        draft = home / f".new-{os.getpid()}-{run_id}"
+        try:
+            draft.mkdir(parents=True)
+            _write_json(draft / "start.json", start)
+            _write_owner(draft)
+            (draft / "environment.yaml").write_bytes(environment)
+            (draft / f"events-000-{os.getpid()}.jsonl").write_bytes(_lines(events))
+            (draft / "reserve").write_bytes(os.urandom(RESERVE_BYTES))
+            draft.rename(home / run_id)
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise RepositoryError(
+                f"cannot write the journal of the run in {home}: {error.strerror}"
+            ) from error
+        journal = cls(home / run_id)
+        journal._allowance = allowance
+        return journal
+
+    def claim(self) -> bool:
+        """Whether this process is the first to join the run (under `gittrack run`); it then owns it too."""
+        try:
+            (self.folder / "joined").touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        _write_owner(self.folder)
+        self._allowance.declare(StoredJournal(self.folder).start["metrics"])
+        return True
+
+    # --- writing ---------------------------------------------------------------------------
+
+    def event(self, kind: str, *content: Any) -> None:
+        """Append one event, on disk when this returns. Metric rows logged before it come first.
+
+        UsageError, and nothing is appended, when it would not fit into the record. While the disk
+        is full it is kept in memory, and so it is tried again until `close`.
+        """
+        with self._lock:
+            if self._closed:
+                raise _over(self.folder.name)
+            self._allowance.admit(kind, content)
+            self._events.append([kind, *content])
+            self._try_drain()
+
+    def new_metric(self, name: str) -> None:
+        """Ask before the first row with this metric. UsageError when the record has no room for it."""
+        with self._lock:
+            self._allowance.admit_metric(name)
+
+    def keep_flushing(self) -> None:
+        """Start the thread that writes metric rows out at least once a second."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._flush_loop, name="gittrack-journal", daemon=True)
+            self._thread.start()
+
+    def flush(self) -> None:
+        """Write out what was logged so far. Raises OSError; what could not be written stays queued."""
+        with self._lock:
+            self._drain()
+
+    def append_row(self, row: Row) -> None:
+        import orjson
+
+        self.append_json(orjson.dumps(row))
+
+    def spill(self) -> None:
+        """Write `rows` out because they are more than `row_limit`; keep them for later where that fails."""
+        with self._lock:
+            self._try_drain()
+            self.row_limit = BUFFER_POINTS + 2 * len(self.rows)
+
+    def close(self) -> None:
+        """Flush and let go of the file; the journal stays on disk. Raises OSError, and stays open then."""
+        with self._lock:
+            self._drain()
+            self._closed = True
+            self.append_json = self._refuse_row
+            self._drain()  # rows of other threads that came in between
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
+        self._wake.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _refuse_row(self, row: bytes) -> None:
+        raise _over(self.folder.name)
+
+    def _flush_loop(self) -> None:
+        while not self._wake.wait(FLUSH_EVERY_S):
+            with self._lock:
+                self._try_drain()
+
+    def _try_drain(self) -> None:
+        """Training goes on when the disk is full: complain once, and try again."""
+        try:
+            self._drain()
+        except OSError as error:
+            if not self._in_trouble:
+                log.warning(
+                    "cannot write to the journal (%s): kept in memory and tried again", error.strerror
+                )
+            self._in_trouble = True
+        else:
+            self._in_trouble = False
+
+    def _drain(self) -> None:
+        rows, events = list(self.rows.copy()), self._events
+        if not rows and not events:
+            return
+        points = [_joined(rows[at : at + 1000]) for at in range(0, len(rows), 1000)]
+        self._write(b"".join([b'["m",[%b]]\n' % point for point in points]) + _lines(events))
+        self._events = []
+        for _ in rows:
+            self.rows.popleft()
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._append(data)
+        except OSError as error:
+            reserve = self.folder / "reserve"
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not reserve.exists():
+                raise
+            reserve.unlink()
+            self._append(data)
+
+    def _append(self, data: bytes) -> None:
+        """Whole lines or nothing, so that neither a full disk nor Ctrl-C leaves a torn line in the middle."""
+        if self._file is None:
+            path = self.folder / f"events-{_event_files(self.folder):03d}-{self._pid}.jsonl"
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        before = os.fstat(self._file).st_size
+        done = 0
+        try:
+            while done < len(data):
+                done += os.write(self._file, data[done:] if done else data)
+        except BaseException:
+            os.ftruncate(self._file, before)
+            raise
+
+    # --- console ---------------------------------------------------------------------------
+
+    def write_console(self, tail: bytes, truncated: bool) -> None:
+        """Keep the tail of what the command printed, replacing the one before."""
+        temporary = self.folder / "console.tmp"
+        temporary.write_bytes((b"+" if truncated else b"=") + tail)
+        temporary.replace(self.folder / "console.txt")
+
+    def replace_environment(self, environment: bytes) -> None:
+        temporary = self.folder / "environment.tmp"
+        temporary.write_bytes(environment)
+        temporary.replace(self.folder / "environment.yaml")
+
+
+class StoredJournal:
+    """A journal as another process (or a later one) finds it on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.run_id = folder.name
+
+    @property
+    def alive(self) -> bool | None:
+        """Whether an owner still runs it; None when that cannot be told from here."""
+        if (self.folder / "ended").exists():
+            return False
+        states = {is_alive(_read_json(path)) for path in self.folder.glob("owner-*.json")}
+        return True if True in states else None if None in states else False
+
+    @property
+    def start(self) -> dict[str, Any]:
+        return _read_json(self.folder / "start.json")
+
+    @property
+    def environment(self) -> bytes:
+        return (self.folder / "environment.yaml").read_bytes()
+
+    @property
+    def console(self) -> tuple[bytes, bool] | None:
+        """The tail of the output and whether it is cut at the front."""
+        try:
+            data = (self.folder / "console.txt").read_bytes()
+        except FileNotFoundError:
+            return None
+        return data[1:], data[:1] == b"+"
+
+    def events(self) -> Iterator[list[Any]]:
+        """All events, each process's in its own order; a line torn by a crash ends its file."""
+        import orjson
+
+        points = b'["m",'
+        for path in sorted(self.folder.glob("events-*.jsonl")):
+            with path.open("rb") as lines:
+                for line in lines:
+                    try:
+                        event = orjson.loads(line) if line.startswith(points) else json.loads(line)
+                    except ValueError:
+                        break
+                    yield event
+
+    def last_write(self) -> float:
+        """When the run last wrote anything, seconds since the epoch."""
+        written = [self.folder / "start.json", *self.folder.glob("events-*.jsonl")]
+        return max(path.stat().st_mtime for path in written)
+
+    def give_up(self) -> None:
+        """The run has ended and its owner could not commit it: anybody may, though the owner lives on."""
+        with contextlib.suppress(OSError):  # then recover waits for the owner to be gone
+            (self.folder / "ended").touch()
+
+    def remove(self) -> None:
+        """Take the journal away: at once for other processes, then from the disk."""
+        gone = self.folder.with_name(f".done-{self.run_id}")
+        self.folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def stored_journals(state_dir: Path) -> list[StoredJournal]:
+    """The journals on disk, oldest first; leftovers of a crash inside gittrack are cleared away."""
+    home = journals_dir(state_dir)
+    if not home.is_dir():
+        return []
+    found = []
+    for folder in sorted(home.iterdir()):
+        if folder.name.startswith(".done-"):
+            shutil.rmtree(folder, ignore_errors=True)
+        elif folder.name.startswith(".new-"):
+            _clear_draft(folder)
+        elif folder.is_dir():
+            found.append(StoredJournal(folder))
+    return found
+
+
+def _clear_draft(folder: Path) -> None:
+    """A draft whose process died before the run began holds nothing that was ever reported."""
+    pid = folder.name.split("-")[1]
+    if not Path(f"/proc/{pid}").exists() or not Path("/proc/self").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _over(run_id: str) -> UsageError:
+    return UsageError(f"run {run_id} has ended; start another with gittrack.start_run()")
+
+
+def _lines(events: Sequence[list[Any]]) -> bytes:
+    # Params and seeds may be whole numbers above 64 bits, which orjson does not have.
+    return b"".join(json.dumps(event, ensure_ascii=False).encode() + b"\n" for event in events)
+
+
+def _joined(rows: Sequence[bytes]) -> bytes:
+    data = b",".join(rows)
+    if b"true" not in data and b"false" not in data:
+        return data
+    import orjson
+
+    points: list[Row] = orjson.loads(b"[%b]" % data)
+    return orjson.dumps([(t, step, {k: _number(v) for k, v in row.items()}) for t, step, row in points])[1:-1]
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, bool) else value
+
+
+def _write_owner(folder: Path) -> None:
+    owner = current_owner()
+    temporary = folder / f"owner-{owner['pid']}.tmp"
+    _write_json(temporary, owner)
+    temporary.replace(folder / f"owner-{owner['pid']}.json")
+
+
+def _event_files(folder: Path) -> int:
+    return sum(1 for _ in folder.glob("events-*.jsonl"))
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path}: journal is damaged: {error}") from error
+    if not isinstance(content, dict):
+        raise RecordError(f"{path}: journal is damaged")
+    return content

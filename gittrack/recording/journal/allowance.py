@@ -1,0 +1,145 @@
+"""What a run may still log: its record has to follow the schema and stay below the codec's limits.
+
+Asked when something is logged, so that nothing that was accepted can make the record
+fail at the end, when it is too late to say it better.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gittrack.errors import RecordError, UsageError
+from gittrack.formats import codec
+from gittrack.formats.record import SCHEMA
+from gittrack.recording.journal.series import FULL_SERIES
+
+LIMIT = 450_000
+"""Bytes of YAML for each process that writes to a run: with `gittrack run` these are two, and both
+together leave room in the codec's 1 MiB for what is only known at the end."""
+
+MOST = 4_999
+"""Names in each section, likewise of each process: the schema has 10,000, of which two are columns for
+step and time."""
+
+_BYTES_PER_VALUE = 5
+"""The codec allows 200,000 values; as they count here, both processes stay below that."""
+
+_BLANK: dict[str, Any] = {
+    "schema": SCHEMA,
+    "id": "20261122-142233-7f3a2c",
+    "experiment": "x",
+    "status": "finished",
+    "started": "2026-11-22T14:22:33.000000Z",
+    "duration_s": 0.0,
+    "author": {"name": "", "email": ""},
+    "params": {},
+    "metrics": {},
+    "code": {"commit": "0" * 40, "tree": "0" * 40, "dirty": False, "command": [], "cwd": "."},
+    "data": [],
+    "locks": [],
+    "environment": {"sha256": "0" * 64, "python": "", "os": ""},
+    "determinism": {},
+    "outputs": [],
+    "spec": "0" * 64,
+    "tool": {"name": "gittrack", "version": "0"},
+}
+# Names that are .git or a file of git's own to some file system; git refuses folders of that name.
+_GITS_OWN = re.compile(
+    r"\.git(?:[ .:]|$)|\.git(?:modules|attributes|ignore)$|(?:git|gitmod|gitatt|gitign|gi7eba)~[0-9]", re.I
+)
+_SECTIONS = {"p": "params", "t": "tags", "s": "seeds", "z": "metrics", "i": "data", "o": "outputs"}
+_LONGEST_METRIC = {"value": -1.2345678901234567e-300, "step": -(2**63)}
+
+
+class Allowance:
+    """What one process has logged to a run, by size."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[tuple[str, str], int] = {}
+        self._total = 0
+        self._names: Counter[str] = Counter()
+        self._declared: Mapping[str, Any] = {}
+        self._pointers = {FULL_SERIES: ""}
+
+    def declare(self, metrics: Mapping[str, Any]) -> None:
+        """What gittrack.yaml says of metrics is repeated beside their values."""
+        self._declared = metrics
+
+    def admit_start(self, facts: Mapping[str, Any]) -> None:
+        """The record as far as it is known at the start. UsageError names what will not do."""
+        known = {name: value for name, value in facts.items() if value is not None}
+        if "environment" in known:
+            known["environment"] = {**known["environment"], "sha256": "0" * 64}
+        _check({**_BLANK, **known})
+        self._charge({("", name): {name: value} for name, value in known.items()})
+
+    def admit(self, kind: str, content: Sequence[Any]) -> None:
+        """One event of the journal. UsageError when its content does not fit into the record."""
+        if kind == "f":
+            self.admit_start(content[0])
+        elif kind == "c":
+            self.declare(content[0])
+        elif kind in ("i", "o"):
+            section, item = _SECTIONS[kind], content[0]
+            _check({**_BLANK, section: [item]})
+            self._check_pointer(item.get("pointer"), item["path"])
+            self._charge({(section, f"{item['path']}\0{item['role']}"): {section: [item]}})
+        elif kind in _SECTIONS:
+            section, values = _SECTIONS[kind], content[0]
+            if kind == "z":
+                values = {k: {"status" if isinstance(v, str) else "value": v} for k, v in values.items()}
+            _check({**_BLANK, section: values})
+            self._charge({(section, name): {section: {name: value}} for name, value in values.items()})
+
+    def admit_metric(self, name: str) -> None:
+        """A metric that is logged for the first time: its final value and its column."""
+        longest = {**_LONGEST_METRIC, **self._declared.get(name, {})}
+        self._charge(
+            {("metrics", name): {"metrics": {name: longest}}, ("columns", name): {"series": {"c": [name]}}}
+        )
+
+    def _check_pointer(self, pointer: str | None, path: str) -> None:
+        """Two pointers of one name, or one where the folder of another is, cannot lie on the ledger."""
+        if pointer and any(_GITS_OWN.match(folder) for folder in pointer.split("/")[:-1]):
+            raise UsageError(f"{path!r}: git does not take a folder of that name: rename it")
+        for taken, by in self._pointers.items():
+            same = taken == pointer and by != path
+            if pointer and (same or taken.startswith(pointer + "/") or pointer.startswith(taken + "/")):
+                raise UsageError(f"{path!r} would be kept as {pointer}, where {by or taken!r} is: rename it")
+        if pointer:
+            self._pointers[pointer] = path
+
+    def _charge(self, parts: Mapping[tuple[str, str], Any]) -> None:
+        sizes: dict[tuple[str, str], int] = {}
+        total, names = self._total, self._names.copy()
+        for key, part in parts.items():
+            sizes[key] = _size(part)
+            total += sizes[key] - self._sizes.get(key, 0)
+            names[key[0]] += key not in self._sizes
+            if total > LIMIT or names[key[0]] > MOST:
+                raise UsageError(
+                    f"the run's record is full ({MOST} names a section, {LIMIT} bytes): no room for {key[0]} "
+                    f"{key[1][:60]!r}; keep many or large values with log_dict() or log_artifact()"
+                )
+        self._sizes |= sizes
+        self._total, self._names = total, names
+
+
+def _check(record: dict[str, Any]) -> None:
+    try:
+        codec.validate(record, "run", "run")
+    except RecordError as error:
+        raise UsageError(f"cannot be recorded: {str(error).removeprefix('run: ')}") from error
+
+
+def _size(part: Any) -> int:
+    return max(len(codec.write_yaml(part)), _BYTES_PER_VALUE * _count(part))
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + sum(_count(item) for item in value.values())
+    return 1 + sum(_count(item) for item in value) if isinstance(value, list) else 1

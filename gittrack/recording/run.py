@@ -1,0 +1,395 @@
+"""`start_run()` and `Run`: what a training script calls."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import Any
+
+from gittrack.errors import GittrackError, UsageError
+from gittrack.formats.record import Record, Role, Status, clean_text, parse_time
+from gittrack.formats.values import (
+    check_metric_name,
+    check_step,
+    flatten,
+    metric_row,
+    metric_value,
+    to_params,
+    to_tags,
+    without_secrets,
+)
+from gittrack.git.repository import Repository
+from gittrack.recording import exits
+from gittrack.recording import join as joining
+from gittrack.recording.begin import Request, abandon, begin, check_seeds
+from gittrack.recording.capture.code import this_invocation
+from gittrack.recording.finish import commit, kept, preview
+from gittrack.recording.journal import Journal, StoredJournal
+from gittrack.recording.store import Store
+from gittrack.recording.views import ParamsView, SummaryView
+
+log = logging.getLogger("gittrack")
+
+_active: list[Run] = []
+
+
+class Run:
+    """A run in progress. Made by `start_run`; ends with the ``with`` block, `finish`, or the process.
+
+    A run of another rank than 0, or seen from a forked worker, has the same methods and
+    does nothing.
+    """
+
+    def __init__(
+        self, repository: Repository | None, journal: Journal | None, *, joined: bool = False
+    ) -> None:
+        self._repository = repository
+        self._journal = journal
+        self._joined = joined
+        self._ended = False
+        self._ending = threading.RLock()
+        self._names: dict[str, str] = {}
+        self._plain_names: list[str] | None = None
+        self._params: dict[str, Any] = {}
+        self._log_calls = 0
+        self._counting = False
+        self.step: int | None = None
+        """Step of metrics that are logged without one; `next_step` moves it."""
+        self.record: Record | None = None
+        """The committed record, once the run has ended; within `gittrack run`, what it will say so far."""
+        self.config = ParamsView(self)
+        self.summary = SummaryView(self)
+        self._t0 = monotonic()
+        self.id = ""
+        self.experiment = ""
+        if repository is None or journal is None:
+            return
+        from orjson import dumps  # loaded by whoever logs
+
+        self._to_json = dumps
+        start = StoredJournal(journal.folder).start["record"]
+        self.id = start["id"]
+        self.experiment = start["experiment"]
+        self._t0 -= datetime.now(UTC).timestamp() - parse_time(start["started"]).timestamp()
+        self._store = Store(repository, journal, start["code"]["tree"])
+        journal.keep_flushing()
+
+    @property
+    def active(self) -> bool:
+        """Whether what is logged is recorded: not on another rank, in a forked worker, or after the end."""
+        return self._journal is not None and not self._ended
+
+    # --- parameters, tags, seeds ------------------------------------------------------------
+
+    def log_param(self, key: str, value: Any) -> None:
+        """Record one parameter; a nested mapping stays nested."""
+        self.log_params({key: value})
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Record parameters. UsageError when one was logged before with another value."""
+        journal = self._open("log_params")
+        new = to_params(params)
+        shown = without_secrets(new)
+        for key in new.keys() & self._params.keys():
+            old = without_secrets(self._params[key], key)
+            if old != shown[key] or type(old) is not type(shown[key]):
+                raise UsageError(
+                    f"param {key!r} was logged before as {old!r}; it cannot become {shown[key]!r}"
+                )
+        if journal is not None and new:
+            journal.event("p", shown)
+        self._params.update(new)
+
+    def set_tag(self, key: str, value: Any) -> None:
+        """Set a tag; a later value replaces an earlier one."""
+        self.set_tags({key: value})
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Set several tags."""
+        journal = self._open("set_tags")
+        if journal is not None:
+            journal.event("t", to_tags(tags))
+
+    def set_seeds(self, seeds: Mapping[str, int]) -> None:
+        """Record the seeds of single libraries or workers, by name."""
+        journal = self._open("set_seeds")
+        if journal is not None:
+            journal.event("s", check_seeds(seeds))
+
+    # --- metrics ------------------------------------------------------------------------------
+
+    def log_metric(self, key: str, value: float, step: int | None = None) -> None:
+        """Record one value of a metric at a step."""
+        self.log_metrics({key: value}, step)
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Record values of several metrics at one step. A memory write; on disk within a second.
+
+        A value is anything that holds one number: int, float, bool, NumPy or torch scalar.
+        """
+        journal = self._journal
+        if journal is None or self._ended:
+            self._open("log_metrics")
+            return
+        line = None
+        # Names that were logged just so before, with floats: what is written then needs no closer look.
+        if [*metrics] == self._plain_names and type(step) is int:
+            try:
+                total = sum(metrics.values())
+                if type(total) is float and total - total == 0.0:  # all of them finite
+                    line = self._to_json((monotonic() - self._t0, step, metrics))
+            except Exception:
+                line = None  # whatever that was, it is said below
+        if line is None:
+            row = metric_row(metrics, self._names, journal.new_metric)
+            plain = [*row] == [*metrics] and all(type(value) is float for value in metrics.values())
+            self._plain_names = [*row] if plain else None
+            step = self.step if step is None else check_step(step)
+            line = self._to_json((monotonic() - self._t0, step, row))
+        journal.append_json(line)
+        if len(journal.rows) > journal.row_limit:
+            journal.spill()
+
+    def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
+        """Record metrics as W&B's ``log``: nested names joined by dots; without `step`, calls are counted."""
+        step = self._log_calls if step is None else check_step(step)
+        self._log_calls = step + 1
+        self.log_metrics(flatten(values), step)
+
+    def next_step(self) -> int:
+        """Move on to the next step, as DVCLive's ``next_step``; the first step is 0."""
+        journal = self._open("next_step")
+        if not self._counting:
+            self._counting = True
+            if journal is not None:
+                journal.event("n")
+        self.step = 1 if self.step is None else self.step + 1
+        return self.step
+
+    def _set_summary(self, name: str, value: Any) -> None:
+        journal = self._open("summary")
+        if journal is not None:
+            name = check_metric_name(name)
+            journal.event("z", {name: metric_value(name, value)})
+
+    # --- files --------------------------------------------------------------------------------
+
+    def log_input(self, path: str | Path, role: Role = "train", *, store: bool | None = None) -> None:
+        """Record a file or folder that the run reads, with its digests.
+
+        `role`: train, validation, test, holdout or reference. `store` also keeps the bytes
+        of a file that neither DVC nor git tracks in the DVC cache.
+        """
+        if self._open("log_input") is not None:
+            self._store.log_input(path, role, store=store)
+
+    def log_artifact(self, path: str | Path, role: str = "artifact") -> None:
+        """Keep a file or folder that the run produced in the DVC cache, now, and point to it."""
+        if self._open("log_artifact") is not None:
+            self._store.log_output(path, role)
+
+    def log_model(self, path: str | Path) -> None:
+        """`log_artifact` with the role ``model``."""
+        self.log_artifact(path, role="model")
+
+    def log_text(self, text: str, artifact_file: str) -> None:
+        """Keep `text` as the output `artifact_file`."""
+        if self._open("log_text") is not None:
+            self._store.log_bytes(clean_text(text).encode(), artifact_file, "text")
+
+    def log_dict(self, content: Any, artifact_file: str) -> None:
+        """Keep plain values as a JSON or YAML output, by the file's name."""
+        if self._open("log_dict") is not None:
+            self._store.log_dict(content, artifact_file)
+
+    def log_figure(self, figure: Any, artifact_file: str) -> None:
+        """Keep a matplotlib figure (anything with ``savefig``, or plotly's ``write_html``)."""
+        if self._open("log_figure") is not None:
+            self._store.log_figure(figure, artifact_file)
+
+    # --- the end ------------------------------------------------------------------------------
+
+    def finish(
+        self, status: Status = "finished", *, failure: Mapping[str, str] | None = None
+    ) -> Record | None:
+        """End the run and commit its record, which is returned (None for an inactive run).
+
+        Within `gittrack run` that commits it, with the outputs and metrics that it reads itself.
+
+        `failure` says why, as ``type`` and ``message``. Raises LedgerError (RepositoryError for a full
+        disk) when the record cannot be committed; the journal then stays, and `gittrack recover` commits it.
+        """
+        said = exits.ending(status, failure)
+        with self._ending:
+            if not self._ended:
+                try:
+                    self._finish(*said)
+                except (GittrackError, OSError) as error:
+                    raise kept(error, self.id) from error
+                except Exception as bug:
+                    bug.add_note(f"The journal of run {self.id} is kept: gittrack recover commits it")
+                    raise
+        return self.record
+
+    def _finish(self, status: Status, failure: dict[str, str] | None) -> None:
+        from gittrack.recording.capture.determinism import capture_determinism
+
+        journal, repository = self._journal, self._repository
+        if journal is not None:
+            flags = capture_determinism()
+            if flags:
+                journal.event("d", flags)
+            journal.event("x", status, failure, max(0.0, monotonic() - self._t0))
+            journal.close()  # if the disk is full, the run goes on, and can be finished later
+        self._leave()
+        if journal is not None and repository is not None:
+            stored = StoredJournal(journal.folder)
+            self.record = preview(repository, stored) if self._joined else commit(repository, stored)
+
+    def _leave(self) -> None:
+        """The run is not the active one any more."""
+        self._ended = True
+        if self in _active:
+            _active.remove(self)
+        exits.forget(self)
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        status, failure = exits.judge(error)
+        try:
+            self.finish(status, failure=failure)
+        except Exception as ours:
+            if error is None:
+                raise
+            # The training's own error goes on.
+            log.error("%s", ours, exc_info=None if isinstance(ours, GittrackError) else ours)
+
+    def _open(self, verb: str) -> Journal | None:
+        """The journal to write to; None where logging does nothing; UsageError after the end."""
+        if self._ended and self._journal is not None:
+            raise UsageError(f"{verb}: run {self.id} has ended; start another with gittrack.start_run()")
+        return self._journal
+
+    def _abandon(self) -> None:
+        """The run could not start: leave nothing behind, but for a run that `gittrack run` began."""
+        journal, repository = self._journal, self._repository
+        self._leave()
+        if journal is not None and repository is not None:
+            if self._joined:
+                journal.close()
+            else:
+                abandon(repository, journal)
+
+    def _detach(self) -> None:
+        """In a forked worker: the run is the parent's, so do nothing here."""
+        self._journal = None
+
+
+def start_run(
+    experiment: str | None = None,
+    *,
+    name: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    seeds: Mapping[str, int] | None = None,
+    hypothesis: str | None = None,
+    tags: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, Role] | None = None,
+    parent: str | None = None,
+    base_models: Sequence[Mapping[str, Any] | str] = (),
+    dirty: str | None = None,
+    image: str | None = None,
+    every_rank: bool = False,
+    repository: str | Path | None = None,
+) -> Run:
+    """Begin a run, as a context manager or until `Run.finish`.
+
+    Args:
+        experiment: the question that groups runs; default from gittrack.yaml.
+        name: a label for people; ids stay unique without it.
+        params: parameters, nested as you like; more with `Run.log_params`.
+        seed: the run's seed, recorded, not set; default from ``gittrack run --seed`` or ``params["seed"]``.
+        hypothesis: what the run is to show, recorded before there is a result.
+        inputs: paths the run reads, with their roles; more with `Run.log_input`.
+        dirty: ``snapshot`` or ``refuse`` uncommitted changes; default from gittrack.yaml.
+        image: container image digest ``[name@]sha256:...``; default GITTRACK_IMAGE.
+        every_rank: record on each rank, not on rank 0 alone.
+        repository: a folder inside the git repository; default the current directory.
+
+    Raises:
+        GittrackError: the run could not be recorded at its end; nothing has been started.
+    """
+    request = Request(
+        experiment=experiment,
+        name=name,
+        hypothesis=hypothesis,
+        seed=joining.seed(seed),
+        seeds=seeds or {},
+        params=params or {},
+        tags=tags or {},
+        parent=parent,
+        base_models=base_models,
+        dirty=dirty,
+        image=image,
+    )
+    if not every_rank and joining.rank() != 0:
+        run = Run(None, None)
+        run.log_params(request.params)
+    else:
+        run = _join(request, repository) or _begin(request, repository)
+    _active.append(run)
+    exits.watch(run)
+    try:
+        for path, role in (inputs or {}).items():
+            run.log_input(path, role)
+    except BaseException:
+        run._abandon()
+        raise
+    return run
+
+
+def _begin(request: Request, where: str | Path | None) -> Run:
+    from gittrack.formats.config import load_cached
+
+    repo = Repository.discover(where)
+    config = load_cached(repo.worktree, repo.state_dir)
+    run = Run(repo, begin(repo, config, joining.below_outer_run(request), this_invocation()))
+    run._params.update(to_params(request.params))
+    try:
+        run._store.log_declared(config, run.experiment)
+    except BaseException:
+        run._abandon()
+        raise
+    return run
+
+
+def _join(request: Request, where: str | Path | None) -> Run | None:
+    joined = joining.join(request, where)
+    if joined is None:
+        return None
+    run = Run(joined.repository, joined.journal, joined=True)
+    run.experiment = joined.experiment or run.experiment
+    run._params.update(joined.params)
+    run.log_params(request.params)
+    run.set_tags(request.tags)
+    run.set_seeds(request.seeds)
+    return run
+
+
+def active_run() -> Run | None:
+    """The run begun last that has not ended, in this process."""
+    return _active[-1] if _active else None
+
+
+def current_run() -> Run:
+    """The active run; one is begun if there is none, as MLflow does, and ends with the process."""
+    return active_run() or start_run()

@@ -1,0 +1,151 @@
+"""What a run reads and produces, on its way into the journal: digests taken, bytes stored, pointers kept."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from gittrack.errors import RepositoryError, UsageError
+from gittrack.formats.config import Config
+from gittrack.formats.record import to_dict
+from gittrack.formats.values import to_value
+from gittrack.git.repository import Repository
+from gittrack.recording.journal import Journal
+
+
+def relative_to_top(path: str | Path, top: Path) -> str | None:
+    """`path` (from the current directory) from the top of the work tree; None when outside."""
+    try:
+        return Path(os.path.normpath(Path.cwd() / path)).relative_to(top.resolve()).as_posix()
+    except ValueError:
+        return None
+
+
+class Store:
+    """The inputs and outputs of one run. DVC is imported when the first bytes are stored, not before."""
+
+    def __init__(self, repository: Repository, journal: Journal, code_tree: str) -> None:
+        self._repo = repository
+        self._journal = journal
+        self._code_tree = code_tree
+        self._store_inputs = False
+
+    @property
+    def top(self) -> Path:
+        return self._repo.top
+
+    def log_declared(self, config: Config, experiment: str) -> None:
+        """Log the inputs that gittrack.yaml declares for all runs and for this experiment."""
+        self._store_inputs = config.dvc.store_inputs
+        for declared in [*config.inputs, *config.experiment_config(experiment).inputs]:
+            self.log_input(self._repo.top / declared.path, declared.role)
+
+    def log_input(self, path: str | Path, role: str, *, store: bool | None = None) -> None:
+        from gittrack.dvc.hashing import HashState
+        from gittrack.recording.capture.data import capture_input
+
+        cache, types = self._cache()
+        captured = capture_input(
+            path,
+            role,
+            top=self._repo.top,
+            cwd=Path.cwd(),
+            cache=cache,
+            types=types,
+            state=HashState(self._repo.state_dir),
+            git_state=self._git_state,
+            store=self._store_inputs if store is None else store,
+        )
+        pointer = None if captured.pointer is None else captured.pointer.decode()
+        self._journal.event("i", to_dict(captured.input), pointer)
+
+    def log_output(self, path: str | Path, role: str) -> None:
+        self._log_output(Path(path), role, top=self._repo.top, cwd=Path.cwd())
+
+    def log_bytes(self, data: bytes, name: str, role: str) -> None:
+        """Keep `data` as the output `name`, which need not be a file anywhere."""
+        with self._room_for(name) as path:
+            path.write_bytes(data)
+        self._log_output(path, role, top=self._files, cwd=self._files)
+
+    def log_dict(self, content: Any, name: str) -> None:
+        plain = to_value(content, name, room=1000)
+        if name.endswith((".yaml", ".yml")):
+            from gittrack.formats import codec
+
+            return self.log_bytes(codec.write_yaml(plain), name, "dict")
+        return self.log_bytes(json.dumps(plain, indent=2, ensure_ascii=False).encode(), name, "dict")
+
+    def log_figure(self, figure: Any, name: str) -> None:
+        with self._room_for(name) as path:
+            if hasattr(figure, "savefig"):
+                figure.savefig(path)
+            elif hasattr(figure, "write_html"):
+                figure.write_html(path) if path.suffix == ".html" else figure.write_image(path)
+            else:
+                raise UsageError(
+                    f"log_figure takes a matplotlib or plotly figure, not {type(figure).__name__}"
+                )
+        self._log_output(path, "figure", top=self._files, cwd=self._files)
+
+    @property
+    def _files(self) -> Path:
+        return self._journal.folder / "files"
+
+    @contextmanager
+    def _room_for(self, name: str) -> Iterator[Path]:
+        """Where the bytes of the output `name` are to be written."""
+        pure = PurePosixPath(name)
+        if pure.is_absolute() or ".." in pure.parts or not pure.parts or "\0" in name:
+            raise UsageError(f"{name!r} is no name for an output: use a relative path such as plots/loss.png")
+        path = self._files / pure
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield path
+        except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+            raise UsageError(f"output {name!r} would lie where another output of this run is") from error
+        except OSError as error:
+            raise RepositoryError(f"cannot keep output {name!r}: {error.strerror or error}") from error
+
+    def _log_output(self, path: Path, role: str, *, top: Path, cwd: Path) -> None:
+        from gittrack.dvc.hashing import HashState
+        from gittrack.recording.capture.data import capture_output
+
+        if not 1 <= len(role) <= 500 or not role.isprintable():
+            raise UsageError(f"the role of an output is a word such as model, not {role!r}")
+        cache, types = self._cache()
+        output, pointer = capture_output(
+            path,
+            role,
+            top=top,
+            cwd=cwd,
+            cache=cache,
+            types=types,
+            state=HashState(self._repo.state_dir),
+        )
+        self._journal.event("o", to_dict(output), pointer.decode())
+
+    def _cache(self) -> tuple[Path, list[str]]:
+        return cache_of(self._repo)
+
+    def _git_state(self, path: str) -> Any:
+        from gittrack.recording.capture.data import GitTracked
+
+        with self._repo.objects() as objects:
+            found = objects.get(f"{self._code_tree}:{path}")
+        if found is None or found.kind not in ("blob", "tree"):
+            return None
+        compare = ("diff", "--quiet", "--no-ext-diff", "--ignore-submodules", self._code_tree, "--", path)
+        return GitTracked(oid=found.oid, modified=self._repo.run(*compare).code != 0)
+
+
+def cache_of(repository: Repository) -> tuple[Path, list[str]]:
+    """The DVC cache for this repository and its link types; gittrack's own cache without DVC."""
+    from gittrack.dvc.settings import cache_dir, cache_types
+
+    top = repository.worktree
+    return cache_dir(top, repository.state_dir / "dvc" / "cache"), cache_types(top)

@@ -1,0 +1,66 @@
+"""`run.config` and `run.summary`: parameters and final metrics under the names that W&B users know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from gittrack.errors import UsageError
+
+if TYPE_CHECKING:
+    from gittrack.recording.run import Run
+
+
+class ParamsView(MutableMapping[str, Any]):
+    """The run's parameters; setting one logs it. Also as attributes: ``run.config.lr``."""
+
+    def __init__(self, run: Run) -> None:
+        object.__setattr__(self, "_run", run)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._run._params[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._run.log_param(key, value)
+
+    def __delitem__(self, key: str) -> None:
+        raise UsageError(f"param {key!r} is recorded and cannot be taken back")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._run._params)
+
+    def __len__(self) -> int:
+        return len(self._run._params)
+
+    def __getattr__(self, key: str) -> Any:
+        try:
+            return self._run._params[key]
+        except KeyError:
+            raise AttributeError(f"no param {key!r} is logged") from None
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        self._run.log_param(key, value)
+
+    def update(self, *others: Any, **more: Any) -> None:
+        """Log several at once; takes a mapping or an ``argparse.Namespace``."""
+        for other in others:
+            self._run.log_params(other if isinstance(other, Mapping) else vars(other))
+        if more:
+            self._run.log_params(more)
+
+    def __repr__(self) -> str:
+        return repr(self._run._params)
+
+
+class SummaryView:
+    """Final metrics that stand instead of the last logged value: ``run.summary["best"] = 0.9``."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._run._set_summary(key, value)
+
+    def update(self, values: Mapping[str, Any]) -> None:
+        for key, value in values.items():
+            self[key] = value

@@ -1,0 +1,127 @@
+"""One task, in a process of its own: ``python -m gittrack.running.executor.worker TREE TASK RESULT``.
+
+The process is the leader of a session, so that it and all that it starts can be ended together.
+What it prints goes where its caller has sent it; RESULT says how it went.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from gittrack.errors import GittrackError, UsageError
+from gittrack.formats.config import Config, load
+from gittrack.formats.record import to_dict
+from gittrack.git.repository import Repository
+from gittrack.recording.begin import Request
+from gittrack.recording.capture.determinism import VARIABLES
+from gittrack.recording.job import DEFAULT_METRICS, Job, run_job
+from gittrack.running.executor.task import Done, Surroundings, Task, search_path
+
+SETTLED_S = 1.1
+"""More than the second of grace that `wrap` has for file systems with coarse clocks."""
+
+
+def main(tree: str, task_file: str, result_file: str) -> int:
+    """Run the task that `task_file` holds in the work tree `tree`."""
+    logging.basicConfig(format="gittrack: %(message)s")
+    task = Task.from_json(Path(task_file).read_bytes())
+    try:
+        done = execute(Path(tree), task)
+    except GittrackError as error:
+        done = Done(task.run_id, error.exit_code, error=str(error), exit_code=error.exit_code)
+    target = Path(result_file)
+    draft = target.with_name(target.name + ".new")
+    draft.write_text(json.dumps(asdict(done)))
+    draft.rename(target)
+    return 0
+
+
+def execute(tree: Path, task: Task) -> Done:
+    """Run the program and record it. GittrackError where nothing could be started."""
+    cwd = tree / task.code.cwd
+    if not cwd.resolve().is_relative_to(tree.resolve()) or not cwd.is_dir():
+        raise UsageError(f"the run was started in {task.code.cwd}, which its code does not have")
+    environment = surrounded(os.environ, task.surroundings)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(cwd)
+    repo = Repository.discover(tree)
+    job = _job(task, tree)
+    _settle([*(path for path, _ in job.outputs), *job.metrics])
+    outcome = run_job(repo, _config(tree, task), job)
+    complaint = outcome.complaint.replace(f"{tree}{os.sep}", "")
+    if outcome.record is None:
+        return Done(task.run_id, outcome.status, error=complaint, exit_code=5)
+    return Done(task.run_id, outcome.status, complaint)
+
+
+def _settle(paths: Iterable[str]) -> None:
+    """Wait until what was just checked out is too old to be taken for something that the program wrote."""
+    files = [file for path in map(Path, paths) for file in [path, *path.rglob("*")] if os.path.lexists(file)]
+    changed = max((file.lstat().st_ctime for file in files), default=0.0)
+    time.sleep(min(max(changed + SETTLED_S - time.time(), 0), SETTLED_S))
+
+
+def _config(tree: Path, task: Task) -> Config:
+    """gittrack.yaml of the code, on today's ledger; the outputs are those of the task and no others."""
+    config = load(tree)
+    experiment = replace(config.experiment_config(task.experiment), outputs=())
+    return replace(
+        config,
+        ledger=replace(config.ledger, branch=task.branch, mode="direct"),
+        outputs=(),
+        experiments={**config.experiments, task.experiment: experiment},
+    )
+
+
+def surrounded(env: Mapping[str, str], around: Surroundings) -> dict[str, str]:
+    """`env` as the program is to see it: switches for repeatable numbers only as the task has them."""
+    taken = {"GITTRACK_RUN", "GITTRACK_EXPERIMENT", "GITTRACK_SEED", "GITTRACK_PARAMS", "GITTRACK_REVIEW"}
+    found = {k: v for k, v in env.items() if k not in {*VARIABLES, *around.unset, *taken}}
+    found.update(around.variables)
+    found["PATH"] = search_path(os.pathsep.join([*around.path, found.get("PATH", os.defpath)]))
+    return found
+
+
+def _job(task: Task, tree: Path) -> Job:
+    at = [(str(tree / item.path), item.role) for item in task.data]
+    return Job(
+        command=task.command,
+        launch=[*task.surroundings.prefix, *(task.launch or task.command)],
+        request=Request(
+            run_id=task.run_id,
+            experiment=task.experiment,
+            name=task.name,
+            hypothesis=task.hypothesis,
+            seed=task.seed,
+            seeds=task.seeds,
+            params=task.params,
+            tags=task.tags,
+            parent=task.parent,
+            reproduces=task.reproduces,
+            base_models=[to_dict(model) for model in task.base_models],
+            image=task.image,
+            dirty="snapshot",
+            propose=task.proposal,
+        ),
+        inputs=[(path, role) for path, role in at if os.path.lexists(path)],
+        outputs=[(str(tree / path), role) for path, role in task.outputs],
+        metrics=[
+            *(str(tree / path) for path in task.code.metrics_files),
+            *(DEFAULT_METRICS if task.usual_metrics else ()),
+        ],
+        defaults=False,
+        origin=task.code,
+        timeout_s=task.timeout_s,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

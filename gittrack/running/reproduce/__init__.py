@@ -1,0 +1,192 @@
+"""Having a run again: plan, consent, reruns in work trees of their own, and a verdict on the ledger.
+
+A record is untrusted: its command is run only when verify does not find the record altered, and
+whoever calls agrees to the plan.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from gittrack.errors import GittrackError, RecordError, RepositoryError, UsageError
+from gittrack.formats.codec import load_record, read_yaml
+from gittrack.formats.config import Config
+from gittrack.formats.record import Author, Record, Tool, clean_text, format_time
+from gittrack.formats.reproduction import FILE, Reproduction, dump
+from gittrack.git.repository import ObjectReader, Repository
+from gittrack.governance.decide import protocol_of
+from gittrack.ledger import Addition, Ledger
+from gittrack.reading.entry import Entry, entry_of
+from gittrack.reading.index import Index
+from gittrack.recording.begin import new_id
+from gittrack.recording.finish import is_own
+from gittrack.recording.propose import review_branch
+from gittrack.running.executor.task import Done
+from gittrack.running.reproduce.plan import Options, Plan, make_plan
+from gittrack.stats.verdict import Result, judge
+from gittrack.verify import Options as Checks
+from gittrack.verify import verify
+from gittrack.version import VERSION
+
+__all__ = ["Options", "Plan", "Reproduced", "plan", "reproduce"]
+
+log = logging.getLogger("gittrack")
+
+CONSENT = "gittrack.reproduce"
+"""git setting; ``own``: runs that this clone recorded itself may be run again without being asked."""
+
+
+class Refused(RecordError):
+    """The record does not hold, so that what it says is not run."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduced:
+    """The statement as it is on the ledger, the branch of it, and how each rerun went."""
+
+    statement: Reproduction
+    branch: str
+    done: tuple[Done, ...]
+
+
+def plan(repository: Repository, config: Config, name: str, options: Options) -> Plan:
+    """What reruns of the run called `name` would be. Refused where verify finds its record altered."""
+    with Index.open(repository, config.ledger.branch) as index:
+        entry = entry_of(index, index.one(name))
+        record = entry.record
+        alike = index.search(f"spec = '{record.spec}'", experiment=record.experiment)
+    doubts = _trusted(repository, record)
+    with repository.objects() as objects:
+        protocol = protocol_of(objects, record)
+    made = make_plan(
+        repository,
+        config,
+        record,
+        entry.environment(),
+        protocol,
+        options,
+        own=is_own(repository, record.id, entry.yaml()),
+        used=[row.seed for row in alike],
+    )
+    return replace(made, warnings=(*doubts, *made.warnings))
+
+
+def _trusted(repository: Repository, record: Record) -> list[str]:
+    """What verify could not check; Refused where something does not hold. Policy is another question."""
+    report = verify(repository, selection=[record.id], options=Checks(fsck=False))
+    failed = [f for f in report.findings if f.severity == "fail" and not f.code.startswith("policy")]
+    if failed:
+        first = failed[0]
+        raise Refused(
+            f"run {record.id} is not run: verify says FAIL, {first.code}: {first.says}; "
+            f"gittrack verify {record.id} shows all"
+        )
+    open_ = [f for f in report.findings if f.severity == "incomplete"]
+    return [f"verify could not check {len(open_)} things: {open_[0].says}"] if open_ else []
+
+
+def has_consent(repository: Repository, made: Plan) -> bool:
+    """Whether the user's own git settings agree to run this without being asked."""
+    return made.own and repository.setting(CONSENT) == "own"
+
+
+def reproduce(
+    repository: Repository, config: Config, made: Plan, told: Callable[[Done], None] | None = None
+) -> Reproduced:
+    """Run what `made` says, to which the caller has agreed; the verdict, which is on the ledger then.
+
+    GittrackError where a rerun could not be started; those that ran are on the ledger all the same.
+    """
+    from gittrack.running.executor.place import require
+
+    if made.options.executor == "local":
+        require(made.data)
+    repository.identity()
+    done = _run(repository, made, told)
+    branch, onto = config.ledger.branch, None
+    if made.options.proposal is not None:
+        branch, onto = review_branch(made.options.proposal), branch
+    ledger = Ledger(repository, branch, onto)
+    for each in done:
+        if each.error:
+            raise _error(each)
+    statement = _statement(repository, ledger, made, done)
+    subject = f"reproduce {made.original.experiment} {made.original.id}: {statement.verdict.level}"
+    trailers = f"Gittrack-Reproduction: {statement.id}\nGittrack-Run: {made.original.id}"
+    addition = Addition(statement.path, {FILE: dump(statement)}, f"{subject}\n\n{trailers}")
+    ledger.append([addition])
+    return Reproduced(statement, branch, tuple(done))
+
+
+def _run(repository: Repository, made: Plan, told: Callable[[Done], None] | None) -> list[Done]:
+    options = made.options
+    if options.executor == "local":
+        from gittrack.running.executor.local import run_tasks
+        from gittrack.running.executor.workspace import workspace
+
+        with workspace(repository) as space:
+            return run_tasks(space, made.tasks, jobs=options.jobs, told=told, environment=made.environment)
+    if options.executor == "ray":
+        from gittrack.running.executor.cluster import run_tasks_on_ray
+
+        return run_tasks_on_ray(
+            repository, made.tasks, address=options.address, resources=options.resources, told=told,
+            environment=options.environment, environment_command=options.environment_command,
+        )  # fmt: skip
+    raise UsageError(f"--executor takes local or ray, not {options.executor!r}")
+
+
+def _error(done: Done) -> GittrackError:
+    error = RepositoryError(done.error)
+    error.exit_code = done.exit_code or RepositoryError.exit_code
+    return error
+
+
+def _statement(repository: Repository, ledger: Ledger, made: Plan, done: Sequence[Done]) -> Reproduction:
+    record = made.original
+    with Index.open(repository, ledger.onto or ledger.branch) as index:
+        original = result_of_entry(entry_of(index, index.one(record.id)))
+    tip = ledger.state().tip
+    with repository.objects() as objects:
+        reruns = [_result(objects, f"{tip}", task.experiment, task.run_id) for task in made.tasks]
+    who = repository.identity()
+    now = datetime.now(UTC)
+    return Reproduction(
+        id=new_id(now),
+        run=record.id,
+        experiment=record.experiment,
+        made=format_time(now),
+        author=Author(name=clean_text(who.name), email=clean_text(who.email)),
+        claim=made.protocol.reproducibility.level,
+        protocol=record.protocol,
+        environment=made.environment.kind,
+        executor=made.options.executor,
+        verdict=judge(original, reruns, made.protocol),
+        tool=Tool(version=VERSION),
+    )
+
+
+def result_of_entry(entry: Entry) -> Result:
+    return Result(entry.record, entry.environment(), entry.file("metrics.csv"))
+
+
+def _result(objects: ObjectReader, tip: str, experiment: str, run_id: str) -> Result:
+    from gittrack.formats.record import run_path
+
+    folder = run_path(experiment, run_id)
+
+    def read(name: str) -> bytes | None:
+        found = objects.get(f"{tip}:{folder}/{name}")
+        return None if found is None else found.data
+
+    data = read("run.yaml")
+    if data is None:
+        raise RepositoryError(f"rerun {run_id} is not on the ledger: run gittrack recover")
+    environment: Any = read_yaml(read("environment.yaml") or b"{}", f"{folder}/environment.yaml")
+    return Result(load_record(data, f"{folder}/run.yaml"), environment, read("metrics.csv"))

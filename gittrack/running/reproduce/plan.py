@@ -1,0 +1,269 @@
+"""What a reproduction would run, where, with which code, data, environment and seeds. It runs nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gittrack.errors import UsageError
+from gittrack.formats.config import Config, ExperimentConfig
+from gittrack.formats.record import Code, Record
+from gittrack.formats.spec import has_seed, with_seed
+from gittrack.git.repository import Repository
+from gittrack.reading.diff import Pair, environments
+from gittrack.recording.begin import new_id
+from gittrack.recording.capture.determinism import VARIABLES
+from gittrack.recording.store import cache_of
+from gittrack.running.executor.environments import Plan as EnvironmentPlan
+from gittrack.running.executor.place import Found, Sources, find_data
+from gittrack.running.executor.surround import plan_environment
+from gittrack.running.executor.task import Surroundings, Task, search_path
+
+SAME, NEW = "same", "new"
+_MACHINE = ("python", "os", "host", "cpu", "gpus", "cuda", "image")
+_INTERPRETER = re.compile(r"(?:.*/)?python[0-9.]*")
+_NOT_AGAIN = frozenset({"gittrack.source", "sweep", "sweep.search"})
+"""Tags that say where the original comes from."""
+_NO_FILES = frozenset({"text", "dict", "figure"})
+"""Roles of outputs that a program logs as bytes: there need not be a file of that name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the caller asked for."""
+
+    repeats: int | None = None
+    """None: as many as the experiment claims to need."""
+    seeds: str = SAME
+    """``same``, ``new``, or a list such as ``1,2,3``."""
+    environment: str = "current"
+    environment_command: str | None = None
+    jobs: int = 1
+    timeout_s: float | None = None
+    executor: str = "local"
+    address: str | None = None
+    """Of a cluster."""
+    resources: Mapping[str, float] = field(default_factory=dict)
+    """What a rerun needs of a node, such as ``{"CPU": 2, "GPU": 1}``."""
+    proposal: str | None = None
+    """Name of the proposal that everything goes to; None: the ledger."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What would be done."""
+
+    original: Record
+    protocol: ExperimentConfig
+    options: Options
+    own: bool
+    """Whether this clone recorded the run itself."""
+    tasks: tuple[Task, ...]
+    data: tuple[Found, ...]
+    packages: tuple[Pair, ...]
+    """Those installed in another version, or not at all."""
+    machine: tuple[Pair, ...]
+    program: str | None
+    """The executable that would be started; None where it is not found."""
+    environment: EnvironmentPlan
+    warnings: tuple[str, ...] = ()
+
+
+def make_plan(
+    repository: Repository,
+    config: Config,
+    record: Record,
+    environment: Mapping[str, Any],
+    protocol: ExperimentConfig,
+    options: Options,
+    *,
+    own: bool,
+    used: Collection[int | None] = (),
+) -> Plan:
+    """The plan for reruns of `record`; UsageError where it cannot be run again at all.
+
+    `environment`: the plain values of its environment.yaml; `used`: seeds that runs of its spec have had.
+    """
+    _check(record)
+    cache, _ = cache_of(repository)
+    sources = Sources(cache, repository.top)
+    outputs = tuple((o.path, o.role) for o in record.outputs if o.role not in _NO_FILES)
+    seeds = choose_seeds(record, options, protocol, used)
+    made = plan_environment(repository, record, environment, options.environment, options.environment_command)
+    today = _today(record, environment, options)
+    around = Surroundings(variables=recorded_variables(record), path=today.path)
+    tasks = tuple(_task(config, record, seed, outputs, around, options) for seed in seeds)
+    return Plan(
+        original=record,
+        protocol=protocol,
+        options=options,
+        own=own,
+        tasks=tasks,
+        data=tuple(find_data(record.data, sources, [path for path, _ in outputs])),
+        packages=today.packages,
+        machine=today.machine,
+        program=today.program,
+        environment=made,
+        warnings=tuple(_warnings(record, options)),
+    )
+
+
+def _check(record: Record) -> None:
+    if record.status != "finished":
+        raise UsageError(f"run {record.id} {record.status}: it has no result that could be had again")
+    if not record.code.command:
+        raise UsageError(
+            f"run {record.id} names no command: it was recorded from a commit without a pipeline"
+        )
+    if Path(record.code.cwd).is_absolute():
+        raise UsageError(f"run {record.id} was started outside its repository, in {record.code.cwd}")
+
+
+def choose_seeds(
+    record: Record, options: Options, protocol: ExperimentConfig, used: Collection[int | None] = ()
+) -> list[int | None]:
+    """A seed for each rerun. ``new`` ones follow from the run's id, and leave out those in `used`."""
+    claim = protocol.reproducibility
+    wanted = options.repeats or claim.runs or (3 if claim.level == "statistical" else 1)
+    if options.seeds == SAME:
+        return [record.seed] * wanted
+    if options.seeds == NEW:
+        taken = {*used, record.seed}
+        fresh = (int(hashlib.sha256(f"{record.id} {n}".encode()).hexdigest()[:7], 16) for n in range(1 << 20))
+        return [seed for seed, _ in zip(_distinct(fresh, taken), range(wanted), strict=False)]
+    try:
+        listed = [int(text) for text in options.seeds.split(",")]
+    except ValueError as error:
+        raise UsageError(
+            f"--seeds takes same, new or numbers such as 1,2,3, not {options.seeds!r}"
+        ) from error
+    if len(set(listed)) < len(listed):
+        raise UsageError("--seeds names a seed twice: runs of one seed are no independent runs")
+    if options.repeats not in (None, len(listed)):
+        raise UsageError(f"--repeats {options.repeats} and {len(listed)} seeds: give one of them")
+    return list(listed)
+
+
+def _distinct(seeds: Any, taken: set[int | None]) -> Any:
+    for seed in seeds:
+        if seed not in taken:
+            taken.add(seed)
+            yield seed
+
+
+def recorded_variables(record: Record) -> dict[str, str]:
+    """Switches for repeatable numbers that were set in the environment: only those known to be that."""
+    flags = record.determinism
+    return {name: str(flags[f"env.{name}"]) for name in VARIABLES if f"env.{name}" in flags}
+
+
+def _task(
+    config: Config,
+    record: Record,
+    seed: int | None,
+    outputs: tuple[tuple[str, str], ...],
+    around: Surroundings,
+    options: Options,
+) -> Task:
+    command, params = list(record.code.command), record.params
+    if seed is not None and seed != record.seed:
+        command, params = with_seed(command, params, seed)
+        kept = {k: v for k, v in around.variables.items() if k != "PYTHONHASHSEED"}
+        around = replace(around, variables=kept)  # `gittrack run` sets it to the seed
+    return Task(
+        run_id=new_id(datetime.now(UTC)),
+        experiment=record.experiment,
+        code=record.code,
+        command=tuple(command),
+        launch=launched(command),
+        params=params,
+        seed=seed,
+        seeds=record.seeds if seed == record.seed else {},
+        name=record.name,
+        hypothesis=record.hypothesis,
+        tags={k: v for k, v in record.tags.items() if k not in _NOT_AGAIN},
+        base_models=record.base_models,
+        reproduces=record.id,
+        data=record.data,
+        outputs=outputs,
+        image=record.environment.image,
+        surroundings=around,
+        timeout_s=options.timeout_s,
+        branch=config.ledger.branch,
+        proposal=options.proposal,
+    )
+
+
+def launched(command: Sequence[str]) -> tuple[str, ...]:
+    """What is started for a recorded command: left alone, DVC finds nothing to do, or uses its run cache."""
+    program, *arguments = command
+    if [program, *arguments[:1]] == ["dvc", "repro"]:
+        return ("dvc", "repro", "--force", "--no-run-cache", *arguments[1:])
+    if _INTERPRETER.fullmatch(program):  # that of an environment which no work tree has: by its name
+        program = program.rpartition("/")[2]
+    return (program, *arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class _Today:
+    """The program that is at hand today, and how what surrounds it differs from the record."""
+
+    program: str | None
+    path: tuple[str, ...] = ()
+    packages: tuple[Pair, ...] = ()
+    machine: tuple[Pair, ...] = ()
+
+
+def _today(record: Record, environment: Mapping[str, Any], options: Options) -> _Today:
+    """Of two interpreters, that on PATH and our own, the one whose packages are closest to the record's."""
+    word = launched(record.code.command)[0]
+    if os.sep in word or options.executor != "local" or options.environment not in ("current", "command"):
+        return _Today(word if os.sep in word else None)
+    found = shutil.which(word, path=search_path(os.environ.get("PATH", os.defpath)))
+    here = _seen(record, environment, found)
+    own = Path(sys.executable).with_name(word)
+    if not _INTERPRETER.fullmatch(word) or not own.exists() or not here.packages:
+        return here
+    ours = replace(_seen(record, environment, str(own)), path=(str(own.parent),))
+    return ours if len(ours.packages) < len(here.packages) else here
+
+
+def _seen(record: Record, environment: Mapping[str, Any], program: str | None) -> _Today:
+    from gittrack.recording.capture import describe_program
+
+    now = describe_program(Path(program) if program else None, record.environment.image)
+    packages, machine = environments((environment, record), (now, record))
+    kept = tuple(p for p in machine if not p.same and p.name.split(".")[0] in _MACHINE)
+    return _Today(program, (), tuple(p for p in packages if not p.same), kept)
+
+
+def _warnings(record: Record, options: Options) -> list[str]:
+    code: Code = record.code
+    found = [f"{left.path} is not in the snapshot of the code: {left.reason}" for left in code.left_out]
+    found += [
+        f"submodule {s.path} had changes of its own, which no snapshot holds"
+        for s in code.submodules
+        if s.dirty
+    ]
+    found += [
+        f"{path} lies outside the work tree: a rerun writes over it"
+        for path in [*(o.path for o in record.outputs), *code.metrics_files]
+        if path.startswith("/") or ".." in path.split("/")
+    ]
+    if record.seed is None and not record.seeds and not has_seed(record.params):
+        found.append("the run records no seed: what it drew at random cannot be drawn again")
+    if options.seeds != SAME and record.seed is None:
+        found.append("whether the program takes GITTRACK_SEED is not known: the run records no seed")
+    if record.tags.get("gittrack.source") == "commit":
+        found.append("the run was recorded from a commit: what it ran on is only as sure as that commit")
+    if options.executor == "ray":
+        found.append("ledger and code are pushed to the git remote first, for the nodes to clone")
+    return found

@@ -1,0 +1,214 @@
+"""What came of the runs of a sweep: read from the ledger, compared, the best one named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gittrack.errors import GittrackError, UsageError
+from gittrack.formats.codec import load_record
+from gittrack.formats.record import Code, DataInput, Failure, Record, Value, run_path
+from gittrack.formats.values import without_secrets
+from gittrack.git.repository import ObjectReader, Repository
+from gittrack.reading.index import Index, Row
+from gittrack.running.executor.task import Done
+from gittrack.running.sweep.plan import TAG, Plan, Point
+from gittrack.running.sweep.space import Setting, shown, value_at
+
+NOT_RECORDED = "not recorded"
+"""In place of a status, where nothing was run, or the run could not be committed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One run of a sweep as it ended."""
+
+    point: Point
+    run: str
+    status: str
+    recorded: bool = True
+    """Whether its record is here."""
+    metrics: Mapping[str, float | int | None] = field(default_factory=dict)
+    """None: not finite."""
+    seed: int | None = None
+    """As recorded: the program may have said it."""
+    said: str = ""
+    """What went wrong, in a line."""
+    earlier: bool = False
+    """It had finished before: this call did not run it."""
+
+    @property
+    def finished(self) -> bool:
+        return self.status == "finished"
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The setting with the best mean of the metric over its seeds."""
+
+    setting: Setting
+    mean: float
+    results: tuple[Result, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """A sweep that has ended."""
+
+    plan: Plan
+    results: tuple[Result, ...]
+
+    @property
+    def finished(self) -> int:
+        return sum(result.finished for result in self.results)
+
+    def by_setting(self) -> list[list[Result]]:
+        """The results of each setting, in the order of the settings."""
+        groups: dict[str, list[Result]] = {}
+        for result in self.results:
+            groups.setdefault(json.dumps(result.point.setting), []).append(result)
+        return list(groups.values())
+
+    def is_flat(self) -> bool:
+        """Whether several settings all came to the same value of the metric, to the last digit."""
+        metric = self.plan.metric
+        if metric is None:
+            return False
+        groups = [[r.metrics.get(metric) for r in group if r.finished] for group in self.by_setting()]
+        found = [repr(group) for group in groups if group and None not in group]
+        return len(found) > 1 and len(set(found)) == 1
+
+    def best(self) -> Best | None:
+        """None where no metric and direction are known, or no setting has a value for all its seeds."""
+        metric, direction = self.plan.metric, self.plan.direction
+        if metric is None or direction is None:
+            return None
+        found = [
+            Best(results[0].point.setting, mean, tuple(results))
+            for results in self.by_setting()
+            if (mean := mean_of(results, metric)) is not None
+        ]
+        choose = max if direction == "maximize" else min
+        return choose(found, key=lambda best: best.mean) if found else None
+
+
+def mean_of(results: Sequence[Result], metric: str) -> float | None:
+    """The mean of a metric; None unless all runs finished with a finite value."""
+    values = [result.metrics.get(metric) if result.finished else None for result in results]
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
+
+
+def result_of(objects: ObjectReader, plan: Plan, point: Point, done: Done) -> Result:
+    """What the ledger says of a run that has ended."""
+    said = done.error or done.complaint
+    path = f"{run_path(plan.experiment, done.run_id)}/run.yaml"
+    found = objects.get(f"refs/heads/{plan.branch}:{path}")
+    if found is None:
+        status = NOT_RECORDED if done.error else f"ended with {done.status}"
+        return Result(point=point, run=done.run_id, status=status, recorded=False, said=said)
+    record = load_record(found.data, path)
+    if record.failure is not None:
+        console = objects.get(f"refs/heads/{plan.branch}:{record.path}/console.txt")
+        said = _why(record.failure, console.data if console else b"")
+    return _result(point, record, "; ".join(filter(None, [*_otherwise(point, record), said])))
+
+
+def _otherwise(point: Point, record: Record) -> list[str]:
+    """What the program logged in place of what it was given."""
+    given = without_secrets(dict(point.setting))
+    for key, value in given.items():
+        found = value_at(record.params, key)
+        if json.dumps(found, sort_keys=True) != json.dumps(value, sort_keys=True):
+            asks = f"does it read GITTRACK_PARAMS, or take {{{key}}} as an argument?"
+            return [f"the program says {key}={shown(found)}: {asks}"]
+    return []
+
+
+def _why(failure: Failure, console: bytes) -> str:
+    """Why a run failed, and the last that its program said."""
+    why = failure.message if failure.type == "exit" else f"{failure.type}: {failure.message}"
+    lines = [line for line in console.decode("utf-8", "replace").splitlines() if line.strip()]
+    return f"{why}: {lines[-1].strip()[:200]}" if lines and failure.type == "exit" else why
+
+
+def _result(point: Point, record: Record, said: str = "", *, earlier: bool = False) -> Result:
+    metrics = {name: metric.value for name, metric in record.metrics.items()}
+    return Result(
+        point=point,
+        run=record.id,
+        status=record.status,
+        metrics=metrics,
+        seed=record.seed,
+        said=said,
+        earlier=earlier,
+    )
+
+
+# --- going on with a sweep -----------------------------------------------------------------------
+
+
+def key_of(plan: Plan, point: Point) -> str:
+    """The same text for two runs of one setting and seed."""
+    values = without_secrets(plan.space.values(point.setting))
+    return _key(values, point.seed)
+
+
+def _key(values: Mapping[str, Value], seed: int | None) -> str:
+    return json.dumps([values, seed], sort_keys=True)
+
+
+def earlier_runs(
+    repository: Repository, plan: Plan, code: Code, data: Sequence[DataInput]
+) -> dict[str, Record]:
+    """The finished runs of this sweep on the ledger, by `key_of`.
+
+    UsageError where it has none at all, or they are of other code, data, command or experiment.
+    """
+    with Index.open(repository, plan.branch) as index:
+        rows = index.search(f"tags.{TAG} = '{plan.id}'", order_by=["started"])
+        records = [record for record in map(Row.load, rows) if record.reproduces is None]
+    if not records:
+        raise UsageError(f"no run of sweep {plan.id} is on the ledger: start it anew, without --resume")
+    found: dict[str, Record] = {}
+    for record in records:
+        _refuse_other(plan, record, code, data)
+        if record.status == "finished":
+            values = {key: value_at(record.params, key) for key in plan.space.given}
+            seed = None if plan.options.seeds == (None,) else record.seed
+            found.setdefault(_key(values, seed), record)
+    return found
+
+
+def _refuse_other(plan: Plan, record: Record, code: Code, data: Sequence[DataInput]) -> None:
+    then = {(item.path, item.sha256 or item.md5) for item in record.data}
+    now = {(item.path, item.sha256 or item.md5) for item in data}
+    has_places = any(f"{{{key}}}" in word for key in plan.space.given for word in code.command)
+    for what, same in (
+        ("experiment", record.experiment == plan.experiment),
+        ("code", record.code.tree == code.tree),
+        ("command", record.code.command == code.command or has_places),
+        ("folder", record.code.cwd == code.cwd),
+        ("data", now <= then or record.status != "finished"),
+    ):
+        if not same:
+            commit = (record.code.snapshot or record.code.commit or "")[:12]
+            raise UsageError(
+                f"sweep {plan.id} cannot go on: its runs had another {what} (gittrack show {record.id[-6:]}, "
+                f"code {commit}); go back to that, or start a new sweep"
+            )
+
+
+def earlier_result(point: Point, record: Record) -> Result:
+    return _result(point, record, earlier=True)
+
+
+def error_of(results: Sequence[Result], done: Mapping[str, Done]) -> GittrackError | None:
+    """The error of the first run, where no run at all was recorded."""
+    if not results or any(result.recorded for result in results):
+        return None
+    first = done.get(results[0].run)
+    error = GittrackError(f"no run could be recorded: {results[0].said}")
+    error.exit_code = (first.exit_code if first else 0) or GittrackError.exit_code
+    return error

@@ -1,0 +1,217 @@
+"""Replicates: the runs of one spec, and what was varied between them.
+
+Three kinds of variance are never mixed (X. Bouthillier et al., "Accounting for Variance in
+Machine Learning Benchmarks", MLSys 2021): that of reruns with nothing varied, that of new seeds
+or splits, and that of the test set's own size. A `Sample` is of one kind and says which.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from gittrack.errors import NotFoundError, RecordError
+from gittrack.formats.record import Record
+from gittrack.formats.spec import SEED_NAMES, with_seed
+from gittrack.formats.values import flatten
+from gittrack.reading.index import Index, Row
+
+Varied = Literal["nothing", "seed", "data split", "seed and data split", "not recorded"]
+"""What differs between the runs of a sample; ``not recorded`` where they state no seed."""
+
+# Names in `seeds` that say how data was divided, rather than how a model was initialised.
+_SPLIT = re.compile(r"(?i)(?:^|[._-])(?:split|fold|cv|data|subset|partition|bootstrap)(?:$|[._-])")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Finished runs of one spec that differ in one named respect, oldest first; seeds are distinct."""
+
+    varied: Varied
+    runs: tuple[Record, ...]
+
+    def values(self, metric: str) -> list[float]:
+        """Final values of `metric` where a run has a finite one, in the order of the runs."""
+        return [value for run in self.runs if (value := final_value(run, metric)) is not None]
+
+    def without(self, metric: str) -> list[str]:
+        """Ids of the runs that lack the metric, or in which it is not finite."""
+        return [run.id for run in self.runs if final_value(run, metric) is None]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Every ended run of one spec in one experiment, oldest first; failed and killed ones too."""
+
+    experiment: str
+    spec: str
+    runs: tuple[Record, ...]
+
+    @property
+    def finished(self) -> tuple[Record, ...]:
+        return tuple(run for run in self.runs if run.status == "finished")
+
+    @property
+    def failed(self) -> tuple[Record, ...]:
+        """Runs that failed or were killed: shown wherever a figure of the others is."""
+        return tuple(run for run in self.runs if run.status != "finished")
+
+    @cached_property
+    def across(self) -> Sample:
+        """One run for each distinct seed (the first), or what there is where seeds are alike or absent."""
+        first: dict[tuple[object, ...], Record] = {}
+        for run in self.finished:
+            first.setdefault(key_of(run), run)
+        runs = tuple(first.values())
+        if len(runs) < 2:
+            known = any(key_of(run) != _NO_SEED for run in self.finished[:1])
+            return Sample("nothing" if known else "not recorded", self.finished)
+        return Sample(_varied(runs), runs)
+
+    @cached_property
+    def reruns(self) -> tuple[Sample, ...]:
+        """Runs that share their seed with another one, a sample for each such seed."""
+        if len({key_of(run) for run in self.finished}) < 2:
+            return ()  # that is `across` already
+        alike: dict[tuple[object, ...], list[Record]] = {}
+        for run in self.finished:
+            alike.setdefault(key_of(run), []).append(run)
+        found = [(key, runs) for key, runs in alike.items() if len(runs) > 1]
+        return tuple(
+            Sample("not recorded" if key == _NO_SEED else "nothing", tuple(runs)) for key, runs in found
+        )
+
+
+_NO_SEED: tuple[object, ...] = (None, ())
+_ABSENT = object()
+
+
+def key_of(run: Record) -> tuple[object, ...]:
+    """What makes a run a replicate of its own: its seeds. Two runs with the same are not independent."""
+    return run.seed, tuple(sorted(run.seeds.items()))
+
+
+def _varied(runs: Sequence[Record]) -> Varied:
+    names = {"seed"} if len({run.seed for run in runs}) > 1 else set()
+    for name in {name for run in runs for name in run.seeds}:
+        if len({run.seeds.get(name) for run in runs}) > 1:
+            names.add("data split" if _SPLIT.search(name) else "seed")
+    return "seed and data split" if len(names) > 1 else "data split" if "data split" in names else "seed"
+
+
+def final_value(run: Record, metric: str) -> float | None:
+    """The final value of `metric`; None where the run has none, or one that is not finite."""
+    found = run.metrics.get(metric)
+    try:
+        value = None if found is None or found.value is None else float(found.value)
+    except OverflowError:  # a whole number beyond what a float holds
+        return None
+    return value if value is not None and math.isfinite(value) else None
+
+
+def own_params(group: Group) -> dict[str, Any]:
+    """The parameters that all runs of a group share, under dotted names; seeds are left out."""
+    flat = flatten(group.runs[0].params)
+    return {name: value for name, value in flat.items() if name.rpartition(".")[2] not in SEED_NAMES}
+
+
+def told_apart(groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """For each group the parameters by which it differs from another; where none does, its code, data, ..."""
+    params = [own_params(group) for group in groups]
+    names = dict.fromkeys(name for own in params for name in own)
+    differ = [name for name in names if len({repr(own.get(name, _ABSENT)) for own in params}) > 1]
+    found = [{name: own[name] for name in differ if name in own} for own in params]
+    keys = [repr(said) for said in found]
+    often = Counter(keys)
+    unclear = [at for at, key in enumerate(keys) if often[key] > 1]
+    facts = {at: _facts(groups[at]) for at in unclear}
+    for at, said in zip(unclear, _own_arguments([groups[at] for at in unclear]), strict=True):
+        facts[at]["command"] = said
+    for name in ("code", "command", "data", "locks"):
+        if len({each[name] for each in facts.values()}) > 1:
+            for at in unclear:
+                found[at] = {**found[at], name: facts[at][name]}
+    return found
+
+
+def _own_arguments(groups: Sequence[Group]) -> list[str]:
+    """Of each command the arguments that another lacks, with the option in front; seeds are no difference."""
+    commands = [with_seed(group.runs[0].code.command, {}, 0)[0] for group in groups]
+    common = set.intersection(*map(set, commands)) if commands else set()
+    found = []
+    for command in commands:
+        own = [at for at, argument in enumerate(command) if argument not in common]
+        options = [at - 1 for at in own if at and command[at - 1].startswith("-")]
+        found.append(" ".join(command[at] for at in sorted({*own, *options})))
+    return found
+
+
+def _facts(group: Group) -> dict[str, str]:
+    """What else makes a spec, in short."""
+    run = group.runs[0]
+    data = [d.sha256 or d.md5 or d.blob or "" for d in run.data]
+    return {
+        "code": (run.code.snapshot or run.code.commit or run.code.tree)[:7],
+        "data": ",".join(digest[:7] for digest in data),
+        "locks": ",".join(lock.sha256[:7] for lock in run.locks),
+    }
+
+
+# --- on the ledger -----------------------------------------------------------------------------
+
+
+def group_of(index: Index, row: Row) -> Group:
+    """The group that a run belongs to. RecordError if its own record is damaged."""
+    if row.fault is not None or row.spec is None:
+        raise RecordError(row.fault or f"run {row.id} has no spec")
+    (found,) = _grouped(index.search(f"spec = '{row.spec}'", experiment=row.experiment, order_by=["started"]))
+    return found
+
+
+def groups_of(index: Index, experiment: str, filter: str | None = None) -> list[Group]:
+    """The groups of an experiment, by their first run, oldest first. NotFoundError if there is none such."""
+    index.require_experiment(experiment)
+    return _grouped(index.search(filter, experiment=experiment, order_by=["started"]))
+
+
+def damaged_runs(index: Index, experiments: Iterable[str]) -> list[str]:
+    """Ids of the runs whose records cannot be read; of which spec they were nobody knows."""
+    return [
+        row.id
+        for experiment in dict.fromkeys(experiments)
+        for row in index.search("status = 'damaged'", experiment=experiment, order_by=["started"])
+    ]
+
+
+def named_groups(index: Index, name: str) -> list[Group]:
+    """All groups of an experiment called `name`, or the one of that run or spec (4 digits or more)."""
+    if name in index.experiments():
+        return groups_of(index, name)
+    try:
+        return [group_of(index, index.one(name))]
+    except NotFoundError as error:
+        if "no run" in str(error) and re.fullmatch(r"[0-9a-f]{4,64}", name):
+            groups = _grouped(index.search(f"spec like '{name}%'", order_by=["started"]))
+            if len({group.spec for group in groups}) == 1:
+                return groups
+            if groups:
+                listed = ", ".join(group.spec[:12] for group in groups[:10])
+                raise NotFoundError(f"{name!r} is ambiguous: it may be spec {listed}") from error
+        raise NotFoundError(
+            f"no run, experiment or spec {name!r}: gittrack log lists the runs there are"
+            if str(error).startswith("no run ")
+            else str(error)
+        ) from error
+
+
+def _grouped(rows: Iterable[Row]) -> list[Group]:
+    runs: dict[tuple[str, str], list[Record]] = {}
+    for row in rows:
+        if row.fault is None:
+            runs.setdefault((row.experiment, row.spec or ""), []).append(row.load())
+    return [Group(experiment, spec, tuple(found)) for (experiment, spec), found in runs.items()]

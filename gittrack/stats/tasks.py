@@ -1,0 +1,180 @@
+"""One figure for many tasks: runs by one parameter (the algorithm) over the values of another (the task)."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from gittrack.errors import NotFoundError, UsageError
+from gittrack.formats.record import Record
+from gittrack.formats.values import flatten
+from gittrack.stats.maths import CONFIDENCE, Aggregate, Profile, aggregate, performance_profile
+from gittrack.stats.means import metric_names, require_metrics
+from gittrack.stats.replicates import Group, final_value, key_of, told_apart
+
+THRESHOLDS = 11
+"""Points of a performance profile, evenly from the smallest to the largest score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """One value of the parameter that runs are grouped by: its scores on each task, and what they come to."""
+
+    name: str
+    tasks: Mapping[str, tuple[float, ...]]
+    iqm: Aggregate
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tasks:
+    """Groups over the tasks that all of them have; `left_out` counts runs that are in no figure, by why."""
+
+    experiment: str
+    by: str
+    task: str
+    metric: str
+    direction: Literal["maximize", "minimize"] | None
+    names: tuple[str, ...]
+    scores: tuple[Scores, ...]
+    left_out: Mapping[str, int]
+    cautions: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+_Cells = dict[tuple[str, str], list[tuple[Group, Record]]]
+
+
+def over_tasks(
+    groups: Sequence[Group], by: str, task: str, metric: str, confidence: float = CONFIDENCE
+) -> Tasks:
+    """The interquartile mean and performance profile of each value of `by` over the values of `task`.
+
+    `by` and `task` are such as ``params.algorithm`` and ``tags.task``. One run for each seed of a spec;
+    runs of one value and task have to be of one spec, else UsageError says in what they differ. Method and
+    source: `gittrack.stats.maths.aggregate`. NotFoundError where no run has the parameters or the metric.
+    """
+    require_metrics([metric], metric_names(groups))
+    cells, left_out = _cells(groups, by, task, metric)
+    if not cells:
+        raise NotFoundError(f"no finished run has {by}, {task} and {metric}: gittrack log lists the runs")
+    _refuse_mixed(cells, by, task)
+    values = list(dict.fromkeys(value for value, _ in cells))
+    every = list(dict.fromkeys(name for _, name in cells))
+    common = [name for name in every if all((value, name) in cells for value in values)]
+    if not common:
+        raise UsageError(
+            f"no value of {task} was run with every {by}: figures over other tasks do not compare"
+        )
+    alone = {key for key in cells if key[1] not in common}
+    if alone:
+        left_out[f"of a {task} that not every {by} has"] = sum(len(cells[key]) for key in alone)
+    direction = _direction(groups, metric)
+    found = {key: _values(runs, metric) for key, runs in cells.items() if key not in alone}
+    return Tasks(
+        experiment=groups[0].experiment,
+        by=by,
+        task=task,
+        metric=metric,
+        direction=direction,
+        names=tuple(common),
+        scores=tuple(_scores(values, common, found, confidence, larger=direction != "minimize")),
+        left_out=left_out,
+        cautions=tuple(_cautions(found, direction)),
+    )
+
+
+def _cells(groups: Sequence[Group], by: str, task: str, metric: str) -> tuple[_Cells, dict[str, int]]:
+    """Finished runs by both parameters, and how many others there are, by what they lack."""
+    cells: _Cells = {}
+    left_out: Counter[str] = Counter()
+    for group in groups:
+        seen: set[tuple[object, ...]] = set()
+        left_out["failed or killed"] += len(group.failed)
+        for run in group.finished:
+            value, name = _named(run, by), _named(run, task)
+            known = run.seed is not None or bool(run.seeds)
+            if value is None or name is None:
+                left_out[f"without {by if value is None else task}"] += 1
+            elif final_value(run, metric) is None:
+                left_out[f"without a finite {metric}"] += 1
+            elif known and key_of(run) in seen:
+                left_out["with a seed that another run of the same spec has"] += 1
+            else:
+                seen.add(key_of(run))
+                cells.setdefault((value, name), []).append((group, run))
+    return cells, {why: count for why, count in left_out.items() if count}
+
+
+def _named(run: Record, name: str) -> str | None:
+    """The value of ``params.NAME`` or ``tags.NAME`` as text; None where the run has none."""
+    family, _, rest = name.partition(".")
+    if family not in ("params", "tags") or not rest:
+        raise UsageError(f"{name!r} is neither a parameter nor a tag: params.NAME or tags.NAME")
+    found = flatten(run.params if family == "params" else run.tags)
+    if rest not in found:
+        return None
+    value = found[rest]
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _refuse_mixed(cells: _Cells, by: str, task: str) -> None:
+    for (value, name), runs in cells.items():
+        groups = list({group.spec: group for group, _ in runs}.values())
+        if len(groups) > 1:
+            differ = dict.fromkeys(key for said in told_apart(groups) for key in said)
+            raise UsageError(
+                f"{by}={value} with {task}={name} has runs of {len(groups)} specs, which differ in "
+                f"{', '.join(list(differ)[:5]) or 'data or locks'}: choose one with --filter"
+            )
+
+
+def _values(runs: Sequence[tuple[Group, Record]], metric: str) -> tuple[float, ...]:
+    return tuple(value for _, run in runs if (value := final_value(run, metric)) is not None)
+
+
+def _direction(groups: Sequence[Group], metric: str) -> Literal["maximize", "minimize"] | None:
+    known = (run.metrics.get(metric) for group in groups for run in group.finished)
+    return next((found.direction for found in known if found is not None and found.direction), None)
+
+
+def _scores(
+    values: Sequence[str],
+    names: Sequence[str],
+    found: Mapping[tuple[str, str], tuple[float, ...]],
+    confidence: float,
+    *,
+    larger: bool,
+) -> list[Scores]:
+    every = [score for scores in found.values() for score in scores]
+    low, high = min(every), max(every)
+    step = high / (THRESHOLDS - 1) - low / (THRESHOLDS - 1)
+    thresholds = [low + step * at for at in range(THRESHOLDS)] if high > low else [low]
+    scores = []
+    for value in values:
+        tasks = {name: found[value, name] for name in names}
+        strata = list(tasks.values())
+        iqm = aggregate(strata, confidence)
+        profile = performance_profile(strata, thresholds, confidence, larger=larger)
+        scores.append(Scores(value, tasks, iqm, profile))
+    return scores
+
+
+def _cautions(found: Mapping[tuple[str, str], tuple[float, ...]], direction: str | None) -> list[str]:
+    sizes = {len(scores) for scores in found.values()}
+    said = ["scores are taken as they are: they mean something together only in one scale for all tasks"]
+    if len(sizes) > 1:
+        said.append("tasks with more runs weigh more in the interquartile mean")
+    if 1 < min(sizes) < 10:
+        narrow = ((min(sizes) - 1) / min(sizes)) ** 0.5
+        said.append(
+            f"with {min(sizes)} runs a task, resampling makes intervals {narrow:.2f} times as wide as due"
+        )
+    if direction is None:
+        said.append("no direction of the metric is known: larger is taken for better")
+    return said

@@ -1,0 +1,189 @@
+"""Tables of figures with notes below them, as terminal text and as Markdown. Texts are made safe here."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gittrack.formats.record import Record
+from gittrack.text import text
+from gittrack.text.table import Cell, Line, layout, markdown_cell
+
+_LONGEST = 40
+_WIDE = 100
+"""Columns that notes are wrapped to where no terminal says else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The cells of a line, untrusted text; `rest` takes the place of those that are missing at the end."""
+
+    cells: Sequence[str]
+    rest: str = ""
+    colour: str | None = None
+    """Of the last cell, or of the rest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A heading, lines below it, a table, notes below that; each may be empty. Untrusted text throughout.
+
+    A name in `header` that begins with ``>`` is that of a column of numbers.
+    """
+
+    title: str = ""
+    lead: Sequence[str] = ()
+    header: Sequence[str] = ()
+    rows: Sequence[Row] = ()
+    notes: Sequence[str] = ()
+    level: int = 2
+
+
+def terminal(sections: Sequence[Section], paint: text.Paint, columns: int | None) -> list[str]:
+    """The lines to show, tables and notes indented below their heading."""
+    lines: list[str] = []
+    for section in sections:
+        lines += [""] if lines else []
+        indent = "  " * (section.level - 1)
+        if section.title:
+            lines.append(indent[2:] + paint("bold", text.one_line(section.title)))
+        lines += [line for said in section.lead for line in _wrapped(said, indent, columns)]
+        if section.rows:
+            room = None if columns is None else columns - len(indent)
+            lines += [f"{indent}{line}".rstrip() for line in _table(section, paint, room)]
+        lines += [paint("dim", line) for said in section.notes for line in _wrapped(said, indent, columns)]
+    return lines
+
+
+def _wrapped(said: str, indent: str, columns: int | None) -> list[str]:
+    room = max(columns or _WIDE, 40)
+    return textwrap.wrap(
+        text.one_line(said),
+        room,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_on_hyphens=False,
+    )
+
+
+def _table(section: Section, paint: text.Paint, columns: int | None) -> list[str]:
+    right = [name.startswith(">") for name in section.header]
+    lines = []
+    for row in section.rows:
+        shown = [text.cut(text.one_line(cell), _LONGEST) for cell in row.cells]
+        last = len(shown) - 1
+        cells = [
+            Cell(cell, row.colour if at == last and not row.rest else None, right=right[at])
+            for at, cell in enumerate(shown)
+        ]
+        lines.append(Line(cells, Cell(text.one_line(row.rest), row.colour) if row.rest else None))
+    header = []
+    for at, name in enumerate(section.header):  # a name stands above its numbers, to the right as they do
+        under = (text.width(line.cells[at].text) for line in lines if at < len(line.cells))
+        widest = max(under, default=0) if right[at] else 0
+        title = text.cut(text.one_line(name.removeprefix(">")), _LONGEST)
+        header.append(text.pad(title, widest, right=True))
+    laid, left_out = layout(header, lines, paint, columns=columns)
+    if left_out:
+        plural = "column" if left_out == 1 else "columns"
+        laid.append(paint("dim", f"{left_out} {plural} left out: a wider terminal, --md or --json shows all"))
+    return laid
+
+
+def as_markdown(sections: Sequence[Section]) -> str:
+    """The same as a Markdown document."""
+    parts: list[str] = []
+    for section in sections:
+        if section.title:
+            parts.append(f"{'#' * section.level} {markdown_cell(section.title)}")
+        parts += [markdown_cell(said) for said in section.lead]
+        if section.rows:
+            parts.append("\n".join(_markdown_table(section)))
+        if section.notes:
+            parts.append("\n".join(f"- {markdown_cell(said)}" for said in section.notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_table(section: Section) -> list[str]:
+    lines = ["| " + " | ".join(markdown_cell(name.removeprefix(">")) for name in section.header) + " |"]
+    lines.append("|" + "".join(" ---: |" if name.startswith(">") else " --- |" for name in section.header))
+    for row in section.rows:
+        cells = [*row.cells, *([row.rest] if row.rest else [])]
+        cells += [""] * (len(section.header) - len(cells))
+        lines.append("| " + " | ".join(markdown_cell(cell) for cell in cells) + " |")
+    return lines
+
+
+# --- numbers --------------------------------------------------------------------------------------
+
+
+def measured(value: float, spread: float | None, *, sign: bool = False) -> str:
+    """`value` to the digits that its spread leaves: two of the spread's; 5 significant ones without."""
+    plus = "+" if sign else ""
+    if spread is None or spread <= 0 or not math.isfinite(spread):
+        return f"{value:{plus}.5g}" if sign else text.number(value, 5)
+    digits = 1 - math.floor(math.log10(spread))
+    largest = max(abs(value), spread)
+    if digits > 9 or largest >= 1e15:
+        precision = 1 + math.floor(math.log10(largest)) + digits
+        return f"{value:{plus}.{min(precision, 17)}g}"
+    return f"{value:{plus}.{max(digits, 0)}f}"
+
+
+def between(low: float | None, high: float | None, spread: float | None, *, sign: bool = False) -> str:
+    """An interval: ``0.8852..0.9348``, one-sided ``≥ 0.8931`` or ``≤ 0.9269``; empty without one."""
+    ends = [None if end is None else measured(end, spread, sign=sign) for end in (low, high)]
+    if ends[0] is None:
+        return "" if ends[1] is None else f"≤ {ends[1]}"
+    return f"≥ {ends[0]}" if ends[1] is None else f"{ends[0]}..{ends[1]}"
+
+
+def chance(p: float | None) -> str:
+    """A p value: two digits, or ``<0.001``."""
+    if p is None:
+        return ""
+    return "<0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
+
+
+def percent(confidence: float) -> str:
+    """``95 %``."""
+    return f"{round(100 * confidence, 10):g} %"
+
+
+def settings(values: Mapping[str, Any]) -> str:
+    """``lr=0.1 depth=3``."""
+    return " ".join(f"{name}={text.value(item, 5)}" for name, item in values.items())
+
+
+def seeds(runs: Sequence[Record], most: int = 12) -> str:
+    """The seeds of runs: ``0..4, 7``, with named ones ``0 (split 1)``."""
+    if any(run.seeds or run.seed is None for run in runs):
+        said = [_seed(run) for run in runs]
+    else:
+        said = _ranges(sorted(run.seed for run in runs if run.seed is not None))
+    more = [f"and {len(said) - most} more"] if len(said) > most else []
+    return ", ".join([*said[:most], *more])
+
+
+def _seed(run: Record) -> str:
+    named = ", ".join(f"{name} {value}" for name, value in sorted(run.seeds.items()))
+    plain = "none" if run.seed is None else str(run.seed)
+    return f"{plain} ({named})" if named and run.seed is not None else named or plain
+
+
+def _ranges(numbers: Sequence[int]) -> list[str]:
+    """Three or more in a row as the first and the last."""
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and number == found[-1][-1] + 1:
+            found[-1].append(number)
+        else:
+            found.append([number])
+    return [
+        said
+        for row in found
+        for said in ([f"{row[0]}..{row[-1]}"] if len(row) > 2 else [str(number) for number in row])
+    ]

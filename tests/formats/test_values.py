@@ -1,0 +1,258 @@
+"""Whatever the API accepts fits into a record; what it refuses, it refuses in one line."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import enum
+import functools
+import math
+from datetime import date
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gittrack.errors import UsageError
+from gittrack.formats import codec
+from gittrack.formats.record import Metric, to_dict
+from gittrack.formats.values import (
+    MAX_ITEMS,
+    MAX_TEXT,
+    check_metric_name,
+    check_name,
+    check_step,
+    flatten,
+    metric_value,
+    to_params,
+    to_tags,
+    to_value,
+    without_secrets,
+)
+from gittrack.recording.journal.allowance import Allowance
+
+np = pytest.importorskip("numpy")
+
+
+class Optimiser(enum.Enum):
+    ADAM = "adam"
+
+
+@dataclasses.dataclass
+class Layer:
+    width: int
+    rate: float
+
+
+class Tensor:
+    """What torch has: ``item``, ``tolist``, ``numel``, and a ``size`` that is a method."""
+
+    def __init__(self, *numbers: float) -> None:
+        self.numbers = list(numbers)
+
+    def item(self) -> float:
+        if len(self.numbers) != 1:
+            raise RuntimeError("a Tensor with several elements cannot be converted to Scalar")
+        return self.numbers[0]
+
+    def tolist(self) -> list[float]:
+        return self.numbers
+
+    def numel(self) -> int:
+        return len(self.numbers)
+
+    def size(self) -> tuple[int, ...]:
+        return (len(self.numbers),)
+
+
+@pytest.mark.parametrize(
+    ("given_value", "plain"),
+    [
+        (None, None),
+        (True, True),
+        (np.bool_(True), True),
+        (np.int64(3), 3),
+        (np.float32(0.5), 0.5),
+        (np.float64(0.1), 0.1),
+        (np.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]]),
+        (np.array(7.0), 7.0),
+        (Tensor(1.0, 2.0), [1.0, 2.0]),
+        (Path("/data") / "a.csv", "/data/a.csv"),
+        (PurePosixPath("x/y"), "x/y"),
+        (Optimiser.ADAM, "adam"),
+        (Layer(3, 0.5), {"width": 3, "rate": 0.5}),
+        (argparse.Namespace(lr=0.1, sizes=[1, 2]), {"lr": 0.1, "sizes": [1, 2]}),
+        (MappingProxyType({"a": (1, 2)}), {"a": [1, 2]}),
+        ({1: "one"}, {"1": "one"}),
+        ({"b", "a"}, ["a", "b"]),
+        (range(3), [0, 1, 2]),
+        (math.nan, "nan"),
+        (-math.inf, "-inf"),
+        (date(2026, 11, 22), "2026-11-22"),
+        (math.sqrt, "math.sqrt"),
+        (Layer, f"{__name__}.Layer"),
+        (2**5000, hex(2**5000)),
+        (b"\xff", "b'\\xff'"),
+    ],
+)
+def test_values_are_taken_as_what_they_are(given_value: Any, plain: Any) -> None:
+    """NumPy, torch, paths, dataclasses and the rest become the plain values that they stand for."""
+    made = to_value(given_value)
+    assert made == plain
+    assert type(made) is type(plain)
+
+
+def test_memory_addresses_are_left_out() -> None:
+    """An object without a text of its own reads the same in every process, so that specs agree."""
+    assert to_value(functools.partial(math.sqrt)) == to_value(functools.partial(math.sqrt))
+    assert " at 0x" not in str(to_value(object()))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "x" * (MAX_TEXT + 1),
+        "\udc80" * (MAX_TEXT // 2),
+        [0] * (MAX_ITEMS + 1),
+        np.zeros(MAX_ITEMS + 1),
+        Tensor(*[0.0] * (MAX_ITEMS + 1)),
+        {"k" * 251: 1},
+        {"": 1},
+        {"\udc80" * 200: 1},
+        {1: "a", "1": "b"},
+        functools.reduce(lambda inner, _: [inner], range(30), 0),
+    ],
+)
+def test_too_much_is_refused(value: Any) -> None:
+    """Limits are those of the schema, counted after undecodable bytes are written out."""
+    with pytest.raises(UsageError) as caught:
+        to_value(value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_list_that_holds_itself_is_refused_at_once() -> None:
+    """Neither depth nor width lets a small object grow without end."""
+    loop: list[Any] = []
+    loop += [loop] * 10
+    with pytest.raises(UsageError, match="more than"):
+        to_value(loop)
+
+
+objects = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.binary(max_size=5)
+    | st.dates()
+    | st.builds(Path, st.text(max_size=5))
+    | st.complex_numbers()
+    | st.builds(np.float32, st.floats(width=32)),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.tuples(inner)
+        | st.dictionaries(st.text(max_size=5) | st.integers() | st.none(), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(st.text(max_size=10), objects, max_size=4))
+def test_what_is_accepted_can_be_recorded(params: dict[str, Any]) -> None:
+    """No params that to_params takes are refused by the schema or read back as anything else."""
+    try:
+        plain = to_params(params)
+    except UsageError:
+        return
+    Allowance().admit("p", [plain])
+    assert codec.read_yaml(codec.write_yaml(plain), "params") == plain
+
+
+@given(st.text(max_size=20))
+def test_metric_names_that_are_accepted_can_be_recorded(name: str) -> None:
+    """What check_metric_name takes fits the schema, and stays in one cell of one line."""
+    try:
+        checked = check_metric_name(name)
+    except UsageError:
+        return
+    Allowance().admit("z", [{checked: 1.0}])
+    assert checked.splitlines() == [checked]
+
+
+@given(st.one_of(st.floats(), st.integers(), st.booleans(), st.builds(np.float32, st.floats(width=32))))
+def test_metrics_are_finite_numbers_or_say_what_they_are(value: Any) -> None:
+    """Every number becomes one that JSON and the schema hold, or the words nan, inf and -inf."""
+    kept = metric_value("m", value)
+    Allowance().admit("z", [{"m": kept}])
+    metric = Metric(status=kept) if isinstance(kept, str) else Metric(value=kept)
+    assert to_dict(metric)
+    if isinstance(kept, int):
+        assert -(2**63) < kept < 2**63 and kept == int(value)
+
+
+@pytest.mark.parametrize("value", ["0.9", None, [1, 2], np.array([1, 2]), Tensor(1.0, 2.0), 1j, {}, b"1"])
+def test_a_metric_that_is_no_number_is_refused(value: Any) -> None:
+    """Text, lists and tensors of several elements are no metric, and the message shows the name."""
+    with pytest.raises(UsageError, match="'acc' must be a number"):
+        metric_value("acc", value)
+
+
+@pytest.mark.parametrize(
+    "name", ["a,b", 'a"b', "a\nb", " a", "", "x" * 251, "step", "time", 3, "a\u2028b", "\x85"]
+)
+def test_metric_names_that_would_break_the_table_are_refused(name: Any) -> None:
+    """Commas, quotes, line separators and the names of the fixed columns are refused."""
+    with pytest.raises(UsageError):
+        check_metric_name(name)
+
+
+@pytest.mark.parametrize(("step", "kept"), [(3, 3), (np.int32(4), 4), (5.0, 5), (Tensor(6.0), 6), (-1, -1)])
+def test_steps_are_whole_numbers(step: Any, kept: int) -> None:
+    """NumPy and torch scalars and whole floats are steps."""
+    assert check_step(step) == kept
+
+
+@pytest.mark.parametrize("step", [1.5, "3", True, 2**63, math.nan, np.array([1, 2]), Tensor(1.0, 2.0), None])
+def test_other_steps_are_refused(step: Any) -> None:
+    """Fractions, text, booleans and numbers above 64 bits are not."""
+    with pytest.raises(UsageError, match="whole number"):
+        check_step(step)
+
+
+def test_credentials_are_masked_by_name_shape_and_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret is known by the name beside it, by its form, or as the value of such a variable."""
+    monkeypatch.setenv("DB_PASSWORD", "correct-horse-battery")
+    plain = without_secrets(
+        {
+            "api_key": "abcdefgh1234",
+            "nested": {"hf_token": ["hf_abcdefghijklmnopqrstuv"]},
+            "dsn": "postgres://me:correct-horse-battery@db/x",
+            "note": "token is ghp_abcdefghijklmnopqrstuvwxyz0123",
+            "max_tokens": 512,
+            "tokenizer": "bpe",
+        }
+    )
+    text = repr(plain)
+    assert "abcdefgh" not in text and "correct-horse" not in text
+    assert plain["api_key"] == "***" and plain["nested"] == {"hf_token": ["***"]}
+    assert plain["max_tokens"] == 512 and plain["tokenizer"] == "bpe"
+
+
+def test_tags_are_text_by_name() -> None:
+    """Values of tags become text; a list of tags is refused with what to write instead."""
+    assert to_tags({"n": 3, "password": "hunter2"}) == {"n": "3", "password": "***"}
+    with pytest.raises(UsageError, match="tags must be a dict"):
+        to_tags(["baseline"])
+    with pytest.raises(UsageError, match="params must be names with values"):
+        to_params([1])
+
+
+def test_names_and_nested_metrics() -> None:
+    """Names become text; nested mappings become dotted names."""
+    assert check_name(3, "seed") == "3"
+    assert flatten({"a": {"b": 1, "c": {"d": 2}}, "e": {}}) == {"a.b": 1, "a.c.d": 2, "e": {}}
