@@ -168,7 +168,7 @@ def _series(chance: random.Random, number: int) -> tuple[bytes, float]:
 
 
 def _stated(series: bytes) -> Series:
-    from gittrack.recording.journal.series import values_digest
+    from gittrack.formats.series import values_digest
 
     digest = hashlib.sha256(series).hexdigest()
     columns = ("step", "time", "loss")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from gittrack.text.text import Paint, width
 
 if TYPE_CHECKING:
-    from gittrack.dvc.exchange import Tags
+    from gittrack.governance.registry.share import Tags
     from gittrack.text.sections import Section
 
 no_color = False

@@ -41,7 +41,8 @@ def command(
     from gittrack.formats.config import load_cached
     from gittrack.git.repository import Repository
     from gittrack.ledger import Ledger, sync
-    from gittrack.recording.propose import propose, review_branch
+    from gittrack.ledger.proposals import review_branch
+    from gittrack.recording.propose import propose
 
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)

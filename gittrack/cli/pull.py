@@ -40,10 +40,11 @@ def command(
       gittrack pull
       gittrack pull --artifacts --run 7f3a2c
     """
-    from gittrack.dvc.exchange import pull_artifacts, pull_tags
     from gittrack.formats.config import load_cached
     from gittrack.git.repository import Repository
+    from gittrack.governance.registry.share import pull_tags
     from gittrack.ledger import Ledger
+    from gittrack.ledger.artifacts import pull_artifacts
     from gittrack.ledger.sync import choose_remote, pull
     from gittrack.reading.entry import open_index
 

@@ -36,10 +36,11 @@ def command(
       gittrack push
       gittrack push origin --artifacts
     """
-    from gittrack.dvc.exchange import push_artifacts, push_tags
     from gittrack.formats.config import load_cached
     from gittrack.git.repository import Repository
+    from gittrack.governance.registry.share import push_tags
     from gittrack.ledger import Ledger
+    from gittrack.ledger.artifacts import push_artifacts
     from gittrack.ledger.sync import choose_remote, push
 
     repo = Repository.discover()

@@ -35,7 +35,7 @@ def command(
     """
     from gittrack.errors import NotFoundError
     from gittrack.git.repository import Repository
-    from gittrack.recording.finish import recover, release_left_snapshots
+    from gittrack.recording.recover import recover, release_left_snapshots
 
     repo = Repository.discover()
     found = recover(repo, only=run, force=force)

@@ -101,8 +101,8 @@ def command(
     """
     from gittrack.formats.config import load_cached
     from gittrack.git.repository import Repository
-    from gittrack.recording.begin import Request
     from gittrack.recording.job import Job, run_job
+    from gittrack.recording.request import Request
 
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)

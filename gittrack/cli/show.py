@@ -11,8 +11,9 @@ import typer
 from gittrack.cli import output
 from gittrack.cli.pages import show as pages
 from gittrack.errors import UsageError
-from gittrack.formats.reproduction import Reproduction, reproductions_of
+from gittrack.formats.reproduction import Reproduction
 from gittrack.reading.entry import Entry, entry_of, open_index
+from gittrack.reading.reproductions import reproductions_of
 
 if TYPE_CHECKING:
     from gittrack.reading.index.parse import Decided

@@ -130,8 +130,8 @@ def command(
     """
     from gittrack.formats.config import load_cached
     from gittrack.git.repository import Repository
-    from gittrack.recording.begin import Request
     from gittrack.recording.job import Job
+    from gittrack.recording.request import Request
     from gittrack.running.sweep import Options, make_plan, sweep
 
     repo = Repository.discover()

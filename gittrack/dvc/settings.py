@@ -11,6 +11,7 @@ from typing import Any
 
 from gittrack.dvc.hashing import Ignore
 from gittrack.errors import DvcError
+from gittrack.git.repository import Repository
 
 _LINK_TYPES = frozenset({"reflink", "hardlink", "symlink", "copy"})
 _REMOTE = re.compile(r'\s*remote\s*"(.*)"\s*\Z')
@@ -175,3 +176,11 @@ def _resolve(folder: Path, value: str) -> str:
     if re.match(r"\w+://", value):
         return value
     return os.path.abspath(folder / Path(value).expanduser())  # noqa: PTH100
+
+
+def cache_of(repository: Repository) -> tuple[Path, list[str]]:
+    """The DVC cache for this repository and its link types; gittrack's own cache without DVC."""
+    from gittrack.dvc.settings import cache_dir, cache_types
+
+    top = repository.worktree
+    return cache_dir(top, repository.state_dir / "dvc" / "cache"), cache_types(top)

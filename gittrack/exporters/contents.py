@@ -9,10 +9,10 @@ from pathlib import Path
 
 from gittrack.dvc.cache import object_path, read_dir_object
 from gittrack.dvc.hashing import Entry, folder_digest, hash_path
+from gittrack.dvc.settings import cache_of
 from gittrack.errors import DvcError
 from gittrack.formats.record import Output
 from gittrack.git.repository import Repository
-from gittrack.recording.store import cache_of
 
 
 @dataclass(frozen=True, slots=True)

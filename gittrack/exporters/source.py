@@ -13,10 +13,11 @@ from gittrack.errors import ConfigError, RecordError, UsageError
 from gittrack.formats.codec import read_yaml
 from gittrack.formats.config import Config, EvidenceConfig, ExperimentConfig, load_cached, parse
 from gittrack.formats.record import Output, Record
-from gittrack.formats.reproduction import Reproduction, reproductions_of
+from gittrack.formats.reproduction import Reproduction
 from gittrack.git.repository import ObjectReader
 from gittrack.reading.entry import Series, parse_series
 from gittrack.reading.index import Index, Row
+from gittrack.reading.reproductions import reproductions_of
 from gittrack.stats.maths import Interval, mean_interval
 from gittrack.stats.replicates import Group, group_of
 

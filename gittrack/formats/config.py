@@ -13,13 +13,17 @@ import os
 import stat
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from gittrack.errors import ConfigError, RecordError, RepositoryError
+from gittrack.errors import ConfigError, RecordError, RepositoryError, UsageError
 from gittrack.formats.codec import MAX_BYTES, read_yaml, validate
-from gittrack.formats.record import Role, from_dict
+from gittrack.formats.record import (
+    EXPERIMENT,
+    Role,
+    from_dict,
+)
 from gittrack.version import VERSION
 
 FILE = "gittrack.yaml"
@@ -299,3 +303,28 @@ def _remember(state_dir: Path, stored: dict[str, Any]) -> None:
                 raise
     except OSError:
         return
+
+
+DEFAULT_EXPERIMENT = "default"
+
+
+def choose_experiment(given: str | None, config: Config) -> str:
+    """The experiment's name: as given, GITTRACK_EXPERIMENT, gittrack.yaml's, or ``default``."""
+    name = given or os.environ.get("GITTRACK_EXPERIMENT") or config.experiment or DEFAULT_EXPERIMENT
+    if not isinstance(name, str) or not EXPERIMENT.match(name):
+        raise UsageError(
+            f"experiment name {name!r} will not do: up to 100 letters, digits, '_', '-' and '.', "
+            "beginning with a letter, digit or '_'"
+        )
+    return name
+
+
+def declared_metrics(config: Config, experiment: str) -> dict[str, dict[str, Any]]:
+    """Direction, unit and split of the metrics that gittrack.yaml declares for the experiment."""
+    declared = config.experiment_config(experiment).metrics
+    return {
+        name: {
+            k: v for k, v in asdict(metric).items() if k in ("direction", "unit", "split") and v is not None
+        }
+        for name, metric in declared.items()
+    }

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
+import secrets
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -370,3 +371,8 @@ def _build(hint: Any) -> Build | None:
         each = _build(typing.get_args(hint)[1])
         return dict if each is None else lambda item: {key: each(entry) for key, entry in item.items()}
     return None
+
+
+def new_id(moment: datetime) -> str:
+    """An id of that second (UTC), unique by its random end."""
+    return f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"

@@ -9,13 +9,12 @@ in it but who made it and how follows from the records that it names, by
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from gittrack.errors import RecordError
-from gittrack.formats.record import Author, Record, Tool, from_dict, run_path, to_dict
-from gittrack.git.repository import ObjectReader
+from gittrack.formats.record import Author, Tool, from_dict, run_path, to_dict
 
 SCHEMA = "gittrack/reproduction/1"
 ROOT = "reproductions"
@@ -153,13 +152,3 @@ def load(data: bytes, where: str) -> Reproduction:
         raise RecordError(f"{where}: too new ({said}): upgrade gittrack, which reads {SCHEMA}")
     codec.validate(plain, "reproduction", where)
     return from_dict(Reproduction, plain)
-
-
-def reproductions_of(objects: ObjectReader, commit: str, record: Record) -> Iterator[Reproduction]:
-    """Those of a run that the ledger commit has, oldest first. RecordError for a damaged one."""
-    folder = folder_of(record.experiment, record.id)
-    for name in sorted(objects.tree(f"{commit}:{folder}") or ()):
-        path = f"{folder}/{name}/{FILE}"
-        found = objects.get(f"{commit}:{path}")
-        if found is not None and found.kind == "blob":
-            yield load(found.data, path)

@@ -6,30 +6,25 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from gittrack.errors import NotFoundError, UsageError
-from gittrack.formats.config import Config, ExperimentConfig, parse
+from gittrack.errors import UsageError
+from gittrack.formats.config import Config
 from gittrack.formats.decision import (
-    Candidate,
-    Criteria,
-    Criterion,
     Decision,
-    Figure,
-    GateRule,
     Outcome,
     dump,
 )
-from gittrack.formats.record import Author, Record, Tool, clean_text, format_time
+from gittrack.formats.record import Author, Tool, clean_text, format_time, new_id
 from gittrack.formats.scrub import scrub_text
 from gittrack.formats.values import MAX_TEXT
-from gittrack.git.repository import ObjectReader, Repository
+from gittrack.git.repository import Repository
+from gittrack.governance.criteria import candidate_of, compared, criteria_of
 from gittrack.ledger import Addition, Ledger
+from gittrack.ledger.proposals import review_branch
 from gittrack.reading.index import Index, Row
-from gittrack.recording.begin import new_id
-from gittrack.recording.propose import review_branch
+from gittrack.reading.protocol import protocol_of
 from gittrack.stats.replicates import Group, group_of, groups_of
 from gittrack.version import VERSION
 
-MOST_METRICS = 50
 MOST_CANDIDATES = 2000
 """Specs in one decision: more would not fit into a file of the ledger."""
 
@@ -110,65 +105,3 @@ def _alternatives(index: Index, row: Row, over: Sequence[str]) -> list[Group]:
 
 
 # --- pure, for verify as well ------------------------------------------------------------------
-
-
-def protocol_of(objects: ObjectReader, record: Record) -> ExperimentConfig:
-    """What the gittrack.yaml in force said of the experiment; all defaults where there was none."""
-    if record.protocol is None:
-        return ExperimentConfig()
-    found = objects.get(record.protocol)
-    if found is None:
-        raise NotFoundError(
-            f"gittrack.yaml of run {record.id} is not in this clone: "
-            "run gittrack pull, or git fetch --unshallow"
-        )
-    return parse(found.data, f"gittrack.yaml of run {record.id}").experiment_config(record.experiment)
-
-
-def criteria_of(protocol: ExperimentConfig, record: Record) -> Criteria:
-    """The criteria of a run, as its gittrack.yaml has them."""
-    gate = protocol.gate
-    return Criteria(
-        protocol=record.protocol,
-        question=protocol.question,
-        metrics={
-            name: Criterion(direction=m.direction, unit=m.unit, split=m.split, why=m.why)
-            for name, m in protocol.metrics.items()
-        },
-        gate=None
-        if gate is None
-        else GateRule(
-            metric=gate.metric,
-            threshold=gate.threshold,
-            direction=gate.direction,
-            confidence=gate.confidence,
-            sided=gate.sided,
-            runs=gate.runs,
-        ),
-    )
-
-
-def compared(protocol: ExperimentConfig, record: Record) -> list[str]:
-    """The metrics that candidates are shown with: those declared, or those of the run."""
-    return list(protocol.metrics or sorted(record.metrics))[:MOST_METRICS]
-
-
-def candidate_of(group: Group, metrics: Sequence[str]) -> Candidate:
-    """The runs of one spec in figures; of several runs with one seed, the first counts."""
-    return Candidate(
-        spec=group.spec,
-        runs=tuple(run.id for run in group.finished),
-        failed=tuple(run.id for run in group.failed),
-        metrics={name: found for name in metrics if (found := figure_of(group, name)) is not None},
-    )
-
-
-def figure_of(group: Group, metric: str) -> Figure | None:
-    """Mean and two-sided 95 % interval over the replicates; None without values that statistics take."""
-    from gittrack.stats.maths.intervals import LARGEST, mean_interval
-
-    values = group.across.values(metric)
-    if not values or max(map(abs, values)) > LARGEST:
-        return None
-    found = mean_interval(values)
-    return Figure(n=found.n, mean=found.mean, sd=found.sd, low=found.low, high=found.high)

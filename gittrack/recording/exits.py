@@ -11,17 +11,26 @@ import threading
 import weakref
 from collections.abc import Mapping
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, get_args
+from typing import Any, Protocol, get_args
 
 from gittrack.errors import GittrackError, UsageError
 from gittrack.formats.record import Status, clean_text
 
-if TYPE_CHECKING:
-    from gittrack.recording.run import Run
+
+class OpenRun(Protocol):
+    """What the end of a process needs of a run that nobody has ended."""
+
+    @property
+    def id(self) -> str: ...
+
+    def finish(self, status: Status = ..., *, failure: Mapping[str, str] | None = ...) -> Any: ...
+
+    def _detach(self) -> None: ...
+
 
 log = logging.getLogger("gittrack")
 
-_watched: weakref.WeakSet[Run] = weakref.WeakSet()
+_watched: weakref.WeakSet[OpenRun] = weakref.WeakSet()
 _uncaught: list[BaseException] = []
 _previous_hook = sys.excepthook
 _installed = False
@@ -70,7 +79,7 @@ def _message(text: str) -> str:
     return clean_text(scrub_text(str(text), known))[:MAX_MESSAGE]
 
 
-def watch(run: Run) -> None:
+def watch(run: OpenRun) -> None:
     """End `run` with the process if nobody else does, and as killed on SIGTERM."""
     global _installed, _previous_hook
     _watched.add(run)
@@ -86,7 +95,7 @@ def watch(run: Run) -> None:
         signal.signal(signal.SIGTERM, _terminate)
 
 
-def forget(run: Run) -> None:
+def forget(run: OpenRun) -> None:
     """The run has ended."""
     _watched.discard(run)
     if (

@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import get_args
 
 from gittrack.errors import GittrackError, UsageError
-from gittrack.formats.config import Config
+from gittrack.formats.config import Config, choose_experiment
 from gittrack.formats.record import Code, Record, Role
 from gittrack.formats.values import to_params, without_secrets
 from gittrack.git.repository import Repository
 from gittrack.recording import program as command
 from gittrack.recording import result_files
-from gittrack.recording.begin import Request, abandon, begin, choose_experiment
+from gittrack.recording.begin import abandon, begin
 from gittrack.recording.capture.code import command_invocation
 from gittrack.recording.finish import commit, kept
 from gittrack.recording.join import RUN_VARIABLE, below_outer_run
 from gittrack.recording.journal import Journal, StoredJournal
+from gittrack.recording.request import Request
 from gittrack.recording.store import Store, relative_to_top
 
 log = logging.getLogger("gittrack")

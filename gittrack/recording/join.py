@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from gittrack.formats.config import choose_experiment, declared_metrics
 from gittrack.formats.record import RUN_ID, Code, from_dict
 from gittrack.git.repository import Repository
-from gittrack.recording.begin import Request, choose_experiment, declared_metrics, stated
 from gittrack.recording.journal import Journal, StoredJournal
+from gittrack.recording.request import Request, stated
 
 RUN_VARIABLE = "GITTRACK_RUN"
 """Set by `gittrack run` for the program that it wraps: the folder of the run's journal."""

@@ -26,10 +26,11 @@ from gittrack.formats.values import (
 from gittrack.git.repository import Repository
 from gittrack.recording import exits
 from gittrack.recording import join as joining
-from gittrack.recording.begin import Request, abandon, begin, check_seeds
+from gittrack.recording.begin import abandon, begin
 from gittrack.recording.capture.code import this_invocation
 from gittrack.recording.finish import commit, kept, preview
 from gittrack.recording.journal import Journal, StoredJournal
+from gittrack.recording.request import Request, check_seeds
 from gittrack.recording.store import Store
 from gittrack.recording.views import ParamsView, SummaryView
 

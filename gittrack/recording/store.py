@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from gittrack.dvc.settings import cache_of
 from gittrack.errors import RepositoryError, UsageError
 from gittrack.formats.config import Config
 from gittrack.formats.record import to_dict
@@ -141,11 +142,3 @@ class Store:
             return None
         compare = ("diff", "--quiet", "--no-ext-diff", "--ignore-submodules", self._code_tree, "--", path)
         return GitTracked(oid=found.oid, modified=self._repo.run(*compare).code != 0)
-
-
-def cache_of(repository: Repository) -> tuple[Path, list[str]]:
-    """The DVC cache for this repository and its link types; gittrack's own cache without DVC."""
-    from gittrack.dvc.settings import cache_dir, cache_types
-
-    top = repository.worktree
-    return cache_dir(top, repository.state_dir / "dvc" / "cache"), cache_types(top)

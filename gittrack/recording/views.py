@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from gittrack.errors import UsageError
 
-if TYPE_CHECKING:
-    from gittrack.recording.run import Run
+
+class Recorder(Protocol):
+    """What a view needs of the run that it is a view of."""
+
+    _params: dict[str, Any]
+
+    def log_param(self, key: str, value: Any) -> Any: ...
+
+    def log_params(self, params: Mapping[str, Any]) -> None: ...
+
+    def _set_summary(self, key: str, value: Any) -> None: ...
 
 
 class ParamsView(MutableMapping[str, Any]):
     """The run's parameters; setting one logs it. Also as attributes: ``run.config.lr``."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Recorder) -> None:
         object.__setattr__(self, "_run", run)
 
     def __getitem__(self, key: str) -> Any:
@@ -55,7 +64,7 @@ class ParamsView(MutableMapping[str, Any]):
 class SummaryView:
     """Final metrics that stand instead of the last logged value: ``run.summary["best"] = 0.9``."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Recorder) -> None:
         self._run = run
 
     def __setitem__(self, key: str, value: Any) -> None:

@@ -11,7 +11,7 @@ from gittrack.formats.spec import has_seed
 from gittrack.reading.diff import environments
 
 if TYPE_CHECKING:
-    from gittrack.stats.verdict import Result
+    from gittrack.stats.result import Result
 
 MOST = 40
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

@@ -13,30 +13,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gittrack.formats.config import ExperimentConfig
 from gittrack.formats.record import Metric, Output, Record
 from gittrack.formats.reproduction import ENOUGH, Agreement, Level, Rerun, RerunLevel, Varied, Verdict
-from gittrack.recording.journal.series import values_digest
+from gittrack.formats.series import values_digest
 from gittrack.stats.factors import MOST, factors_of
+from gittrack.stats.result import Result
 
 MOST_DIFFERENCES = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A run as the ledger has it: record, the plain values of environment.yaml, the bytes of metrics.csv."""
-
-    record: Record
-    environment: Mapping[str, Any] = field(default_factory=dict)
-    series: bytes | None = None
-
-    @property
-    def host(self) -> str | None:
-        found = self.environment.get("host")
-        return found if isinstance(found, str) else None
 
 
 def judge(original: Result, reruns: Sequence[Result], protocol: ExperimentConfig) -> Verdict:

@@ -11,7 +11,8 @@ from typing import Any
 from gittrack.errors import ConfigError, NotFoundError, RecordError
 from gittrack.formats.decision import ROOT, Candidate, Decision, dump, load
 from gittrack.formats.record import run_path, to_dict
-from gittrack.governance.decide import candidate_of, compared, criteria_of, protocol_of
+from gittrack.governance.criteria import candidate_of, compared, criteria_of
+from gittrack.reading.protocol import protocol_of
 from gittrack.stats.replicates import Group
 from gittrack.verify.close import close
 from gittrack.verify.context import Context

@@ -11,8 +11,8 @@ from typing import Any
 from gittrack.errors import RecordError
 from gittrack.formats.codec import MAX_BYTES, read_yaml
 from gittrack.formats.codec.schema import validate_plain
+from gittrack.formats.environment import summarise
 from gittrack.formats.record import EnvironmentSummary
-from gittrack.recording.capture.environment import summarise
 from gittrack.verify.context import Context, RunFiles
 
 FILE = "environment.yaml"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from gittrack.formats.environment import MAX_DRIFT
+from gittrack.formats.locks import read_lock
 from gittrack.formats.record import Lock, Record
 from gittrack.git.objects import GITLINK_MODE
-from gittrack.recording.capture import MAX_DRIFT
-from gittrack.recording.capture.locks import read_lock
 from gittrack.verify.context import Context, RunFiles
 from gittrack.verify.environment import Environment, environment_of
 from gittrack.verify.findings import Finding, Severity

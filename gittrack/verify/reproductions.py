@@ -14,7 +14,8 @@ from gittrack.formats.codec import read_yaml
 from gittrack.formats.config import ExperimentConfig, parse
 from gittrack.formats.record import Record, run_path, to_dict
 from gittrack.formats.reproduction import FILE, ROOT, Reproduction, Verdict, dump, load
-from gittrack.stats.verdict import Result, judge
+from gittrack.stats.result import Result
+from gittrack.stats.verdict import judge
 from gittrack.verify.close import close
 from gittrack.verify.context import Context, RunFiles
 from gittrack.verify.findings import Finding, Severity, finding

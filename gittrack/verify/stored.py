@@ -10,10 +10,10 @@ from threading import Lock
 
 from gittrack.dvc.cache import object_path, read_dir_object
 from gittrack.dvc.hashing import Digest, Entry, Kind, folder_digest, hash_path
+from gittrack.dvc.settings import cache_of
 from gittrack.dvc.transfer import missing_on_remote
 from gittrack.errors import DvcError, GittrackError, RecordError
 from gittrack.formats.record import Record
-from gittrack.recording.store import cache_of
 from gittrack.verify.context import Context
 from gittrack.verify.findings import Finding, Severity
 from gittrack.workers import cores

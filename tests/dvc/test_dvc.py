@@ -763,7 +763,8 @@ def test_reading_pointers_imports_no_dvc(top: Path) -> None:
     code = """if True:
         import sys
         from pathlib import Path
-        from gittrack import pointers
+        from gittrack.dvc.settings import cache_dir, cache_types, ignore_rules, ledger_config
+        from gittrack.dvc.tracking import find_tracking
         top = Path(sys.argv[1])
         assert find_tracking(top, top / "x")
         cache_dir(top, top), cache_types(top), ledger_config(top)

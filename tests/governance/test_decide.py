@@ -14,8 +14,8 @@ from gittrack.formats import decision
 from gittrack.formats.config import load
 from gittrack.formats.decision import Decision
 from gittrack.governance.decide import decide
+from gittrack.ledger.proposals import review_branch
 from gittrack.reading.index import open_index
-from gittrack.recording.propose import review_branch
 from gittrack.verify import verify
 from tests.conftest import run_git
 from tests.governance.gate.conftest import Lab

@@ -18,8 +18,8 @@ from gittrack.errors import GittrackError, LedgerError
 from gittrack.formats.record import Record
 from gittrack.git.repository import Repository
 from gittrack.recording import exits
-from gittrack.recording.finish import recover
 from gittrack.recording.journal import stored_journals
+from gittrack.recording.recover import recover
 from tests.conftest import run_git
 
 

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 import gittrack
 from gittrack.formats.record import Record
+from gittrack.formats.series import Point, sample_table, write_table
 from gittrack.git.repository import Repository
 from gittrack.recording.finish import FULL_SERIES, SERIES_IN_GIT
-from gittrack.recording.journal.series import Point, sample_table, write_table
 from tests.conftest import run_git
 
 
@@ -194,7 +194,7 @@ def test_the_commit_says_what_it_holds(inside: Path) -> None:
 def test_snapshots_of_runs_that_never_began_are_let_go(repository: Repository, project: Path) -> None:
     """Old ones alone: a run that starts right now has a snapshot before it has a journal."""
     from gittrack.recording.capture.code import LIVE
-    from gittrack.recording.finish import release_left_snapshots
+    from gittrack.recording.recover import release_left_snapshots
 
     now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-aaaaaa")
     head = repository.resolve("HEAD")

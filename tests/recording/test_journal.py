@@ -20,10 +20,10 @@ import pytest
 import gittrack
 from gittrack.errors import RepositoryError, UsageError
 from gittrack.git.repository import Repository
-from gittrack.recording.finish import Recovery, recover
 from gittrack.recording.journal import Journal, StoredJournal, journals_dir, stored_journals
 from gittrack.recording.journal.allowance import MOST, Allowance
 from gittrack.recording.journal.owner import current_owner, is_alive
+from gittrack.recording.recover import Recovery, recover
 from tests.conftest import run_git
 
 LEFT_BEHIND = """

@@ -15,7 +15,8 @@ from gittrack.errors import NotFoundError, UsageError
 from gittrack.formats.config import Config, load
 from gittrack.git.repository import Repository
 from gittrack.ledger import ANCHOR
-from gittrack.recording.propose import propose, review_branch, target
+from gittrack.ledger.proposals import review_branch, target
+from gittrack.recording.propose import propose
 from tests.conftest import run_git
 
 

@@ -648,10 +648,11 @@ def test_replicates_have_one_spec(inside: Path) -> None:
 def test_the_program_under_gittrack_run_joins_it(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first start_run joins, and adds what was not given; the next ones are its children."""
     from gittrack.formats.config import Config
-    from gittrack.recording.begin import Request, begin
+    from gittrack.recording.begin import begin
     from gittrack.recording.capture.code import command_invocation
     from gittrack.recording.finish import commit
     from gittrack.recording.journal import StoredJournal
+    from gittrack.recording.request import Request
 
     repo = Repository.discover(inside)
     request = Request(name="given", params={"lr": 0.1, "api_key": "planted"})

@@ -57,8 +57,8 @@ Run = Callable[..., Record]
 @pytest.fixture
 def make_run(training: Path) -> Run:
     """Records a run of train.py as `gittrack run` does."""
-    from gittrack.recording.begin import Request
     from gittrack.recording.job import Job, run_job
+    from gittrack.recording.request import Request
 
     def make(*arguments: str, **request: object) -> Record:
         repo = Repository.discover(training)

@@ -9,8 +9,8 @@ from pathlib import Path
 from gittrack.formats.config import load
 from gittrack.formats.record import Record, run_path
 from gittrack.git.repository import Repository
-from gittrack.recording.begin import Request
 from gittrack.recording.job import Job, run_job
+from gittrack.recording.request import Request
 from tests import dvc_repo
 from tests.conftest import run_git
 

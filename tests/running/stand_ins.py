@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from gittrack.formats.locks import read_lock
 from gittrack.formats.record import Lock
-from gittrack.recording.capture.locks import read_lock
 from gittrack.running.executor.environments import Environment, Plan, build, plan, tree_reader
 from tests.conftest import run_git
 

@@ -12,8 +12,9 @@ from gittrack.errors import RecordError
 from gittrack.formats.config import ExperimentConfig, MetricConfig, Reproducibility
 from gittrack.formats.record import Author, Metric, Output, Series, Tool
 from gittrack.formats.reproduction import Reproduction, dump, load, reaches
-from gittrack.recording.journal.series import values_digest
-from gittrack.stats.verdict import Result, judge
+from gittrack.formats.series import values_digest
+from gittrack.stats.result import Result
+from gittrack.stats.verdict import judge
 from tests.ledgers import make_record
 
 HOST = {"host": "a" * 16, "cpu": {"architecture": "x86_64", "available_cores": 4}}

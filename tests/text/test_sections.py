@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gittrack.cli.pages.seeds import seeds
 from gittrack.text.sections import (
     Row,
     Section,
@@ -17,7 +18,6 @@ from gittrack.text.sections import (
     chance,
     measured,
     percent,
-    seeds,
     settings,
     terminal,
 )

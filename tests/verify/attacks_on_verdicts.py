@@ -11,9 +11,11 @@ from gittrack.formats.decision import Decision, GateRule
 from gittrack.formats.decision import dump as dump_decision
 from gittrack.formats.record import Record
 from gittrack.formats.reproduction import Reproduction, Verdict, dump
-from gittrack.governance.decide import candidate_of, compared, criteria_of, protocol_of
+from gittrack.governance.criteria import candidate_of, compared, criteria_of
+from gittrack.reading.protocol import protocol_of
 from gittrack.stats.replicates import Group
-from gittrack.stats.verdict import Result, judge
+from gittrack.stats.result import Result
+from gittrack.stats.verdict import judge
 from tests.verify.attacks import Change, Victim, attack, repository_of
 
 

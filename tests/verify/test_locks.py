@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gittrack.formats import codec
+from gittrack.formats.locks import _COMPARED, read_lock
 from gittrack.formats.record import Installed, Record
-from gittrack.recording.capture.locks import _COMPARED, read_lock
 from gittrack.verify.locks import check_locks
 from gittrack.verify.policy import PYTHON_LOCKS
 from tests.conftest import run_git

@@ -32,7 +32,7 @@ from gittrack.git.repository import ObjectReader, Repository
 from gittrack.governance.registry.names import parse_tag_name
 from gittrack.governance.registry.tags import PREFIX as TAGS
 from gittrack.ledger import ANCHOR, ROOT_FILES, is_add_only
-from gittrack.recording.propose import PREFIX
+from gittrack.ledger.proposals import PREFIX
 
 MAX_SECONDS = 60.0
 MAX_COMMITS = 200_000

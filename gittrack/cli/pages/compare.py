@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gittrack.cli.pages.seeds import seeds
 from gittrack.stats.compare import Contrast, Contrasts, MetricContrasts, Side
-from gittrack.text.sections import (
-    Row,
-    Section,
-    between,
-    chance,
-    measured,
-    percent,
-    seeds,
-    settings,
-)
+from gittrack.text.sections import Row, Section, between, chance, measured, percent, settings
 from gittrack.text.text import number
 
 _ARROWS = {"maximize": " ↑", "minimize": " ↓"}

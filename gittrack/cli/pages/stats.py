@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from gittrack.cli.pages.seeds import seeds
 from gittrack.formats.record import Record
 from gittrack.stats.means import COVERAGE, Block, Figure, Options, Shown
 from gittrack.stats.tasks import Tasks
-from gittrack.text.sections import (
-    Row,
-    Section,
-    between,
-    measured,
-    percent,
-    seeds,
-    settings,
-)
+from gittrack.text.sections import Row, Section, between, measured, percent, settings
 from gittrack.text.text import number
 
 _ARROWS = {"maximize": " ↑", "minimize": " ↓"}

@@ -148,8 +148,7 @@ def _dvc(repo: Repository, config: Config) -> Iterator[Diagnosis]:
         where = repo.state_dir / "dvc" / "cache"
         yield Diagnosis("dvc", "note", f"no DVC here: outputs are kept in {where} alone", "dvc init")
         return
-    from gittrack.dvc.settings import ledger_config
-    from gittrack.recording.store import cache_of
+    from gittrack.dvc.settings import cache_of, ledger_config
 
     cache, types = cache_of(repo)
     yield Diagnosis("dvc", "ok", f"cache {cache} ({', '.join(types)})")

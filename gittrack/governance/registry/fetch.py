@@ -14,13 +14,13 @@ from typing import Any
 from gittrack.dvc.cache import checkout, object_path, read_dir_object
 from gittrack.dvc.files import Pointer
 from gittrack.dvc.hashing import file_md5, hash_path
+from gittrack.dvc.settings import cache_of
 from gittrack.dvc.transfer import transfer
 from gittrack.errors import DvcError, GittrackError, RepositoryError, UsageError
 from gittrack.git.repository import Repository
 from gittrack.governance.registry import Registry, parse_reference
 from gittrack.governance.registry.write import output_of
 from gittrack.reading.index import Index, Row
-from gittrack.recording.store import cache_of
 
 Progress = Callable[[int, int], None]
 

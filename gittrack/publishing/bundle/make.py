@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gittrack.dvc.files import Pointer
 from gittrack.dvc.hashing import file_md5
+from gittrack.dvc.settings import cache_of
 from gittrack.dvc.transfer import transfer
 from gittrack.errors import DvcError, LedgerError, RecordError, RepositoryError, UsageError
 from gittrack.formats.codec import schema_names, schema_text
@@ -36,7 +37,6 @@ from gittrack.publishing.bundle.contents import (
 from gittrack.publishing.bundle.layout import ABSENT, GIT, POINTERS, README
 from gittrack.publishing.bundle.readme import readme
 from gittrack.reading.index import Index, Row
-from gittrack.recording.store import cache_of
 from gittrack.running.executor.workspace import guarded
 from gittrack.verify.source import BareFacts
 

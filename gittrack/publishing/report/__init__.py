@@ -21,7 +21,7 @@ from dataclasses import replace
 from gittrack.errors import UsageError
 from gittrack.formats.config import Config
 from gittrack.git.repository import ObjectReader, Repository
-from gittrack.governance.decide import compared
+from gittrack.governance.criteria import compared
 from gittrack.publishing.report.answers import answers_of, read_mapping
 from gittrack.publishing.report.curves import learning_curves
 from gittrack.publishing.report.decided import candidates_of, decisions_of

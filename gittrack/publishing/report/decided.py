@@ -10,7 +10,7 @@ from gittrack.errors import RecordError
 from gittrack.formats.decision import ROOT, Decision, load
 from gittrack.formats.record import clean_text
 from gittrack.git.repository import ObjectReader, Repository
-from gittrack.governance.decide import candidate_of
+from gittrack.governance.criteria import candidate_of
 from gittrack.publishing.report.model import Candidate, Signed
 from gittrack.publishing.report.places import added_by, committed, head_of
 from gittrack.stats.replicates import Group, told_apart

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from gittrack.formats.record import DataInput, Record
-from gittrack.governance.decide import figure_of
+from gittrack.governance.criteria import figure_of
 from gittrack.publishing.report.model import DataUse, Place, Slice, Spent
 from gittrack.stats.replicates import Group, final_value
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gittrack.formats.record import Record, parse_time
 from gittrack.formats.reproduction import Reproduction
 from gittrack.formats.spec import has_seed
-from gittrack.governance.decide import figure_of
+from gittrack.governance.criteria import figure_of
 from gittrack.governance.gate import UNPROVEN
 from gittrack.publishing.report.document import (
     Block,

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 from gittrack.errors import ConfigError, GittrackError, NotFoundError, RecordError, UsageError
 from gittrack.formats.config import ExperimentConfig, parse
 from gittrack.formats.record import Record
-from gittrack.formats.reproduction import Reproduction, reproductions_of
+from gittrack.formats.reproduction import Reproduction
 from gittrack.git.repository import ObjectReader, Repository
-from gittrack.governance.decide import protocol_of
 from gittrack.governance.gate import Judgement, Origin, judge
 from gittrack.governance.gate.history import Absent, History
 from gittrack.governance.gate.rule import rule_of
 from gittrack.publishing.report.model import Signed, Version
 from gittrack.reading.entry import Entry, entry_of
 from gittrack.reading.index import Index
+from gittrack.reading.protocol import protocol_of
+from gittrack.reading.reproductions import reproductions_of
 from gittrack.stats.replicates import Group
 
 if TYPE_CHECKING:

@@ -12,12 +12,10 @@ from typing import Any
 
 from gittrack.errors import NotFoundError
 from gittrack.formats.config import FILE, Config
+from gittrack.formats.environment import MAX_DRIFT
 from gittrack.formats.record import Code, EnvironmentSummary, Lock, to_dict
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.recording.capture.code import LIVE, Invocation, capture_code
-
-MAX_DRIFT = 1000
-"""Packages that differ from a lock and are named in environment.yaml, for each lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +185,7 @@ def write_environment(environment: dict[str, Any], drift: dict[str, Any]) -> tup
     import hashlib
 
     from gittrack.formats import codec
-    from gittrack.recording.capture.environment import summarise
+    from gittrack.formats.environment import summarise
 
     if drift:
         environment = {**environment, "drift": drift}
@@ -207,8 +205,7 @@ def _locks(
     """Every lock, from the code tree where it is tracked, and how what is installed differs from it."""
     if repo.worktree is None:
         return (), {}
-    from gittrack.recording.capture.locks import find_locks
-    from gittrack.recording.capture.locks.remembered import read_lock_once
+    from gittrack.recording.capture.locks import find_locks, read_lock_once
 
     locks: list[Lock] = []
     blob: str | None

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gittrack.errors import NotFoundError, UsageError
-from gittrack.formats.record import EnvironmentSummary, clean_text
+from gittrack.formats.record import clean_text
 from gittrack.formats.scrub import scrub_text, strip_url
 from gittrack.recording.capture import determinism, hardware
 
@@ -61,20 +61,6 @@ def capture_environment(*, env: Mapping[str, str] | None = None, image: str | No
         "origins": _origins(entries) or None,
     }
     return {key: _writable(value) for key, value in sections.items() if value is not None}
-
-
-def summarise(environment: Mapping[str, Any], sha256: str) -> EnvironmentSummary:
-    """The facts of `environment` that go into run.yaml; `sha256` is of the bytes of environment.yaml."""
-    python = environment["python"]
-    is_cpython = python["implementation"] == "CPython"
-    return EnvironmentSummary(
-        sha256=sha256,
-        python=python["version"] if is_cpython else f"{python['implementation']} {python['version']}",
-        os=environment["os"]["name"],
-        cpu=environment["cpu"].get("model"),
-        gpus=tuple(gpu["name"] for gpu in environment["gpus"]),
-        image=environment.get("image"),
-    )
 
 
 _LONGEST_TEXT = 4096

@@ -16,24 +16,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from gittrack.dvc.settings import cache_of
 from gittrack.errors import ConfigError, GittrackError
-from gittrack.formats.config import FILE, Config, parse
+from gittrack.formats.config import DEFAULT_EXPERIMENT, FILE, Config, declared_metrics, parse
 from gittrack.formats.record import EXPERIMENT, Author, Code, Record, Submodule, Tool, clean_text, format_time
 from gittrack.formats.scrub import strip_url
+from gittrack.formats.series import Point, write_table
 from gittrack.formats.spec import spec_digest
 from gittrack.formats.values import to_params, to_tags, without_secrets
 from gittrack.git.objects import parse_commit
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.ledger import Ledger
-from gittrack.recording.begin import DEFAULT_EXPERIMENT, declared_metrics
+from gittrack.ledger.proposals import target
 from gittrack.recording.commits.data import DataReader
 from gittrack.recording.commits.pipeline import LOCK, CommitFiles, Pipeline, read_pipeline
 from gittrack.recording.commits.results import ResultReader, Results
 from gittrack.recording.commits.surroundings import read_surroundings
 from gittrack.recording.finish import Frozen, final_metrics, keep_series, series_store
-from gittrack.recording.journal.series import Point, write_table
-from gittrack.recording.propose import target
-from gittrack.recording.store import cache_of
 from gittrack.version import VERSION
 
 TRAILER = "Gittrack-Experiment"

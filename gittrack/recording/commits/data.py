@@ -12,13 +12,13 @@ from typing import Literal
 from gittrack.dvc.cache import object_path, read_dir_object
 from gittrack.dvc.files import Out, Pointer, parse_pointer, write_pointer
 from gittrack.dvc.hashing import Digest, Entry, HashState, folder_digest, hash_path
+from gittrack.dvc.settings import cache_of
 from gittrack.errors import GittrackError, RecordError
 from gittrack.formats.config import Config, ExperimentConfig, InputConfig
 from gittrack.formats.record import DataInput, Output, Role, clean_text
 from gittrack.git.repository import Repository
 from gittrack.recording.capture.data import ledger_path
 from gittrack.recording.commits.pipeline import CommitFiles, Pipeline, matching
-from gittrack.recording.store import cache_of
 
 DEFAULT_ROLE: Role = "train"
 """As for `log_input` without a role."""

@@ -40,8 +40,8 @@ def read_surroundings(
     files: CommitFiles, pipelines: Sequence[Pipeline], config: Config, *, here: bool
 ) -> Surroundings:
     """`here`: the environment of this process, compared with the locks."""
+    from gittrack.formats.locks import read_lock
     from gittrack.recording.capture import describe_environment, write_environment
-    from gittrack.recording.capture.locks import read_lock
 
     environment = describe_environment() if here else UNKNOWN
     locks = []
@@ -65,7 +65,7 @@ def read_surroundings(
 
 def _lock_paths(files: CommitFiles, pipelines: Sequence[Pipeline]) -> Iterator[str]:
     """Files that are locks by their name, in the folders of the pipelines and those above."""
-    from gittrack.recording.capture.locks import kind_of
+    from gittrack.formats.locks import kind_of
 
     folders = {""}
     for pipeline in pipelines:

@@ -14,7 +14,7 @@ from typing import Any
 from gittrack.errors import RecordError, UsageError
 from gittrack.formats import codec
 from gittrack.formats.record import SCHEMA
-from gittrack.recording.journal.series import FULL_SERIES
+from gittrack.formats.series import FULL_SERIES
 
 LIMIT = 450_000
 """Bytes of YAML for each process that writes to a run: with `gittrack run` these are two, and both

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock
 
+from gittrack.dvc.settings import cache_of
 from gittrack.errors import GittrackError, RepositoryError
 from gittrack.git.repository import Repository, outside_environment
-from gittrack.recording.finish import recover
-from gittrack.recording.store import cache_of
+from gittrack.recording.recover import recover
 from gittrack.running.executor import place
 from gittrack.running.executor.environments import Plan
 from gittrack.running.executor.janitor import GRACE_S, end_containers, kill_sessions

@@ -27,8 +27,8 @@ from gittrack.formats.codec import load_record, read_yaml
 from gittrack.formats.record import DataInput, Record, run_path
 from gittrack.git.repository import Repository
 from gittrack.ledger import DVC_CONFIG, Ledger
+from gittrack.ledger.proposals import review_branch
 from gittrack.ledger.sync import fetch, pull, push
-from gittrack.recording.propose import review_branch
 from gittrack.running.executor.environments import Plan
 from gittrack.running.executor.local import run_tasks
 from gittrack.running.executor.place import Sources, find_data
@@ -177,7 +177,7 @@ def _set_dvc_up(repository: Repository, order: Order, ledger: Ledger, task: Task
 
 def _require_data(repository: Repository, task: Task) -> None:
     """Say why the DVC remote cannot be asked, before what it holds is called nowhere to be had."""
-    from gittrack.recording.store import cache_of
+    from gittrack.dvc.settings import cache_of
 
     cache, _ = cache_of(repository)
     found = find_data(brought(task), Sources(cache, repository.top))
@@ -261,7 +261,7 @@ def publish(ledger: Ledger, task: Task, done: Done | None = None) -> Done:
 
 def _send_bytes(ledger: Ledger) -> str:
     """Send what the runs that origin lacks point to; empty, or why that could not be done."""
-    from gittrack.dvc.exchange import push_artifacts
+    from gittrack.ledger.artifacts import push_artifacts
 
     why = ""
     pauses = PAUSES_S if (ledger.repository.top / ".dvc").is_dir() else ()

@@ -19,9 +19,9 @@ from gittrack.errors import GittrackError, UsageError
 from gittrack.formats.config import Config, load
 from gittrack.formats.record import to_dict
 from gittrack.git.repository import Repository
-from gittrack.recording.begin import Request
 from gittrack.recording.capture.determinism import VARIABLES
 from gittrack.recording.job import DEFAULT_METRICS, Job, run_job
+from gittrack.recording.request import Request
 from gittrack.running.executor.task import Done, Surroundings, Task, search_path
 
 SETTLED_S = 1.1

@@ -15,19 +15,19 @@ from typing import Any
 from gittrack.errors import GittrackError, RecordError, RepositoryError, UsageError
 from gittrack.formats.codec import load_record, read_yaml
 from gittrack.formats.config import Config
-from gittrack.formats.record import Author, Record, Tool, clean_text, format_time
+from gittrack.formats.record import Author, Record, Tool, clean_text, format_time, new_id
 from gittrack.formats.reproduction import FILE, Reproduction, dump
 from gittrack.git.repository import ObjectReader, Repository
-from gittrack.governance.decide import protocol_of
 from gittrack.ledger import Addition, Ledger
+from gittrack.ledger.proposals import review_branch
 from gittrack.reading.entry import Entry, entry_of
 from gittrack.reading.index import Index
-from gittrack.recording.begin import new_id
+from gittrack.reading.protocol import protocol_of
 from gittrack.recording.finish import is_own
-from gittrack.recording.propose import review_branch
 from gittrack.running.executor.task import Done
 from gittrack.running.reproduce.plan import Options, Plan, make_plan
-from gittrack.stats.verdict import Result, judge
+from gittrack.stats.result import Result
+from gittrack.stats.verdict import judge
 from gittrack.verify import Options as Checks
 from gittrack.verify import verify
 from gittrack.version import VERSION

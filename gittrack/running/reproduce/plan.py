@@ -13,15 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from gittrack.dvc.settings import cache_of
 from gittrack.errors import UsageError
 from gittrack.formats.config import Config, ExperimentConfig
-from gittrack.formats.record import Code, Record
+from gittrack.formats.record import Code, Record, new_id
 from gittrack.formats.spec import has_seed, with_seed
 from gittrack.git.repository import Repository
 from gittrack.reading.diff import Pair, environments
-from gittrack.recording.begin import new_id
 from gittrack.recording.capture.determinism import VARIABLES
-from gittrack.recording.store import cache_of
 from gittrack.running.executor.environments import Plan as EnvironmentPlan
 from gittrack.running.executor.place import Found, Sources, find_data
 from gittrack.running.executor.surround import plan_environment

@@ -18,19 +18,19 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from gittrack.dvc.hashing import HashState
+from gittrack.dvc.settings import cache_of
 from gittrack.errors import UsageError
 from gittrack.formats.config import Config
-from gittrack.formats.record import Code, DataInput, Record
+from gittrack.formats.record import Code, DataInput, Record, new_id
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.ledger import Ledger
-from gittrack.recording.begin import new_id
 from gittrack.recording.capture.code import LIVE, capture_code, command_invocation
 from gittrack.recording.capture.data import GitTracked, capture_input
 from gittrack.recording.capture.determinism import VARIABLES
 from gittrack.recording.job import DEFAULT_METRICS
 from gittrack.recording.join import below_outer_run
 from gittrack.recording.program import check_command
-from gittrack.recording.store import cache_of, relative_to_top
+from gittrack.recording.store import relative_to_top
 from gittrack.running.executor import place
 from gittrack.running.executor.task import Done, Surroundings, Task
 from gittrack.running.sweep.plan import TAG, Options, Plan, Point, make_plan

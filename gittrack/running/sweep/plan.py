@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any, get_args
 
 from gittrack.errors import NotFoundError, UsageError
-from gittrack.formats.config import Config, Direction
-from gittrack.formats.record import RUN_ID
+from gittrack.formats.config import Config, Direction, choose_experiment
+from gittrack.formats.record import RUN_ID, new_id
 from gittrack.formats.values import check_metric_name
 from gittrack.git.repository import Repository
+from gittrack.ledger.proposals import target
 from gittrack.reading.index import Index
 from gittrack.recording import result_files
-from gittrack.recording.begin import check_seeds, choose_experiment, new_id, stated
 from gittrack.recording.job import Job
-from gittrack.recording.propose import target
+from gittrack.recording.request import check_seeds, stated
 from gittrack.running.sweep.search import Search, grid, sample
 from gittrack.running.sweep.space import LIMIT, Setting, Space, parse
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gittrack.dvc.exchange import Tags, pull_tags, push_tags
 from gittrack.git.repository import Repository
+from gittrack.governance.registry.share import Tags, pull_tags, push_tags
 from gittrack.ledger import Ledger
 from gittrack.ledger.sync import pull, push
 from tests.conftest import run_git

@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 from gittrack.errors import NotFoundError, UsageError
+from gittrack.formats.environment import summarise
 from gittrack.recording.capture import environment, hardware
 from gittrack.recording.capture.environment import (
     VARIABLES,
     capture_environment,
     installed_distributions,
     packages_of,
-    summarise,
 )
 
 DIGEST = "sha256:" + "0a" * 32

@@ -211,7 +211,7 @@ def test_bytes_that_cannot_be_sent_do_not_cost_the_run(
     def refuse(*_: object) -> int:
         raise DvcError("the bucket is full")
 
-    monkeypatch.setattr("gittrack.dvc.exchange.push_artifacts", refuse)
+    monkeypatch.setattr("gittrack.ledger.artifacts.push_artifacts", refuse)
     done = run_here(order)
     assert not done["error"] and "lost: the bucket is full" in done["complaint"]
     assert remotes.times(order["run_id"]) == 1

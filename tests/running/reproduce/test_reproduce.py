@@ -15,9 +15,10 @@ import pytest
 import gittrack
 from gittrack.errors import GittrackError, NotFoundError, UsageError
 from gittrack.formats.config import Config, load
-from gittrack.formats.reproduction import dump, reproductions_of
+from gittrack.formats.reproduction import dump
 from gittrack.git.repository import Repository
 from gittrack.reading.index import Index
+from gittrack.reading.reproductions import reproductions_of
 from gittrack.running.reproduce import Options, Refused, has_consent, plan
 from gittrack.running.reproduce.plan import choose_seeds, launched
 from gittrack.verify import verify

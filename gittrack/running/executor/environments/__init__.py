@@ -23,9 +23,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from gittrack.errors import NotFoundError, RepositoryError, UsageError
+from gittrack.formats.locks.entry import Malformed
 from gittrack.formats.record import Lock
 from gittrack.git.repository import Repository
-from gittrack.recording.capture.locks.entry import Malformed
 from gittrack.running.executor.environments.conda import plan_conda
 from gittrack.running.executor.environments.container import Mounts, make_container, plan_docker
 from gittrack.running.executor.environments.locked import TOOLS, choose, tree_reader

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from gittrack.errors import UsageError
-from gittrack.recording.capture.locks.conda import this_platform
+from gittrack.formats.locks.conda import this_platform
 from gittrack.running.executor.environments.locked import choose
 from gittrack.running.executor.environments.model import Plan, Request
 from gittrack.running.executor.environments.process import find_tool

@@ -8,10 +8,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gittrack.errors import NotFoundError, RecordError, UsageError
+from gittrack.formats.locks import read_lock
+from gittrack.formats.locks.entry import Malformed, load_toml
 from gittrack.formats.record import Lock
 from gittrack.recording.capture.environment import normalise
-from gittrack.recording.capture.locks import read_lock
-from gittrack.recording.capture.locks.entry import Malformed, load_toml
 from gittrack.running.executor.environments.model import Reader, Request
 
 TOOLS = {

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from gittrack.formats.locks.compare import use_of
+from gittrack.formats.locks.entry import Contents, load_toml, name_of, table, tables, text, texts
+from gittrack.formats.locks.requirements import read_requirements
 from gittrack.formats.record import Lock
 from gittrack.recording.capture.environment import normalise
-from gittrack.recording.capture.locks.compare import use_of
-from gittrack.recording.capture.locks.entry import Contents, load_toml, name_of, table, tables, text, texts
-from gittrack.recording.capture.locks.requirements import read_requirements
 from gittrack.running.executor.environments.locked import choose, has_project
 from gittrack.running.executor.environments.model import Plan, Request
 from gittrack.running.executor.environments.process import answers, downloads_python, find_python, find_tool

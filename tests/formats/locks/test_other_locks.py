@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.recording.capture.locks.reading import COMMIT, read, sample
+from tests.formats.locks.reading import COMMIT, read, sample
 
 DIGEST = "@sha256:" + "ab" * 32
 BASES = "holds for the base images, not for what RUN installs"

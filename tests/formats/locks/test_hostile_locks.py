@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gittrack.recording.capture import locks
-from gittrack.recording.capture.locks import read_lock
-from tests.recording.capture.locks.reading import SAMPLES, drift, on_linux, read, sample
+from gittrack.formats import locks
+from gittrack.formats.locks import read_lock
+from tests.formats.locks.reading import SAMPLES, drift, on_linux, read, sample
 
 TOML = ["uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "Manifest.toml"]
 JSON = ["Pipfile.lock", "package-lock.json", "renv.lock", "flake.lock"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gittrack.recording.capture.locks import Drift
-from gittrack.recording.capture.locks.conda import this_platform
-from tests.recording.capture.locks.reading import COMMIT, counts, drift, on_linux, read, sample
+from gittrack.formats.locks import Drift
+from gittrack.formats.locks.conda import this_platform
+from tests.formats.locks.reading import COMMIT, counts, drift, on_linux, read, sample
 
 
 @pytest.fixture(autouse=True)

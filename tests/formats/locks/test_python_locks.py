@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from gittrack.recording.capture.locks import Drift
-from tests.recording.capture.locks.reading import COMMIT, SHA256, counts, drift, read, sample
+from gittrack.formats.locks import Drift
+from tests.formats.locks.reading import COMMIT, SHA256, counts, drift, read, sample
 
 ALL = {
     "click": "8.5.1",

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from gittrack.formats.locks.entry import Entry, Use
 from gittrack.formats.record import Installed
-from gittrack.recording.capture.locks.entry import Entry, Use
 
 # What of a marker is the installer's choice: extra == "x", "x" in extras, "x" in dependency_groups.
 _CHOICE = re.compile(

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.recording.capture.locks.reading import COMMIT, SHA256, counts, drift, read, sample
+from tests.formats.locks.reading import COMMIT, SHA256, counts, drift, read, sample
 
 HASH = f"--hash={SHA256}"
 

@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gittrack.recording.capture.locks.compare import normalised, weaker
-from gittrack.recording.capture.locks.entry import (
+from gittrack.formats.locks.compare import normalised, weaker
+from gittrack.formats.locks.entry import (
     Contents,
     Entry,
     Malformed,

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gittrack.recording.capture.locks.entry import (
+from gittrack.formats.locks.entry import (
     Contents,
     Entry,
     Malformed,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gittrack.recording.capture.locks import read_lock, remembered
+from gittrack.formats.locks import read_lock
+from gittrack.recording.capture import locks as remembered
 
 LOCK = "".join(f"package{n}==1.{n} --hash=sha256:{n:064x}\n" for n in range(200)).encode()
 

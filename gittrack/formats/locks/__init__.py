@@ -1,13 +1,13 @@
-"""Dependency lock files: which there are, how firmly each pins, and whether it is what is installed.
+"""Dependency lock files: of what kind, how firmly each pins, and whether it is what is installed.
 
-Pure but for `find_locks`, which lists folders: the caller reads the bytes. A lock comes from the
-repository and may be broken or hostile, so `read_lock` never raises over its content.
+Pure: the caller finds the files and reads the bytes (`gittrack.recording.capture.locks`). A lock
+comes from the repository and may be broken or hostile, so `read_lock` never raises over its content.
 
 A grade is ``hashed`` when every entry names its content (a digest, a full git commit), ``versions``
 when every entry has at least an exact version, else ``none``. Entries for other platforms count
 for the grade, but not for the comparison with what is installed.
 
-    find.py          which files, and what kind by name
+    kinds.py         what kind by name
     entry.py         what a reader returns; safe TOML, JSON and YAML
     python.py, requirements.py, conda.py, other.py    the readers
     compare.py       lock against installed distributions
@@ -19,12 +19,12 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 
+from gittrack.formats.locks.compare import Drift, compare
+from gittrack.formats.locks.entry import Contents, Entry, Malformed
+from gittrack.formats.locks.kinds import kind_of
 from gittrack.formats.record import Lock, Pins
-from gittrack.recording.capture.locks.compare import Drift, compare
-from gittrack.recording.capture.locks.entry import Contents, Entry, Malformed
-from gittrack.recording.capture.locks.find import find_locks, kind_of
 
-__all__ = ["MAX_BYTES", "Drift", "find_locks", "kind_of", "read_lock"]
+__all__ = ["MAX_BYTES", "Drift", "kind_of", "read_lock"]
 
 MAX_BYTES = 64 * 1024 * 1024
 """A larger file is recorded by its digest alone."""
@@ -73,7 +73,7 @@ def _read(kind: str, data: bytes) -> Contents:
 
 
 def _reader(kind: str) -> Callable[[bytes], Contents]:
-    from gittrack.recording.capture.locks import conda, other, python, requirements
+    from gittrack.formats.locks import conda, other, python, requirements
 
     readers: dict[str, Callable[[bytes], Contents]] = {
         "uv.lock": python.read_uv,

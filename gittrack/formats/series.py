@@ -1,4 +1,4 @@
-"""Metric points of a journal as one table: CSV bytes on disk, memory flat however long the run was."""
+"""Metric points as one table: CSV bytes on disk, memory flat however long the run was."""
 
 from __future__ import annotations
 

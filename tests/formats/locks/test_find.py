@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from gittrack.errors import UsageError
-from gittrack.recording.capture.locks import find_locks, kind_of
+from gittrack.formats.locks import kind_of
+from gittrack.recording.capture.locks import find_locks
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from gittrack.formats.locks import Drift, read_lock
 from gittrack.formats.record import Installed, Lock
-from gittrack.recording.capture.locks import Drift, read_lock
 
-SAMPLES = Path(__file__).parents[3] / "data" / "locks"
+SAMPLES = Path(__file__).parents[2] / "data" / "locks"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SHA256 = "sha256:" + "ab" * 32
 
@@ -36,4 +36,4 @@ def counts(lock: Lock) -> tuple[int, int, int]:
 
 def on_linux(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let conda's readers take this machine for linux-64."""
-    monkeypatch.setattr("gittrack.recording.capture.locks.conda.this_platform", lambda: "linux-64")
+    monkeypatch.setattr("gittrack.formats.locks.conda.this_platform", lambda: "linux-64")

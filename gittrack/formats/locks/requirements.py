@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gittrack.recording.capture.locks.compare import use_of
-from gittrack.recording.capture.locks.entry import Contents, Entry, decode, is_own_path, version
+from gittrack.formats.locks.compare import use_of
+from gittrack.formats.locks.entry import Contents, Entry, decode, is_own_path, version
 
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"

@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from gittrack.recording.capture.locks.compare import normalised, use_of, weaker
-from gittrack.recording.capture.locks.entry import (
+from gittrack.formats.locks.compare import normalised, use_of, weaker
+from gittrack.formats.locks.entry import (
     Contents,
     Entry,
     Malformed,

@@ -1,0 +1,90 @@
+"""What a caller wants recorded about a run, checked while it can still be said better."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from gittrack.errors import UsageError
+from gittrack.formats.record import (
+    RUN_ID,
+    BaseModel,
+    clean_text,
+    to_dict,
+)
+from gittrack.formats.scrub import scrub_text
+from gittrack.formats.values import MAX_TEXT, check_name, to_params
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a caller wants recorded about a run that is about to start."""
+
+    experiment: str | None = None
+    name: str | None = None
+    hypothesis: str | None = None
+    seed: int | None = None
+    seeds: Mapping[str, int] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    parent: str | None = None
+    reproduces: str | None = None
+    base_models: Sequence[Mapping[str, Any] | str] = ()
+    dirty: str | None = None
+    """``snapshot`` or ``refuse``; None takes what gittrack.yaml says."""
+    image: str | None = None
+    propose: str | None = None
+    """Name of the proposal that the run goes to, empty for any; None takes the mode of gittrack.yaml."""
+    exclude: Sequence[str] = ()
+    """Outputs and metrics files that the run will write, from the top of the work tree."""
+    run_id: str | None = None
+    """Chosen by the caller, where a run that is tried again has to be the same run; None: a new one."""
+
+
+def stated(request: Request) -> dict[str, Any]:
+    """What the caller said, checked while it can still be said better."""
+    for what in ("parent", "reproduces", "run_id"):
+        value = getattr(request, what)
+        if value is not None and not (isinstance(value, str) and RUN_ID.match(value)):
+            raise UsageError(f"{what} must be a full run id such as 20261122-142233-7f3a2c, not {value!r}")
+    if request.dirty not in (None, "snapshot", "refuse"):
+        raise UsageError(f"dirty must be snapshot or refuse, not {request.dirty!r}")
+    return {
+        "name": _text(request.name, "name", 250),
+        "hypothesis": _text(request.hypothesis, "hypothesis", MAX_TEXT),
+        "seed": None if request.seed is None else check_seeds({"seed": request.seed})["seed"],
+        "parent": request.parent,
+        "reproduces": request.reproduces,
+        "base_models": [_base_model(model) for model in request.base_models],
+    }
+
+
+def _text(text: str | None, what: str, limit: int) -> str | None:
+    if text is None:
+        return None
+    text = clean_text(scrub_text(str(text), os.environ))
+    if not 1 <= len(text) <= limit:
+        raise UsageError(f"{what} must have 1 to {limit} characters, not {len(text)}")
+    return text
+
+
+def _base_model(model: Mapping[str, Any] | str) -> dict[str, Any]:
+    given = {"name": model} if isinstance(model, str) else to_params(model)
+    try:
+        return to_dict(BaseModel(**given))
+    except TypeError as error:
+        names = ", ".join(f.name for f in fields(BaseModel))
+        raise UsageError(f"a base model has a name and may have more of {names}: not {given!r}") from error
+
+
+def check_seeds(seeds: Mapping[str, int]) -> dict[str, int]:
+    """Seeds by library; whole numbers."""
+    checked = {}
+    for name, seed in seeds.items():
+        number = seed.item() if hasattr(seed, "item") else seed
+        if not isinstance(number, int) or isinstance(number, bool) or number.bit_length() > 128:
+            raise UsageError(f"seed {name!r} must be a whole number of at most 128 bits, not {seed!r}")
+        checked[check_name(name, "seed")] = number
+    return checked

@@ -1,0 +1,23 @@
+"""A run as the ledger has it, for the judging of reruns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gittrack.formats.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A run as the ledger has it: record, the plain values of environment.yaml, the bytes of metrics.csv."""
+
+    record: Record
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    series: bytes | None = None
+
+    @property
+    def host(self) -> str | None:
+        found = self.environment.get("host")
+        return found if isinstance(found, str) else None
