@@ -18,7 +18,7 @@ from gittrack.ledger.proposals import review_branch
 from gittrack.reading.index import open_index
 from gittrack.verify import verify
 from tests.conftest import run_git
-from tests.governance.gate.conftest import Lab
+from tests.governance.gate.lab import Lab
 
 
 @pytest.fixture

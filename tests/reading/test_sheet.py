@@ -110,7 +110,7 @@ def test_the_decision_is_the_last_one(inside: Path) -> None:
     """Outcome, reason and who."""
     from gittrack.formats.config import load
     from gittrack.governance.decide import decide
-    from tests.governance.gate.conftest import Lab
+    from tests.governance.gate.lab import Lab
 
     lab = Lab(inside)
     lab.fix()

@@ -14,7 +14,7 @@ from gittrack.governance.decide import decide
 from gittrack.reading.index import open_index
 from gittrack.verify import Report, verify
 from tests.conftest import run_git
-from tests.governance.gate.conftest import Lab
+from tests.governance.gate.lab import Lab
 from tests.ledgers import commit_files
 
 

@@ -76,7 +76,7 @@ def write_ci(top: Path, forge: str, ledger: str) -> Step:
     from importlib.resources import files
 
     name = CI_FILES[forge]
-    template = files("gittrack") / "review" / "templates" / f"{forge}.yml"
+    template = files("gittrack.publishing.review") / "templates" / f"{forge}.yml"
     text = template.read_text(encoding="utf-8").replace("@LEDGER@", ledger).replace("@VERSION@", VERSION)
     return Step(name, _write_new(top / name, text))
 

@@ -14,7 +14,7 @@ from gittrack.cli.pages import gate as pages
 from gittrack.governance.gate import UNPROVEN, Judgement
 from gittrack.text.text import Paint, width
 from tests.conftest import run_git
-from tests.governance.gate.conftest import Lab
+from tests.governance.gate.lab import Lab
 
 VALUES = (0.90, 0.91, 0.92)
 HOSTILE = "\x1b[31m<b>|`@all`|</b>\u202e ]]> & \u0000 \U0001f600 Größe"
@@ -207,7 +207,7 @@ def test_what_is_not_known_is_skipped_and_yellow(lab: Lab) -> None:
 def test_every_code_is_documented() -> None:
     """docs/gate.md has a row for each, and no other."""
     root = Path(gittrack.__file__).parent.parent
-    source = "".join(file.read_text() for file in (root / "gittrack" / "gate").glob("*.py"))
+    source = "".join(file.read_text() for file in (root / "gittrack/governance/gate").glob("*.py"))
     made = set(re.findall(r'Finding\(\s*"([a-z-]+)"', source))
     rows = re.findall(r"(?m)^\| `([a-z-]+)` \| (\w+) \|", (root / "docs" / "gate.md").read_text())
     assert {code for code, _ in rows} == made

@@ -136,7 +136,7 @@ def test_every_code_is_documented_and_every_documented_code_exists() -> None:
     folder = Path(gittrack.verify.__file__).parent
     used = {
         node.value
-        for file in [*folder.glob("*.py"), *(folder.parent / "bundle").glob("*.py")]
+        for file in [*folder.glob("*.py"), *(folder.parent / "publishing/bundle").glob("*.py")]
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and CODE.fullmatch(node.value)
     }

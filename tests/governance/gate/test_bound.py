@@ -8,7 +8,7 @@ from gittrack.errors import ConfigError
 from gittrack.governance.gate import Rule
 from gittrack.governance.gate.case import figures_of
 from gittrack.governance.gate.rule import check
-from tests.governance.gate.conftest import Lab, codes, said
+from tests.governance.gate.lab import Lab, codes, said
 
 VALUES = (0.90, 0.91, 0.92)
 

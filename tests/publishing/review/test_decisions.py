@@ -14,7 +14,7 @@ from gittrack.publishing.review.markdown import as_markdown
 from gittrack.publishing.review.questions import questions
 from gittrack.publishing.review.terminal import terminal
 from gittrack.text.text import Paint
-from tests.governance.gate.conftest import Lab
+from tests.governance.gate.lab import Lab
 from tests.ledgers import BRANCH
 
 HOSTILE = "the best <script>alert(1)</script> | really"
