@@ -76,10 +76,10 @@ def _store_file(source: Path, md5: str, size: int, cache: Path, links: list[str]
 def _is_kept(final: Path, size: int, md5: str, kind: Kind) -> bool:
     """Whether the cache holds it. As for DVC, a read-only entry was checked before it became read-only."""
     try:
-        found = final.stat()
-        if found.st_size != size:
+        status = final.stat()
+        if status.st_size != size:
             return False
-        return stat.S_IMODE(found.st_mode) == _MODE or file_md5(final, kind) == md5.removesuffix(".dir")
+        return stat.S_IMODE(status.st_mode) == _MODE or file_md5(final, kind) == md5.removesuffix(".dir")
     except OSError:
         return False  # absent or unreadable: what is put there next says why it cannot be
 
@@ -153,21 +153,21 @@ def read_dir_object(cache: Path, md5: str, hash: Kind = "md5") -> list[tuple[str
 
 
 def _checked_listing(listed: Any, file: Path) -> list[tuple[str, str]]:
-    found: dict[str, str] = {}
+    files: dict[str, str] = {}
     for item in listed if isinstance(listed, list) else [None]:
         path, md5 = (item.get("relpath"), item.get("md5")) if isinstance(item, dict) else (None, None)
         if not isinstance(md5, str) or not MD5.match(md5) or md5.endswith(".dir"):
             raise RecordError(f"{file} is not a folder of DVC: an entry has no md5")
-        if not isinstance(path, str) or not _stays_inside(path) or path in found:
+        if not isinstance(path, str) or not _stays_inside(path) or path in files:
             raise RecordError(
                 f"{file} names the path {str(path)[:200]!r}: refused, as it is unsafe or there twice"
             )
-        found[path] = md5
-    for path in found:
+        files[path] = md5
+    for path in files:
         parents = path.split("/")[:-1]
-        if any("/".join(parents[: n + 1]) in found for n in range(len(parents))):
+        if any("/".join(parents[: n + 1]) in files for n in range(len(parents))):
             raise RecordError(f"{file} names a file on the way to {path[:200]!r}: refused")
-    return list(found.items())
+    return list(files.items())
 
 
 def _stays_inside(path: str) -> bool:

@@ -77,12 +77,12 @@ def parse_lock(
     `where`), and the stage's entry in `wdirs`, as dvc.lock itself does not say a stage's ``wdir``.
     """
     folder = posixpath.dirname(where) if folder is None else folder
-    found = {}
+    pointers = {}
     for section in ("deps", "outs"):
         for out in outs_of_lock(data, where, folder=folder, wdirs=wdirs or {}, section=section):
             if section == "outs" or "md5" in out.fields:
-                found[out.path] = out.pointer()
-    return found
+                pointers[out.path] = out.pointer()
+    return pointers
 
 
 def write_pointer(name: str, digest: Digest | Pointer) -> bytes:

@@ -141,13 +141,13 @@ def _walk(top: str, ignore: Ignore | None) -> Iterator[tuple[str, str]]:
     """(relative path with ``/``, full path) of every file that DVC would take."""
     keep = ignore or _leave_out_repositories
     for folder, folders, files in os.walk(top, onerror=_refuse):
-        folders[:], kept = keep(folder, folders, files)
-        if ".dvcignore" in kept:
+        folders[:], names = keep(folder, folders, files)
+        if ".dvcignore" in names:
             raise UsageError(
                 f"{folder} holds a .dvcignore, which DVC allows only above a tracked folder: move it"
             )
         prefix = "" if folder == top else os.path.relpath(folder, top).replace(os.sep, "/") + "/"
-        for name in kept:
+        for name in names:
             yield prefix + name, os.path.join(folder, name)  # noqa: PTH118  (Path is slow by the 10,000)
 
 
@@ -193,14 +193,14 @@ def _hash_files(
 
 def _stat(path: str) -> os.stat_result:
     try:
-        found = os.stat(path)  # noqa: PTH116
+        status = os.stat(path)  # noqa: PTH116
     except OSError as error:
         broken = os.path.islink(path)  # noqa: PTH114
         why = "is a link to nothing" if broken else f"cannot be read: {error.strerror}"
         raise UsageError(f"{path} {why}; check the path") from error
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise UsageError(f"{path} is neither a file nor a folder, so it has no digest; leave it out")
-    return found
+    return status
 
 
 def _hash_file(path: str, kind: Kind, progress: Progress | None, *, split: bool = False) -> _Sums:
@@ -354,9 +354,9 @@ class HashState:
                 return  # read-only as well: it is only a cache
 
 
-def _identity(found: os.stat_result) -> tuple[int, int, int, int]:
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
     # SQLite's integers are signed 64 bit, inode numbers of some file systems are not.
-    return found.st_ino & (2**63 - 1), found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return status.st_ino & (2**63 - 1), status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _remembered(
@@ -365,8 +365,8 @@ def _remembered(
     query = (
         "SELECT md5, sha256 FROM digests WHERE path=? AND kind=? AND ino=? AND size=? AND mtime=? AND ctime=?"
     )
-    for path, found in stats.items():
+    for path, status in stats.items():
         key = os.fsencode(os.path.abspath(path))  # noqa: PTH100
-        row = connection.execute(query, (key, kind, *_identity(found))).fetchone()
+        row = connection.execute(query, (key, kind, *_identity(status))).fetchone()
         if row and _SUMS.fullmatch(f"{row[0]} {row[1]}"):
-            yield path, _Sums(row[0], row[1], found)
+            yield path, _Sums(row[0], row[1], status)

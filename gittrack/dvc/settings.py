@@ -86,9 +86,9 @@ def ledger_config(top: Path) -> bytes:
     if isinstance(default, str):
         written["core"] = {"remote": default.lower()}
     for name in sorted(stated["remote"]):
-        kept = dict(_public(stated["remote"][name], source.parent))
-        if "url" in kept:
-            written[f'remote "{name}"'] = kept
+        options = dict(_public(stated["remote"][name], source.parent))
+        if "url" in options:
+            written[f'remote "{name}"'] = options
     written.initial_comment = [
         "# For stock dvc on the gittrack ledger; credentials belong in .dvc/config.local"
     ]

@@ -126,10 +126,10 @@ def _working_folders(files: Files, folder: str) -> dict[str, str]:
         return {}
     document = read_yaml(data, pipeline)
     stages = document.get("stages") if isinstance(document, dict) else None
-    found = {}
+    folders = {}
     for name, stage in (stages if isinstance(stages, dict) else {}).items():
         body = stage.get("do", stage) if isinstance(stage, dict) else {}
         wdir = body.get("wdir") if isinstance(body, dict) else None
         if isinstance(wdir, str) and "${" not in wdir:
-            found[name] = wdir
-    return found
+            folders[name] = wdir
+    return folders

@@ -148,10 +148,10 @@ class _Move:
             raise self._lost(lost, names)
 
     def _lost(self, missing: list[str], names: dict[str, str]) -> DvcError:
-        shown = ", ".join(names.get(md5, md5) for md5 in sorted(missing)[:3])
+        paths = ", ".join(names.get(md5, md5) for md5 in sorted(missing)[:3])
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         why = self.complaints[-1] if self.complaints else "neither cache nor remote holds it with these bytes"
-        return DvcError(f"{shown}{more} could not be copied: {why}")
+        return DvcError(f"{paths}{more} could not be copied: {why}")
 
 
 def _names(infos: Iterable[Any]) -> list[str]:

@@ -118,10 +118,10 @@ def load(data: bytes, where: str) -> Decision:
     from gittrack.formats import codec
 
     plain = codec.read_yaml(data, where)
-    said = plain.get("schema") if isinstance(plain, dict) else None
-    if not isinstance(said, str) or not _VERSION.fullmatch(said):
+    version = plain.get("schema") if isinstance(plain, dict) else None
+    if not isinstance(version, str) or not _VERSION.fullmatch(version):
         raise RecordError(f"{where}: not a decision: its first line should be 'schema: {SCHEMA}'")
-    if said != SCHEMA:
-        raise RecordError(f"{where}: too new ({said}): upgrade gittrack, which reads {SCHEMA}")
+    if version != SCHEMA:
+        raise RecordError(f"{where}: too new ({version}): upgrade gittrack, which reads {SCHEMA}")
     codec.validate(plain, "decision", where)
     return from_dict(Decision, plain)

@@ -351,8 +351,8 @@ def from_dict(cls: type[T], data: Mapping[str, Any]) -> T:
 @functools.cache
 def _builds(cls: Any) -> tuple[tuple[str, Build], ...]:
     """What has to be done to the fields of `cls` that are no plain values."""
-    found = ((name, _build(hint)) for name, hint in typing.get_type_hints(cls).items())
-    return tuple((name, build) for name, build in found if build is not None)
+    builds = ((name, _build(hint)) for name, hint in typing.get_type_hints(cls).items())
+    return tuple((name, build) for name, build in builds if build is not None)
 
 
 def _build(hint: Any) -> Build | None:
@@ -368,8 +368,8 @@ def _build(hint: Any) -> Build | None:
         build = _build(typing.get_args(hint)[0])
         return tuple if build is None else lambda item: tuple([build(entry) for entry in item])
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        each = _build(typing.get_args(hint)[1])
-        return dict if each is None else lambda item: {key: each(entry) for key, entry in item.items()}
+        of_value = _build(typing.get_args(hint)[1])
+        return dict if of_value is None else lambda item: {key: of_value(v) for key, v in item.items()}
     return None
 
 

@@ -144,11 +144,11 @@ def load(data: bytes, where: str) -> Reproduction:
     from gittrack.formats import codec
 
     plain = codec.read_yaml(data, where)
-    said = plain.get("schema") if isinstance(plain, dict) else None
-    version = _VERSION.fullmatch(said) if isinstance(said, str) else None
+    schema = plain.get("schema") if isinstance(plain, dict) else None
+    version = _VERSION.fullmatch(schema) if isinstance(schema, str) else None
     if version is None:
         raise RecordError(f"{where}: not a reproduction: its first line should be 'schema: {SCHEMA}'")
-    if said != SCHEMA:
-        raise RecordError(f"{where}: too new ({said}): upgrade gittrack, which reads {SCHEMA}")
+    if schema != SCHEMA:
+        raise RecordError(f"{where}: too new ({schema}): upgrade gittrack, which reads {SCHEMA}")
     codec.validate(plain, "reproduction", where)
     return from_dict(Reproduction, plain)

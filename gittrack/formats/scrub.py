@@ -103,8 +103,10 @@ def _is_key(name: str, words: Sequence[str]) -> bool:
 
 def secret_values(env: Mapping[str, str]) -> frozenset[str]:
     """Values of at least 8 characters of the variables in `env` whose names look secret."""
-    found = ((value.strip(), name) for name, value in env.items())
-    return frozenset(value for value, name in found if len(value) >= _SHORTEST and looks_secret(name, value))
+    variables = ((value.strip(), name) for name, value in env.items())
+    return frozenset(
+        value for value, name in variables if len(value) >= _SHORTEST and looks_secret(name, value)
+    )
 
 
 # --- URLs ----------------------------------------------------------------------------------
@@ -121,10 +123,10 @@ def strip_url(url: str) -> str:
     >>> strip_url("ssh://git:password@example.org/a.git")
     'ssh://git@example.org/a.git'
     """
-    scheme, separator, rest = url.partition("://")
+    scheme, separator, address = url.partition("://")
     if not separator:
         return url
-    before_fragment, hash_sign, fragment = _without_userinfo(scheme, rest).partition("#")
+    before_fragment, hash_sign, fragment = _without_userinfo(scheme, address).partition("#")
     path, question_mark, query = before_fragment.partition("?")
     query = _without_secret_parameters(query)
     fragment = _without_secret_parameters(fragment)
@@ -133,18 +135,18 @@ def strip_url(url: str) -> str:
     )
 
 
-def _without_userinfo(scheme: str, rest: str) -> str:
-    end = next((i for i, character in enumerate(rest) if character in "/?#"), len(rest))
-    userinfo, at, host = rest[:end].rpartition("@")
-    if not at and _has_no_port(rest[:end]):
+def _without_userinfo(scheme: str, address: str) -> str:
+    end = next((i for i, character in enumerate(address) if character in "/?#"), len(address))
+    userinfo, at, host = address[:end].rpartition("@")
+    if not at and _has_no_port(address[:end]):
         # A password may hold an unescaped "/": then the host only comes after the last "@".
-        userinfo, at, host = rest.rpartition("@")
-        end = len(rest)
+        userinfo, at, host = address.rpartition("@")
+        end = len(address)
     if not at:
-        return rest
+        return address
     user = userinfo.partition(":")[0]
     keeps_user = bool(user) and scheme.lower().rpartition("+")[2] in {"ssh", "sftp"}
-    return (f"{user}@" if keeps_user else "") + host + rest[end:]
+    return (f"{user}@" if keeps_user else "") + host + address[end:]
 
 
 def _has_no_port(authority: str) -> bool:
@@ -202,25 +204,25 @@ def scrub_text(text: str, env: Mapping[str, str]) -> str:
 def _scrub(text: str, values: Iterable[str]) -> str:
     for value in sorted(values, key=len, reverse=True):
         text = text.replace(value, MASK)
-    text = _URL.sub(lambda found: strip_url(found[0]), text)
+    text = _URL.sub(lambda match: strip_url(match[0]), text)
     text = _TOKENS.sub(MASK, text)
     text = _BEARER.sub(rf"\1{MASK}", text)
     return _without_named_values(text)
 
 
 def _without_named_values(text: str) -> str:
-    kept: list[str] = []
+    pieces: list[str] = []
     position = 0
     while head := _HEAD.search(text, position):
-        kept.append(text[position : head.end()])
+        pieces.append(text[position : head.end()])
         position = head.end()
         value = _VALUE.match(text, position) if looks_secret(head["name"], "x") else None
         if value:
             start, end = _bounds(value)
             if _is_secret_in_text(head, text[start:end]):
-                kept.append(text[position:start] + MASK)
+                pieces.append(text[position:start] + MASK)
                 position = end
-    return "".join([*kept, text[position:]])
+    return "".join([*pieces, text[position:]])
 
 
 def _bounds(value: re.Match[str]) -> tuple[int, int]:
@@ -277,9 +279,9 @@ def _names_secret(assignment: re.Match[str]) -> bool:
 
 def secret_arguments(command: Sequence[str], env: Mapping[str, str]) -> dict[str, str]:
     """The secrets on a command line, as if they were variables, so that the output is rid of them too."""
-    found = {}
-    for at, (given, shown) in enumerate(zip(command, scrub_arguments(command, env), strict=True)):
-        before, mask, after = shown.partition(MASK)
+    secrets = {}
+    for at, (given, scrubbed) in enumerate(zip(command, scrub_arguments(command, env), strict=True)):
+        before, mask, after = scrubbed.partition(MASK)
         if mask and given.startswith(before) and given.endswith(after):
-            found[f"ARGUMENT_{at}_SECRET"] = given[len(before) : len(given) - len(after)]
-    return found
+            secrets[f"ARGUMENT_{at}_SECRET"] = given[len(before) : len(given) - len(after)]
+    return secrets

@@ -88,8 +88,8 @@ def _rows(points: Iterable[Point]) -> Iterator[Point]:
 def values_digest(data: bytes, leave_out: Collection[str] = ()) -> str:
     """`Table.values_sha256` of the bytes of a metrics.csv, also without the columns in `leave_out`."""
     lines = [line.split(",") for line in data.decode("utf-8", "replace").split("\n")]
-    kept = [at for at, name in enumerate(lines[0]) if name not in {"time", *leave_out}]
-    text = "\n".join(",".join(cells[at] for at in kept if at < len(cells)) for cells in lines)
+    columns = [at for at, name in enumerate(lines[0]) if name not in {"time", *leave_out}]
+    text = "\n".join(",".join(cells[at] for at in columns if at < len(cells)) for cells in lines)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

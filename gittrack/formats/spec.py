@@ -53,7 +53,7 @@ _SEED_OPTION = re.compile(r"--?(?:seed|random[-_]seed|random[-_]state)\Z")
 
 
 def _without_seed_arguments(command: Sequence[str]) -> list[str]:
-    kept: list[str] = []
+    arguments: list[str] = []
     skip = False
     for argument, following in zip(command, [*command[1:], ""], strict=False):
         if skip:
@@ -61,8 +61,8 @@ def _without_seed_arguments(command: Sequence[str]) -> list[str]:
         elif _SEED_OPTION.match(argument) and re.fullmatch(r"-?[0-9]+", following):
             skip = True
         elif not _SEED_ARGUMENT.match(argument):
-            kept.append(argument)
-    return kept
+            arguments.append(argument)
+    return arguments
 
 
 def with_seed(command: Sequence[str], params: Mapping[str, Value], seed: int) -> tuple[list[str], Value]:

@@ -123,8 +123,8 @@ def to_value(value: Any, where: str = "value", *, room: int = 1) -> Value:
 class _Plain:
     """Makes one value plain, up to a number of parts in all: a list may hold itself."""
 
-    def __init__(self, whole: str, room: int) -> None:
-        self._whole = whole
+    def __init__(self, value: str, room: int) -> None:
+        self._whole = value
         self._room = room
         self._left = MAX_VALUES * room
 

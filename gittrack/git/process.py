@@ -72,13 +72,13 @@ def program(path: str | None) -> str:
     """Where git is on PATH, looked for once: each process would try every folder of it anew."""
     import shutil
 
-    found = shutil.which("git", path=path)
-    return os.path.abspath(found) if found else "git"  # noqa: PTH100  (a link stays one)
+    git = shutil.which("git", path=path)
+    return os.path.abspath(git) if git else "git"  # noqa: PTH100  (a link stays one)
 
 
 def spawn(arguments: Sequence[str], env: Mapping[str, str], cwd: Path | None, data: bytes | None) -> Result:
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [program(env.get("PATH")), *arguments],
             input=data,
             stdin=subprocess.DEVNULL if data is None else None,
@@ -93,7 +93,7 @@ def spawn(arguments: Sequence[str], env: Mapping[str, str], cwd: Path | None, da
         raise RepositoryError("git is not on PATH: install git 2.34 or newer") from error
     except (NotADirectoryError, PermissionError) as error:
         raise UsageError(f"cannot use directory {cwd}: {error.strerror}") from error
-    return Result(done.returncode, done.stdout, done.stderr)
+    return Result(process.returncode, process.stdout, process.stderr)
 
 
 def explain(action: str, err: bytes) -> str:
@@ -102,7 +102,7 @@ def explain(action: str, err: bytes) -> str:
     first = next(
         (x for x in lines if x.startswith(("fatal:", "error:"))), lines[0] if lines else "no message"
     )
-    said = re.sub(r"^(?:fatal|error): ", "", first)
-    whole = err.decode("utf-8", "replace")
-    hint = next((todo for sign, todo in _HINTS if sign in whole), "")
-    return f"git could not {action}: {said}" + (f"; {hint}" if hint else "")
+    message = re.sub(r"^(?:fatal|error): ", "", first)
+    text = err.decode("utf-8", "replace")
+    hint = next((todo for sign, todo in _HINTS if sign in text), "")
+    return f"git could not {action}: {message}" + (f"; {hint}" if hint else "")

@@ -51,10 +51,10 @@ class ObjectReader:
         """Keep these objects for `get`, until the next call; those that are too many bytes are read again."""
         self._ahead = {}
         left = AHEAD_BYTES
-        for oid, found in zip(ids, self.get_many(ids), strict=True):
-            left -= 0 if found is None else len(found.data)
+        for oid, item in zip(ids, self.get_many(ids), strict=True):
+            left -= 0 if item is None else len(item.data)
             if left >= 0:
-                self._ahead[oid] = found
+                self._ahead[oid] = item
 
     def get_many(self, names: Iterable[str]) -> Iterator[GitObject | None]:
         """`get` for each of `names`, in order, without waiting for git between two of them."""
@@ -69,9 +69,9 @@ class ObjectReader:
 
     def _ask(self, names: Sequence[str]) -> Iterator[GitObject | None]:
         stdin, stdout = self._pipes()
-        asked = [n for n in names if self._is_name(n)]
+        questions = [n for n in names if self._is_name(n)]
         try:
-            stdin.write(b"".join(os.fsencode(n) + b"\n" for n in asked))
+            stdin.write(b"".join(os.fsencode(n) + b"\n" for n in questions))
             stdin.flush()
         except BrokenPipeError as error:
             raise RepositoryError("git cat-file ended early: run git fsck") from error
@@ -96,15 +96,15 @@ class ObjectReader:
             left -= len(skipped)
         if left:
             raise RepositoryError(f"git could not read object {parts[0].decode()}: run git fsck")
-        whole = int(parts[2]) < MAX_BYTES
-        return GitObject(parts[0].decode(), parts[1].decode(), data[:-1] if whole else data)
+        is_whole = int(parts[2]) < MAX_BYTES
+        return GitObject(parts[0].decode(), parts[1].decode(), data[:-1] if is_whole else data)
 
     def tree(self, name: str) -> dict[str, TreeEntry] | None:
         """The entries of the tree that `name` means (a tree id, ``commit^{tree}``); None if there is none."""
-        found = self.get(name)
-        if found is None or found.kind != "tree":
+        item = self.get(name)
+        if item is None or item.kind != "tree":
             return None
-        return parse_tree(found.data, self._object_format)
+        return parse_tree(item.data, self._object_format)
 
     def close(self) -> None:
         if self._process is not None:

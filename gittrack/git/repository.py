@@ -97,15 +97,15 @@ class Repository:
         for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR"):
             if start is None and name in os.environ:
                 env[name] = os.environ[name]
-        asked = ["--git-dir", "--git-common-dir", "--show-object-format", "--show-toplevel"]
+        questions = ["--git-dir", "--git-common-dir", "--show-object-format", "--show-toplevel"]
         where = None if start is None else Path(start)
-        done = spawn(["rev-parse", "--path-format=absolute", *asked], env, where, None)
-        lines = os.fsdecode(done.out).splitlines()
+        answer = spawn(["rev-parse", "--path-format=absolute", *questions], env, where, None)
+        lines = os.fsdecode(answer.out).splitlines()
         if len(lines) < 3:
-            if b"not a git repository" in done.err:
-                shown = Path.cwd() if where is None else where.absolute()
-                raise RepositoryError(f"not a git repository: {shown}; run git init there, or go to one")
-            raise RepositoryError(explain("open the repository", done.err))
+            if b"not a git repository" in answer.err:
+                place = Path.cwd() if where is None else where.absolute()
+                raise RepositoryError(f"not a git repository: {place}; run git init there, or go to one")
+            raise RepositoryError(explain("open the repository", answer.err))
         top = Path(lines[3]) if len(lines) > 3 else None
         return cls(Path(lines[0]), Path(lines[1]), top, lines[2], process_count=1)
 
@@ -144,10 +144,10 @@ class Repository:
         self, *arguments: str, doing: str, data: bytes | None = None, env: Mapping[str, str] | None = None
     ) -> bytes:
         """Run git, return its output; raise RepositoryError ("git could not <doing>: ...") if it fails."""
-        done = self.run(*arguments, data=data, env=env)
-        if done.code != 0:
-            raise RepositoryError(explain(doing, done.err))
-        return done.out
+        result = self.run(*arguments, data=data, env=env)
+        if result.code != 0:
+            raise RepositoryError(explain(doing, result.err))
+        return result.out
 
     # --- settings and identity ---------------------------------------------------------
 
@@ -173,20 +173,20 @@ class Repository:
 
     def identity(self) -> Signature:
         """Who commits, now: GIT_COMMITTER_*, git's committer.* and user.*, then GIT_AUTHOR_*."""
-        found = [
+        fields = [
             os.environ.get(f"GIT_COMMITTER_{what.upper()}")
             or self.setting(f"committer.{what}")
             or self.setting(f"user.{what}")
             or os.environ.get(f"GIT_AUTHOR_{what.upper()}")
             for what in ("name", "email")
         ]
-        if not found[0] or not found[1]:
-            missing = "user.name" if not found[0] else "user.email"
+        if not fields[0] or not fields[1]:
+            missing = "user.name" if not fields[0] else "user.email"
             raise UsageError(f'git does not know who you are: run git config {missing} "..."')
         now = time.localtime()
         minutes = (now.tm_gmtoff or 0) // 60
         offset = f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}{abs(minutes) % 60:02d}"
-        return Signature(found[0], found[1], int(time.time()), offset)
+        return Signature(fields[0], fields[1], int(time.time()), offset)
 
     def remotes(self) -> list[str]:
         """Names of the remotes, origin first."""
@@ -232,8 +232,8 @@ class Repository:
         """The commit that `revision` names, None if it names none. One process."""
         if revision.startswith("-") or "\0" in revision or "\n" in revision:
             return None
-        done = self.run("rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}")
-        return done.out.decode().strip() if done.code == 0 else None
+        result = self.run("rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}")
+        return result.out.decode().strip() if result.code == 0 else None
 
     def is_ancestor(self, commit: str, of: str) -> bool:
         """Whether `commit` is reachable from `of`. One process."""
@@ -293,13 +293,13 @@ class Repository:
         settings = ("core.hooksPath=/dev/null", "core.fsmonitor=false")
         env = {k: v for k, v in self.environment().items() if k != "GIT_WORK_TREE"}
         self.process_count += 1
-        done = spawn(
+        result = spawn(
             [*(word for setting in settings for word in ("-c", setting)),
              "worktree", "add", "--quiet", "--detach", "--force", str(path), commit],
             env, self.common_dir, None,
         )  # fmt: skip
-        if done.code != 0:
-            raise RepositoryError(explain(f"check {commit[:12]} out", done.err))
+        if result.code != 0:
+            raise RepositoryError(explain(f"check {commit[:12]} out", result.err))
         return Repository.discover(path)
 
     def write_objects(self, objects: Sequence[GitObject]) -> None:

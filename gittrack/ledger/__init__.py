@@ -225,8 +225,8 @@ class _Draft:
 
     def configure(self, dvc_config: bytes, replace: bool) -> None:
         current = self._tree.blob_id(DVC_CONFIG)
-        found = self._reader.get(current) if current and self._state.base else None
-        if dvc_config and (replace or found is None or not found.data.strip()):
+        config = self._reader.get(current) if current and self._state.base else None
+        if dvc_config and (replace or config is None or not config.data.strip()):
             before = self._tree.root()
             self._tree.put(DVC_CONFIG, dvc_config)
             if self._tree.root() != before:
@@ -261,8 +261,8 @@ class _Draft:
         changes += [(ref, None, None) for ref in dict.fromkeys(self._releases)]
         if not changes:
             return ""
-        done = self._repo.update_refs(changes)
-        return explain("move the ledger", done.err) if done.code else ""
+        result = self._repo.update_refs(changes)
+        return explain("move the ledger", result.err) if result.code else ""
 
     def _write(self) -> None:
         if self._commits or self._extra:
@@ -288,5 +288,5 @@ class _Draft:
         return anchor
 
     def _parents(self, commit: str) -> list[str]:
-        found = self._reader.get(commit)
-        return parse_commit(found.data)[1] if found else []
+        item = self._reader.get(commit)
+        return parse_commit(item.data)[1] if item else []

@@ -28,13 +28,13 @@ def push_artifacts(
     if tip is None:
         return 0
     known = None if every else fetch(ledger, remote)[0]
-    found = _pointers(repo, _added(repo, known, tip))
-    if not found:
+    pointers = _pointers(repo, _added(repo, known, tip))
+    if not pointers:
         return 0
     cache, _ = cache_of(repo)
-    _adopt(repo, found, cache)
+    _adopt(repo, pointers, cache)
     return transfer(
-        repo.top, found, cache=cache, remote=dvc_remote, direction="push", jobs=jobs, progress=progress
+        repo.top, pointers, cache=cache, remote=dvc_remote, direction="push", jobs=jobs, progress=progress
     )
 
 
@@ -52,12 +52,12 @@ def pull_artifacts(
     if tip is None:
         return 0
     blobs = _added(repo, None, tip, folders) if folders is not None else _added(repo, since, tip)
-    found = _pointers(repo, blobs)
-    if not found:
+    pointers = _pointers(repo, blobs)
+    if not pointers:
         return 0
     cache, _ = cache_of(repo)
     return transfer(
-        repo.top, found, cache=cache, remote=dvc_remote, direction="pull", jobs=jobs, progress=progress
+        repo.top, pointers, cache=cache, remote=dvc_remote, direction="pull", jobs=jobs, progress=progress
     )
 
 
@@ -72,13 +72,13 @@ def _added(
 
 def _pointers(repo: Repository, blobs: Iterable[tuple[str, str]]) -> list[Pointer]:
     listed = list(blobs)
-    found: list[Pointer] = []
+    pointers: list[Pointer] = []
     with repo.objects() as objects:
         for (path, blob), pointer in zip(listed, objects.get_many(b for _, b in listed), strict=True):
             if pointer is None:
                 raise DvcError(f"{path} ({blob[:12]}) is not in this clone: run git fetch")
-            found += parse_pointer(pointer.data, path)
-    return found
+            pointers += parse_pointer(pointer.data, path)
+    return pointers
 
 
 def _adopt(repo: Repository, pointers: Iterable[Pointer], cache: Path) -> None:

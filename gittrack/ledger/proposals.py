@@ -34,12 +34,12 @@ def review_branch(name: str) -> str:
     return PREFIX + short
 
 
-def target(config: Config, asked: str | None, default: str) -> tuple[str, str | None]:
+def target(config: Config, name: str | None, default: str) -> tuple[str, str | None]:
     """Where a new run goes: its branch, and the ledger that branch is cut from (None: it is the ledger).
 
     `asked` is None where nobody asked for a proposal, empty where the name does not matter.
     """
     named = os.environ.get(VARIABLE)
-    if asked is None and not named and config.ledger.mode == "direct":
+    if name is None and not named and config.ledger.mode == "direct":
         return config.ledger.branch, None
-    return review_branch(asked or named or default), config.ledger.branch
+    return review_branch(name or named or default), config.ledger.branch

@@ -60,17 +60,20 @@ def fetch(ledger: Ledger, remote: str) -> tuple[str | None, str | None]:
         "-c", "protocol.ext.allow=never", "ls-remote", "--end-of-options", remote, ledger.ref, ANCHOR,
         doing=f"reach remote {remote}",
     )  # fmt: skip
-    there = {ref: oid for oid, _, ref in (line.partition("\t") for line in listed.decode().splitlines())}
-    kept = dict(zip((ledger.ref, ANCHOR), tracking_refs(ledger, remote), strict=True))
-    specs = [f"+{ref}:{local}" for ref, local in kept.items() if ref in there]
+    remote_refs = {
+        ref: oid for oid, _, ref in (line.partition("\t") for line in listed.decode().splitlines())
+    }
+    tracking = dict(zip((ledger.ref, ANCHOR), tracking_refs(ledger, remote), strict=True))
+    specs = [f"+{ref}:{local}" for ref, local in tracking.items() if ref in remote_refs]
     if specs:
         repo.git(
             "-c", "protocol.ext.allow=never", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
             "--end-of-options", remote, *specs, doing=f"fetch from {remote}",
         )  # fmt: skip
-    found = repo.refs(*kept.values())
+    local_refs = repo.refs(*tracking.values())
     tip, anchor = (
-        found[local].oid if local in found and ref in there else None for ref, local in kept.items()
+        local_refs[local].oid if local in local_refs and ref in remote_refs else None
+        for ref, local in tracking.items()
     )
     return tip, anchor
 
@@ -94,10 +97,10 @@ def merge(ledger: Ledger, tip: str | None, anchor: str | None, source: str) -> S
         ]
         if not changes:
             return Synced(state.tip, state.tip)
-        done = repo.update_refs(changes)
-        if done.code == 0:
+        result = repo.update_refs(changes)
+        if result.code == 0:
             return Synced(state.tip, new_tip, merged=new_tip not in (tip, state.tip))
-        why = explain("move the ledger", done.err)
+        why = explain("move the ledger", result.err)
         time.sleep(random.uniform(0.0, 0.02 * 2 ** min(attempt, 5)))  # noqa: S311
     raise LedgerError(f"{why}; nothing was lost, try again")
 
@@ -128,10 +131,10 @@ def _merge_tip(ledger: Ledger, ours: str | None, theirs: str | None, source: str
 
 
 def _tree_of(objects: ObjectReader, commit: str) -> str:
-    found = objects.get(commit)
-    if found is None:
+    item = objects.get(commit)
+    if item is None:
         raise RepositoryError(f"commit {commit[:12]} is not in this clone: run git fetch")
-    return parse_commit(found.data)[0]
+    return parse_commit(item.data)[0]
 
 
 def _settle(path: str, ours: TreeEntry, theirs: TreeEntry) -> TreeEntry:
@@ -176,15 +179,15 @@ def push(ledger: Ledger, remote: str) -> Synced:
         known = repo.refs(remote_ref).get(remote_ref)
         before = known.oid if known else None
         specs = [f"{ref}:{ref}" for ref, oid in ((ledger.ref, state.tip), (ANCHOR, state.anchor)) if oid]
-        done = repo.run("push", "--porcelain", *atomic, "--end-of-options", remote, *specs)
-        if done.code == 0:
+        result = repo.run("push", "--porcelain", *atomic, "--end-of-options", remote, *specs)
+        if result.code == 0:
             repo.update_refs([(remote_ref, state.tip, None)])
             return Synced(before, state.tip, merged=attempt > 0)
-        err = done.err + done.out
+        err = result.err + result.out
         if b"does not support --atomic" in err:
             atomic = []
         elif not _RACED.search(err):
-            raise LedgerError(_refusal(remote, done.err, done.out))
+            raise LedgerError(_refusal(remote, result.err, result.out))
         else:
             merge(ledger, *fetch(ledger, remote), source=remote)
             time.sleep(random.uniform(0.0, 0.05 * 2 ** min(attempt, 6)))  # noqa: S311
@@ -192,7 +195,7 @@ def push(ledger: Ledger, remote: str) -> Synced:
 
 
 def _refusal(remote: str, err: bytes, out: bytes) -> str:
-    said = [
+    remarks = [
         line.removeprefix("remote:").strip()
         for line in err.decode("utf-8", "replace").splitlines()
         if line.startswith("remote:") and line.removeprefix("remote:").strip()
@@ -200,5 +203,7 @@ def _refusal(remote: str, err: bytes, out: bytes) -> str:
     for line in out.decode("utf-8", "replace").splitlines():
         if line.startswith("!"):
             reason = line.rsplit("\t", 1)[-1]
-            return f"remote {remote} refused the ledger: {reason}" + (f"; {' / '.join(said)}" if said else "")
+            return f"remote {remote} refused the ledger: {reason}" + (
+                f"; {' / '.join(remarks)}" if remarks else ""
+            )
     return explain(f"push to {remote}", err)

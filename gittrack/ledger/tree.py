@@ -46,8 +46,8 @@ class TreeBuilder:
         return self._at(path) is not None
 
     def blob_id(self, path: str) -> str | None:
-        found = self._at(path)
-        return found.oid if isinstance(found, TreeEntry) and not found.is_tree else None
+        item = self._at(path)
+        return item.oid if isinstance(item, TreeEntry) and not item.is_tree else None
 
     def root(self) -> str:
         """The id of the tree as it stands; its new trees join `objects`."""

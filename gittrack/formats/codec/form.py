@@ -69,10 +69,10 @@ def _is_nothing(field: dataclasses.Field[Any]) -> bool:
 def _test(hint: Any) -> Test | None:
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return functools.partial(is_in_form, hint)
-    found = [test for part in typing.get_args(hint) if (test := _test(part)) is not None]
-    if not found:
+    tests = [test for part in typing.get_args(hint) if (test := _test(part)) is not None]
+    if not tests:
         return None
-    origin, inner = typing.get_origin(hint), found[0]
+    origin, inner = typing.get_origin(hint), tests[0]
     if origin is tuple:
         return lambda items: all(map(inner, items))
     if isinstance(origin, type) and issubclass(origin, Mapping):

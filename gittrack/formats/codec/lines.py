@@ -45,11 +45,11 @@ def read_canonical(data: bytes) -> dict[str, Any] | None:
         lines = data[:-1].decode().split("\n")
         if len(lines) > _MOST_LINES:
             return None
-        found = [_known.get(line) or _line(line) for line in lines]
-        value, end = _mapping(found, 0, 0, _MOST_LEVELS)
+        parsed = [_known.get(line) or _line(line) for line in lines]
+        value, end = _mapping(parsed, 0, 0, _MOST_LEVELS)
     except (UnicodeDecodeError, _NotCanonical):
         return None
-    return value if end == len(found) else None
+    return value if end == len(parsed) else None
 
 
 def _mapping(lines: list[_Line], at: int, indent: int, levels: int) -> tuple[dict[str, Any], int]:
@@ -103,37 +103,37 @@ _LONGEST_KNOWN = 200
 
 
 def _line(line: str) -> _Line:
-    rest = line.lstrip(" ")
-    pad = len(line) - len(rest)
+    content = line.lstrip(" ")
+    pad = len(line) - len(content)
     dashes = 0
-    while rest.startswith("- "):
-        rest = rest[2:]
+    while content.startswith("- "):
+        content = content[2:]
         dashes += 1
-    key, text = _parted(rest)
+    key, text = _parted(content)
     value = _BLOCK if text is None else _scalar(text)
-    found = (pad, dashes, None if key is None else _key(key), value)
+    parsed = (pad, dashes, None if key is None else _key(key), value)
     if type(value) is not float and len(line) <= _LONGEST_KNOWN:
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
-        _known[line] = found
-    return found
+        _known[line] = parsed
+    return parsed
 
 
-def _parted(rest: str) -> tuple[str | None, str | None]:
+def _parted(content: str) -> tuple[str | None, str | None]:
     """The text of the key, None for an item, and that of the value, None where it is on other lines."""
-    if rest.startswith('"'):
-        quoted = _QUOTED.match(rest)
+    if content.startswith('"'):
+        quoted = _QUOTED.match(content)
         end = quoted.end() if quoted else 0
     else:
-        end = rest.find(": ")
-        end = len(rest) - 1 if end < 0 else end
-    if rest[end : end + 1] != ":":
-        return None, rest
-    if end + 1 == len(rest):
-        return rest[:end], None
-    if rest[end + 1] != " ":
+        end = content.find(": ")
+        end = len(content) - 1 if end < 0 else end
+    if content[end : end + 1] != ":":
+        return None, content
+    if end + 1 == len(content):
+        return content[:end], None
+    if content[end + 1] != " ":
         raise _NotCanonical
-    return rest[:end], rest[end + 2 :]
+    return content[:end], content[end + 2 :]
 
 
 def _key(text: str) -> str:

@@ -31,8 +31,8 @@ def schema_names() -> list[str]:
     """Names of the schemas: ``config``, ``environment``, ``run``, ..."""
     from importlib.resources import files
 
-    found = (entry.name for entry in files("gittrack.schemas").iterdir())
-    return sorted(name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX))
+    names = (entry.name for entry in files("gittrack.schemas").iterdir())
+    return sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
 
 
 def schema_text(name: str) -> str:

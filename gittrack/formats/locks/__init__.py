@@ -143,8 +143,8 @@ def _note(contents: Contents) -> str | None:
 
 def _listing(lacking: list[Entry], total: int, what: str) -> str:
     names = list(dict.fromkeys(_shown(entry) for entry in lacking))
-    shown = ", ".join(names[:_NAMES_IN_NOTE]) + (", ..." if len(names) > _NAMES_IN_NOTE else "")
-    return f"{len(lacking)} of {total} entries carr{'ies' if len(lacking) == 1 else 'y'} {what}: {shown}"
+    listed = ", ".join(names[:_NAMES_IN_NOTE]) + (", ..." if len(names) > _NAMES_IN_NOTE else "")
+    return f"{len(lacking)} of {total} entries carr{'ies' if len(lacking) == 1 else 'y'} {what}: {listed}"
 
 
 def _shown(entry: Entry) -> str:

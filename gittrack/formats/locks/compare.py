@@ -74,14 +74,14 @@ def compare(entries: Iterable[Entry], installed: Mapping[str, str]) -> tuple[Ins
     same = 0
     drifts: list[Drift] = []
     for name, choices in sorted(wanted.items()):
-        found = installed.get(name)
-        if found is None and all(entry.use == "optional" for entry in choices):
+        version_here = installed.get(name)
+        if version_here is None and all(entry.use == "optional" for entry in choices):
             continue
         versions = sorted({entry.version for entry in choices if entry.version})
-        if found is not None and any(same_version(version, found) for version in versions):
+        if version_here is not None and any(same_version(version, version_here) for version in versions):
             same += 1
         else:
-            drifts.append(Drift(name=name, locked=", ".join(versions), installed=found))
+            drifts.append(Drift(name=name, locked=", ".join(versions), installed=version_here))
     missing = sum(drift.installed is None for drift in drifts)
     if not same and not drifts:
         return None, []

@@ -53,13 +53,13 @@ def read_conda_lock(data: bytes) -> Contents:
     document = load_yaml(data)
     if "package" not in document:
         raise Malformed("'package' is missing")
-    here = this_platform()
+    platform_here = this_platform()
     entries: list[Entry] = []
     for package in tables(document, "package"):
         url = text(package, "url") or ""
         digests = package.get("hash")
         use: Use = "required" if text(package, "manager") == "pip" else _guessed_use(url)
-        if text(package, "platform") != here:
+        if text(package, "platform") != platform_here:
             use = "excluded"
         elif text(package, "category") not in (None, "main"):
             use = weaker(use, "optional")
@@ -113,11 +113,11 @@ def read_pixi(data: bytes) -> Contents:
 
 
 def _pixi_uses(environments: Mapping[str, Any]) -> dict[str, Use]:
-    here = this_platform()
+    platform_here = this_platform()
     uses: dict[str, Use] = {}
     for name, environment in environments.items():
         platforms = table(table(environment, "an environment").get("packages") or {}, "'packages'")
-        for package in tables(platforms, here) if here else ():
+        for package in tables(platforms, platform_here) if platform_here else ():
             place = _pixi_place(package)
             if name == "default":
                 uses[place] = "required"
@@ -148,9 +148,9 @@ def _pixi_entry(package: Mapping[str, Any], kind: str, place: str, taken: Use) -
 
 def _purls(package: Mapping[str, Any]) -> Iterator[str]:
     for purl in texts(package.get("purls")):
-        found = _PURL.match(purl)
-        if found:
-            yield normalised(found[1])
+        match = _PURL.match(purl)
+        if match:
+            yield normalised(match[1])
 
 
 def _conda_file(url: str) -> tuple[str, str | None]:

@@ -113,8 +113,8 @@ def _yaml_document(events: Iterator[Any]) -> Any:
             flat = open_nodes.pop()
             open_nodes[-1].append(_yaml_mapping(flat))
         elif kind is yaml.SequenceEndEvent:
-            done = open_nodes.pop()
-            open_nodes[-1].append(done)
+            node = open_nodes.pop()
+            open_nodes[-1].append(node)
         elif kind is yaml.AliasEvent:
             raise Malformed("YAML aliases are not read")
     if len(open_nodes[0]) != 1:
@@ -139,8 +139,8 @@ def decode(data: bytes) -> str:
 
 
 def _position(message: str) -> str:
-    found = _POSITION.search(message)
-    return f" (line {found[1]}, column {found[2]})" if found else ""
+    match = _POSITION.search(message)
+    return f" (line {match[1]}, column {match[2]})" if match else ""
 
 
 def _as_malformed(error: ValueError, language: str) -> Malformed:

@@ -167,13 +167,13 @@ def _image_entry(image: str, remarks: list[str]) -> Entry:
 
 def _images(text: str) -> Iterator[tuple[str, str | None]]:
     """Image and stage name ("" if it has none) of each FROM; image and None of each COPY --from."""
-    for instruction, rest in _instructions(text):
+    for instruction, arguments in _instructions(text):
         flags: dict[str, str] = {}
         at = 0
-        while flag := _FLAG.match(rest, at):
+        while flag := _FLAG.match(arguments, at):
             flags[flag[1]] = flag[2] or ""
             at = flag.end()
-        words = rest[at:].split(maxsplit=3)
+        words = arguments[at:].split(maxsplit=3)
         if instruction == "FROM" and words:
             named = len(words) >= 3 and words[1].upper() == "AS"
             yield words[0], words[2] if named else ""
@@ -191,11 +191,11 @@ def _instructions(text: str) -> Iterator[tuple[str, str]]:
         parts.append(line.rstrip().removesuffix("\\"))
         if line.rstrip().endswith("\\"):
             continue
-        found = _INSTRUCTION.match(" ".join(parts))
+        match = _INSTRUCTION.match(" ".join(parts))
         parts.clear()
-        if found:
-            yield found[1].upper(), found[2]
-            ends = [end for _, end in _HEREDOC.findall(found[2])] if found[1].upper() in _WITH_HEREDOC else []
+        if match:
+            yield match[1].upper(), match[2]
+            ends = [end for _, end in _HEREDOC.findall(match[2])] if match[1].upper() in _WITH_HEREDOC else []
             for end in ends:
                 for body in lines:
                     if body.strip() == end:

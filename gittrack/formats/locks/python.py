@@ -99,10 +99,10 @@ def _uv_walk(
     queue = deque(edges)
     while queue:
         edge = queue.popleft()
-        asked = use_of(text(edge, "marker"))
-        if asked == "optional" and use == "required":
+        edge_use = use_of(text(edge, "marker"))
+        if edge_use == "optional" and use == "required":
             deferred.append(edge)
-        elif asked != "excluded":
+        elif edge_use != "excluded":
             for step in _uv_targets(packages, by_name, edge):
                 if step not in seen:
                     seen.add(step)
@@ -157,8 +157,8 @@ def _poetry_use(package: Table) -> Use:
     """Optional and of no main group: the installer's choice. `markers` is one, or one for each group."""
     markers = package.get("markers")
     if isinstance(markers, dict):
-        asked = [use_of(marker) for marker in markers.values() if isinstance(marker, str)]
-        marked: Use = "optional" if any(use != "excluded" for use in asked) else "excluded"
+        uses = [use_of(marker) for marker in markers.values() if isinstance(marker, str)]
+        marked: Use = "optional" if any(use != "excluded" for use in uses) else "excluded"
         if isinstance(markers.get("main"), str) and use_of(markers["main"]) != "excluded":
             marked = use_of(markers["main"])
     else:
@@ -233,14 +233,14 @@ def read_pipfile(data: bytes) -> Contents:
             path, git = text(package, "path"), text(package, "git")
             if path is not None and is_own_path(path):
                 continue
-            asked = use_of(text(package, "markers"))
+            use = use_of(text(package, "markers"))
             entries.append(
                 Entry(
                     name=name,
                     version=version((text(package, "version") or "").removeprefix("==")),
                     hashed=is_commit(text(package, "ref")) if git else bool(texts(package.get("hashes"))),
                     source="git" if git else "path" if path else "url" if "file" in package else None,
-                    use=asked if category == "default" else weaker(asked, "optional"),
+                    use=use if category == "default" else weaker(use, "optional"),
                 )
             )
     return Contents(entries=_once(entries))
@@ -251,16 +251,16 @@ def _once(entries: Iterable[Entry]) -> list[Entry]:
     best: dict[tuple[str, str | None, bool], Entry] = {}
     for entry in entries:
         key = (normalised(entry.name), entry.version, entry.hashed)
-        kept = best.get(key)
-        if kept is None or weaker(entry.use, kept.use) == kept.use:
+        best_entry = best.get(key)
+        if best_entry is None or weaker(entry.use, best_entry.use) == best_entry.use:
             best[key] = entry
     return list(best.values())
 
 
 def _hashed(files: Iterable[Table]) -> bool:
     """Whether there are files and all have a hash: ``hash = "sha256:..."`` or ``hashes = {sha256 = ...}``."""
-    found = [bool(file.get("hash") or file.get("hashes")) for file in files]
-    return bool(found) and all(found)
+    hashes = [bool(file.get("hash") or file.get("hashes")) for file in files]
+    return bool(hashes) and all(hashes)
 
 
 def _local_path(source: Table, *keys: str) -> str | None:

@@ -88,8 +88,8 @@ def _entry(line: str) -> Entry | None:
 def _named(
     name: str, pinned: str | None, marker: str | None, hashed: bool, source: str | None = None
 ) -> Entry:
-    asked = use_of(marker.strip() if marker else None)
-    return Entry(name=name, version=pinned, hashed=hashed, source=source, use=asked)
+    use = use_of(marker.strip() if marker else None)
+    return Entry(name=name, version=pinned, hashed=hashed, source=source, use=use)
 
 
 def _ranged(requirement: str, hashed: bool) -> Entry:
