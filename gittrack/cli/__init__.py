@@ -88,8 +88,8 @@ def _load(verb: str) -> Any:
 def _nearest(word: str) -> str:
     from difflib import get_close_matches
 
-    found = get_close_matches(word, VERBS, n=1)
-    return f" (did you mean {found[0]}?)" if found else ""
+    matches = get_close_matches(word, VERBS, n=1)
+    return f" (did you mean {matches[0]}?)" if matches else ""
 
 
 app = typer.Typer(
@@ -204,10 +204,10 @@ def _bug(error: Exception) -> int:
         sys.stderr.write(trace)
     last = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(last.filename).name}:{last.lineno}"
-    kept = _keep(trace)
-    hint = f"; the traceback is in {kept}" if kept else "; set GITTRACK_DEBUG=1 to see the traceback"
-    said = one_line(f"{type(error).__name__}: {error}")
-    output.note(f"gittrack: bug: {said} ({where}){hint}; please report it")
+    log = _keep(trace)
+    hint = f"; the traceback is in {log}" if log else "; set GITTRACK_DEBUG=1 to see the traceback"
+    summary = one_line(f"{type(error).__name__}: {error}")
+    output.note(f"gittrack: bug: {summary} ({where}){hint}; please report it")
     return BUG
 
 

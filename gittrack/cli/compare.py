@@ -50,18 +50,18 @@ def command(
     with open_index(progress=output.Progress("indexing runs")) as index:
         groups = _groups(index, names)
         damaged = damaged_runs(index, [group.experiment for group in groups])
-    found = contrast(groups, metric or (), confidence, margin)
+    contrasts = contrast(groups, metric or (), confidence, margin)
     if json_:
-        output.write_json({**found.to_dict(), "damaged": damaged})
+        output.write_json({**contrasts.to_dict(), "damaged": damaged})
         return
     from gittrack.cli.pages import compare as pages
 
-    output.show_sections(pages.sections(found, damaged), md=md, pager=not no_pager)
+    output.show_sections(pages.sections(contrasts, damaged), md=md, pager=not no_pager)
 
 
 def _groups(index: Index, names: Sequence[str]) -> list[Group]:
     """The group of each name; of a single one, all groups of that experiment."""
-    found = []
+    groups_named = []
     for name in names:
         groups = named_groups(index, name)
         if len(groups) > 1 and len(names) > 1:
@@ -73,5 +73,5 @@ def _groups(index: Index, names: Sequence[str]) -> list[Group]:
                 f"{name!r} stands for {len(groups)} groups, which are not to be pooled{where}: name a run, "
                 f"or one of the specs {specs}{more}"
             )
-        found += groups
-    return found
+        groups_named += groups
+    return groups_named

@@ -30,15 +30,15 @@ def command(
     from gittrack.git.repository import Repository
     from gittrack.text.text import one_line
 
-    found = examine(Repository.discover())
+    diagnoses = examine(Repository.discover())
     if json_:
-        output.write(json.dumps([asdict(d) for d in found], indent=2, ensure_ascii=False) + "\n")
+        output.write(json.dumps([asdict(d) for d in diagnoses], indent=2, ensure_ascii=False) + "\n")
     else:
         paint = output.paint()
-        for d in found:
+        for d in diagnoses:
             colour, mark = _MARKS[d.level]
             output.write(f"{paint(colour, f'{mark:8}')} {d.topic}: {one_line(d.says)}\n")
             if d.mend:
                 output.write(f"         mend: {one_line(d.mend)}\n")
-    if any(d.level == "problem" for d in found):
+    if any(d.level == "problem" for d in diagnoses):
         raise typer.Exit(1)

@@ -90,13 +90,13 @@ def command(
         raise UsageError("a zip is nothing for a terminal: say where with -o")
     signer = SshSigner if sign else (lambda _: PemSigner(key)) if key is not None else None
     options = Options(target=target, force=force, data=data, licence=licence, signer=signer)
-    done = _tables(what, repos, options) if to is To.parquet else _runs(what, to, repos, options)
-    if done.data is not None:
-        output.write_bytes(done.data)
+    exported = _tables(what, repos, options) if to is To.parquet else _runs(what, to, repos, options)
+    if exported.data is not None:
+        output.write_bytes(exported.data)
     if quiet:
         return
-    for said in [*done.notes, *([done.said] if done.said else [])]:
-        output.note(f"gittrack: {said}")
+    for note in [*exported.notes, *([exported.said] if exported.said else [])]:
+        output.note(f"gittrack: {note}")
 
 
 def _tables(experiment: str | None, repos: list[Path] | None, options: Options) -> Exported:

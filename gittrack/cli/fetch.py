@@ -47,10 +47,12 @@ def command(
         wanted = find(index.repository, index, what, path)
         target = target_of(wanted.output, to)
         told = output.Progress("fetching")
-        done = fetch(index.repository, wanted, target, force=force, dvc_remote=dvc_remote, progress=told)
+        fetched = fetch(index.repository, wanted, target, force=force, dvc_remote=dvc_remote, progress=told)
     if not quiet:
         by = f" ({wanted.tag})" if wanted.tag else ""
-        state = "" if done else " was there already"
+        state = "" if fetched else " was there already"
         digest = wanted.output.get("sha256")
-        said = f", sha256 {digest}" if digest else ""
-        output.note(f"gittrack: {target}{state}: {wanted.output['path']} of run {wanted.row.id}{by}{said}")
+        digest_note = f", sha256 {digest}" if digest else ""
+        output.note(
+            f"gittrack: {target}{state}: {wanted.output['path']} of run {wanted.row.id}{by}{digest_note}"
+        )

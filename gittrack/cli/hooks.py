@@ -85,11 +85,11 @@ def _install(repo: Repository, every: bool, server: bool) -> list[Hook]:
         raise UsageError("this repository is bare, nobody commits in it: use gittrack hooks install --server")
     config = Config() if bare else load(repo.worktree)
     events = shims.SERVER if server else (*shims.DEFAULT, *(shims.OPTIONAL if every else ()))
-    found = shims.install(repo, events)
+    hooks = shims.install(repo, events)
     shims.configure(repo, config.ledger.branch, sys.executable)
     if not server:
         watch.refresh(repo, config)
-    return found
+    return hooks
 
 
 def _show(hooks: Sequence[Hook], state: str) -> None:
@@ -108,9 +108,9 @@ def _run(arguments: Sequence[str]) -> None:
     reads = arguments[0] in ("pre-push", "pre-receive", "post-rewrite")
     given = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").splitlines() if reads else []
     try:
-        for said in events.run(arguments[0], arguments[1:], given):
-            output.note(f"gittrack: {one_line(said)}")
+        for note in events.run(arguments[0], arguments[1:], given):
+            output.note(f"gittrack: {one_line(note)}")
     except LedgerError as error:
-        for said in str(error).split("\n"):
-            output.note(f"gittrack: {one_line(said)}")
+        for note in str(error).split("\n"):
+            output.note(f"gittrack: {one_line(note)}")
         raise typer.Exit(1) from error

@@ -43,10 +43,10 @@ def command(
         raise UsageError(
             f"no run of {experiment} satisfies the filter; gittrack log -e {experiment} lists them"
         )
-    found = importance_of(groups, metric)
+    importance = importance_of(groups, metric)
     if json_:
-        output.write_json(found.to_dict())
+        output.write_json(importance.to_dict())
         return
     from gittrack.cli.pages import importance as pages
 
-    output.show_sections(pages.sections(found), md=md, pager=not no_pager)
+    output.show_sections(pages.sections(importance), md=md, pager=not no_pager)

@@ -112,13 +112,13 @@ def command(
         raise UsageError("a sheet has every column, in full: give --sheet with --csv or --xlsx FILE alone")
     if limit is None:
         limit = 0 if sheet else SHOWN
-    asked: dict[str, Any] = {
+    query: dict[str, Any] = {
         "filter": _finished(filter) if hide_failed else filter,
         "experiment": experiment,
         "order_by": [f"{sort_by} {sort_order.value}"] if sort_by else [],
         "limit": None if every or limit == 0 else limit,
     }
-    shown = _Shown(
+    display = _Shown(
         form="sheet" if sheet else "json" if json_ else "csv" if csv_ else "md" if md else "",
         xlsx=xlsx,
         choice=runs.Choice(only_changed=only_changed, keep=keep, drop=drop, precision=precision),
@@ -126,10 +126,10 @@ def command(
     )
     progress = output.Progress("indexing runs")
     if repos:
-        _list_across(repos, asked, shown, progress)
+        _list_across(repos, query, display, progress)
     else:
-        with _open(asked, shown, progress) as index:
-            _list(index, asked, shown)
+        with _open(query, display, progress) as index:
+            _list(index, query, display)
             if index.partial and sys.stderr.isatty():
                 output.note(
                     "gittrack: the ledger is not indexed yet, and only its newest runs were read; "
@@ -137,44 +137,44 @@ def command(
                 )
 
 
-def _open(asked: dict[str, Any], shown: _Shown, progress: output.Progress) -> Index:
-    if asked["filter"] or asked["order_by"] or not asked["limit"] or shown.form == "sheet":
+def _open(query: dict[str, Any], display: _Shown, progress: output.Progress) -> Index:
+    if query["filter"] or query["order_by"] or not query["limit"] or display.form == "sheet":
         return open_index(progress=progress)
-    return open_newest(asked["limit"], asked["experiment"], progress=progress)
+    return open_newest(query["limit"], query["experiment"], progress=progress)
 
 
-def _list(index: Index, asked: dict[str, Any], shown: _Shown) -> None:
-    if asked["experiment"] is not None:
-        index.require_experiment(asked["experiment"])
-    rows = index.search(**asked)
+def _list(index: Index, query: dict[str, Any], display: _Shown) -> None:
+    if query["experiment"] is not None:
+        index.require_experiment(query["experiment"])
+    rows = index.search(**query)
     if not rows:
-        _say_nothing(shown, some=index.count() > 0, ledger=index.tip is not None)
-    elif shown.form == "sheet":
-        _print_sheet(index, rows, shown.xlsx)
+        _say_nothing(display, some=index.count() > 0, ledger=index.tip is not None)
+    elif display.form == "sheet":
+        _print_sheet(index, rows, display.xlsx)
     else:
-        _print(rows, shown, index.shortened([row.id for row in rows]) if shown.short else {})
+        _print(rows, display, index.shortened([row.id for row in rows]) if display.short else {})
 
 
 def _list_across(
-    repos: Sequence[Path], asked: dict[str, Any], shown: _Shown, progress: output.Progress
+    repos: Sequence[Path], query: dict[str, Any], display: _Shown, progress: output.Progress
 ) -> None:
     """The runs of other repositories than the current one; of several, with the repository of each."""
     from gittrack.reading.across import open_across
 
     with open_across(repos, progress) as across:
         if len(across.places) == 1:
-            _list(across.places[0].index, asked, shown)
+            _list(across.places[0].index, query, display)
             return
-        if shown.form == "sheet":
+        if display.form == "sheet":
             raise UsageError("a sheet is the log of one repository: give --repo once")
-        if asked["experiment"] is not None:
-            across.require_experiment(asked["experiment"])
-        found = across.search(**asked)
-        if found:
-            rows, where = [each.row for each in found], [each.place.name for each in found]
-            _print(rows, shown, across.shortened(found) if shown.short else {}, where)
+        if query["experiment"] is not None:
+            across.require_experiment(query["experiment"])
+        entries = across.search(**query)
+        if entries:
+            rows, where = [entry.row for entry in entries], [entry.place.name for entry in entries]
+            _print(rows, display, across.shortened(entries) if display.short else {}, where)
         else:
-            _say_nothing(shown, some=across.count() > 0, ledger=True)
+            _say_nothing(display, some=across.count() > 0, ledger=True)
         for name in across.without_ledger:
             output.note(f"gittrack: {name} has no ledger, and so no runs")
 
@@ -185,10 +185,10 @@ def _finished(filter: str | None) -> str:
     return f"({filter}) and {ended_well}" if filter and filter.strip() else ended_well
 
 
-def _say_nothing(shown: _Shown, *, some: bool, ledger: bool) -> None:
-    if shown.form == "json":
+def _say_nothing(display: _Shown, *, some: bool, ledger: bool) -> None:
+    if display.form == "json":
         output.write("[]\n")
-    elif shown.form == "csv" or (shown.form == "sheet" and shown.xlsx is None):
+    elif display.form == "csv" or (display.form == "sheet" and display.xlsx is None):
         output.write("id\n")
     if some:
         output.note("no run matches; gittrack log lists the newest")
@@ -214,16 +214,18 @@ def _print_sheet(index: Index, rows: list[Row], xlsx: Path | None) -> None:
     output.note(f"gittrack: {xlsx}: {len(rows):,} runs, {len(made)} worksheets")
 
 
-def _print(rows: list[Row], shown: _Shown, names: dict[str, str], repos: Sequence[str] | None = None) -> None:
-    choice = shown.choice
-    if shown.form == "json":
+def _print(
+    rows: list[Row], display: _Shown, names: dict[str, str], repos: Sequence[str] | None = None
+) -> None:
+    choice = display.choice
+    if display.form == "json":
         for part in runs.as_json(rows, repos):
             output.write(part)
-    elif shown.form == "csv":
+    elif display.form == "csv":
         output.write(runs.as_csv(rows, choice, repos))
-    elif shown.form == "md":
+    elif display.form == "md":
         output.write(runs.as_markdown(rows, choice, repos=repos))
     else:
         wide = output.columns()
         lines = runs.terminal(rows, choice, output.paint(), names=names, columns=wide, repos=repos)
-        output.page(lines, pager=shown.pager)
+        output.page(lines, pager=display.pager)

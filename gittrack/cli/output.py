@@ -126,10 +126,10 @@ class Progress:
         self._shown = False
         self._on = sys.stderr.isatty()
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, count: int, total: int) -> None:
         if not self._on or (not self._shown and time.monotonic() < self._begin):
             return
         self._shown = True
-        end = "\n" if done >= total else ""
-        sys.stderr.write(f"\r{self._what}: {done:,} of {total:,}{end}")
+        end = "\n" if count >= total else ""
+        sys.stderr.write(f"\r{self._what}: {count:,} of {total:,}{end}")
         sys.stderr.flush()

@@ -41,5 +41,5 @@ def command(
     if not quiet:
         for warning in made.warnings:
             output.note(f"gittrack: warning: {warning}")
-        done = f"is out of {stage}" if demote else f"is in {stage}"
-        output.note(f"gittrack: {made.model} {made.version} (run {made.row.id}) {done}: tag {made.tag}")
+        change = f"is out of {stage}" if demote else f"is in {stage}"
+        output.note(f"gittrack: {made.model} {made.version} (run {made.row.id}) {change}: tag {made.tag}")

@@ -47,9 +47,9 @@ def command(
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)
     if runs:
-        done = propose(repo, config, runs, branch)
-        name = done.branch
-        output.note(f"{len(done.runs)} run{'s' if len(done.runs) > 1 else ''} proposed on {name}")
+        proposed = propose(repo, config, runs, branch)
+        name = proposed.branch
+        output.note(f"{len(proposed.runs)} run{'s' if len(proposed.runs) > 1 else ''} proposed on {name}")
     elif push and branch is not None:
         name = review_branch(branch)
     else:

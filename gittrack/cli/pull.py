@@ -51,15 +51,15 @@ def command(
     repo = Repository.discover()
     ledger = Ledger(repo, load_cached(repo.worktree, repo.state_dir).ledger.branch)
     chosen = choose_remote(repo, remote)
-    done = pull(ledger, chosen)
-    output.note("already up to date" if done.before == done.after else f"ledger brought from {chosen}")
+    synced = pull(ledger, chosen)
+    output.note("already up to date" if synced.before == synced.after else f"ledger brought from {chosen}")
     output.note_tags(pull_tags(ledger, chosen), "brought", chosen)
     if artifacts or run or every:
         folders = None
         if run:
             with open_index() as index:
                 folders = [index.one(name).folder for name in run]
-        since = None if every else done.before
+        since = None if every else synced.before
         moved = pull_artifacts(
             ledger, folders, since, dvc_remote, jobs, output.Progress("fetching artifacts")
         )

@@ -50,7 +50,7 @@ def command(
         moved = push_artifacts(ledger, chosen, every, dvc_remote, jobs, output.Progress("sending artifacts"))
         hint = "" if moved or every else " for runs that are new to it; --all looks at every run"
         output.note(f"{moved} artifact objects sent{hint}")
-    done = push(ledger, chosen)
-    what = "is up to date" if done.before == done.after else "has the ledger"
-    output.note(f"{chosen} {what}" + (", merged with runs of others" if done.merged else ""))
+    synced = push(ledger, chosen)
+    what = "is up to date" if synced.before == synced.after else "has the ledger"
+    output.note(f"{chosen} {what}" + (", merged with runs of others" if synced.merged else ""))
     output.note_tags(push_tags(ledger, chosen), "sent", chosen)

@@ -39,12 +39,14 @@ def command(
     config = load_cached(repo.worktree, repo.state_dir)
     commits = training_commits(repo, config, revisions)
     progress = output.Progress("reading commits")
-    done = record_commits(repo, config, commits, experiment=experiment, progress=progress)
-    for said in done.complaints:
-        output.note(f"gittrack: {said}")
-    for record in done.records:
+    recorded = record_commits(repo, config, commits, experiment=experiment, progress=progress)
+    for complaint in recorded.complaints:
+        output.note(f"gittrack: {complaint}")
+    for record in recorded.records:
         output.write(f"{record.id}  {record.experiment}  {(record.code.commit or '')[:10]}\n")
-    left = len(commits) - len(done.records) - len(done.present)
-    output.note(f"{len(done.records)} recorded, {len(done.present)} were there already, {left} left out")
+    left = len(commits) - len(recorded.records) - len(recorded.present)
+    output.note(
+        f"{len(recorded.records)} recorded, {len(recorded.present)} were there already, {left} left out"
+    )
     if left:
         raise typer.Exit(RepositoryError.exit_code)

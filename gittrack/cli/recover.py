@@ -38,9 +38,9 @@ def command(
     from gittrack.recording.recover import recover, release_left_snapshots
 
     repo = Repository.discover()
-    found = recover(repo, only=run, force=force)
+    recoveries = recover(repo, only=run, force=force)
     release_left_snapshots(repo)
-    if run is not None and not found:
+    if run is not None and not recoveries:
         raise NotFoundError(f"no journal of a run {run!r}: it has been committed, or never began here")
     if json_:
         rows = [
@@ -50,15 +50,15 @@ def command(
                 "status": r.record and r.record.status,
                 "why": r.why,
             }
-            for r in found
+            for r in recoveries
         ]
         output.write(json.dumps(rows, indent=2) + "\n")
     else:
-        for r in found:
+        for r in recoveries:
             output.write(
                 f"{r.run_id}  {f'committed as {r.record.status}' if r.record else f'left: {r.why}'}\n"
             )
-        if not found:
+        if not recoveries:
             output.note("nothing to recover")
-    if any(r.failed for r in found):
+    if any(r.failed for r in recoveries):
         raise typer.Exit(5)

@@ -118,9 +118,9 @@ def _form_of(to: Path | None) -> Format:
 
 def _summary(report: Report) -> str:
     counts = {status: sum(1 for a in report.answers if a.status == status) for status in _STATUSES}
-    said = ", ".join(f"{count} {status}" for status, count in counts.items())
+    states = ", ".join(f"{count} {status}" for status, count in counts.items())
     verified = "not verified" if report.verified is None else f"verify: {report.verified.outcome}"
-    return f"{report.runs:,} runs, {verified}; {len(report.answers)} items, {said}"
+    return f"{report.runs:,} runs, {verified}; {len(report.answers)} items, {states}"
 
 
 def _bytes(report: Report, format: Format) -> bytes:

@@ -164,14 +164,14 @@ class _Teller:
         self._total = total
         self._ended = 0
 
-    def __call__(self, done: Done) -> None:
+    def __call__(self, result: Done) -> None:
         from gittrack.text.text import one_line
 
         self._ended += 1
-        said = done.error or done.complaint
-        how = "ended with 0" if done.status == 0 else f"ended with {done.status}"
-        more = f"; {one_line(said)}" if said else ""
-        output.note(f"gittrack: rerun {self._ended} of {self._total}: run {done.run_id} {how}{more}")
+        message = result.error or result.complaint
+        how = "ended with 0" if result.status == 0 else f"ended with {result.status}"
+        more = f"; {one_line(message)}" if message else ""
+        output.note(f"gittrack: rerun {self._ended} of {self._total}: run {result.run_id} {how}{more}")
 
 
 def _amount(text: str) -> tuple[str, float]:

@@ -56,35 +56,35 @@ def command(
         raise UsageError("--md and --json: choose one")
     repo = Repository.discover()
     ledger = load_cached(repo.worktree, repo.state_dir).ledger.branch
-    found = review(repo, ledger, span, base, fsck=not no_fsck)
-    _print(found, "json" if json_ else "md" if md or not sys.stdout.isatty() else "", not no_pager)
+    reviewed = review(repo, ledger, span, base, fsck=not no_fsck)
+    _print(reviewed, "json" if json_ else "md" if md or not sys.stdout.isatty() else "", not no_pager)
     if assets is not None:
-        output.note(f"{_write_assets(found, assets)} pictures in {assets}")
+        output.note(f"{_write_assets(reviewed, assets)} pictures in {assets}")
 
 
-def _print(found: Review, form: str, pager: bool) -> None:
+def _print(reviewed: Review, form: str, pager: bool) -> None:
     if form == "json":
         from gittrack.publishing.review.questions import questions
 
-        plain = to_dict(found, questions(found))
+        plain = to_dict(reviewed, questions(reviewed))
         output.write(json.dumps(plain, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
     elif form == "md":
         from gittrack.publishing.review.markdown import as_markdown
 
-        output.write(as_markdown(found))
+        output.write(as_markdown(reviewed))
     else:
         from gittrack.publishing.review.terminal import terminal
 
-        output.page(terminal(found, output.paint(), output.columns()), pager=pager)
+        output.page(terminal(reviewed, output.paint(), output.columns()), pager=pager)
 
 
-def _write_assets(found: Review, folder: Path) -> int:
+def _write_assets(reviewed: Review, folder: Path) -> int:
     """The curves of each experiment as ``<experiment>-<number>.svg``; how many there are."""
     from gittrack.publishing.review.charts import charts, svg
 
     pictures = [
         (f"{experiment.name}-{at}.svg", svg(chart))
-        for experiment in found.experiments
+        for experiment in reviewed.experiments
         for at, chart in enumerate(charts(experiment), 1)
     ]
     try:

@@ -138,8 +138,8 @@ def command(
 
 
 def _pair(text: str, option: str, separator: str) -> tuple[str, str]:
-    key, found, value = text.partition(separator)
-    if not found or not key:
+    key, mark, value = text.partition(separator)
+    if not mark or not key:
         raise UsageError(f"{option} takes KEY{separator}VALUE, not {text!r}")
     return key, value
 

@@ -111,10 +111,10 @@ def command(
 def _groups(index: Index, name: str, filter: str | None) -> list[Group]:
     if filter is None:
         return named_groups(index, name)
-    found = groups_of(index, name, filter)
-    if not found:
+    groups = groups_of(index, name, filter)
+    if not groups:
         raise UsageError(f"no run of {name} satisfies the filter; gittrack log -e {name} lists them")
-    return found
+    return groups
 
 
 def _samples(index: Index, groups: Sequence[Group]) -> Mapping[str, int]:
@@ -123,22 +123,24 @@ def _samples(index: Index, groups: Sequence[Group]) -> Mapping[str, int]:
 
     config = load_cached(index.repository.worktree, index.repository.state_dir)
     metrics = [config.experiment_config(group.experiment).metrics for group in groups[:1]]
-    return {name: m.samples for found in metrics for name, m in found.items() if m.samples}
+    return {
+        name: m.samples for metrics_declared in metrics for name, m in metrics_declared.items() if m.samples
+    }
 
 
 def _print(
     index: Index, name: str, groups: Sequence[Group], options: Options, form: str, pager: bool
 ) -> None:
-    found = shown(groups, options)
-    whole = name in {group.experiment for group in groups}
-    damaged = damaged_runs(index, [name]) if whole else []
+    entries = shown(groups, options)
+    is_whole = name in {group.experiment for group in groups}
+    damaged = damaged_runs(index, [name]) if is_whole else []
     if form == "json":
-        plain = [each.to_dict() for each in found]
+        plain = [entry.to_dict() for entry in entries]
         output.write_json({"confidence": options.confidence, "groups": plain, "damaged": damaged})
         return
     from gittrack.cli.pages import stats as figures
 
-    output.show_sections(figures.sections(found, options, damaged), md=form == "md", pager=pager)
+    output.show_sections(figures.sections(entries, options, damaged), md=form == "md", pager=pager)
 
 
 def _over_tasks(
@@ -157,10 +159,10 @@ def _over_tasks(
     if len(metrics) != 1:
         raise UsageError("--by: name one metric by --metric")
     experiment = index.one(LATEST).experiment if name == LATEST else name
-    found = over_tasks(groups_of(index, experiment, filter), by, task, metrics[0], confidence)
+    tasks = over_tasks(groups_of(index, experiment, filter), by, task, metrics[0], confidence)
     if form == "json":
-        output.write_json({"confidence": confidence, **found.to_dict()})
+        output.write_json({"confidence": confidence, **tasks.to_dict()})
         return
     from gittrack.cli.pages import stats as figures
 
-    output.show_sections(figures.task_sections(found, confidence), md=form == "md", pager=pager)
+    output.show_sections(figures.task_sections(tasks, confidence), md=form == "md", pager=pager)

@@ -117,10 +117,10 @@ def command(
 def _part(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
-    found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
-    if not found or not 1 <= int(found[1]) <= int(found[2]):
+    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
         raise UsageError(f"--read-data-subset {text}: give N/M with N from 1 to M, such as 1/10")
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])
 
 
 def _form(path: Path) -> str:

@@ -52,7 +52,7 @@ def candidate_of(group: Group, metrics: Sequence[str]) -> Candidate:
         spec=group.spec,
         runs=tuple(run.id for run in group.finished),
         failed=tuple(run.id for run in group.failed),
-        metrics={name: found for name in metrics if (found := figure_of(group, name)) is not None},
+        metrics={name: figure for name in metrics if (figure := figure_of(group, name)) is not None},
     )
 
 
@@ -63,5 +63,5 @@ def figure_of(group: Group, metric: str) -> Figure | None:
     values = group.across.values(metric)
     if not values or max(map(abs, values)) > LARGEST:
         return None
-    found = mean_interval(values)
-    return Figure(n=found.n, mean=found.mean, sd=found.sd, low=found.low, high=found.high)
+    interval = mean_interval(values)
+    return Figure(n=interval.n, mean=interval.mean, sd=interval.sd, low=interval.low, high=interval.high)

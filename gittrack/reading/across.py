@@ -47,8 +47,8 @@ def open_across(where: Sequence[Path | str | None], progress: Progress | None = 
     is read once. NotFoundError if none of them has a ledger.
     """
     repositories: dict[Path, Repository] = {}
-    for each in where:
-        repository = Repository.discover(each)
+    for path in where:
+        repository = Repository.discover(path)
         repositories.setdefault(repository.common_dir.resolve(), repository)
     names = short_names([_folder(repository) for repository in repositories.values()])
     with ExitStack() as opened:
@@ -87,7 +87,7 @@ class Across:
 
     def require_experiment(self, name: str) -> None:
         """NotFoundError, with the names there are, unless one of the ledgers has the experiment `name`."""
-        known = {each for place in self.places for each in place.index.experiments()}
+        known = {experiment for place in self.places for experiment in place.index.experiments()}
         if name not in known:
             raise no_experiment(name, known)
 
@@ -104,20 +104,20 @@ class Across:
         limit: int | None = None,
     ) -> list[Found]:
         """As `Index.search`: what one ledger with the runs of all would answer, in that order."""
-        found = [
+        entries = [
             Found(row, place)
             for place in self.places
             for row in place.index.search(filter, experiment=experiment, order_by=order_by, limit=limit)
         ]
-        found = list(_once(found, set()))
-        _sort(found, order_by)
-        return found[: None if limit is None else max(limit, 0)]
+        entries = list(_once(entries, set()))
+        _sort(entries, order_by)
+        return entries[: None if limit is None else max(limit, 0)]
 
-    def shortened(self, found: Sequence[Found]) -> dict[str, str]:
+    def shortened(self, entries: Sequence[Found]) -> dict[str, str]:
         """For each id the shortest name that the repositories with such a run surely take."""
         names: dict[str, str] = {}
         for place in self.places:
-            own = [each.row.id for each in found if each.place is place]
+            own = [entry.row.id for entry in entries if entry.place is place]
             for run_id, name in place.index.shortened(own).items():
                 names[run_id] = max(name, names.get(run_id, ""), key=len)
         return names
@@ -133,14 +133,14 @@ class Across:
                 yield list(_once((Found(row, place) for row in rows), seen))
 
 
-def _once(found: Sequence[Found] | Iterator[Found], seen: set[Any]) -> Iterator[Found]:
+def _once(entries: Sequence[Found] | Iterator[Found], seen: set[Any]) -> Iterator[Found]:
     """`found` without what is there already: clones of one ledger have the same runs."""
-    for each in found:
-        row = each.row
+    for entry in entries:
+        row = entry.row
         same = (row.path, row.blob, row.outcome, row.fault)
         if same not in seen:
             seen.add(same)
-            yield each
+            yield entry
 
 
 # --- names ------------------------------------------------------------------------------------
@@ -175,19 +175,19 @@ def short_names(folders: Sequence[Path]) -> list[str]:
 # --- order ------------------------------------------------------------------------------------
 
 
-def _sort(found: list[Found], order_by: Sequence[str]) -> None:
+def _sort(entries: list[Found], order_by: Sequence[str]) -> None:
     """As `gittrack.reading.index.sql` orders: by each value, those without it last; then newest first."""
-    found.sort(key=lambda each: (each.row.started, each.row.id), reverse=True)
+    entries.sort(key=lambda entry: (entry.row.started, entry.row.id), reverse=True)
     if not order_by:
         return
     from gittrack.reading.index.filters import parse_order
 
     for text in reversed(order_by):
         field, descending = parse_order(text)
-        keyed = [(_value(each.row, field), each) for each in found]
-        there = [pair for pair in keyed if pair[0] is not None]
-        there.sort(key=lambda pair: (isinstance(pair[0], str), pair[0]), reverse=descending)
-        found[:] = [each for _, each in there] + [each for value, each in keyed if value is None]
+        keyed = [(_value(entry.row, field), entry) for entry in entries]
+        present = [pair for pair in keyed if pair[0] is not None]
+        present.sort(key=lambda pair: (isinstance(pair[0], str), pair[0]), reverse=descending)
+        entries[:] = [entry for _, entry in present] + [entry for value, entry in keyed if value is None]
 
 
 _ROW_NAMES = {"duration": "duration_s"}
@@ -198,8 +198,8 @@ def _value(row: Row, field: Field) -> int | float | str | None:
     if field.family == "attributes":
         if field.key == "ended":
             return None if row.duration_s is None else row.started + row.duration_s
-        found: int | float | str | None = getattr(row, _ROW_NAMES.get(field.key, field.key))
-        return found
+        value: int | float | str | None = getattr(row, _ROW_NAMES.get(field.key, field.key))
+        return value
     if field.family == "tags":
         tag: str | None = row.record.get("tags", {}).get(field.key)
         return tag

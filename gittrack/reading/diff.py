@@ -101,11 +101,11 @@ class Comparison:
 
 
 def _plain(pair: Pair) -> dict[str, Any]:
-    found: dict[str, Any] = {"a": pair.a, "b": pair.b}
+    plain: dict[str, Any] = {"a": pair.a, "b": pair.b}
     if isinstance(pair, MetricPair):
         extra = {"difference": pair.difference, "percent": pair.percent, "verdict": pair.verdict}
-        found |= {key: value for key, value in extra.items() if value is not None}
-    return found
+        plain |= {key: value for key, value in extra.items() if value is not None}
+    return plain
 
 
 def compare(a: Entry, b: Entry) -> Comparison:
@@ -135,12 +135,12 @@ Surroundings = tuple[Mapping[str, Any], Record]
 
 def environments(a: Surroundings, b: Surroundings) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
     """Installed packages, and all else about the machines and the determinism flags in force."""
-    found = [environment for environment, _ in (a, b)]
-    if not all(environment.get("blas") for environment in found):
+    surroundings = [environment for environment, _ in (a, b)]
+    if not all(environment.get("blas") for environment in surroundings):
         # Seen only where the program itself called gittrack: not seen is not different.
-        found = [{k: v for k, v in e.items() if k != "blas"} for e in found]
-    machines = [_machine(e, record) for e, (_, record) in zip(found, (a, b), strict=True)]
-    return _pairs(*(_packages(environment) for environment in found)), _pairs(*machines)
+        surroundings = [{k: v for k, v in e.items() if k != "blas"} for e in surroundings]
+    machines = [_machine(e, record) for e, (_, record) in zip(surroundings, (a, b), strict=True)]
+    return _pairs(*(_packages(environment) for environment in surroundings)), _pairs(*machines)
 
 
 def missing_tree(entry: Entry) -> str | None:

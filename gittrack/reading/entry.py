@@ -58,16 +58,16 @@ class Entry:
     def file(self, name: str) -> bytes | None:
         """The bytes of a file beside the record, such as ``environment.yaml``; None if there is none."""
         with self.repository.objects() as objects:
-            found = objects.get(f"{self.commit}:{self.path}/{name}")
-        return found.data if found is not None and found.kind == "blob" else None
+            blob = objects.get(f"{self.commit}:{self.path}/{name}")
+        return blob.data if blob is not None and blob.kind == "blob" else None
 
     def yaml(self) -> bytes:
         """The bytes of run.yaml."""
         with self.repository.objects() as objects:
-            found = objects.get(self.row.blob)
-        if found is None:
+            blob = objects.get(self.row.blob)
+        if blob is None:
             raise NotFoundError(f"{self.row.path}: its content is not in this clone; run git fetch")
-        return found.data
+        return blob.data
 
     def code(self) -> git.Commit:
         """The commit that ran (the snapshot, if the tree was dirty) as GitPython's object.

@@ -12,10 +12,10 @@ def protocol_of(objects: ObjectReader, record: Record) -> ExperimentConfig:
     """What the gittrack.yaml in force said of the experiment; all defaults where there was none."""
     if record.protocol is None:
         return ExperimentConfig()
-    found = objects.get(record.protocol)
-    if found is None:
+    blob = objects.get(record.protocol)
+    if blob is None:
         raise NotFoundError(
             f"gittrack.yaml of run {record.id} is not in this clone: "
             "run gittrack pull, or git fetch --unshallow"
         )
-    return parse(found.data, f"gittrack.yaml of run {record.id}").experiment_config(record.experiment)
+    return parse(blob.data, f"gittrack.yaml of run {record.id}").experiment_config(record.experiment)

@@ -14,6 +14,6 @@ def reproductions_of(objects: ObjectReader, commit: str, record: Record) -> Iter
     folder = folder_of(record.experiment, record.id)
     for name in sorted(objects.tree(f"{commit}:{folder}") or ()):
         path = f"{folder}/{name}/{FILE}"
-        found = objects.get(f"{commit}:{path}")
-        if found is not None and found.kind == "blob":
-            yield load(found.data, path)
+        blob = objects.get(f"{commit}:{path}")
+        if blob is not None and blob.kind == "blob":
+            yield load(blob.data, path)

@@ -40,8 +40,8 @@ class Found(Entry):
 class Runs(Sequence[Found]):
     """The runs that a search found, in its order."""
 
-    def __init__(self, found: Sequence[Found]) -> None:
-        self._found = found
+    def __init__(self, runs: Sequence[Found]) -> None:
+        self._found = runs
 
     @overload
     def __getitem__(self, at: int) -> Found: ...
@@ -62,7 +62,7 @@ class Runs(Sequence[Found]):
         With ``repo`` in front where several repositories were searched.
         """
         pandas = _pandas()
-        table = pandas.DataFrame([_located(found) | _facts(found.record) for found in self])
+        table = pandas.DataFrame([_located(run) | _facts(run.record) for run in self])
         if len(table):
             table["started"] = pandas.to_datetime(table["started"])
         return table
@@ -74,9 +74,9 @@ def load(ref: str = "latest", *, repository: str | Path | None = None) -> Found:
     Raises NotFoundError when nothing or more than one run is meant, RecordError when it is damaged.
     """
     with open_index(repository) as index:
-        found = _found(index, index.one(ref))
-    found.record  # noqa: B018 - a damaged record is to be heard of now
-    return found
+        run = _found(index, index.one(ref))
+    run.record  # noqa: B018 - a damaged record is to be heard of now
+    return run
 
 
 def search(
@@ -115,12 +115,12 @@ def _search_across(
         raise UsageError("repository: name at least one folder")
     with open_across(folders) as across:
         several = len(across.places) > 1
-        found = across.search(filter, experiment=experiment, order_by=order, limit=limit)
+        entries = across.search(filter, experiment=experiment, order_by=order, limit=limit)
         return Runs(
             [
-                _found(each.place.index, each.row, each.place.name if several else None)
-                for each in found
-                if each.row.fault is None
+                _found(entry.place.index, entry.row, entry.place.name if several else None)
+                for entry in entries
+                if entry.row.fault is None
             ]
         )
 
@@ -129,8 +129,8 @@ def _found(index: Index, row: Row, repo: str | None = None) -> Found:
     return Found(row, index.tip or "", index.repository, repo)
 
 
-def _located(found: Found) -> dict[str, Any]:
-    return {} if found.repo is None else {"repo": found.repo}
+def _located(run: Found) -> dict[str, Any]:
+    return {} if run.repo is None else {"repo": run.repo}
 
 
 def _facts(record: Record) -> dict[str, Any]:

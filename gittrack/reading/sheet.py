@@ -44,8 +44,8 @@ def sheets(index: Index, rows: Sequence[Row], declared: Mapping[str, Sequence[st
 
 def sheet(index: Index, rows: Sequence[Row], declared: Mapping[str, Sequence[str]]) -> Sheet:
     """All `rows` in one table."""
-    shown = dict.fromkeys(row.experiment for row in rows)
-    metrics = dict.fromkeys(metric for name in shown for metric in declared.get(name, ()))
+    experiments = dict.fromkeys(row.experiment for row in rows)
+    metrics = dict.fromkeys(metric for name in experiments for metric in declared.get(name, ()))
     return _sheet("", rows, _lines(index, rows), tuple(metrics))
 
 

@@ -146,22 +146,22 @@ def contrast(
         for at, (group, apart) in enumerate(zip(groups, told_apart(groups), strict=True))
     )
     chosen, left_out = _chosen(groups, metrics)
-    found = [_compared(sides, name, confidence, margin) for name in chosen]
-    adjusted = iter(holm([each.difference.p for metric in found for each in metric.contrasts]))
+    compared = [_compared(sides, name, confidence, margin) for name in chosen]
+    adjusted = iter(holm([pair.difference.p for metric in compared for pair in metric.contrasts]))
     judged = tuple(
         replace(
             metric,
-            contrasts=tuple(_judged(each, next(adjusted), metric.direction) for each in metric.contrasts),
+            contrasts=tuple(_judged(pair, next(adjusted), metric.direction) for pair in metric.contrasts),
         )
-        for metric in found
+        for metric in compared
     )
-    asked = sum(each.difference.p is not None for metric in judged for each in metric.contrasts)
+    questions = sum(pair.difference.p is not None for metric in judged for pair in metric.contrasts)
     return Contrasts(
         sides=sides,
         metrics=judged,
         confidence=confidence,
         margin=margin,
-        asked=asked,
+        asked=questions,
         cautions=tuple(_cautions(sides)),
         left_out=tuple(left_out),
     )
@@ -199,7 +199,7 @@ def _chosen(groups: Sequence[Group], wanted: Sequence[str]) -> tuple[list[str], 
 
 def _direction(groups: Sequence[Group], metric: str) -> Direction | None:
     known = (run.metrics.get(metric) for group in groups for run in group.finished)
-    return next((found.direction for found in known if found is not None and found.direction), None)
+    return next((m.direction for m in known if m is not None and m.direction), None)
 
 
 def _compared(sides: Sequence[Side], metric: str, confidence: float, margin: float | None) -> MetricContrasts:
@@ -208,20 +208,22 @@ def _compared(sides: Sequence[Side], metric: str, confidence: float, margin: flo
     values = [side.sample.values(metric) for side in sides]
     means = tuple(
         Mean(
-            side.letter, mean_interval(each, confidence) if each else None, tuple(side.sample.without(metric))
+            side.letter,
+            mean_interval(sample_values, confidence) if sample_values else None,
+            tuple(side.sample.without(metric)),
         )
-        for side, each in zip(sides, values, strict=True)
+        for side, sample_values in zip(sides, values, strict=True)
     )
-    there = [at for at, each in enumerate(values) if each]
+    filled = [at for at, sample_values in enumerate(values) if sample_values]
     selection = None
-    if direction is not None and len(there) > 1:
-        selection = winners_curse([values[at] for at in there], larger=direction == "maximize")
-    winner = sides[there[selection.winner]] if selection and not _tied(selection, means) else None
+    if direction is not None and len(filled) > 1:
+        selection = winners_curse([values[at] for at in filled], larger=direction == "maximize")
+    winner = sides[filled[selection.winner]] if selection and not _tied(selection, means) else None
     pairs = [(sides[0], side) for side in sides[1:]] if values[0] else []
     return MetricContrasts(
         metric=metric,
         direction=direction,
-        unit=next((found.unit for found in known if found is not None and found.unit), None),
+        unit=next((m.unit for m in known if m is not None and m.unit), None),
         means=means,
         contrasts=tuple(
             _pair(a, b, metric, direction, confidence, margin) for a, b in pairs if b.sample.values(metric)
@@ -233,7 +235,13 @@ def _compared(sides: Sequence[Side], metric: str, confidence: float, margin: flo
 
 
 def _tied(selection: Selection, means: Sequence[Mean]) -> bool:
-    return sum(each.interval is not None and each.interval.mean == selection.mean for each in means) > 1
+    return (
+        sum(
+            side_mean.interval is not None and side_mean.interval.mean == selection.mean
+            for side_mean in means
+        )
+        > 1
+    )
 
 
 def _pair(
@@ -270,22 +278,22 @@ def _matched(a: Sample, b: Sample, metric: str) -> tuple[list[float], list[float
     seeded = a.varied == b.varied and a.varied not in ("nothing", "not recorded")
     if seeded and one.keys() == two.keys():
         both = [(x, two[key]) for key, x in one.items()]
-        kept = [(x, y) for x, y in both if x is not None and y is not None]
-        dropped = len(both) - len(kept)
+        pairs = [(x, y) for x, y in both if x is not None and y is not None]
+        dropped = len(both) - len(pairs)
         lost = f", but {dropped} of {len(both)} pairs lack a value" if dropped else ""
-        if kept:
-            return [x for x, _ in kept], [y for _, y in kept], f"the same seeds on both sides{lost}"
+        if pairs:
+            return [x for x, _ in pairs], [y for _, y in pairs], f"the same seeds on both sides{lost}"
     partly = seeded and bool(one.keys() & two.keys())
     because = "only some seeds are on both sides" if partly else "no seeds in common"
     return a.values(metric), b.values(metric), because if seeded else "no pairs: the seeds were not varied"
 
 
-def _judged(found: Contrast, adjusted: float | None, direction: Direction | None) -> Contrast:
-    return replace(found, holm=adjusted, verdict=_verdict(found, adjusted, direction))
+def _judged(result: Contrast, adjusted: float | None, direction: Direction | None) -> Contrast:
+    return replace(result, holm=adjusted, verdict=_verdict(result, adjusted, direction))
 
 
-def _verdict(found: Contrast, adjusted: float | None, direction: Direction | None) -> str:
-    difference, within = found.difference, found.equivalence
+def _verdict(result: Contrast, adjusted: float | None, direction: Direction | None) -> str:
+    difference, within = result.difference, result.equivalence
     small = within is not None and within.equivalent is True
     if adjusted is None:
         return "cannot tell"
@@ -298,15 +306,15 @@ def _verdict(found: Contrast, adjusted: float | None, direction: Direction | Non
 
 
 def _cautions(sides: Sequence[Side]) -> list[str]:
-    found = []
+    notes = []
     for side in sides:
         group = side.group
         if group.failed:
             count, every = len(group.failed), len(group.runs)
-            found.append(f"{side.letter}: {count} of {every} runs did not finish: in no figure")
+            notes.append(f"{side.letter}: {count} of {every} runs did not finish: in no figure")
         again = len(group.finished) - len(side.sample.runs)
         if again:
             plural = "run repeats" if again == 1 else "runs repeat"
-            found.append(f"{side.letter}: {again} further {plural} a seed: in no figure")
-        found += [f"{side.letter}: {said}" for said in cautions(side.sample)]
-    return found
+            notes.append(f"{side.letter}: {again} further {plural} a seed: in no figure")
+        notes += [f"{side.letter}: {caution}" for caution in cautions(side.sample)]
+    return notes

@@ -22,13 +22,13 @@ _NO_FACTOR = re.compile(
 
 def factors_of(original: Result, reruns: Sequence[Result], declared: Sequence[str]) -> tuple[str, ...]:
     """In words, what differs first; each once."""
-    found = [
+    factors = [
         *_seeds(original.record, [rerun.record for rerun in reruns]),
         *(text for rerun in reruns for text in _surroundings(original, rerun)),
         *_chance(original),
         *(f"declared in gittrack.yaml: {text}" for text in declared),
     ]
-    return tuple(dict.fromkeys(text[:300] for text in found))
+    return tuple(dict.fromkeys(text[:300] for text in factors))
 
 
 def _seeds(original: Record, reruns: Sequence[Record]) -> Iterator[str]:
@@ -43,8 +43,8 @@ def _surroundings(original: Result, rerun: Result) -> Iterator[str]:
     if not original.environment or not rerun.environment:
         return
     pairs = environments((original.environment, original.record), (rerun.environment, rerun.record))
-    for kind, found in zip(("package", "environment"), pairs, strict=True):
-        for pair in found:
+    for kind, differing in zip(("package", "environment"), pairs, strict=True):
+        for pair in differing:
             if not pair.same and not _NO_FACTOR.search(pair.name):
                 yield f"{kind} {pair.name}: {_short(pair.a)} → {_short(pair.b)}"
 
@@ -76,5 +76,5 @@ def _chance(original: Result) -> Iterator[str]:
 
 def _cores(environment: Mapping[str, Any]) -> int | None:
     cpu = environment.get("cpu")
-    found = cpu.get("available_cores") if isinstance(cpu, Mapping) else None
-    return found if isinstance(found, int) else None
+    cores = cpu.get("available_cores") if isinstance(cpu, Mapping) else None
+    return cores if isinstance(cores, int) else None

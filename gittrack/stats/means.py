@@ -135,21 +135,21 @@ def shown(groups: Sequence[Group], options: Options) -> list[Shown]:
     if options.half_width is not None and not 0 < options.half_width < math.inf:
         raise UsageError(f"--half-width takes a number above 0, not {options.half_width}")
     require_metrics(options.metrics, metric_names(groups))
-    found = []
+    entries = []
     for group, apart in zip(groups, told_apart(groups), strict=True):
         blocks = [_block(group.across, options)] if group.finished else []
         plain = replace(options, samples={}, half_width=None, bootstrap=False)
         blocks += [_block(sample, plain) for sample in group.reruns]
-        found.append(Shown(group, apart, tuple(blocks)))
-    return found
+        entries.append(Shown(group, apart, tuple(blocks)))
+    return entries
 
 
 def require_metrics(wanted: Sequence[str], names: Sequence[str]) -> None:
     """NotFoundError, with the names there are, unless all that are wanted are among `names`."""
     for name in wanted:
         if name not in names:
-            there = f"there are {', '.join(names[:30])}" if names else "no finished run has any"
-            raise NotFoundError(f"no metric {name!r}: {there}")
+            known = f"there are {', '.join(names[:30])}" if names else "no finished run has any"
+            raise NotFoundError(f"no metric {name!r}: {known}")
 
 
 def metric_names(groups: Sequence[Group]) -> list[str]:
@@ -170,13 +170,13 @@ def cautions(sample: Sample) -> list[str]:
     """What a reader has to know of a sample before its figures."""
     if len(sample.runs) < 2:
         return []
-    found = [CAUTIONS[sample.varied]] if sample.varied in CAUTIONS else []
+    notes = [CAUTIONS[sample.varied]] if sample.varied in CAUTIONS else []
     if sample.varied == "seed and data split" and _crossed(sample):
-        found.append("seeds or splits occur more than once, and runs that share one are not independent")
+        notes.append("seeds or splits occur more than once, and runs that share one are not independent")
     if sample.varied not in ("nothing", "not recorded"):
         unknown = sum(run.seed is None and not run.seeds for run in sample.runs)
-        found += ["one run states no seed: whether it repeats another is not known"] if unknown else []
-    return found
+        notes += ["one run states no seed: whether it repeats another is not known"] if unknown else []
+    return notes
 
 
 def _crossed(sample: Sample) -> bool:
@@ -189,14 +189,14 @@ def _crossed(sample: Sample) -> bool:
 def figure_of(sample: Sample, metric: str, options: Options) -> Figure:
     """All that is known of one metric; what cannot be had is said, in `why` and `notes`."""
     metrics = {run.id: run.metrics.get(metric) for run in sample.runs}
-    known = [found for found in metrics.values() if found is not None]
-    direction = next((found.direction for found in known if found.direction), None)
+    known = [entry for entry in metrics.values() if entry is not None]
+    direction = next((entry.direction for entry in known if entry.direction), None)
     missing = {run: _lack(metrics[run]) for run in sample.without(metric)}
     values = tuple(sample.values(metric))
     base = Figure(
         metric=metric,
         direction=direction,
-        unit=next((found.unit for found in known if found.unit), None),
+        unit=next((entry.unit for entry in known if entry.unit), None),
         values=values,
         missing=missing,
     )
@@ -237,9 +237,9 @@ def _mean(base: Figure, options: Options) -> Interval:
     if options.sided != "one":
         return mean_interval(base.values, options.confidence, options.sided)
     if base.direction is None:
-        found = mean_interval(base.values, options.confidence)
-        why = found.why or "no direction is known, so neither side is the bad one: --sided lower or upper"
-        return replace(found, low=None, high=None, why=why)
+        interval = mean_interval(base.values, options.confidence)
+        why = interval.why or "no direction is known, so neither side is the bad one: --sided lower or upper"
+        return replace(interval, low=None, high=None, why=why)
     side: Sided = "lower" if base.direction == "maximize" else "upper"
     return mean_interval(base.values, options.confidence, side)
 
@@ -249,11 +249,13 @@ def _test_set(base: Figure, options: Options, notes: list[str]) -> Share | None:
     samples = options.samples.get(base.metric)
     if samples is None:
         return None
-    whole = 100.0 if base.unit == "%" else 1.0
-    if not all(0 <= value <= whole for value in base.values):
-        notes.append(f"no interval of test-set sampling: not every value is a share, from 0 to {whole:g}")
+    full_scale = 100.0 if base.unit == "%" else 1.0
+    if not all(0 <= value <= full_scale for value in base.values):
+        notes.append(
+            f"no interval of test-set sampling: not every value is a share, from 0 to {full_scale:g}"
+        )
         return None
-    return wilson_interval(min(summary(base.values).mean / whole, 1.0), samples, options.confidence)
+    return wilson_interval(min(summary(base.values).mean / full_scale, 1.0), samples, options.confidence)
 
 
 def _needed(values: Sequence[float], sided: Sided, options: Options, notes: list[str]) -> Needed | None:
@@ -263,12 +265,12 @@ def _needed(values: Sequence[float], sided: Sided, options: Options, notes: list
     if spread.low is None or spread.high is None or spread.sd is None:
         notes.append(f"runs needed for ± {wanted:g}: not known, {spread.why}")
         return None
-    found: list[int | None] = []
+    counts: list[int | None] = []
     for sd in (spread.sd, spread.low, spread.high):
         try:
-            found.append(runs_for(wanted, sd, options.confidence, sided))
+            counts.append(runs_for(wanted, sd, options.confidence, sided))
         except UsageError as error:  # more than anybody would make
-            notes += [] if found else [str(error)]
-            found.append(None)
-    runs, least, most = found
+            notes += [] if counts else [str(error)]
+            counts.append(None)
+    runs, least, most = counts
     return None if runs is None or least is None else Needed(wanted, runs, least, most)

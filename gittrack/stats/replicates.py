@@ -81,9 +81,9 @@ class Group:
         alike: dict[tuple[object, ...], list[Record]] = {}
         for run in self.finished:
             alike.setdefault(key_of(run), []).append(run)
-        found = [(key, runs) for key, runs in alike.items() if len(runs) > 1]
+        repeated = [(key, runs) for key, runs in alike.items() if len(runs) > 1]
         return tuple(
-            Sample("not recorded" if key == _NO_SEED else "nothing", tuple(runs)) for key, runs in found
+            Sample("not recorded" if key == _NO_SEED else "nothing", tuple(runs)) for key, runs in repeated
         )
 
 
@@ -106,9 +106,9 @@ def _varied(runs: Sequence[Record]) -> Varied:
 
 def final_value(run: Record, metric: str) -> float | None:
     """The final value of `metric`; None where the run has none, or one that is not finite."""
-    found = run.metrics.get(metric)
+    final = run.metrics.get(metric)
     try:
-        value = None if found is None or found.value is None else float(found.value)
+        value = None if final is None or final.value is None else float(final.value)
     except OverflowError:  # a whole number beyond what a float holds
         return None
     return value if value is not None and math.isfinite(value) else None
@@ -125,30 +125,30 @@ def told_apart(groups: Sequence[Group]) -> list[dict[str, Any]]:
     params = [own_params(group) for group in groups]
     names = dict.fromkeys(name for own in params for name in own)
     differ = [name for name in names if len({repr(own.get(name, _ABSENT)) for own in params}) > 1]
-    found = [{name: own[name] for name in differ if name in own} for own in params]
-    keys = [repr(said) for said in found]
+    settings = [{name: own[name] for name in differ if name in own} for own in params]
+    keys = [repr(setting) for setting in settings]
     often = Counter(keys)
     unclear = [at for at, key in enumerate(keys) if often[key] > 1]
     facts = {at: _facts(groups[at]) for at in unclear}
-    for at, said in zip(unclear, _own_arguments([groups[at] for at in unclear]), strict=True):
-        facts[at]["command"] = said
+    for at, setting in zip(unclear, _own_arguments([groups[at] for at in unclear]), strict=True):
+        facts[at]["command"] = setting
     for name in ("code", "command", "data", "locks"):
-        if len({each[name] for each in facts.values()}) > 1:
+        if len({facts_by_name[name] for facts_by_name in facts.values()}) > 1:
             for at in unclear:
-                found[at] = {**found[at], name: facts[at][name]}
-    return found
+                settings[at] = {**settings[at], name: facts[at][name]}
+    return settings
 
 
 def _own_arguments(groups: Sequence[Group]) -> list[str]:
     """Of each command the arguments that another lacks, with the option in front; seeds are no difference."""
     commands = [with_seed(group.runs[0].code.command, {}, 0)[0] for group in groups]
     common = set.intersection(*map(set, commands)) if commands else set()
-    found = []
+    arguments = []
     for command in commands:
         own = [at for at, argument in enumerate(command) if argument not in common]
         options = [at - 1 for at in own if at and command[at - 1].startswith("-")]
-        found.append(" ".join(command[at] for at in sorted({*own, *options})))
-    return found
+        arguments.append(" ".join(command[at] for at in sorted({*own, *options})))
+    return arguments
 
 
 def _facts(group: Group) -> dict[str, str]:
@@ -169,8 +169,8 @@ def group_of(index: Index, row: Row) -> Group:
     """The group that a run belongs to. RecordError if its own record is damaged."""
     if row.fault is not None or row.spec is None:
         raise RecordError(row.fault or f"run {row.id} has no spec")
-    (found,) = _grouped(index.search(f"spec = '{row.spec}'", experiment=row.experiment, order_by=["started"]))
-    return found
+    (group,) = _grouped(index.search(f"spec = '{row.spec}'", experiment=row.experiment, order_by=["started"]))
+    return group
 
 
 def groups_of(index: Index, experiment: str, filter: str | None = None) -> list[Group]:
@@ -214,4 +214,4 @@ def _grouped(rows: Iterable[Row]) -> list[Group]:
     for row in rows:
         if row.fault is None:
             runs.setdefault((row.experiment, row.spec or ""), []).append(row.load())
-    return [Group(experiment, spec, tuple(found)) for (experiment, spec), found in runs.items()]
+    return [Group(experiment, spec, tuple(records)) for (experiment, spec), records in runs.items()]

@@ -19,5 +19,5 @@ class Result:
 
     @property
     def host(self) -> str | None:
-        found = self.environment.get("host")
-        return found if isinstance(found, str) else None
+        host = self.environment.get("host")
+        return host if isinstance(host, str) else None

@@ -75,7 +75,7 @@ def over_tasks(
     if alone:
         left_out[f"of a {task} that not every {by} has"] = sum(len(cells[key]) for key in alone)
     direction = _direction(groups, metric)
-    found = {key: _values(runs, metric) for key, runs in cells.items() if key not in alone}
+    scores = {key: _values(runs, metric) for key, runs in cells.items() if key not in alone}
     return Tasks(
         experiment=groups[0].experiment,
         by=by,
@@ -83,9 +83,9 @@ def over_tasks(
         metric=metric,
         direction=direction,
         names=tuple(common),
-        scores=tuple(_scores(values, common, found, confidence, larger=direction != "minimize")),
+        scores=tuple(_scores(values, common, scores, confidence, larger=direction != "minimize")),
         left_out=left_out,
-        cautions=tuple(_cautions(found, direction)),
+        cautions=tuple(_cautions(scores, direction)),
     )
 
 
@@ -113,13 +113,13 @@ def _cells(groups: Sequence[Group], by: str, task: str, metric: str) -> tuple[_C
 
 def _named(run: Record, name: str) -> str | None:
     """The value of ``params.NAME`` or ``tags.NAME`` as text; None where the run has none."""
-    family, _, rest = name.partition(".")
-    if family not in ("params", "tags") or not rest:
+    family, _, key = name.partition(".")
+    if family not in ("params", "tags") or not key:
         raise UsageError(f"{name!r} is neither a parameter nor a tag: params.NAME or tags.NAME")
-    found = flatten(run.params if family == "params" else run.tags)
-    if rest not in found:
+    values = flatten(run.params if family == "params" else run.tags)
+    if key not in values:
         return None
-    value = found[rest]
+    value = values[key]
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -127,7 +127,7 @@ def _refuse_mixed(cells: _Cells, by: str, task: str) -> None:
     for (value, name), runs in cells.items():
         groups = list({group.spec: group for group, _ in runs}.values())
         if len(groups) > 1:
-            differ = dict.fromkeys(key for said in told_apart(groups) for key in said)
+            differ = dict.fromkeys(key for setting in told_apart(groups) for key in setting)
             raise UsageError(
                 f"{by}={value} with {task}={name} has runs of {len(groups)} specs, which differ in "
                 f"{', '.join(list(differ)[:5]) or 'data or locks'}: choose one with --filter"
@@ -140,24 +140,24 @@ def _values(runs: Sequence[tuple[Group, Record]], metric: str) -> tuple[float, .
 
 def _direction(groups: Sequence[Group], metric: str) -> Literal["maximize", "minimize"] | None:
     known = (run.metrics.get(metric) for group in groups for run in group.finished)
-    return next((found.direction for found in known if found is not None and found.direction), None)
+    return next((m.direction for m in known if m is not None and m.direction), None)
 
 
 def _scores(
     values: Sequence[str],
     names: Sequence[str],
-    found: Mapping[tuple[str, str], tuple[float, ...]],
+    scores_by_cell: Mapping[tuple[str, str], tuple[float, ...]],
     confidence: float,
     *,
     larger: bool,
 ) -> list[Scores]:
-    every = [score for scores in found.values() for score in scores]
+    every = [score for scores in scores_by_cell.values() for score in scores]
     low, high = min(every), max(every)
     step = high / (THRESHOLDS - 1) - low / (THRESHOLDS - 1)
     thresholds = [low + step * at for at in range(THRESHOLDS)] if high > low else [low]
     scores = []
     for value in values:
-        tasks = {name: found[value, name] for name in names}
+        tasks = {name: scores_by_cell[value, name] for name in names}
         strata = list(tasks.values())
         iqm = aggregate(strata, confidence)
         profile = performance_profile(strata, thresholds, confidence, larger=larger)
@@ -165,16 +165,18 @@ def _scores(
     return scores
 
 
-def _cautions(found: Mapping[tuple[str, str], tuple[float, ...]], direction: str | None) -> list[str]:
-    sizes = {len(scores) for scores in found.values()}
-    said = ["scores are taken as they are: they mean something together only in one scale for all tasks"]
+def _cautions(
+    scores_by_cell: Mapping[tuple[str, str], tuple[float, ...]], direction: str | None
+) -> list[str]:
+    sizes = {len(scores) for scores in scores_by_cell.values()}
+    cautions = ["scores are taken as they are: they mean something together only in one scale for all tasks"]
     if len(sizes) > 1:
-        said.append("tasks with more runs weigh more in the interquartile mean")
+        cautions.append("tasks with more runs weigh more in the interquartile mean")
     if 1 < min(sizes) < 10:
         narrow = ((min(sizes) - 1) / min(sizes)) ** 0.5
-        said.append(
+        cautions.append(
             f"with {min(sizes)} runs a task, resampling makes intervals {narrow:.2f} times as wide as due"
         )
     if direction is None:
-        said.append("no direction of the metric is known: larger is taken for better")
-    return said
+        cautions.append("no direction of the metric is known: larger is taken for better")
+    return cautions

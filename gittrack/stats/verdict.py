@@ -29,31 +29,31 @@ def judge(original: Result, reruns: Sequence[Result], protocol: ExperimentConfig
     """How far `original` was had again by `reruns`; `protocol` says what is compared and how closely."""
     claim = protocol.reproducibility
     names = compared_metrics(original.record, protocol)
-    shown = tuple(_rerun(original, rerun, protocol, names) for rerun in reruns)
+    judged = tuple(_rerun(original, rerun, protocol, names) for rerun in reruns)
     finished = [rerun.record for rerun in reruns if rerun.record.status == "finished"]
     confidence = 1 - (1 - claim.confidence) / max(len(names), 1)
     metrics = {
         name: _agreement(original.record.metrics[name], finished, name, confidence, claim.tolerance.get(name))
         for name in names
     }
-    level, why = _level(shown, metrics)
-    apart = any(rerun.level in ("numeric", "differs") for rerun in shown)
-    found = factors_of(original, reruns, claim.factors) if apart else ()
+    level, why = _level(judged, metrics)
+    apart = any(rerun.level in ("numeric", "differs") for rerun in judged)
+    factors = factors_of(original, reruns, claim.factors) if apart else ()
     return Verdict(
         level=level,
         why=why,
         varied=_varied(original.record, [rerun.record for rerun in reruns]),
         confidence=claim.confidence,
-        reruns=shown,
+        reruns=judged,
         metrics=metrics,
-        factors=found[:MOST],
+        factors=factors[:MOST],
     )
 
 
 def compared_metrics(record: Record, protocol: ExperimentConfig) -> list[str]:
     """The metrics that the experiment declares, or all where it declares none that the run has."""
-    kept = [name for name in sorted(record.metrics) if name not in protocol.reproducibility.ignore]
-    return [name for name in kept if name in protocol.metrics] or kept
+    names = [name for name in sorted(record.metrics) if name not in protocol.reproducibility.ignore]
+    return [name for name in names if name in protocol.metrics] or names
 
 
 def _level(reruns: Sequence[Rerun], metrics: Mapping[str, Agreement]) -> tuple[Level, str]:
@@ -71,7 +71,7 @@ def _level(reruns: Sequence[Rerun], metrics: Mapping[str, Agreement]) -> tuple[L
         return "numeric", f"every metric within its tolerance in {_all(n)}"
     if n < ENOUGH:
         return "not-reproduced", f"a metric differs, and {n} {_reruns(n)} cannot show agreement: take 3 to 5"
-    outside = [name for name, found in metrics.items() if not found.inside]
+    outside = [name for name, agreement in metrics.items() if not agreement.inside]
     if not metrics:
         return "not-reproduced", "outputs differ, and there is no metric to compare"
     if outside:
@@ -126,25 +126,25 @@ def _rerun(original: Result, rerun: Result, protocol: ExperimentConfig, names: S
 
 def _differences(original: Result, rerun: Result, protocol: ExperimentConfig) -> list[str]:
     ignored = protocol.reproducibility.ignore
-    found = [
+    differences = [
         *_outputs(original.record.outputs, rerun.record.outputs),
         *_series(original, rerun, ignored),
         *_metrics(original.record.metrics, rerun.record.metrics, ignored),
     ]
-    kept = original.record.outputs or original.record.series or original.record.metrics
-    return found if kept else ["the original has no output, series or metric to compare"]
+    comparable = original.record.outputs or original.record.series or original.record.metrics
+    return differences if comparable else ["the original has no output, series or metric to compare"]
 
 
 def _outputs(a: Sequence[Output], b: Sequence[Output]) -> list[str]:
     first, second = ({o.path: o for o in outputs} for outputs in (a, b))
-    found = [f"output {path}: missing" for path in first.keys() - second.keys()]
-    found += [f"output {path}: the original has none" for path in second.keys() - first.keys()]
+    differences = [f"output {path}: missing" for path in first.keys() - second.keys()]
+    differences += [f"output {path}: the original has none" for path in second.keys() - first.keys()]
     for path in first.keys() & second.keys():
         one, two = first[path], second[path]
         both = one.sha256 and two.sha256
         if (one.sha256 != two.sha256) if both else (one.md5 != two.md5):
-            found.append(f"output {path}: other bytes")
-    return sorted(text[:300] for text in found)
+            differences.append(f"output {path}: other bytes")
+    return sorted(text[:300] for text in differences)
 
 
 def _series(original: Result, rerun: Result, ignored: Sequence[str]) -> list[str]:
@@ -169,12 +169,12 @@ def _values(result: Result, ignored: Sequence[str]) -> str | None:
 
 
 def _metrics(a: Mapping[str, Metric], b: Mapping[str, Metric], ignored: Sequence[str]) -> list[str]:
-    found = []
+    differences = []
     for name in sorted({*a, *b} - set(ignored)):
         one, two = (_shown(metrics.get(name)) for metrics in (a, b))
         if repr(one) != repr(two):
-            found.append(f"metric {name}: {two} instead of {one}"[:300])
-    return found
+            differences.append(f"metric {name}: {two} instead of {one}"[:300])
+    return differences
 
 
 def _shown(metric: Metric | None) -> Any:
@@ -210,15 +210,15 @@ def _distance(a: Metric, b: Metric) -> float | None:
 def _agreement(
     original: Metric, reruns: Sequence[Record], name: str, confidence: float, tolerance: float | None
 ) -> Agreement:
-    shown = _shown(original)
+    original_value = _shown(original)
     others = [metric for record in reruns if (metric := record.metrics.get(name)) is not None]
     values = [float(m.value) for m in others if m.value is not None and _is_float(m.value)]
     if len(values) < len(reruns) or not values or original.value is None or not _is_float(original.value):
         same = bool(reruns) and len(others) == len(reruns)
         return Agreement(
-            original=shown,
+            original=original_value,
             n=len(values),
-            inside=same and all(repr(_shown(m)) == repr(shown) for m in others),
+            inside=same and all(repr(_shown(m)) == repr(original_value) for m in others),
             tolerance=tolerance,
         )
     value = float(original.value)
@@ -231,7 +231,7 @@ def _agreement(
         inside = interval.low <= value <= interval.high
     furthest = max(abs(other - value) for other in values)
     return Agreement(
-        original=shown,
+        original=original_value,
         n=len(values),
         mean=interval.mean,
         sd=interval.sd,

@@ -49,9 +49,9 @@ def run_folder(path: str) -> str | None:
 
 def is_statement(path: str) -> bool:
     """Whether a decision or a reproduction may lie at this path."""
-    found = _DECISION.match(path)
-    if found:
-        return bool(EXPERIMENT.match(found[1]) and _DAY.match(found[2]))
+    match = _DECISION.match(path)
+    if match:
+        return bool(EXPERIMENT.match(match[1]) and _DAY.match(match[2]))
     parts = path.split("/")
     folder = run_folder("/".join(["runs", *parts[1:]])) if parts[0] == reproduction.ROOT else None
     return bool(folder and len(parts) == 6 and RUN_ID.match(parts[4]) and parts[5] == reproduction.FILE)
@@ -59,8 +59,8 @@ def is_statement(path: str) -> bool:
 
 def check_statement(objects: ObjectReader, added: Added) -> Iterator[str]:
     """What is wrong with the file of a decision or a reproduction."""
-    found = objects.get(added.oid)
-    data = b"" if found is None else found.data
+    blob = objects.get(added.oid)
+    data = b"" if blob is None else blob.data
     try:
         if added.path.startswith(f"{reproduction.ROOT}/"):
             statement = reproduction.load(data, added.path)
@@ -98,8 +98,8 @@ def check_run(objects: ObjectReader, folder: str, files: Mapping[str, Added]) ->
 
 
 def _data(objects: ObjectReader, files: Mapping[str, Added], name: str) -> bytes:
-    found = objects.get(files[name].oid)
-    return found.data if found is not None else b""
+    blob = objects.get(files[name].oid)
+    return blob.data if blob is not None else b""
 
 
 def _digests(objects: ObjectReader, folder: str, record: Record, files: Mapping[str, Added]) -> Iterator[str]:
@@ -130,11 +130,11 @@ def _pointers(
             yield f"{folder}/{name}: is missing, and the record names it"
             continue
         try:
-            found = parse_pointer(_data(objects, files, name), f"{folder}/{name}")
+            pointers = parse_pointer(_data(objects, files, name), f"{folder}/{name}")
         except RecordError as error:
             yield str(error)
             continue
-        if [p.md5 for p in found] != [md5]:
+        if [p.md5 for p in pointers] != [md5]:
             yield f"{folder}/{name}: does not point to what the record names"
     for name in files:
         if name.startswith(("inputs/", "outputs/")):

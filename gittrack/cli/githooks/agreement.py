@@ -20,13 +20,13 @@ def disagreements(repo: Repository, tree: str) -> list[str]:
     """What in the tree (of an index, or of a commit) contradicts its dvc.lock files; empty if all agrees."""
     with repo.objects() as objects:
         files = CommitFiles.of(repo, objects, tree)
-        found: list[str] = []
+        faults: list[str] = []
         for lock in sorted(n for n in files.names if posixpath.basename(n) == LOCK):
             try:
-                found += [f"{lock}: {said}" for said in _of_lock(files, lock)]
+                faults += [f"{lock}: {fault}" for fault in _of_lock(files, lock)]
             except RecordError as error:
-                found.append(str(error))
-        return found[:_MOST] + (["and more"] if len(found) > _MOST else [])
+                faults.append(str(error))
+        return faults[:_MOST] + (["and more"] if len(faults) > _MOST else [])
 
 
 def _of_lock(files: CommitFiles, lock: str) -> Iterator[str]:
@@ -93,10 +93,10 @@ def _at(stated: Any, dotted: str) -> Any:
     """The value of a dotted name; a key may have dots of its own."""
     if isinstance(stated, dict) and dotted in stated:
         return stated[dotted]
-    head, dot, rest = dotted.partition(".")
+    head, dot, tail = dotted.partition(".")
     while dot and isinstance(stated, dict):
         if head in stated:
-            return _at(stated[head], rest)
-        more, dot, rest = rest.partition(".")
+            return _at(stated[head], tail)
+        more, dot, tail = tail.partition(".")
         head = f"{head}.{more}"
     return None

@@ -70,9 +70,9 @@ def post_commit(repo: Repository, config: Config) -> list[str]:
     rebasing = any((repo.git_dir / name).is_dir() for name in ("rebase-merge", "rebase-apply"))
     if head is None or rebasing or not is_training(repo, config, head) or _is_amended(repo, config, head):
         return []
-    done = record_commits(repo, config, [head], here=True)
-    said = [f"recorded {record.experiment} {record.id}" for record in done.records]
-    return [*done.complaints, *said]
+    recorded = record_commits(repo, config, [head], here=True)
+    notes = [f"recorded {record.experiment} {record.id}" for record in recorded.records]
+    return [*recorded.complaints, *notes]
 
 
 def _is_amended(repo: Repository, config: Config, head: str) -> bool:
@@ -119,8 +119,8 @@ def commit_msg(repo: Repository, file: Path) -> list[str]:
 
     text = file.read_bytes().partition(_SCISSORS)[0]
     message = repo.git("stripspace", "--strip-comments", doing="read the message", data=text)
-    found = read_commit("", f"tree {repo.null_oid}\n\n".encode() + message).experiment
-    if re.search(rf"^{TRAILER}:".encode(), message, re.MULTILINE) and not EXPERIMENT.match(found or ""):
+    experiment = read_commit("", f"tree {repo.null_oid}\n\n".encode() + message).experiment
+    if re.search(rf"^{TRAILER}:".encode(), message, re.MULTILINE) and not EXPERIMENT.match(experiment or ""):
         raise LedgerError(
             f"{TRAILER}: names no experiment: put it into the last paragraph, below the subject, and "
             "behind it one name of letters, digits, '_', '-' and '.'"
@@ -139,9 +139,9 @@ def pre_commit(repo: Repository, tree: str) -> list[str]:
 
     if not OID.match(tree):
         raise UsageError(f"{tree!r} is no tree")
-    found = disagreements(repo, tree)
-    if found:
-        raise LedgerError("\n".join(["this training result does not agree with itself:", *found]))
+    faults = disagreements(repo, tree)
+    if faults:
+        raise LedgerError("\n".join(["this training result does not agree with itself:", *faults]))
     return []
 
 
@@ -155,7 +155,7 @@ def pre_push(repo: Repository, config: Config, remote: str, given: Iterable[str]
 
     ledger = Ledger(repo, config.ledger.branch)
     pushed = [line.split(" ") for line in given if line.count(" ") == 3]
-    updates = [Update(old, new, there) for _, new, there, old in pushed]
+    updates = [Update(old, new, remote_oid) for _, new, remote_oid, old in pushed]
     ours = [u for u in updates if u.ref == ledger.ref]
     anchor = any(u.ref == ANCHOR for u in updates)
     state = ledger.state()
@@ -170,8 +170,8 @@ def pre_push(repo: Repository, config: Config, remote: str, given: Iterable[str]
     _verify(repo, ours)
     if anchor or state.anchor is None:
         return []
-    done = repo.run("push", "--no-verify", "--quiet", "--end-of-options", remote, f"{ANCHOR}:{ANCHOR}")
-    if done.code != 0:
+    result = repo.run("push", "--no-verify", "--quiet", "--end-of-options", remote, f"{ANCHOR}:{ANCHOR}")
+    if result.code != 0:
         raise LedgerError(
             f"{remote} holds code commits of runs that are not here: run gittrack push {remote}"
         )
@@ -189,8 +189,8 @@ def _verify(repo: Repository, updates: Iterable[Update]) -> None:
         report = verify(repo, selection=[what], options=Options(fsck=False))
         failed = [f for f in report.findings if f.severity == "fail"]
         if failed:
-            said = [f"{f.code}: {f.path or f.run or ''}: {f.says}" for f in failed[:20]]
-            raise LedgerError("\n".join(["gittrack verify says FAIL of what is to be pushed:", *said]))
+            reasons = [f"{f.code}: {f.path or f.run or ''}: {f.says}" for f in failed[:20]]
+            raise LedgerError("\n".join(["gittrack verify says FAIL of what is to be pushed:", *reasons]))
 
 
 def _has(repo: Repository, oid: str) -> bool:

@@ -111,12 +111,12 @@ def _state(path: Path, event: str) -> State:
 def _put(folder: Path, event: str) -> None:
     hook = _look(folder, event)
     if hook.state == "foreign":
-        kept = folder / (event + KEPT)
+        foreign = folder / (event + KEPT)
         if hook.chained:
             raise UsageError(
-                f"{hook.path} and {kept} are both there: remove the one that is no longer needed"
+                f"{hook.path} and {foreign} are both there: remove the one that is no longer needed"
             )
-        hook.path.rename(kept)
+        hook.path.rename(foreign)
     if hook.state != "installed":
         temporary = folder / f".{event}.{secrets.token_hex(4)}"
         temporary.write_bytes(shim(event))
@@ -126,11 +126,11 @@ def _put(folder: Path, event: str) -> None:
 
 def _take_away(folder: Path, event: str) -> None:
     hook = _look(folder, event)
-    kept = folder / (event + KEPT)
+    foreign = folder / (event + KEPT)
     if hook.state not in ("installed", "outdated"):
         return
-    if os.path.lexists(kept):
-        kept.replace(hook.path)
+    if os.path.lexists(foreign):
+        foreign.replace(hook.path)
     else:
         hook.path.unlink()
 

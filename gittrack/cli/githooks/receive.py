@@ -161,7 +161,7 @@ class Judge:
         old = empty.strip() if update.old == self.repo.null_oid else update.old
         arguments = ["-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--diff-filter=d", old, update.new]
         fields = self._lines(["diff-tree", *arguments], b"", until)
-        found = []
+        added = []
         for meta in fields:
             path = next(fields, "")
             _, mode, _, oid, letter = meta.split(" ")
@@ -170,14 +170,16 @@ class Judge:
                     raise LedgerError(
                         f"{path}: is another one on the ledger; what is recorded stays as it is"
                     )
-                found.append(Added(path, mode, oid))
-        return found
+                added.append(Added(path, mode, oid))
+        return added
 
     def _check_sizes(self, added: Sequence[Added], until: float) -> None:
         """Before anything is read."""
-        asked = "".join(f"{a.oid}\n" for a in added).encode()
+        question = "".join(f"{a.oid}\n" for a in added).encode()
         total = 0
-        answers = self._lines(["cat-file", "--batch-check=%(objecttype) %(objectsize)"], asked, until, b"\n")
+        answers = self._lines(
+            ["cat-file", "--batch-check=%(objecttype) %(objectsize)"], question, until, b"\n"
+        )
         for one, answer in zip(added, answers, strict=True):
             kind, _, size = answer.partition(" ")
             if kind != "blob" or not size.isdigit():
@@ -199,15 +201,15 @@ class Judge:
         with server_signers(self.repo, self.signers) as signers, self.repo.objects() as objects:
             for at in range(0, len(commits), _TOGETHER):
                 part = commits[at : at + _TOGETHER]
-                found = zip(part, objects.get_many(part), strict=True)
-                data = {commit: item.data if item is not None else b"" for commit, item in found}
+                pairs = zip(part, objects.get_many(part), strict=True)
+                data = {commit: item.data if item is not None else b"" for commit, item in pairs}
                 for commit, signed in read_signatures(self.repo, data, signers, until).items():
                     if signed.state != "good":
                         yield f"commit {commit[:10]}: {_UNJUDGED.get(signed.state, SAYS[signed.state][1])}"
 
     def _check_commit_sizes(self, commits: Sequence[str], until: float) -> None:
-        asked = "".join(f"{commit}\n" for commit in commits).encode()
-        sizes = self._lines(["cat-file", "--batch-check=%(objectsize)"], asked, until, b"\n")
+        question = "".join(f"{commit}\n" for commit in commits).encode()
+        sizes = self._lines(["cat-file", "--batch-check=%(objectsize)"], question, until, b"\n")
         if any(not size.isdigit() or int(size) > MAX_COMMIT for size in sizes):
             raise LedgerError(f"a commit of more than {MAX_COMMIT:,} bytes is none of a ledger")
 
@@ -250,13 +252,13 @@ def _limits(until: float) -> Callable[[], None]:
 
 
 def _split(stream: IO[bytes], end: bytes, until: float) -> Iterator[str]:
-    rest = b""
+    partial = b""
     count = 0
     while block := os.read(stream.fileno(), 1 << 16):
         _in_time(until)
-        *pieces, rest = (rest + block).split(end)
+        *pieces, partial = (partial + block).split(end)
         count += len(pieces)
-        if count > 2 * MAX_CHANGES or len(rest) > 1 << 20:
+        if count > 2 * MAX_CHANGES or len(partial) > 1 << 20:
             raise LedgerError(f"more than {MAX_CHANGES:,} changes in one push: push in parts")
         yield from map(os.fsdecode, pieces)
 
@@ -292,13 +294,13 @@ def _contents(objects: ObjectReader, added: Sequence[Added], until: float) -> It
 
 def _refuse(reasons: Iterator[str]) -> None:
     """LedgerError with the first of the reasons, one a line, if there is one."""
-    found = []
+    listed = []
     for reason in reasons:
-        found.append(reason)
-        if len(found) == MAX_REASONS:
+        listed.append(reason)
+        if len(listed) == MAX_REASONS:
             break
-    if found:
-        raise LedgerError("\n".join(found))
+    if listed:
+        raise LedgerError("\n".join(listed))
 
 
 def judge_for(repo: Repository, ledger: str, *, signed: bool | None = None) -> Judge:
@@ -310,8 +312,10 @@ def judge_for(repo: Repository, ledger: str, *, signed: bool | None = None) -> J
     from gittrack.formats.config import FILE, Config, parse
 
     with repo.objects() as objects:
-        found = objects.get(f"HEAD:{FILE}")
-        policy = (parse(found.data, FILE) if found is not None and found.kind == "blob" else Config()).policy
+        config = objects.get(f"HEAD:{FILE}")
+        policy = (
+            parse(config.data, FILE) if config is not None and config.kind == "blob" else Config()
+        ).policy
         signers = objects.get(f"HEAD:{policy.signers}") if policy.signers else None
     required = repo.flag("gittrack.requiresigned") or policy.signatures == "required"
     if signed is None and required and policy.signers and signers is None:

@@ -19,8 +19,8 @@ _ESCAPED = r"\\\1"
 def patterns(config: Config, metrics: Iterable[str]) -> list[str]:
     """For dvc.lock, the trailer, the configured paths and these metrics files or folders."""
     paths = {*config.training_commit.paths, *config.training_commit.metrics, *metrics}
-    shown = sorted(p.rstrip("/") for p in paths if p.rstrip("/") and p.isprintable())
-    return [*_ALWAYS, *(f'^"?{_SPECIAL.sub(_ESCAPED, path)}("?$|/)' for path in shown)]
+    names = sorted(p.rstrip("/") for p in paths if p.rstrip("/") and p.isprintable())
+    return [*_ALWAYS, *(f'^"?{_SPECIAL.sub(_ESCAPED, path)}("?$|/)' for path in names)]
 
 
 def refresh(repo: Repository, config: Config) -> None:

@@ -43,7 +43,7 @@ def terminal(comparison: Comparison, paint: text.Paint, *, everything: bool = Fa
 
 def as_markdown(comparison: Comparison, *, everything: bool = False) -> str:
     """The same as a Markdown document."""
-    a, b = (markdown_cell(found.id) for found in (comparison.a, comparison.b))
+    a, b = (markdown_cell(side.id) for side in (comparison.a, comparison.b))
     lines = [f"# {a} → {b}", ""]
     for title, rows in _sections(comparison, everything):
         lines += [f"## {title}", "", f"| | {a} | {b} | |", "| --- | --- | --- | --- |"]
@@ -80,12 +80,12 @@ def _head(comparison: Comparison, side: str) -> str:
 
 
 def _sections(comparison: Comparison, everything: bool) -> list[tuple[str, list[tuple[str, str, str, str]]]]:
-    found = []
+    sections = []
     for name, pairs in comparison.pairs.items():
         rows = [_row(name, pair) for pair in pairs if everything or not pair.same]
         if rows:
-            found.append((_TITLES[name], rows))
-    return found
+            sections.append((_TITLES[name], rows))
+    return sections
 
 
 def _row(section: str, pair: Pair) -> tuple[str, str, str, str]:
@@ -96,10 +96,10 @@ def _row(section: str, pair: Pair) -> tuple[str, str, str, str]:
 def _value(section: str, item: object) -> str:
     if item is None:
         return _NONE
-    shown = text.value(item)
+    plain = text.value(item)
     if section in ("data", "locks"):
-        return re.sub(r"^([0-9a-f]{12})[0-9a-f]{20,}", r"\1", shown)
-    return shown[:12] if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", shown) else text.cut(shown, 60)
+        return re.sub(r"^([0-9a-f]{12})[0-9a-f]{20,}", r"\1", plain)
+    return plain[:12] if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", plain) else text.cut(plain, 60)
 
 
 def _note(pair: MetricPair) -> str:

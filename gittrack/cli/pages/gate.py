@@ -57,8 +57,8 @@ def verdict(judgement: Judgement) -> str:
 def _against(judgement: Judgement) -> list[Finding]:
     """What stands against passing, most serious first."""
     order = ("refused", "missed", "incomplete")
-    found = [finding for finding in judgement.findings if finding.kind in order]
-    return sorted(found, key=lambda finding: order.index(finding.kind))
+    findings = [finding for finding in judgement.findings if finding.kind in order]
+    return sorted(findings, key=lambda finding: order.index(finding.kind))
 
 
 def _margin(judgement: Judgement) -> str:
@@ -144,8 +144,8 @@ def terminal(judgement: Judgement, paint: text.Paint, columns: int | None = None
     for label, says in _about(judgement):
         if says:
             lines += _wrapped(paint("bold", f"{label:{_LABEL}}"), says, columns)
-    rest = [f for f in judgement.findings if f not in _against(judgement)[:1]]
-    for finding in sorted(rest, key=lambda f: list(_MARKS).index(f.kind)):
+    others = [f for f in judgement.findings if f not in _against(judgement)[:1]]
+    for finding in sorted(others, key=lambda f: list(_MARKS).index(f.kind)):
         colour, mark = _MARKS[finding.kind]
         lines += _wrapped(paint(colour, f"{mark:{_LABEL}}"), finding.says, columns)
     return [*lines, "", *_wrapped("", UNPROVEN, columns, 0)]
@@ -194,8 +194,8 @@ def as_markdown(judgement: Judgement) -> str:
         lines.append(f"| {cell(run.id)} | {cell(seed(run.record))} | {cell(value)} | {cell(remark)} |")
     lines.append("")
     lines += [f"- {label}: {cell(says)}" for label, says in _about(judgement) if says]
-    rest = [f for f in judgement.findings if f not in _against(judgement)[:1]]
-    lines += [f"- {finding.kind}: {cell(finding.says)}" for finding in rest]
+    others = [f for f in judgement.findings if f not in _against(judgement)[:1]]
+    lines += [f"- {finding.kind}: {cell(finding.says)}" for finding in others]
     return "\n".join([*lines, "", UNPROVEN, ""])
 
 
@@ -294,8 +294,8 @@ def as_junit(judgement: Judgement) -> str:
         element = "failure" if failed else "skipped"
         says = "\n".join(f"{f.code}: {f.says}" for f in _against(judgement))
         lines.append(f"<{element} message={_attribute(verdict(judgement))}>{_xml(says)}</{element}>")
-    whole = "\n".join(terminal(judgement, text.Paint()))
-    lines += ["</testcase>", f"<system-out>{_xml(whole)}</system-out>", "</testsuite>"]
+    page = "\n".join(terminal(judgement, text.Paint()))
+    lines += ["</testcase>", f"<system-out>{_xml(page)}</system-out>", "</testsuite>"]
     return "\n".join(lines) + "\n"
 
 

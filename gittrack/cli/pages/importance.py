@@ -8,45 +8,47 @@ from gittrack.text.sections import Row, Section, chance
 _ARROWS = {"maximize": " ↑", "minimize": " ↓"}
 
 
-def sections(found: Importance) -> list[Section]:
+def sections(importance: Importance) -> list[Section]:
     """One table, with what it rests on above it and what it cannot say below."""
-    tuned = any(each.fanova is not None for each in found.parameters)
+    tuned = any(parameter.fanova is not None for parameter in importance.parameters)
     header = ["parameter", ">levels", ">R² lost", ">Spearman", ">p", ">Holm p"]
     header += [">PED-ANOVA", ">fANOVA"] if tuned else []
-    fit = "" if found.r2 is None else f"; the forest's R² on unseen settings is {found.r2:.2f}"
-    notes = [*found.cautions, *_methods(found)]
-    counted = {why: f"{count:,} run{'' if count == 1 else 's'}" for why, count in found.left_out.items()}
+    fit = "" if importance.r2 is None else f"; the forest's R² on unseen settings is {importance.r2:.2f}"
+    notes = [*importance.cautions, *_methods(importance)]
+    counted = {why: f"{count:,} run{'' if count == 1 else 's'}" for why, count in importance.left_out.items()}
     notes += [f"in no figure: {count} {why}" for why, count in counted.items()]
     return [
         Section(
-            title=f"{found.experiment}: association of parameters with {found.metric}"
-            f"{_ARROWS.get(found.direction or '', '')}",
-            lead=[f"{found.runs:,} runs of {found.settings:,} settings{fit}"],
+            title=f"{importance.experiment}: association of parameters with {importance.metric}"
+            f"{_ARROWS.get(importance.direction or '', '')}",
+            lead=[f"{importance.runs:,} runs of {importance.settings:,} settings{fit}"],
             header=[*header, ""],
-            rows=[_row(each, found.runs, tuned) for each in found.parameters],
+            rows=[_row(parameter, importance.runs, tuned) for parameter in importance.parameters],
             notes=notes,
         )
     ]
 
 
-def _row(each: Parameter, runs: int, tuned: bool) -> Row:
-    cells = [each.name, str(each.levels)]
-    if each.kind in ("constant", "label"):
-        return Row(cells, each.why, "dim")
-    rank = each.correlation
-    drop = "" if each.importance is None else f"{each.importance:.3f} ± {each.spread or 0:.3f}"
+def _row(parameter: Parameter, runs: int, tuned: bool) -> Row:
+    cells = [parameter.name, str(parameter.levels)]
+    if parameter.kind in ("constant", "label"):
+        return Row(cells, parameter.why, "dim")
+    rank = parameter.correlation
+    drop = "" if parameter.importance is None else f"{parameter.importance:.3f} ± {parameter.spread or 0:.3f}"
     cells += [drop, "" if rank is None or rank.rho is None else f"{rank.rho:+.3f}"]
-    cells += [chance(rank.p if rank else None), chance(each.holm)]
+    cells += [chance(rank.p if rank else None), chance(parameter.holm)]
     if tuned:
-        cells += ["" if share is None else f"{share:.3f}" for share in (each.ped_anova, each.fanova)]
-    some = f"in {each.present} of {runs} runs" if each.present < runs else ""
+        cells += [
+            "" if share is None else f"{share:.3f}" for share in (parameter.ped_anova, parameter.fanova)
+        ]
+    some = f"in {parameter.present} of {runs} runs" if parameter.present < runs else ""
     return Row([*cells, "; ".join(filter(None, [some, rank.why if rank else ""]))])
 
 
-def _methods(found: Importance) -> list[str]:
-    methods = {each.correlation.method for each in found.parameters if each.correlation}
+def _methods(importance: Importance) -> list[str]:
+    methods = {parameter.correlation.method for parameter in importance.parameters if parameter.correlation}
     ways = {"permutation": "all permutations", "t": "Student's t"}
-    way = " or, of more than 11 runs, ".join(said for method, said in ways.items() if method in methods)
-    said = ["R² lost: by how much the forest's R² falls when the parameter's values are shuffled (± sd)"]
-    said += [f"Spearman's p by {way}; Holm's is adjusted for all parameters"] if way else []
-    return said if found.r2 is not None and found.r2 > 0 else said[1:]
+    way = " or, of more than 11 runs, ".join(notes for method, notes in ways.items() if method in methods)
+    notes = ["R² lost: by how much the forest's R² falls when the parameter's values are shuffled (± sd)"]
+    notes += [f"Spearman's p by {way}; Holm's is adjusted for all parameters"] if way else []
+    return notes if importance.r2 is not None and importance.r2 > 0 else notes[1:]

@@ -63,12 +63,12 @@ def terminal(
 ) -> list[str]:
     """The table for people. `names` are the ids to show, `columns` the terminal's width (None: any)."""
     facts = _facts(rows, names, now, repos)
-    shown = _chosen(rows, [*facts, *_measured(rows, choice, repos), *_ending(rows)], choice)
+    chosen = _chosen(rows, [*facts, *_measured(rows, choice, repos), *_ending(rows)], choice)
     precision = 5 if choice.precision is None else choice.precision
-    fixed = min(sum(c in facts for c in shown), 3 if repos is None else 4)
-    lines = [_line(row, at, shown, precision, columns) for at, row in enumerate(rows)]
-    prose = bool(shown) and shown[-1].name == "hypothesis"
-    header = [text.cut(text.one_line(c.label), _LONGEST_VALUE) for c in shown] + ([] if prose else [""])
+    fixed = min(sum(c in facts for c in chosen), 3 if repos is None else 4)
+    lines = [_line(row, at, chosen, precision, columns) for at, row in enumerate(rows)]
+    prose = bool(chosen) and chosen[-1].name == "hypothesis"
+    header = [text.cut(text.one_line(c.label), _LONGEST_VALUE) for c in chosen] + ([] if prose else [""])
     laid, left_out = layout(header, lines, paint, columns=columns, fixed=fixed)
     if left_out:
         more = f"{left_out} columns left out: a wider terminal, --md, --csv or --json shows them"
@@ -81,9 +81,9 @@ def as_markdown(
 ) -> str:
     """The same table as Markdown, with full ids; a damaged record's fault is under ``hypothesis``."""
     facts = _facts(rows, {}, now, repos)
-    shown = _chosen(rows, [*facts, *_measured(rows, choice, repos), *_ending(rows, faults=True)], choice)
+    chosen = _chosen(rows, [*facts, *_measured(rows, choice, repos), *_ending(rows, faults=True)], choice)
     precision = 5 if choice.precision is None else choice.precision
-    return markdown([c.label for c in shown], zip(*(c.values for c in shown), strict=True), precision)
+    return markdown([c.label for c in chosen], zip(*(c.values for c in chosen), strict=True), precision)
 
 
 def as_csv(rows: Sequence[Row], choice: Choice, repos: Sequence[str] | None = None) -> str:
@@ -94,8 +94,8 @@ def as_csv(rows: Sequence[Row], choice: Choice, repos: Sequence[str] | None = No
     base[1:1] = _repos(repos)
     everything = Choice(only_changed=choice.only_changed, all_params=not choice.only_changed)
     tags = _family("tags", [row.record.get("tags", {}) for row in rows])
-    shown = _chosen(rows, [*base, *_measured(rows, everything, repos), *tags], choice)
-    return csv_text([c.name for c in shown], zip(*(c.values for c in shown), strict=True), choice.precision)
+    chosen = _chosen(rows, [*base, *_measured(rows, everything, repos), *tags], choice)
+    return csv_text([c.name for c in chosen], zip(*(c.values for c in chosen), strict=True), choice.precision)
 
 
 def as_json(rows: Sequence[Row], repos: Sequence[str] | None = None) -> Iterator[str]:
@@ -157,24 +157,24 @@ def _measured(rows: Sequence[Row], choice: Choice, repos: Sequence[str] | None) 
     metrics = _family("metrics", [_metrics(row) for row in rows])
     params = _family("params", [flatten(row.record.get("params", {})) for row in rows])
     if not choice.all_params and len(rows) > 1:
-        kept = choice.keep
-        params = [c for c in params if _differs(rows, c) or (kept and _found(kept, c))]
+        patterns = choice.keep
+        params = [c for c in params if _differs(rows, c) or (patterns and _found(patterns, c))]
     return _apart([*metrics, *params], _FACTS if repos is None else _FACTS | {"repo"})
 
 
 def _ending(rows: Sequence[Row], *, faults: bool = False) -> list[Column]:
-    said = tuple((row.fault if faults else None) or row.hypothesis for row in rows)
+    texts = tuple((row.fault if faults else None) or row.hypothesis for row in rows)
     columns = [
         Column("outcome", "outcome", tuple(row.outcome for row in rows)),
         Column("seed", "seed", tuple(row.seed for row in rows)),
-        Column("hypothesis", "hypothesis", said),
+        Column("hypothesis", "hypothesis", texts),
     ]
     return [c for c in columns if any(v is not None for v in c.values)]
 
 
 def _family(family: str, values: Sequence[dict[str, Any]]) -> list[Column]:
-    keys = dict.fromkeys(key for each in values for key in each)
-    return [Column(key, f"{family}.{key}", tuple(each.get(key) for each in values)) for key in keys]
+    keys = dict.fromkeys(key for item in values for key in item)
+    return [Column(key, f"{family}.{key}", tuple(item.get(key) for item in values)) for key in keys]
 
 
 def _metrics(row: Row) -> dict[str, Any]:
@@ -204,7 +204,7 @@ def _key(item: Any) -> str:
 
 
 def _chosen(rows: Sequence[Row], columns: Sequence[Column], choice: Choice) -> list[Column]:
-    shown = []
+    chosen = []
     for c in columns:
         stays = not choice.only_changed or c.name in ("id", "age") or c.changes or len(rows) == 1
         if choice.keep and _found(choice.keep, c):
@@ -212,8 +212,8 @@ def _chosen(rows: Sequence[Row], columns: Sequence[Column], choice: Choice) -> l
         elif choice.drop and c.name != "id" and _found(choice.drop, c):
             stays = False
         if stays:
-            shown.append(c)
-    return shown
+            chosen.append(c)
+    return chosen
 
 
 def _found(pattern: str, column: Column) -> bool:
@@ -236,13 +236,13 @@ def _line(row: Row, at: int, columns: Sequence[Column], precision: int, wide: in
         if row.fault is not None and c.name not in ("id", "age", "repo", "experiment", "status"):
             break
         item = c.values[at]
-        shown = text.value(item, precision)
+        cell = text.value(item, precision)
         if wide is not None and c.name != "hypothesis":
-            shown = text.cut(shown, _LONGEST_VALUE)
+            cell = text.cut(cell, _LONGEST_VALUE)
         numeric = isinstance(item, (int, float)) and not isinstance(item, bool)
-        cells.append(Cell(shown, _colour(row, c), right=numeric or c.name == "age"))
-    rest = None if row.fault is None else Cell(text.one_line(row.fault), "red")
-    return Line(cells, rest)
+        cells.append(Cell(cell, _colour(row, c), right=numeric or c.name == "age"))
+    fault = None if row.fault is None else Cell(text.one_line(row.fault), "red")
+    return Line(cells, fault)
 
 
 def _colour(row: Row, column: Column) -> str | None:

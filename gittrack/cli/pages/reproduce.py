@@ -38,14 +38,14 @@ def _plan(plan: Plan) -> Iterator[tuple[str, str]]:
         + (", recorded by this clone" if plan.own else ""),
     )
     yield f"{'command':<12}", one_line(shlex.join(plan.tasks[0].launch or plan.tasks[0].command))
-    here = plan.environment.kind == "current" and plan.options.executor == "local"
-    if plan.program is not None or here:
+    is_current = plan.environment.kind == "current" and plan.options.executor == "local"
+    if plan.program is not None or is_current:
         yield f"{'program':<12}", one_line(plan.program or "not found on PATH")
     what = f"snapshot {code.snapshot[:12]}, uncommitted changes of" if code.snapshot else "commit"
     yield f"{'code':<12}", f"{what} {(code.commit or 'nothing')[:12]}, in {one_line(code.cwd)}"
-    for found in plan.data[:MOST]:
-        data = found.data
-        yield f"{'data':<12}", f"{one_line(data.path)} ({data.role}, {size(data.size)}) {_WHERE[found.where]}"
+    for item in plan.data[:MOST]:
+        data = item.data
+        yield f"{'data':<12}", f"{one_line(data.path)} ({data.role}, {size(data.size)}) {_WHERE[item.where]}"
     yield from _more("data", len(plan.data) - MOST)
     options = plan.options
     yield f"{'environment':<12}", _built(plan) + _different(plan.packages, plan.machine)
@@ -159,25 +159,29 @@ def terminal(statement: Reproduction, paint: Paint, columns: int | None = None) 
 _METRICS = ["metric", "original", "n", "mean", "sd", "one more run", "inside", "max difference", "tolerance"]
 
 
-def _cells(name: str, found: Agreement) -> list[Cell]:
-    return [Cell(text, right=at > 0) for at, text in enumerate(_row(name, found))]
+def _cells(name: str, agreement: Agreement) -> list[Cell]:
+    return [Cell(text, right=at > 0) for at, text in enumerate(_row(name, agreement))]
 
 
-def _row(name: str, found: Agreement) -> list[str]:
+def _row(name: str, agreement: Agreement) -> list[str]:
     def shown(item: float | None) -> str:
         return "" if item is None else number(item, 5)
 
-    between = "" if found.low is None or found.high is None else f"{shown(found.low)} to {shown(found.high)}"
+    between = (
+        ""
+        if agreement.low is None or agreement.high is None
+        else f"{shown(agreement.low)} to {shown(agreement.high)}"
+    )
     return [
         one_line(name),
-        value(found.original, 5),
-        str(found.n),
-        shown(found.mean),
-        shown(found.sd),
-        between or ("all alike" if found.sd == 0 else ""),
-        "yes" if found.inside else "no",
-        shown(found.largest_difference),
-        shown(found.tolerance),
+        value(agreement.original, 5),
+        str(agreement.n),
+        shown(agreement.mean),
+        shown(agreement.sd),
+        between or ("all alike" if agreement.sd == 0 else ""),
+        "yes" if agreement.inside else "no",
+        shown(agreement.largest_difference),
+        shown(agreement.tolerance),
     ]
 
 

@@ -10,11 +10,11 @@ from gittrack.formats.record import Record
 def seeds(runs: Sequence[Record], most: int = 12) -> str:
     """The seeds of runs: ``0..4, 7``, with named ones ``0 (split 1)``."""
     if any(run.seeds or run.seed is None for run in runs):
-        said = [_seed(run) for run in runs]
+        words = [_seed(run) for run in runs]
     else:
-        said = _ranges(sorted(run.seed for run in runs if run.seed is not None))
-    more = [f"and {len(said) - most} more"] if len(said) > most else []
-    return ", ".join([*said[:most], *more])
+        words = _ranges(sorted(run.seed for run in runs if run.seed is not None))
+    more = [f"and {len(words) - most} more"] if len(words) > most else []
+    return ", ".join([*words[:most], *more])
 
 
 def _seed(run: Record) -> str:
@@ -25,14 +25,14 @@ def _seed(run: Record) -> str:
 
 def _ranges(numbers: Sequence[int]) -> list[str]:
     """Three or more in a row as the first and the last."""
-    found: list[list[int]] = []
+    ranges: list[list[int]] = []
     for number in numbers:
-        if found and number == found[-1][-1] + 1:
-            found[-1].append(number)
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1].append(number)
         else:
-            found.append([number])
+            ranges.append([number])
     return [
-        said
-        for row in found
-        for said in ([f"{row[0]}..{row[-1]}"] if len(row) > 2 else [str(number) for number in row])
+        word
+        for row in ranges
+        for word in ([f"{row[0]}..{row[-1]}"] if len(row) > 2 else [str(number) for number in row])
     ]

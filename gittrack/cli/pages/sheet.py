@@ -106,9 +106,9 @@ def _is_exact(number: int | float) -> bool:
     return size <= _EXACT if isinstance(number, int) else size == 0 or _TINY < size < _HUGE
 
 
-def _clean(said: str) -> str:
+def _clean(cell: str) -> str:
     """Text as XML and a cell can hold it."""
-    plain = _NO_XML.sub("\ufffd", said)
+    plain = _NO_XML.sub("\ufffd", cell)
     return plain if len(plain) <= _MOST_TEXT else plain[: _MOST_TEXT - 1] + "…"
 
 
@@ -120,12 +120,12 @@ def _width(name: str, items: Sequence[Any]) -> int:
 def titles(names: Sequence[str]) -> list[str]:
     """Names that Excel takes for worksheets: at most 31 characters, each once whatever the case."""
     taken: set[str] = {"history"}
-    found = []
+    titles = []
     for name in names:
         title, number = name[:31] or "runs", 2
         while title.lower() in taken:
             tail = f"~{number}"
             title, number = name[: 31 - len(tail)] + tail, number + 1
         taken.add(title.lower())
-        found.append(title)
-    return found
+        titles.append(title)
+    return titles

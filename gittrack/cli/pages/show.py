@@ -140,8 +140,8 @@ def _metric(name: str, metric: Metric) -> tuple[str, ...]:
     value = metric.status if metric.value is None else text.value(metric.value)
     about = [metric.split, f"step {metric.step}" if metric.step is not None else None]
     about.append({"maximize": "higher is better", "minimize": "lower is better"}.get(metric.direction or ""))
-    shown = f"{value} {text.one_line(metric.unit)}" if metric.unit else f"{value}"
-    return text.clean(name), shown, ", ".join(text.one_line(part) for part in about if part)
+    amount = f"{value} {text.one_line(metric.unit)}" if metric.unit else f"{value}"
+    return text.clean(name), amount, ", ".join(text.one_line(part) for part in about if part)
 
 
 def _code(code: Code) -> Iterator[tuple[str, ...]]:
@@ -241,9 +241,9 @@ def _chart(name: str, values: Sequence[float | None], paint: text.Paint, room: i
     if not finite:
         return [f"{title}  {len(present)} points{skipped}"]
     low, high, last = (text.number(v, 5) for v in (min(finite), max(finite), finite[-1]))
-    said = f"min {low}, max {high}, last {last}"
+    extremes = f"min {low}, max {high}, last {last}"
     drawn = [f"    {line}" for line in chart(values, room)] if len(finite) > 1 else []
-    return [f"{title}  {said}, {len(present):,} points{skipped}", *drawn]
+    return [f"{title}  {extremes}, {len(present):,} points{skipped}", *drawn]
 
 
 def _console(console: str, record: Record, paint: text.Paint) -> list[str]:

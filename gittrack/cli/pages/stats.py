@@ -16,35 +16,35 @@ _NAMED = 5
 """Runs that a note names one by one."""
 
 
-def sections(shown: Sequence[Shown], options: Options, damaged: Sequence[str] = ()) -> list[Section]:
+def sections(entries: Sequence[Shown], options: Options, damaged: Sequence[str] = ()) -> list[Section]:
     """One section a group, one below it for each sample; groups of a single run together at the end."""
-    found: list[Section] = []
+    sections: list[Section] = []
     alone: list[Shown] = []
-    for each in shown:
-        if len(each.group.runs) == 1 and len(shown) > 1:
-            alone.append(each)
+    for entry in entries:
+        if len(entry.group.runs) == 1 and len(entries) > 1:
+            alone.append(entry)
         else:
-            found += [_group(each), *(_block(block, options) for block in each.blocks)]
-    found += [_alone(alone)] if alone else []
-    return [*found, *_damaged(damaged), *_legend(found, options)]
+            sections += [_group(entry), *(_block(block, options) for block in entry.blocks)]
+    sections += [_alone(alone)] if alone else []
+    return [*sections, *_damaged(damaged), *_legend(sections, options)]
 
 
-def _legend(found: Sequence[Section], options: Options) -> list[Section]:
-    if not any(row.cells[3:] for section in found if section.level == 3 for row in section.rows):
+def _legend(sections: Sequence[Section], options: Options) -> list[Section]:
+    if not any(row.cells[3:] for section in sections if section.level == 3 for row in section.rows):
         return []
     sure = percent(options.confidence)
-    said = (
+    legend = (
         f"mean: t interval of the mean; next run: holds one more run; {percent(COVERAGE)} of runs: holds so "
         f"many of all runs to come; each with {sure}. All take runs for independent and normal"
     )
-    return [Section(notes=[said])]
+    return [Section(notes=[legend])]
 
 
-def _group(each: Shown) -> Section:
-    group = each.group
+def _group(entry: Shown) -> Section:
+    group = entry.group
     code = group.runs[0].code
     commit = f", code {code.commit[:7]}{'*' if code.dirty else ''}" if code.commit else ""
-    apart = f" · {settings(each.apart)}" if each.apart else ""
+    apart = f" · {settings(entry.apart)}" if entry.apart else ""
     counts = f"{_count(len(group.runs), 'run')}: {len(group.finished)} finished"
     lead = [counts + "".join(f", {n} {status}" for status, n in _endings(group.failed).items()) + commit]
     lead += [_failure(run) for run in group.failed[:_NAMED]]
@@ -91,13 +91,13 @@ def _block(block: Block, options: Options) -> Section:
 def _title(block: Block) -> str:
     runs = block.sample.runs
     what = {"not recorded": "what was varied is not recorded", "nothing": "nothing varied"}
-    said = what.get(block.sample.varied, f"{block.sample.varied} varied")
+    varied = what.get(block.sample.varied, f"{block.sample.varied} varied")
     counted = _count(len(runs), "run")
     if block.sample.varied == "not recorded":
-        return f"{said}: {counted}"
+        return f"{varied}: {counted}"
     if block.sample.varied == "nothing":
-        return f"{'one run' if len(runs) == 1 else f'{said}: {counted}'}, seed {seeds(runs[:1])}"
-    return f"{said}: {counted}, seeds {seeds(runs)}"
+        return f"{'one run' if len(runs) == 1 else f'{varied}: {counted}'}, seed {seeds(runs[:1])}"
+    return f"{varied}: {counted}, seeds {seeds(runs)}"
 
 
 def _row(figure: Figure) -> Row:
@@ -110,32 +110,32 @@ def _row(figure: Figure) -> Row:
     if figure.mean is None or short.sd is None or short.sd == 0:
         return Row([name, str(short.n), number(short.mean, 6)], figure.why, "yellow")
     sd, ends = short.sd, (figure.mean, figure.next_run, figure.tolerance)
-    shown = ["" if each is None else between(each.low, each.high, sd) or "?" for each in ends]
+    ranges = ["" if end is None else between(end.low, end.high, sd) or "?" for end in ends]
     extremes = [measured(short.low, sd), measured(short.high, sd)]
-    return Row([name, str(short.n), measured(short.mean, sd), measured(sd, sd), *shown, *extremes])
+    return Row([name, str(short.n), measured(short.mean, sd), measured(sd, sd), *ranges, *extremes])
 
 
 def _notes(figure: Figure, runs: int) -> list[str]:
-    found, name = [], figure.metric
+    notes, name = [], figure.metric
     if figure.missing:
         listed = ", ".join(f"{run} {lack}" for run, lack in list(figure.missing.items())[:_NAMED])
         more = f" and {len(figure.missing) - _NAMED} more" if len(figure.missing) > _NAMED else ""
-        found.append(f"{name}: {len(figure.missing)} of {runs} runs have no finite value: {listed}{more}")
+        notes.append(f"{name}: {len(figure.missing)} of {runs} runs have no finite value: {listed}{more}")
     spread = figure.summary.sd if figure.summary else None
     if figure.why and spread:
-        found.append(f"{name}: {figure.why}")
+        notes.append(f"{name}: {figure.why}")
     if figure.test_set is not None:
         at = figure.test_set
-        found.append(
+        notes.append(
             f"{name}: {at.share:.4g} of {at.samples:,} test cases stands for {at.low:.4f}..{at.high:.4f} of "
             f"all cases (Wilson, {percent(at.confidence)}); this is test-set sampling alone, without training"
         )
     boot = figure.bootstrap
     if boot is not None and not boot.why:
         ends = between(boot.low, boot.high, spread)
-        found.append(f"{name}: mean by bootstrap (BCa), {percent(boot.confidence)}: {ends}")
-    found += _needed(figure)
-    return [*found, *(f"{name}: {note}" for note in figure.notes)]
+        notes.append(f"{name}: mean by bootstrap (BCa), {percent(boot.confidence)}: {ends}")
+    notes += _needed(figure)
+    return [*notes, *(f"{name}: {note}" for note in figure.notes)]
 
 
 def _needed(figure: Figure) -> list[str]:
@@ -145,25 +145,27 @@ def _needed(figure: Figure) -> list[str]:
     more = wanted.runs - len(figure.values)
     most = f"{wanted.most:,}" if wanted.most is not None else "more than 10^9"
     unsure = f"; so unsure is the spread of {len(figure.values)} that it may be {wanted.least:,} to {most}"
-    there = f"{more:,} more" if more > 0 else "there are enough"
+    enough = f"{more:,} more" if more > 0 else "there are enough"
     return [
-        f"{figure.metric}: mean ± {wanted.half_width:g} needs {_count(wanted.runs, 'run')}, {there}{unsure}"
+        f"{figure.metric}: mean ± {wanted.half_width:g} needs {_count(wanted.runs, 'run')}, {enough}{unsure}"
     ]
 
 
-def _alone(shown: Sequence[Shown]) -> Section:
+def _alone(entries: Sequence[Shown]) -> Section:
     """Specs of one run have no spread: their values and nothing else."""
-    metrics = list(dict.fromkeys(f.metric for each in shown for block in each.blocks for f in block.figures))
+    metrics = list(
+        dict.fromkeys(f.metric for entry in entries for block in entry.blocks for f in block.figures)
+    )
     rows = []
-    for each in shown:
-        run = each.group.runs[0]
-        found = {f.metric: f for block in each.blocks for f in block.figures}
-        cells = [run.id, each.group.spec[:12], run.status]
-        cells += [_only(found[name]) if name in found else "" for name in metrics]
-        rows.append(Row([*cells, settings(each.apart)]))
+    for entry in entries:
+        run = entry.group.runs[0]
+        figures = {f.metric: f for block in entry.blocks for f in block.figures}
+        cells = [run.id, entry.group.spec[:12], run.status]
+        cells += [_only(figures[name]) if name in figures else "" for name in metrics]
+        rows.append(Row([*cells, settings(entry.apart)]))
     header = ["run", "spec", "status", *(f">{name}" for name in metrics), "differs in"]
     return Section(
-        title=f"{_count(len(shown), 'spec')} of one run{'' if len(shown) == 1 else ' each'}: "
+        title=f"{_count(len(entries), 'spec')} of one run{'' if len(entries) == 1 else ' each'}: "
         "one run has no spread",
         header=header,
         rows=rows,
@@ -185,38 +187,38 @@ def _damaged(ids: Sequence[str]) -> list[Section]:
 # --- over many tasks ------------------------------------------------------------------------------
 
 
-def task_sections(found: Tasks, confidence: float) -> list[Section]:
+def task_sections(tasks: Tasks, confidence: float) -> list[Section]:
     """The interquartile mean of each group, and the performance profiles side by side."""
-    arrow = _ARROWS.get(found.direction or "", "")
+    arrow = _ARROWS.get(tasks.direction or "", "")
     rows = []
-    for each in found.scores:
-        iqm = each.iqm
+    for score in tasks.scores:
+        iqm = score.iqm
         width = None if iqm.low is None or iqm.high is None else iqm.high - iqm.low
-        shown = between(iqm.low, iqm.high, width) if width else ""
+        interval = between(iqm.low, iqm.high, width) if width else ""
         rows.append(
             Row(
-                [each.name, str(iqm.tasks), str(iqm.runs), measured(iqm.iqm, width), shown],
-                "" if shown else iqm.why,
+                [score.name, str(iqm.tasks), str(iqm.runs), measured(iqm.iqm, width), interval],
+                "" if interval else iqm.why,
             )
         )
     title = (
-        f"{found.experiment}: {found.metric}{arrow} over {_count(len(found.names), 'value')} of {found.task}"
+        f"{tasks.experiment}: {tasks.metric}{arrow} over {_count(len(tasks.names), 'value')} of {tasks.task}"
     )
-    notes = [*found.cautions, *_left_out(found.left_out)]
-    header = [found.by, ">tasks", ">runs", ">IQM", f">{percent(confidence)}"]
-    return [Section(title=title, header=header, rows=rows, notes=notes), _profile(found)]
+    notes = [*tasks.cautions, *_left_out(tasks.left_out)]
+    header = [tasks.by, ">tasks", ">runs", ">IQM", f">{percent(confidence)}"]
+    return [Section(title=title, header=header, rows=rows, notes=notes), _profile(tasks)]
 
 
-def _profile(found: Tasks) -> Section:
-    thresholds = found.scores[0].profile.thresholds
-    sign = "<" if found.direction == "minimize" else ">"
+def _profile(tasks: Tasks) -> Section:
+    thresholds = tasks.scores[0].profile.thresholds
+    sign = "<" if tasks.direction == "minimize" else ">"
     rows = [
-        Row([f"{sign} {number(at, 4)}", *(_share(each.profile.shares[row]) for each in found.scores)])
+        Row([f"{sign} {number(at, 4)}", *(_share(score.profile.shares[row]) for score in tasks.scores)])
         for row, at in enumerate(thresholds)
     ]
     return Section(
         title="Performance profile: share of runs beyond a score, tasks weighing alike",
-        header=[found.metric, *(each.name for each in found.scores)],
+        header=[tasks.metric, *(score.name for score in tasks.scores)],
         rows=rows,
         level=3,
     )

@@ -37,19 +37,19 @@ def setting_text(point: Point, *, seed: bool = True) -> str:
 
 def progress(swept: Plan, result: Result) -> str:
     """How one run went, in a line."""
-    said = one_line(f"; {result.said}") if result.said else ""
+    message = one_line(f"; {result.said}") if result.said else ""
     metric = swept.metric
     if not result.finished:  # a cluster's records come when all have ended
-        return f"{setting_text(result.point)}: {result.status}{said}"
-    found = "" if metric is None else f", {one_line(metric)} {_metric(result, metric) or 'absent'}"
-    return f"{setting_text(result.point)}: {result.status}{found}{said}"
+        return f"{setting_text(result.point)}: {result.status}{message}"
+    figure = "" if metric is None else f", {one_line(metric)} {_metric(result, metric) or 'absent'}"
+    return f"{setting_text(result.point)}: {result.status}{figure}{message}"
 
 
 def _metric(result: Result, name: str) -> str:
     if name not in result.metrics:
         return ""
-    found = result.metrics[name]
-    return "not finite" if found is None else number(float(found), PRECISION)
+    figure = result.metrics[name]
+    return "not finite" if figure is None else number(float(figure), PRECISION)
 
 
 # --- before ------------------------------------------------------------------------------------
@@ -161,8 +161,8 @@ def _sorted(swept: Swept) -> Sequence[Result]:
     sign = -1 if direction == "maximize" else 1
 
     def place(result: Result) -> tuple[bool, float]:
-        found = result.metrics.get(metric)
-        return (found is None or not result.finished, 0.0 if found is None else sign * found)
+        figure = result.metrics.get(metric)
+        return (figure is None or not result.finished, 0.0 if figure is None else sign * figure)
 
     return sorted(swept.results, key=place)
 
@@ -174,8 +174,11 @@ def _row(swept: Swept, result: Result, best: bool) -> list[Cell]:
     if _has_seeds(swept):
         cells.append(Cell("" if result.point.seed is None else str(result.point.seed), right=True))
     cells += [Cell(_metric(result, name), right=True) for name in _metrics(swept)]
-    said = one_line(result.said)
-    return [*cells, Cell(f"best; {said}" if said else "best", "green") if best else Cell(said, "dim")]
+    message = one_line(result.said)
+    return [
+        *cells,
+        Cell(f"best; {message}" if message else "best", "green") if best else Cell(message, "dim"),
+    ]
 
 
 def _is_number(item: Any) -> bool:

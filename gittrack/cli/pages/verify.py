@@ -37,9 +37,9 @@ def verdict(report: Report) -> str:
     """The outcome in one line: what was verified, and how much was found."""
     counts = [(sum(f.severity == s for f in report.findings), s) for s in _ORDER]
     words = {"fail": "failed", "incomplete": "could not be checked", "note": "noted"}
-    said = ", ".join(f"{count} {words[severity]}" for count, severity in counts if count)
+    summary = ", ".join(f"{count} {words[severity]}" for count, severity in counts if count)
     what = "1 run" if report.runs == 1 else f"{report.runs:,} runs"
-    return f"{what} at {report.tip[:12] or 'no ledger'}" + (f": {said}" if said else "")
+    return f"{what} at {report.tip[:12] or 'no ledger'}" + (f": {summary}" if summary else "")
 
 
 def as_table(report: Report, paint: Paint) -> list[str]:
@@ -90,7 +90,7 @@ def _markdown(finding: Finding) -> Iterator[str]:
 
 def as_json(report: Report) -> str:
     """Everything, for programs."""
-    whole = {
+    plain = {
         "outcome": report.outcome,
         "tip": report.tip,
         "runs": report.runs,
@@ -98,7 +98,7 @@ def as_json(report: Report) -> str:
         "not_proven": UNPROVEN,
         "gittrack": VERSION,
     }
-    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
 
 
 def _plain(finding: Finding) -> dict[str, str]:
@@ -110,29 +110,29 @@ def as_junit(report: Report) -> str:
     cases: dict[str, list[Finding]] = {"ledger": []}
     for finding in report.findings:
         cases.setdefault(finding.run or "ledger", []).append(finding)
-    failed = sum(any(f.severity == "fail" for f in found) for found in cases.values())
-    skipped = sum(_is_skipped(found) for found in cases.values())
+    failed = sum(any(f.severity == "fail" for f in findings) for findings in cases.values())
+    skipped = sum(_is_skipped(findings) for findings in cases.values())
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<testsuite name="gittrack verify" tests="{len(cases)}" failures="{failed}" skipped="{skipped}" '
         f'errors="0">',
-        *(line for name, found in cases.items() for line in _case(name, found)),
+        *(line for name, findings in cases.items() for line in _case(name, findings)),
         f"<system-out>{_xml(verdict(report) + '. ' + UNPROVEN)}</system-out>",
         "</testsuite>",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _is_skipped(found: Sequence[Finding]) -> bool:
-    severities = {finding.severity for finding in found}
+def _is_skipped(findings: Sequence[Finding]) -> bool:
+    severities = {finding.severity for finding in findings}
     return "incomplete" in severities and "fail" not in severities
 
 
-def _case(name: str, found: Sequence[Finding]) -> Iterator[str]:
+def _case(name: str, findings: Sequence[Finding]) -> Iterator[str]:
     yield f'<testcase classname="gittrack.verify" name={_attribute(name)}>'
     for severity, element in (("fail", "failure"), ("incomplete", "skipped")):
-        chosen = [f for f in found if f.severity == severity]
-        if chosen and (severity == "fail" or _is_skipped(found)):
+        chosen = [f for f in findings if f.severity == severity]
+        if chosen and (severity == "fail" or _is_skipped(findings)):
             text = "\n".join(_sentence(finding) for finding in chosen)
             yield f"<{element} message={_attribute(chosen[0].code)}>{_xml(text)}</{element}>"
     yield "</testcase>"
@@ -140,8 +140,8 @@ def _case(name: str, found: Sequence[Finding]) -> Iterator[str]:
 
 def _sentence(finding: Finding) -> str:
     facts = [(name, getattr(finding, name)) for name in ("path", "expected", "found")]
-    said = "".join(f"; {name}: {one_line(value)}" for name, value in facts if value is not None)
-    return f"{finding.code}: {one_line(finding.says)}{said}"
+    details = "".join(f"; {name}: {one_line(value)}" for name, value in facts if value is not None)
+    return f"{finding.code}: {one_line(finding.says)}{details}"
 
 
 def _xml(text: str) -> str:
@@ -170,12 +170,12 @@ def as_sarif(report: Report) -> str:
         "results": [_result(finding) for finding in ordered(report.findings)],
         "properties": {"outcome": report.outcome, "tip": report.tip, "runs": report.runs},
     }
-    whole = {
+    plain = {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
         "runs": [run],
     }
-    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
 
 
 def _result(finding: Finding) -> dict[str, Any]:

@@ -39,19 +39,21 @@ def examine(repo: Repository) -> list[Diagnosis]:
     """Look at everything; one check that cannot be made does not hide the others."""
     try:
         config = load(repo.worktree)
-        found = [
+        diagnoses = [
             Diagnosis("gittrack.yaml", "ok", "follows its schema" if _has_config(repo) else "none: defaults")
         ]
     except GittrackError as error:
         config = Config()
-        found = [Diagnosis("gittrack.yaml", "problem", str(error), "edit gittrack.yaml")]
+        diagnoses = [Diagnosis("gittrack.yaml", "problem", str(error), "edit gittrack.yaml")]
     for checkup in CHECKUPS:
         try:
-            found += checkup(repo, config)
+            diagnoses += checkup(repo, config)
         except (GittrackError, OSError) as error:
             topic = checkup.__name__.strip("_").replace("_", " ")
-            found.append(Diagnosis(topic, "problem", str(error), "mend that, then run gittrack doctor again"))
-    return found
+            diagnoses.append(
+                Diagnosis(topic, "problem", str(error), "mend that, then run gittrack doctor again")
+            )
+    return diagnoses
 
 
 def _has_config(repo: Repository) -> bool:
@@ -59,13 +61,13 @@ def _has_config(repo: Repository) -> bool:
 
 
 def _git(repo: Repository, config: Config) -> Iterator[Diagnosis]:
-    said = repo.git("version", doing="say its version").decode()
-    numbers = re.search(r"([0-9]+)\.([0-9]+)", said)
+    printed = repo.git("version", doing="say its version").decode()
+    numbers = re.search(r"([0-9]+)\.([0-9]+)", printed)
     version = (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
     if version < MINIMUM_GIT:
-        yield Diagnosis("git", "problem", f"{said.strip()} is too old", "install git 2.34 or newer")
+        yield Diagnosis("git", "problem", f"{printed.strip()} is too old", "install git 2.34 or newer")
     else:
-        yield Diagnosis("git", "ok", f"{said.strip()}, {repo.object_format}")
+        yield Diagnosis("git", "ok", f"{printed.strip()}, {repo.object_format}")
 
 
 def _identity(repo: Repository, config: Config) -> Iterator[Diagnosis]:
@@ -176,8 +178,8 @@ def _dvc_remotes(repo: Repository, config: Config, remotes: bytes) -> Iterator[D
             "dvc remote default NAME",
         )
     with repo.objects() as objects:
-        found = objects.get(f"refs/heads/{config.ledger.branch}:{DVC_CONFIG}")
-    if found is not None and found.data != remotes:
+        config_blob = objects.get(f"refs/heads/{config.ledger.branch}:{DVC_CONFIG}")
+    if config_blob is not None and config_blob.data != remotes:
         yield Diagnosis("dvc", "note", "the ledger names other DVC remotes than .dvc/config", "gittrack init")
 
 

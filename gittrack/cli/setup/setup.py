@@ -85,10 +85,10 @@ def set_textconv(repo: Repository) -> Step:
     """Have git show metrics.csv of the ledger as a few lines, in this clone."""
     # -P: git runs it at the top of the work tree, from which nothing may be imported.
     command = f"{shlex.quote(sys.executable)} -P -m gittrack.publishing.review.textconv"
-    done = repo.setting(DRIVER) != command
-    if done:
+    changed = repo.setting(DRIVER) != command
+    if changed:
         repo.git("config", DRIVER, command, doing="set the diff driver")
-    return Step(f"diff driver for series ({DRIVER})", _add_attribute(repo) or done)
+    return Step(f"diff driver for series ({DRIVER})", _add_attribute(repo) or changed)
 
 
 def _add_attribute(repo: Repository) -> bool:

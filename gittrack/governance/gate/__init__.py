@@ -147,8 +147,8 @@ def _rule(history: History, group: Group) -> Rule:
 
 def _originals(index: Index, group: Group) -> dict[str, Record]:
     """Runs of other groups that runs of this one reproduce."""
-    here = {run.id for run in group.runs}
-    elsewhere = sorted({run.reproduces for run in group.runs if run.reproduces} - here)
+    judged = {run.id for run in group.runs}
+    elsewhere = sorted({run.reproduces for run in group.runs if run.reproduces} - judged)
     rows = index.search(ids=elsewhere) if elsewhere else []
     return {row.id: row.load() for row in rows if row.fault is None}
 

@@ -68,10 +68,10 @@ class History:
         if blob is None:
             return None
         if blob not in self._rules:
-            found = self._objects.get(blob)
-            if found is None:
+            blob_read = self._objects.get(blob)
+            if blob_read is None:
                 raise Absent(f"{FILE} ({blob[:12]})")
-            self._rules[blob] = rule_of(parse(found.data, f"{FILE} ({blob[:12]})"), self._experiment)
+            self._rules[blob] = rule_of(parse(blob_read.data, f"{FILE} ({blob[:12]})"), self._experiment)
         return self._rules[blob]
 
     def origin(self, commit: str, rule: Rule) -> Origin | None:
@@ -86,17 +86,17 @@ class History:
             return None
         parents = self._changes(commit)
         order = list(parents)
-        pending, seen, found = order[:1], set(order[:1]), []
+        pending, seen, changes = order[:1], set(order[:1]), []
         while pending:
             at = pending.pop()
             before = [p for p in parents[at] if p in parents and self._holds(p, rule)]
             if not before:
-                found.append(at)
+                changes.append(at)
             pending += [p for p in before if p not in seen]
             seen.update(before)
         # Git's order has children first; without any change at all (a graft) the commit stands for itself.
-        oldest = max(found, key=order.index, default=commit)
-        return Origin(oldest, self._commit(oldest)[1], oldest in self._boundary or not found)
+        oldest = max(changes, key=order.index, default=commit)
+        return Origin(oldest, self._commit(oldest)[1], oldest in self._boundary or not changes)
 
     def proven(self, runs: Sequence[Record], rule: Rule) -> tuple[tuple[Origin, ...], tuple[Record, ...]]:
         """The origins of `rule` for the commits of `runs`, and the runs whose commit does not hold it."""
@@ -107,12 +107,12 @@ class History:
             commit = run.code.commit
             if commit is not None and commit not in by_commit:
                 by_commit[commit] = self.origin(commit, rule)
-            found = by_commit.get(commit or "")
-            if found is None:
+            origin = by_commit.get(commit or "")
+            if origin is None:
                 without.append(run)
                 continue
-            known = origins.get(found.commit, found)
-            origins[found.commit] = replace(known, runs=(*known.runs, run.id))
+            known = origins.get(origin.commit, origin)
+            origins[origin.commit] = replace(known, runs=(*known.runs, run.id))
         return tuple(origins.values()), tuple(without)
 
     def _holds(self, commit: str, rule: Rule) -> bool:
@@ -122,22 +122,22 @@ class History:
 
     def _commit(self, oid: str) -> tuple[str, int]:
         """Tree and committer date."""
-        found = self._objects.get(oid)
-        if found is None or found.kind != "commit":
+        item = self._objects.get(oid)
+        if item is None or item.kind != "commit":
             raise Absent(f"commit {oid[:12]}")
-        date = _COMMITTER.search(found.data.partition(b"\n\n")[0])
-        return parse_commit(found.data)[0], min(int(date[1]), _LATEST) if date else 0
+        date = _COMMITTER.search(item.data.partition(b"\n\n")[0])
+        return parse_commit(item.data)[0], min(int(date[1]), _LATEST) if date else 0
 
     def _changes(self, commit: str) -> dict[str, list[str]]:
         """The commits up to `commit` that explain its gittrack.yaml, children first, with their parents."""
-        done = self._repository.run(
+        result = self._repository.run(
             "-c", "core.commitGraph=false", "-c", "advice.graftFileDeprecated=false",
             "rev-list", "--topo-order", "--parents", "--end-of-options", commit, "--", FILE,
             env={"GIT_GRAFT_FILE": os.devnull},
         )  # fmt: skip
-        if done.code != 0:
+        if result.code != 0:
             raise Absent(f"the history of commit {commit[:12]}")
-        lines = (line.split() for line in done.out.decode("ascii", "replace").splitlines())
+        lines = (line.split() for line in result.out.decode("ascii", "replace").splitlines())
         return {oid: parents for oid, *parents in lines}
 
     @cached_property

@@ -119,10 +119,10 @@ def check(rule: Rule, experiment: str) -> None:
 def number(value: float) -> float | None:
     """`value` as a finite float; None where it is none (a whole number may be beyond what a float holds)."""
     try:
-        found = float(value)
+        as_float = float(value)
     except OverflowError:
         return None
-    return found if math.isfinite(found) else None
+    return as_float if math.isfinite(as_float) else None
 
 
 def _shown(value: object) -> str:

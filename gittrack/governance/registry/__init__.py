@@ -41,8 +41,8 @@ class Registry:
     def model(self, name: str) -> Model:
         """NotFoundError, with the names there are, unless there is such a model."""
         if name not in self.models:
-            there = f"there are {', '.join(list(self.models)[:20])}" if self.models else "there are none yet"
-            raise NotFoundError(f"no model {name!r}: {there}; gittrack register adds one")
+            known = f"there are {', '.join(list(self.models)[:20])}" if self.models else "there are none yet"
+            raise NotFoundError(f"no model {name!r}: {known}; gittrack register adds one")
         return self.models[name]
 
     def version(self, reference: Reference) -> Version:
@@ -50,14 +50,14 @@ class Registry:
         model = self.model(reference.model)
         if reference.stage is not None:
             return _in_stage(model, reference.stage)
-        found = model.newest if reference.version is None else model.find(reference.version)
-        if found is None:
+        version = model.newest if reference.version is None else model.find(reference.version)
+        if version is None:
             known = ", ".join(v.version for v in model.versions[:10]) or "none"
             wanted = reference.version or "version in use"
             raise NotFoundError(f"model {model.name} has no {wanted}: registered are {known}")
-        if not found.active:
-            raise NotFoundError(f"{model.name}@{found.version} was deregistered")
-        return found
+        if not version.active:
+            raise NotFoundError(f"{model.name}@{version.version} was deregistered")
+        return version
 
     def claim(self, version: Version) -> Claim:
         """What the registration says; NotFoundError where it is none of a run."""

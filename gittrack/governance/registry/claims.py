@@ -33,11 +33,11 @@ def claims_of(index: Index, objects: ObjectReader, tags: Sequence[Tag]) -> dict[
     rows: dict[str, list[Row]] = {}
     for row in index.search(ids=ids) if ids else []:
         rows.setdefault(row.id, []).append(row)
-    asked = [(tag, row) for tag in tags for row in rows.get(tag.trailers.get(RUN, ""), [])]
-    names = [f"{tag.commit}{side}:{row.path}" for tag, row in asked for side in ("", "^1", "^2")]
-    blobs = [None if found is None else found.oid for found in objects.get_many(names)]
+    pairs = [(tag, row) for tag in tags for row in rows.get(tag.trailers.get(RUN, ""), [])]
+    names = [f"{tag.commit}{side}:{row.path}" for tag, row in pairs for side in ("", "^1", "^2")]
+    blobs = [None if item is None else item.oid for item in objects.get_many(names)]
     added: dict[str, Row] = {}
-    for at, (tag, row) in enumerate(asked):
+    for at, (tag, row) in enumerate(pairs):
         if blobs[3 * at : 3 * at + 3] == [row.blob, None, None]:
             added[tag.ref] = row
     return {tag.ref: _claim(tag, rows, added.get(tag.ref)) for tag in tags}

@@ -61,16 +61,16 @@ class Reference:
 
 def parse_tag_name(tag: str) -> TagName | None:
     """What `tag` (without ``refs/tags/``) says; None where it is none of GTO's."""
-    found = _TAG.fullmatch(tag) if len(tag) <= _LONGEST else None
-    if found is None:
+    match = _TAG.fullmatch(tag) if len(tag) <= _LONGEST else None
+    if match is None:
         return None
-    model, counter = found["model"].replace("=", ":"), int(found["counter"] or 0)
-    if found["deprecated"]:
+    model, counter = match["model"].replace("=", ":"), int(match["counter"] or 0)
+    if match["deprecated"]:
         return TagName("deprecate", model, counter=counter)
-    if found["version"]:
-        action: Action = "deregister" if found["cancel"] else "register"
-        return TagName(action, model, version=found["version"], counter=counter)
-    return TagName("unassign" if found["cancel"] else "assign", model, stage=found["stage"], counter=counter)
+    if match["version"]:
+        action: Action = "deregister" if match["cancel"] else "register"
+        return TagName(action, model, version=match["version"], counter=counter)
+    return TagName("unassign" if match["cancel"] else "assign", model, stage=match["stage"], counter=counter)
 
 
 def version_tag(model: str, version: str) -> str:
@@ -85,15 +85,15 @@ def stage_tag(model: str, stage: str, counter: int, *, remove: bool = False) -> 
 
 def parse_reference(word: str) -> Reference:
     """What `word` names; UsageError where it can name nothing."""
-    model, mark, rest = word.partition("#")
+    model, mark, suffix = word.partition("#")
     if not mark:
-        model, mark, rest = word.rpartition("@") if "@" in word else (word, "", "")
+        model, mark, suffix = word.rpartition("@") if "@" in word else (word, "", "")
     check_model(model)
-    if not mark or (mark == "@" and rest in ("latest", "greatest")):
+    if not mark or (mark == "@" and suffix in ("latest", "greatest")):
         return Reference(model)
-    if mark == "@" and _VERSION.fullmatch(rest):
-        return Reference(model, version=rest)
-    return Reference(model, stage=check_stage(rest))
+    if mark == "@" and _VERSION.fullmatch(suffix):
+        return Reference(model, version=suffix)
+    return Reference(model, stage=check_stage(suffix))
 
 
 def check_model(name: str) -> str:
@@ -121,12 +121,12 @@ def check_version(version: str) -> str:
 
 def order(version: str) -> tuple[object, ...]:
     """The key by which versions are sorted (semver.org, 11): build metadata does not count."""
-    found = _VERSION.fullmatch(version)
-    if found is None:
+    match = _VERSION.fullmatch(version)
+    if match is None:
         return ()
-    pre = found["pre"]
+    pre = match["pre"]
     parts = [(0, int(p), "") if p.isdigit() else (1, 0, p) for p in pre.split(".")] if pre else []
-    return int(found["major"]), int(found["minor"]), int(found["patch"]), pre is None, tuple(parts)
+    return int(match["major"]), int(match["minor"]), int(match["patch"]), pre is None, tuple(parts)
 
 
 def bumped(version: str, part: Part) -> str:

@@ -27,32 +27,38 @@ def push_tags(ledger: Ledger, remote: str) -> Tags:
     """Send the registry's tags on the ledger that the remote lacks. None is ever replaced there."""
     repo = ledger.repository
     tip = ledger.state().tip
-    here = {} if tip is None else _registry_tags(repo, f"--merged={tip}")
-    there = _remote_tags(repo, remote) if here else {}
-    missing = [ref for ref in here if ref not in there]
+    local = {} if tip is None else _registry_tags(repo, f"--merged={tip}")
+    remote_tags = _remote_tags(repo, remote) if local else {}
+    missing = [ref for ref in local if ref not in remote_tags]
     for at in range(0, len(missing), _AT_ONCE):
         specs = [f"{ref}:{ref}" for ref in missing[at : at + _AT_ONCE]]
-        done = repo.run("push", "--quiet", "--end-of-options", remote, *specs)
-        if done.code != 0:
-            raise LedgerError(explain(f"push the registry's tags to {remote}", done.err))
-    return Tags(_short(missing), _short(ref for ref in here if there.get(ref, here[ref]) != here[ref]))
+        result = repo.run("push", "--quiet", "--end-of-options", remote, *specs)
+        if result.code != 0:
+            raise LedgerError(explain(f"push the registry's tags to {remote}", result.err))
+    return Tags(
+        _short(missing), _short(ref for ref in local if remote_tags.get(ref, local[ref]) != local[ref])
+    )
 
 
 def pull_tags(ledger: Ledger, remote: str) -> Tags:
     """Bring the remote's registry tags on commits that this clone has. None is ever replaced here."""
     repo = ledger.repository
-    here, there = _registry_tags(repo), _remote_tags(repo, remote)
-    wanted = [ref for ref in there if ref not in here and f"{ref}^{{}}" in there and _is_registry(ref)]
+    local, remote_tags = _registry_tags(repo), _remote_tags(repo, remote)
+    wanted = [
+        ref for ref in remote_tags if ref not in local and f"{ref}^{{}}" in remote_tags and _is_registry(ref)
+    ]
     with repo.objects() as objects:
-        found = list(objects.get_many(there[f"{ref}^{{}}"] for ref in wanted))
-    missing = [ref for ref, item in zip(wanted, found, strict=True) if item is not None]
+        commits = list(objects.get_many(remote_tags[f"{ref}^{{}}"] for ref in wanted))
+    missing = [ref for ref, item in zip(wanted, commits, strict=True) if item is not None]
     for at in range(0, len(missing), _AT_ONCE):
         specs = [f"{ref}:{ref}" for ref in missing[at : at + _AT_ONCE]]
         repo.git(
             "-c", "protocol.ext.allow=never", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
             "--end-of-options", remote, *specs, doing=f"fetch the registry's tags from {remote}",
         )  # fmt: skip
-    return Tags(_short(missing), _short(ref for ref in here if there.get(ref, here[ref]) != here[ref]))
+    return Tags(
+        _short(missing), _short(ref for ref in local if remote_tags.get(ref, local[ref]) != local[ref])
+    )
 
 
 def _registry_tags(repo: Repository, *limits: str) -> dict[str, str]:

@@ -58,7 +58,7 @@ class Model:
 
     def find(self, version: str) -> Version | None:
         """The version of that name."""
-        return next((found for found in self.versions if found.version == version), None)
+        return next((entry for entry in self.versions if entry.version == version), None)
 
 
 def models_of(tags: Iterable[Tag]) -> dict[str, Model]:
@@ -92,14 +92,14 @@ def _model(name: str, every: Sequence[Tag]) -> Model:
 
 
 def _versions(tags: Sequence[Tag]) -> dict[str, Version]:
-    found: dict[str, Version] = {}
+    versions: dict[str, Version] = {}
     for tag in tags:
         name = tag.name.version
         if tag.name.action == "register" and name is not None:
-            found[name] = Version(name, tag, True)
-        elif tag.name.action == "deregister" and name in found:
-            found[name] = Version(name, found[name].tag, False)
-    return found
+            versions[name] = Version(name, tag, True)
+        elif tag.name.action == "deregister" and name in versions:
+            versions[name] = Version(name, versions[name].tag, False)
+    return versions
 
 
 def _stages(tags: Sequence[Tag], versions: Mapping[str, Version]) -> dict[str, Stage]:
@@ -113,9 +113,9 @@ def _stages(tags: Sequence[Tag], versions: Mapping[str, Version]) -> dict[str, S
         assigned.pop(key, None)
         if tag.name.action == "assign":
             assigned[key] = tag
-    found: dict[str, Stage] = {}
+    stages: dict[str, Stage] = {}
     for (stage, commit), tag in assigned.items():  # in the order of assignment
         version = at.get(commit)
         if version is None or version.active:
-            found[stage] = Stage(stage, tag, version)
-    return found
+            stages[stage] = Stage(stage, tag, version)
+    return stages

@@ -64,8 +64,8 @@ def read_tags(repository: Repository, objects: ObjectReader) -> list[Tag]:
         if (name := parse_tag_name(ref.removeprefix(PREFIX))) is not None
     ]
     tags = [
-        _tag(ref, name, oid, None if found is None else (found.kind, found.data))
-        for (ref, name, oid), found in zip(named, objects.get_many(o for _, _, o in named), strict=True)
+        _tag(ref, name, oid, None if item is None else (item.kind, item.data))
+        for (ref, name, oid), item in zip(named, objects.get_many(o for _, _, o in named), strict=True)
     ]
     return sorted(tags, key=chronological)
 
@@ -75,10 +75,10 @@ def chronological(tag: Tag) -> tuple[int, int, str]:
     return tag.seconds, tag.name.counter, tag.ref
 
 
-def _tag(ref: str, name: TagName, oid: str, found: tuple[str, bytes] | None) -> Tag:
-    if found is None:
+def _tag(ref: str, name: TagName, oid: str, content: tuple[str, bytes] | None) -> Tag:
+    if content is None:
         return Tag(ref, name, oid, fault="its object is not in this clone: run git fetch --tags")
-    kind, data = found
+    kind, data = content
     if kind != "tag":
         return Tag(ref, name, oid, fault="it is a lightweight tag, which says nothing of who and when")
     if len(data) > _LARGEST:
@@ -114,18 +114,18 @@ def parse_tag(ref: str, name: TagName, oid: str, data: bytes) -> Tag:
 
 def split_signature(data: bytes) -> tuple[bytes, bytes]:
     """What is signed, and the signature (empty: none), of a tag object."""
-    found = list(_SIGNATURE.finditer(data))
-    at = found[-1].start() if found else len(data)
+    signatures = list(_SIGNATURE.finditer(data))
+    at = signatures[-1].start() if signatures else len(data)
     return data[:at], data[at:]
 
 
 def _trailers(message: str) -> dict[str, str]:
     """Ours in the last paragraph; one that is given twice says nothing."""
-    found: dict[str, list[str]] = {}
+    trailers: dict[str, list[str]] = {}
     for line in message.rpartition("\n\n")[2].split("\n"):
         if match := _TRAILER.fullmatch(line):
-            found.setdefault(match[1], []).append(match[2])
-    return {key: values[0] for key, values in found.items() if len(values) == 1}
+            trailers.setdefault(match[1], []).append(match[2])
+    return {key: values[0] for key, values in trailers.items() if len(values) == 1}
 
 
 def write_path(path: str) -> str:

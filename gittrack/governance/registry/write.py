@@ -87,10 +87,10 @@ def output_of(row: Row, path: str | None = None) -> Mapping[str, Any]:
     """The output at `path`, or without one the only one of the role ``model``."""
     outputs = row.record.get("outputs", [])
     if path is not None:
-        found = [output for output in outputs if output["path"] == path]
-        if not found:
+        matches = [output for output in outputs if output["path"] == path]
+        if not matches:
             raise NotFoundError(f"run {row.id} has no output {path!r}: it has {_listed(outputs)}")
-        return found[0]  # type: ignore[no-any-return]
+        return matches[0]  # type: ignore[no-any-return]
     models = [output for output in outputs if output["role"] == ROLE]
     if not models:
         raise UsageError(
@@ -102,8 +102,8 @@ def output_of(row: Row, path: str | None = None) -> Mapping[str, Any]:
 
 
 def _listed(outputs: Sequence[Mapping[str, Any]]) -> str:
-    shown = ", ".join(output["path"] for output in outputs[:5]) or "no outputs"
-    return shown + (f" and {len(outputs) - 5} more" if len(outputs) > 5 else "")
+    paths = ", ".join(output["path"] for output in outputs[:5]) or "no outputs"
+    return paths + (f" and {len(outputs) - 5} more" if len(outputs) > 5 else "")
 
 
 def _version(

@@ -50,16 +50,16 @@ class Replicated:
     @property
     def verdict(self) -> str:
         """``better``, ``worse``, ``no real difference`` or why nobody can tell; empty without a baseline."""
-        found = self.difference
-        if found is None:
+        difference = self.difference
+        if difference is None:
             return ""
-        if found.real is None:
-            return found.why
-        if not found.real:
+        if difference.real is None:
+            return difference.why
+        if not difference.real:
             return "no real difference"
         if self.direction is None:
             return "differs"
-        return "better" if (found.difference > 0) == (self.direction == "maximize") else "worse"
+        return "better" if (difference.difference > 0) == (self.direction == "maximize") else "worse"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,14 +165,14 @@ def _replicated(runs: Sequence[Entry], known: Sequence[Entry]) -> list[Replicate
         if run.record.status == "finished":
             groups.setdefault(run.record.spec, []).append(run)
     base = _values(known)
-    found = []
+    replicated = []
     for group in groups.values():
         for metric, values in _values(group).items():
             others = base.get(metric, [])
             if max(len(values), len(others)) < 2:
                 continue
             known_mean = mean_interval(others) if others else None
-            found.append(
+            replicated.append(
                 Replicated(
                     metric,
                     tuple(run.id for run in group),
@@ -182,7 +182,7 @@ def _replicated(runs: Sequence[Entry], known: Sequence[Entry]) -> list[Replicate
                     _direction(group, metric),
                 )
             )
-    return found
+    return replicated
 
 
 def _values(group: Sequence[Entry]) -> dict[str, list[float]]:
@@ -203,22 +203,22 @@ def _values(group: Sequence[Entry]) -> dict[str, list[float]]:
 
 
 def _direction(group: Sequence[Entry], metric: str) -> str | None:
-    found = (run.record.metrics.get(metric) for run in group)
-    return next((m.direction for m in found if m is not None and m.direction), None)
+    metrics = (run.record.metrics.get(metric) for run in group)
+    return next((m.direction for m in metrics if m is not None and m.direction), None)
 
 
-def to_dict(found: Review, questions: Sequence[str]) -> dict[str, Any]:
+def to_dict(review: Review, questions: Sequence[str]) -> dict[str, Any]:
     """The review as plain values, whole."""
     return {
-        "kind": found.span.kind,
-        "base": {"name": found.span.base_name, "commit": found.span.base},
-        "head": {"name": found.span.head_name, "commit": found.span.head},
-        "runs": found.runs,
-        "verify": _verdict(found.verified),
-        "altered": [{"status": letter, "path": path} for letter, path in found.selection.altered],
-        "decisions": [plain_decision(made) for made in found.selection.decisions],
-        "damaged": [{"path": row.path, "fault": row.fault} for row in found.damaged],
-        "experiments": [_plain(e) for e in found.experiments],
+        "kind": review.span.kind,
+        "base": {"name": review.span.base_name, "commit": review.span.base},
+        "head": {"name": review.span.head_name, "commit": review.span.head},
+        "runs": review.runs,
+        "verify": _verdict(review.verified),
+        "altered": [{"status": letter, "path": path} for letter, path in review.selection.altered],
+        "decisions": [plain_decision(made) for made in review.selection.decisions],
+        "damaged": [{"path": row.path, "fault": row.fault} for row in review.damaged],
+        "experiments": [_plain(e) for e in review.experiments],
         "questions": list(questions),
     }
 

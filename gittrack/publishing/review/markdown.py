@@ -36,8 +36,8 @@ _LETTERS = {"A": "added", "M": "changed", "D": "deleted", "T": "changed type"}
 
 def as_markdown(review: Review, limit: int = LIMIT) -> str:
     """The document; what had no room is named at its end."""
-    asked = "\n".join(_questions(review)) + "\n"
-    left = limit - len(asked[: limit // 3]) - _RESERVED
+    checklist = "\n".join(_questions(review)) + "\n"
+    left = limit - len(checklist[: limit // 3]) - _RESERVED
     taken: list[str] = []
     missing: list[str] = []
     for title, block in _blocks(review):
@@ -46,14 +46,16 @@ def as_markdown(review: Review, limit: int = LIMIT) -> str:
             left -= len(block) + 2
         else:
             missing.append(title)
-    if len(asked) > limit // 3:
-        asked = asked[: limit // 3].rpartition("\n")[0] + "\n"
+    if len(checklist) > limit // 3:
+        checklist = checklist[: limit // 3].rpartition("\n")[0] + "\n"
         missing.append("questions")
     note = ""
     if missing:
-        said = ", ".join(dict.fromkeys(missing))[:200]
-        note = f"\nCut to what a comment holds; left out: {said}. In a clone, `gittrack review` shows it.\n"
-    return "\n\n".join([*taken, asked]) + note
+        left_out = ", ".join(dict.fromkeys(missing))[:200]
+        note = (
+            f"\nCut to what a comment holds; left out: {left_out}. In a clone, `gittrack review` shows it.\n"
+        )
+    return "\n\n".join([*taken, checklist]) + note
 
 
 def _blocks(review: Review) -> Iterator[tuple[str, str]]:
@@ -88,28 +90,28 @@ def _head(review: Review) -> list[str]:
     names = ", ".join(prose(name, 60) for name in about[:5]) or "no experiment"
     what = "added to the ledger" if review.span.kind == "ledger" else "of these commits"
     outcome = review.verified.outcome if review.verified else None
-    said = f"{_SIGNS[outcome]} **verify: {outcome}**" if outcome else "**verify**: nothing to check"
+    headline = f"{_SIGNS[outcome]} **verify: {outcome}**" if outcome else "**verify**: nothing to check"
     plural = "run" if review.runs == 1 else "runs"
     return [
         MARKER,
         f"## gittrack: {review.runs} {plural} {what} ({names})",
         "",
-        f"{said} · {code(review.span.base[:12])} → {code(review.span.head[:12])}",
+        f"{headline} · {code(review.span.base[:12])} → {code(review.span.head[:12])}",
     ]
 
 
 def _findings(review: Review) -> list[str]:
-    found = [f for f in review.verified.findings if f.severity != "note"] if review.verified else []
-    if not found:
+    findings = [f for f in review.verified.findings if f.severity != "note"] if review.verified else []
+    if not findings:
         return []
     order = {"fail": 0, "incomplete": 1}
-    found.sort(key=lambda f: order[f.severity])
+    findings.sort(key=lambda f: order[f.severity])
     most = _MOST["findings"]
     lines = ["| | Finding | Where | What |", "| --- | --- | --- | --- |"]
-    for f in found[:most]:
+    for f in findings[:most]:
         where = code(f.run or f.path or "", 60)
         lines.append(f"| {f.severity} | {code(f.code)} | {where} | {prose(f.says)} |")
-    return [*lines, *_more(len(found) - most, "finding")]
+    return [*lines, *_more(len(findings) - most, "finding")]
 
 
 def _altered(review: Review) -> list[str]:
@@ -140,12 +142,12 @@ def _decisions(decisions: Sequence[Decision]) -> list[str]:
     return lines
 
 
-def figure(found: Figure | None) -> str:
+def figure(figure: Figure | None) -> str:
     """``0.93 ± 0.01 (n 3)``."""
-    if found is None:
+    if figure is None:
         return "—"
-    half = "" if found.high is None else f" ± {found.high - found.mean:.2g}"
-    return f"{number(found.mean, 5)}{half} (n {found.n})"
+    half = "" if figure.high is None else f" ± {figure.high - figure.mean:.2g}"
+    return f"{number(figure.mean, 5)}{half} (n {figure.n})"
 
 
 def _table(experiment: Experiment) -> list[str]:
@@ -183,8 +185,8 @@ def _row(
     pairs = compared.get(entry.id, {})
     for metric in metrics:
         final = record.metrics.get(metric)
-        shown = "—" if final is None else final.status or value(final.value, 5)
-        cells.append(shown + difference(pairs.get(metric)))
+        cell = "—" if final is None else final.status or value(final.value, 5)
+        cells.append(cell + difference(pairs.get(metric)))
     return cells
 
 
@@ -198,16 +200,16 @@ def difference(pair: MetricPair | None) -> str:
 
 def _title(entries: Sequence[Entry], name: str) -> str:
     """The heading of a metric's column: its name, unit, and which way is better."""
-    found = [m for e in entries if (m := e.record.metrics.get(name)) is not None]
+    metrics = [m for e in entries if (m := e.record.metrics.get(name)) is not None]
     arrow = {"maximize": " ↑", "minimize": " ↓"}
-    direction = next((arrow[m.direction] for m in found if m.direction), "")
-    unit = next((f" [{prose(m.unit, 20)}]" for m in found if m.unit), "")
+    direction = next((arrow[m.direction] for m in metrics if m.direction), "")
+    unit = next((f" [{prose(m.unit, 20)}]" for m in metrics if m.unit), "")
     return code(name, 40) + unit + direction
 
 
 def _hypotheses(experiment: Experiment) -> list[str]:
-    said = dict.fromkeys(run.record.hypothesis for run in experiment.runs if run.record.hypothesis)
-    return [line for text in list(said)[:5] for line in ("", f"Hypothesis: {prose(text, 400)}")]
+    hypotheses = dict.fromkeys(run.record.hypothesis for run in experiment.runs if run.record.hypothesis)
+    return [line for text in list(hypotheses)[:5] for line in ("", f"Hypothesis: {prose(text, 400)}")]
 
 
 def _replicates(experiment: Experiment) -> list[str]:
@@ -229,33 +231,33 @@ def _replicates(experiment: Experiment) -> list[str]:
     ]
 
 
-def mean(found: Interval | None) -> str:
+def mean(estimate: Interval | None) -> str:
     """``0.93 ± 0.01 (n 3)``."""
-    if found is None:
+    if estimate is None:
         return "—"
-    half = "" if found.high is None else f" ± {found.high - found.mean:.2g}"
-    alike = ", identical" if found.sd == 0 else ""
-    return f"{number(found.mean, 5)}{half} (n {found.n}{alike})"
+    half = "" if estimate.high is None else f" ± {estimate.high - estimate.mean:.2g}"
+    alike = ", identical" if estimate.sd == 0 else ""
+    return f"{number(estimate.mean, 5)}{half} (n {estimate.n}{alike})"
 
 
-def interval(found: Replicated) -> str:
+def interval(replicated: Replicated) -> str:
     """``+0.02 [+0.01, +0.03]``."""
-    d = found.difference
+    d = replicated.difference
     if d is None:
         return "—"
     between = "" if d.low is None or d.high is None else f" [{d.low:+.3g}, {d.high:+.3g}]"
     return f"{d.difference:+.4g}{between}"
 
 
-def verdict(found: Replicated) -> str:
+def verdict(replicated: Replicated) -> str:
     """The verdict in words, with p where there is one."""
-    d = found.difference
+    d = replicated.difference
     if d is None:
         return "no baseline"
     if d.real is None or d.p is None:
-        return found.verdict
+        return replicated.verdict
     p = "p < 0.001" if d.p < 0.001 else f"p = {d.p:.2g}"
-    return f"**yes, {found.verdict}** ({p})" if d.real else f"no real difference ({p})"
+    return f"**yes, {replicated.verdict}** ({p})" if d.real else f"no real difference ({p})"
 
 
 def _changes(experiment: Experiment) -> list[str]:
@@ -307,10 +309,10 @@ def summary(changes: Sequence[tuple[str, str]]) -> str:
 
 
 def _questions(review: Review) -> list[str]:
-    asked = questions(review)
+    sentences = questions(review)
     lines = ["### To decide", ""]
-    lines += [f"- [ ] {prose(text, 500)}" for text in asked[: _MOST["questions"]]]
-    lines += _more(len(asked) - _MOST["questions"], "question")
+    lines += [f"- [ ] {prose(text, 500)}" for text in sentences[: _MOST["questions"]]]
+    lines += _more(len(sentences) - _MOST["questions"], "question")
     return [*lines, "- [ ] Merge, ask for more runs, or turn it down: the record stays as it is in any case."]
 
 
@@ -338,5 +340,5 @@ def differing(entries: Sequence[Entry]) -> list[str]:
 def metric_names(experiment: Experiment) -> list[str]:
     """Metrics of the runs, those with a direction first."""
     metrics = [run.record.metrics for run in experiment.runs]
-    names = dict.fromkeys(name for found in metrics for name in found)
+    names = dict.fromkeys(name for names_of_run in metrics for name in names_of_run)
     return sorted(names, key=lambda n: (not any(n in m and m[n].direction for m in metrics), n))

@@ -106,11 +106,11 @@ def _of_comparisons(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 
 def _names(wanted: Sequence[Record], of: int) -> str:
-    shown = ", ".join(record.id for record in wanted[:NAMED])
+    ids = ", ".join(record.id for record in wanted[:NAMED])
     more = f" and {len(wanted) - NAMED} more" if len(wanted) > NAMED else ""
     if len(wanted) == of and of > 1:
         return f"each of the {of} runs"
-    return f"{_count(len(wanted), 'run')} ({shown}{more})" if of > 1 else f"run {shown}"
+    return f"{_count(len(wanted), 'run')} ({ids}{more})" if of > 1 else f"run {ids}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -68,8 +68,8 @@ def find_range(repo: Repository, ledger: str, spec: str | None, base: str | None
         kind: Kind = "ledger" if _is_ledger(objects, head) else "code"
     base_name = base or (left if dots and left else _default_base(repo, ledger, kind))
     start = _commit(repo, base_name)
-    done = repo.run("merge-base", "--end-of-options", start, head)
-    fork = done.out.decode().split("\n")[0] if done.code == 0 else None
+    result = repo.run("merge-base", "--end-of-options", start, head)
+    fork = result.out.decode().split("\n")[0] if result.code == 0 else None
     return Range(kind, start, head, fork, base_name, head_name)
 
 
@@ -81,8 +81,8 @@ def _commit(repo: Repository, name: str) -> str:
 
 
 def _is_ledger(objects: ObjectReader, commit: str) -> bool:
-    found = objects.get(f"{commit}:.gitattributes")
-    return found is not None and found.data.startswith(MARK.partition(b"format")[0])
+    attributes = objects.get(f"{commit}:.gitattributes")
+    return attributes is not None and attributes.data.startswith(MARK.partition(b"format")[0])
 
 
 def _default_base(repo: Repository, ledger: str, kind: Kind) -> str:
@@ -91,23 +91,23 @@ def _default_base(repo: Repository, ledger: str, kind: Kind) -> str:
     if kind == "ledger":
         names = [f"refs/remotes/origin/{ledger}", f"refs/remotes/*/{ledger}", f"refs/heads/{ledger}"]
     for name in names:
-        found = sorted(repo.refs(name))
-        if found:
-            return found[0]
+        refs = sorted(repo.refs(name))
+        if refs:
+            return refs[0]
     raise UsageError("there is nothing to compare with: name it, gittrack review --base REF")
 
 
 def added_runs(repo: Repository, span: Range) -> Selection:
     """The records that the head has and the base lacks, oldest first, and whatever else it changes."""
     old = span.fork or EMPTY_TREE[repo.object_format]
-    found: dict[str, str] = {}
+    blobs: dict[str, str] = {}
     altered: list[tuple[str, str]] = []
     decided: dict[str, str] = {}
     for letter, _, blob, path in repo.diff_tree(old, span.head):
         path = clean_text(path)
         if letter == "A" and path.startswith("runs/"):
             if path.endswith("/run.yaml"):
-                found[path] = blob
+                blobs[path] = blob
         elif letter == "A" and is_decision(path):
             decided[path] = blob
         elif letter != "A" or not is_add_only(path):
@@ -115,8 +115,8 @@ def added_runs(repo: Repository, span: Range) -> Selection:
     if span.fork is None:  # the files that every ledger begins with are no change
         altered = [(letter, path) for letter, path in altered if is_add_only(path)]
     with repo.objects() as objects:
-        there = [o.oid if o else None for o in objects.get_many(f"{span.base}:{p}" for p in found)]
-        new = sorted((p, b) for (p, b), known in zip(found.items(), there, strict=True) if known != b)
+        at_base = [o.oid if o else None for o in objects.get_many(f"{span.base}:{p}" for p in blobs)]
+        new = sorted((p, b) for (p, b), known in zip(blobs.items(), at_base, strict=True) if known != b)
         chosen = new[:MOST_RUNS]
         data = list(objects.get_many(blob for _, blob in chosen))
         decisions = list(_decisions(objects, dict(sorted(decided.items())[:MOST_DECISIONS])))
@@ -126,9 +126,9 @@ def added_runs(repo: Repository, span: Range) -> Selection:
 
 
 def _decisions(objects: ObjectReader, decided: dict[str, str]) -> Iterator[Decision]:
-    for (path, _), found in zip(decided.items(), objects.get_many(decided.values()), strict=True):
+    for (path, _), blob in zip(decided.items(), objects.get_many(decided.values()), strict=True):
         try:
-            yield load_decision(found.data if found else b"", path)
+            yield load_decision(blob.data if blob else b"", path)
         except RecordError:
             continue
 
@@ -168,9 +168,9 @@ class Baselines:
     def of(self, experiment: str) -> Row | None:
         """The newest run at the base that is the baseline by decision or tag; else the newest finished."""
         for filter in ("outcome = 'baseline'", "tags.outcome = 'baseline'", "status = 'finished'"):
-            found = next(self._at_base(self._index.search(filter, experiment=experiment)), None)
-            if found is not None:
-                return found
+            row = next(self._at_base(self._index.search(filter, experiment=experiment)), None)
+            if row is not None:
+                return row
         return None
 
     def replicates(self, row: Row) -> list[Row]:
@@ -189,5 +189,5 @@ class Baselines:
         with self._repo.objects() as objects:
             for at in range(0, len(rows), 50):
                 some = rows[at : at + 50]
-                there = objects.get_many(f"{self._span.base}:{row.path}" for row in some)
-                yield from [row for row, o in zip(some, there, strict=True) if o and o.oid == row.blob]
+                at_base = objects.get_many(f"{self._span.base}:{row.path}" for row in some)
+                yield from [row for row, o in zip(some, at_base, strict=True) if o and o.oid == row.blob]

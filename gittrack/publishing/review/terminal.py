@@ -31,12 +31,12 @@ def terminal(review: Review, paint: text.Paint, columns: int | None) -> list[str
         f"{paint('bold', f'{review.runs} runs')}  {review.span.base[:12]} → {review.span.head[:12]}",
         f"verify: {paint(_COLOURS.get(outcome), outcome)}",
     ]
-    found = [f for f in review.verified.findings if f.severity != "note"] if review.verified else []
-    for f in found[:_FINDINGS]:
+    findings = [f for f in review.verified.findings if f.severity != "note"] if review.verified else []
+    for f in findings[:_FINDINGS]:
         where = text.one_line(f.run or f.path or "")
         lines.append(f"    {f.severity}  {f.code}  {where}  {text.one_line(f.says)}")
-    if len(found) > _FINDINGS:
-        lines.append(f"    and {len(found) - _FINDINGS} more; gittrack verify lists them")
+    if len(findings) > _FINDINGS:
+        lines.append(f"    and {len(findings) - _FINDINGS} more; gittrack verify lists them")
     for letter, path in review.selection.altered[:_FINDINGS]:
         lines.append(paint("red", f"{_LETTERS.get(letter, letter)}: {text.one_line(path)}"))
     damaged = review.damaged[:_FINDINGS]
@@ -63,9 +63,9 @@ def _experiment(experiment: Experiment, paint: text.Paint, columns: int | None) 
         cells.append(Cell("" if record.seed is None else str(record.seed), right=True))
         for name in metrics:
             final = record.metrics.get(name)
-            shown = "" if final is None else final.status or text.value(final.value, 5)
+            cell = "" if final is None else final.status or text.value(final.value, 5)
             colour = {"better": "green", "worse": "red"}.get(verdicts.get((entry.id, name)) or "")
-            cells.append(Cell(shown, colour, right=True))
+            cells.append(Cell(cell, colour, right=True))
         cells += [Cell(text.cut(text.value(flat.get(name), 5), 30)) for name in params]
         lines.append(Line([*cells, Cell(text.one_line(record.hypothesis or ""))]))
     names = [text.one_line(name) for name in [*metrics, *params]]
@@ -76,8 +76,8 @@ def _experiment(experiment: Experiment, paint: text.Paint, columns: int | None) 
     for why in experiment.unreadable:
         yield f"  not compared: {text.one_line(why)}"
     for r in experiment.replicated:
-        said = f"{mean(r.mean)}, baseline {mean(r.base)}, {interval(r)}: {verdict(r).replace('*', '')}"
-        yield f"  {text.one_line(r.metric)}: {said}"
+        sentence = f"{mean(r.mean)}, baseline {mean(r.base)}, {interval(r)}: {verdict(r).replace('*', '')}"
+        yield f"  {text.one_line(r.metric)}: {sentence}"
     for ids, changes in alike(experiment.comparisons):
         who = ", ".join(ids[:3]) + (" ..." if len(ids) > 3 else "")
         yield f"  {who} changed: {text.one_line(summary(changes))}"

@@ -182,19 +182,19 @@ class Index:
         order = ", ".join([*terms, _NEWEST])
         if limit is None and not offset:
             return [
-                _row(found)
-                for found in self._ask(f"{_SELECT} WHERE {where} ORDER BY {order}", values + bound)
+                _row(columns)
+                for columns in self._ask(f"{_SELECT} WHERE {where} ORDER BY {order}", values + bound)
             ]
         # The runs are chosen before their records are read, which are a hundred times as much.
         chosen = f"SELECT r.run FROM runs r WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608
         values += [*bound, -1 if limit is None else max(limit, 0), max(offset, 0)]
-        return [_row(found) for found in self._ask(chosen, values, f"{_SELECT} WHERE r.run = ?")]
+        return [_row(columns) for columns in self._ask(chosen, values, f"{_SELECT} WHERE r.run = ?")]
 
     def count(self, filter: str | None = None, *, experiment: str | None = None) -> int:
         """How many runs `search` would find."""
         where, values = _where(filter, experiment, None)
-        found = self._ask(f"SELECT count(*) FROM runs r WHERE {where}", values)  # noqa: S608
-        return int(found[0][0]) if found else 0
+        rows = self._ask(f"SELECT count(*) FROM runs r WHERE {where}", values)  # noqa: S608
+        return int(rows[0][0]) if rows else 0
 
     def experiments(self) -> dict[str, int]:
         """The experiments on the ledger, and the number of runs of each."""
@@ -204,8 +204,8 @@ class Index:
         """The decisions on a run, oldest first: the last one holds."""
         from gittrack.reading.index.parse import Decided
 
-        found = self._ask("SELECT * FROM decisions WHERE run_id = ? ORDER BY made, id", [run_id])
-        return [Decided(*row) for row in found]
+        rows = self._ask("SELECT * FROM decisions WHERE run_id = ? ORDER BY made, id", [run_id])
+        return [Decided(*row) for row in rows]
 
     def require_experiment(self, name: str) -> None:
         """NotFoundError, with the names there are, unless `name` is an experiment of the ledger."""
@@ -217,7 +217,7 @@ class Index:
         """For each full id the shortest name that `resolve` surely takes: its last six digits, or all."""
         if self.partial:
             return {name: name for name in ids}
-        found = {}
+        names = {}
         for name in ids:
             tail = name[-6:]
             (others,) = self._ask(
@@ -225,8 +225,8 @@ class Index:
                 "(SELECT count(*) FROM runs WHERE id >= ? AND id < ?)",
                 [tail, tail, tail + "g"],
             )[0]
-            found[name] = tail if others == 1 else name
-        return found
+            names[name] = tail if others == 1 else name
+        return names
 
     def resolve(self, name: str) -> list[Row]:
         """The runs that `name` means, newest first; NotFoundError if there are none, or it is ambiguous.
@@ -236,10 +236,10 @@ class Index:
         means all the runs of that one commit. ``<experiment>/`` in front looks in that
         experiment alone. A run id wins over a commit.
         """
-        experiment, slash, rest = name.rpartition("/")
+        experiment, slash, short = name.rpartition("/")
         if slash:
             self.require_experiment(experiment)
-        rows = self._named(rest, experiment if slash else None)
+        rows = self._named(short, experiment if slash else None)
         if not rows:
             raise NotFoundError(f"no run {name!r}: gittrack log lists the runs there are")
         return rows
@@ -286,18 +286,18 @@ class Index:
         if experiment is not None:
             sql += f" AND r.experiment = ?{len(values) + 1}"
             values = [*values, experiment]
-        return [_row(found) for found in self._ask(f"{sql} ORDER BY {_NEWEST}", values)]
+        return [_row(columns) for columns in self._ask(f"{sql} ORDER BY {_NEWEST}", values)]
 
     # --- the cache ----------------------------------------------------------------------
 
-    def _ask(self, sql: str, values: Sequence[Any], each: str | None = None) -> list[tuple[Any, ...]]:
+    def _ask(self, sql: str, values: Sequence[Any], per_row: str | None = None) -> list[tuple[Any, ...]]:
         """The rows that `sql` finds; with `each`, the one row that it finds for each of them."""
         if self.tip is None:
             return []
 
         def question(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
-            found = connection.execute(sql, values).fetchall()
-            return found if each is None else [connection.execute(each, row).fetchone() for row in found]
+            rows = connection.execute(sql, values).fetchall()
+            return rows if per_row is None else [connection.execute(per_row, row).fetchone() for row in rows]
 
         return self._guarded(question)
 
@@ -372,8 +372,8 @@ def _order(order_by: Sequence[str]) -> tuple[list[str], list[Any]]:
     return [sql for sql, _ in parts], [value for _, values in parts for value in values]
 
 
-def _row(found: tuple[Any, ...]) -> Row:
-    facts = dict(zip(_FIELDS, found, strict=True))
+def _row(values: tuple[Any, ...]) -> Row:
+    facts = dict(zip(_FIELDS, values, strict=True))
     facts["dirty"] = bool(facts["dirty"])
     return Row(**facts)
 

@@ -145,19 +145,19 @@ def _tokens(text: str, what: str) -> list[_Token]:
     tokens: list[_Token] = []
     at = 0
     while at < len(text):
-        found = _TOKENS.match(text, at)
-        if found is None:
+        match = _TOKENS.match(text, at)
+        if match is None:
             raise UsageError(
                 f"{what}: cannot read {text[at : at + 20]!r} at column {at + 1}; {_help_for(text[at])}"
             )
-        kind = str(found.lastgroup)
-        if kind == "name" and found[0].lower() in _WORDS:
-            kind = found[0].lower()
+        kind = str(match.lastgroup)
+        if kind == "name" and match[0].lower() in _WORDS:
+            kind = match[0].lower()
         elif kind == "sign":
-            kind = found[0]
+            kind = match[0]
         if kind != "space":
-            tokens.append(_Token(kind, found[0], at + 1))
-        at = found.end()
+            tokens.append(_Token(kind, match[0], at + 1))
+        at = match.end()
     tokens.append(_Token("end", "", len(text) + 1))
     return tokens
 
@@ -268,8 +268,8 @@ class _Reader:
 
     def field(self) -> Field:
         token = self._require("name", "here comes a name such as metrics.acc, params.lr, tags.who or status")
-        prefix, _, rest = token.text.partition(".")
-        key = _unquoted(rest)
+        prefix, _, key_text = token.text.partition(".")
+        key = _unquoted(key_text)
         if prefix.lower() in FAMILIES and key:
             return Field(FAMILIES[prefix.lower()], key)
         name = key if prefix.lower() in ATTRIBUTE_PREFIXES and key else token.text

@@ -61,15 +61,15 @@ def _changes(
                 for table in DATA_TABLES:
                     connection.execute(f"DELETE FROM {table}")  # noqa: S608
         return None
-    found: dict[str, str | None] = {}
+    changes: dict[str, str | None] = {}
     sources = set(standing.values())
     if "tip" not in standing:
         sources.add(EMPTY_TREE[repository.object_format])
     for source in sources:
         for letter, _, blob, path in repository.diff_tree(source, tip, paths=ROOTS):
             if path.endswith("/run.yaml") or is_decision(path):
-                found[clean_text(path)] = None if letter == "D" else blob
-    return list(found.items())
+                changes[clean_text(path)] = None if letter == "D" else blob
+    return list(changes.items())
 
 
 def _apply(
@@ -82,26 +82,26 @@ def _apply(
 ) -> None:
     """Write the changes of each batch; returns early when another process took the cache elsewhere."""
     expected = {**standing, f"toward {tip}": tip}
-    done, total = 0, sum(map(len, batches))
+    count, total = 0, sum(map(len, batches))
     for batch in batches:
         parsed = next(rows)
-        done += len(batch)
+        count += len(batch)
         with transaction(connection):
             if {**standing_of(connection), f"toward {tip}": tip} != expected:
                 return
             _write(connection, batch, parsed)
-            if done == total:
+            if count == total:
                 connection.execute("DELETE FROM meta")
                 connection.execute("INSERT INTO meta VALUES ('tip', ?)", (tip,))
             else:
                 connection.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (f"toward {tip}", tip))
         if progress is not None:
-            progress(done, total)
+            progress(count, total)
 
 
 def _known(connection: sqlite3.Connection, batch: Sequence[Change]) -> dict[str, str]:
-    each = "SELECT path, blob FROM {} WHERE path = ?1"
-    find = " UNION ALL ".join(each.format(table) for table in ("runs", "decisions"))
+    select = "SELECT path, blob FROM {} WHERE path = ?1"
+    find = " UNION ALL ".join(select.format(table) for table in ("runs", "decisions"))
     return dict(row for path, _ in batch if (row := connection.execute(find, (path,)).fetchone()))
 
 
@@ -171,6 +171,6 @@ def insert(connection: sqlite3.Connection, row: Row) -> None:
     for table, values in (("params", row.params), ("metrics", row.metrics)):
         connection.executemany(
             f"INSERT OR IGNORE INTO {table} VALUES (?, {run}, ?, ?)",  # noqa: S608
-            [(key, *rest) for key, *rest in values],
+            [(key, *columns) for key, *columns in values],
         )
     connection.executemany(f"INSERT OR IGNORE INTO tags VALUES (?, {run}, ?)", row.tags)  # noqa: S608

@@ -38,10 +38,10 @@ def newest_runs(
             if experiment not in roots:
                 raise no_experiment(experiment, roots)
             roots = {experiment: roots[experiment]}
-        found = _newest(objects, roots, max(limit, MANY))
-        if len(found) < MANY or limit >= MANY:
+        folders = _newest(objects, roots, max(limit, MANY))
+        if len(folders) < MANY or limit >= MANY:
             return None
-        chosen = _first(found, limit)
+        chosen = _first(folders, limit)
         since = min(path.split("/")[2] for _, path, _ in chosen)
         wanted = [*_records(objects, chosen), *_decisions(objects, tip, since)]
         fetch_objects(repository, [blob for _, blob in wanted])
@@ -60,18 +60,18 @@ def _newest(objects: ObjectReader, roots: dict[str, TreeEntry], enough: int) -> 
     for root, folder in roots.items():
         for day, entry in _folders(objects, folder.oid).items():
             days.setdefault(day, []).append((f"runs/{root}/{day}", entry.oid))
-    found: list[Folder] = []
+    folders: list[Folder] = []
     for day in sorted(days, reverse=True):
         for path, oid in days[day]:
-            found += [(run, f"{path}/{run}", e.oid) for run, e in _folders(objects, oid).items()]
-        if len(found) >= enough:
+            folders += [(run, f"{path}/{run}", e.oid) for run, e in _folders(objects, oid).items()]
+        if len(folders) >= enough:
             break
-    return found
+    return folders
 
 
-def _first(found: Sequence[Folder], limit: int) -> list[Folder]:
+def _first(folders: Sequence[Folder], limit: int) -> list[Folder]:
     """The newest `limit`, and those of the same second as the last of them."""
-    ordered = sorted(found, reverse=True)
+    ordered = sorted(folders, reverse=True)
     last = ordered[max(limit, 1) - 1][0][:_SECOND]
     return [folder for folder in ordered if folder[0][:_SECOND] >= last]
 

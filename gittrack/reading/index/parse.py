@@ -88,10 +88,10 @@ def _damaged(path: str, blob: str, fault: str) -> Parsed:
 def _time_of(path: str) -> float:
     """When the run began, as well as its path tells; 0 if it does not."""
     for pattern, form in ((r"/(\d{8}-\d{6})-[^/]*/", "%Y%m%d-%H%M%S"), (r"/(\d{4}-\d\d-\d\d)/", "%Y-%m-%d")):
-        found = re.search(pattern, path, re.ASCII)
+        match = re.search(pattern, path, re.ASCII)
         try:
-            if found:
-                return datetime.strptime(found[1], form).replace(tzinfo=UTC).timestamp()
+            if match:
+                return datetime.strptime(match[1], form).replace(tzinfo=UTC).timestamp()
         except ValueError:
             continue
     return 0.0
@@ -134,14 +134,14 @@ def is_decision(path: str) -> bool:
 def parse_decision(path: str, blob: str, data: bytes | None) -> Decided | None:
     """The row of the decision at `path`; None for one that cannot be read, of which verify speaks."""
     try:
-        found = load_decision(data or b"", path)
+        decision = load_decision(data or b"", path)
     except RecordError:
         return None
-    if found.path != path:
+    if decision.path != path:
         return None
     return Decided(
-        path, blob, found.id, found.run, found.experiment, found.outcome, found.made, found.because,
-        found.author.name,
+        path, blob, decision.id, decision.run, decision.experiment, decision.outcome, decision.made,
+        decision.because,         decision.author.name,
     )  # fmt: skip
 
 

@@ -88,8 +88,8 @@ def _on_rows(field: Field, test: Sql, *, missing: bool = False) -> Sql:
     sql, values = test
     if field.family == "attributes":
         column = _ATTRIBUTES[field.key].sql
-        whole = f"coalesce({column} IS NOT NULL AND {sql}, 0)"
-        return (f"(NOT {whole})" if missing else whole), values
+        condition = f"coalesce({column} IS NOT NULL AND {sql}, 0)"
+        return (f"(NOT {condition})" if missing else condition), values
     present, _ = _FAMILIES[field.family]
     word = "NOT IN" if missing else "IN"
     return (
@@ -198,9 +198,9 @@ _UNITS = {
 
 
 def _span(text: str) -> float | None:
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+?)s?\s*", text.lower(), re.ASCII)
-    unit = _UNITS.get(found[2]) if found else None
-    return None if found is None or unit is None else float(found[1]) * unit
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+?)s?\s*", text.lower(), re.ASCII)
+    unit = _UNITS.get(match[2]) if match else None
+    return None if match is None or unit is None else float(match[1]) * unit
 
 
 def _period(compare: Compare) -> tuple[float, float]:

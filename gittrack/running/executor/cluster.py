@@ -78,13 +78,13 @@ def run_tasks_on_ray(
         }
         crowd = _Crowd(ray, _remote_function(ray, needs), facts, told)
         try:
-            done = crowd.run(tasks)
+            results = crowd.run(tasks)
         except BaseException:
             with suppress(GittrackError):
                 _bring_back(repository, tasks, chosen)
             raise
     _bring_back(repository, tasks, chosen)
-    return done
+    return results
 
 
 def _import_ray() -> Any:
@@ -224,10 +224,10 @@ def _check_room(ray: Any, needs: Mapping[str, float], address: str | None) -> No
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if any(all(node.get(name, 0) >= amount for name, amount in needs.items()) for node in nodes):
         return
-    shown = ", ".join(f"{name}={amount:g}" for name, amount in needs.items())
+    amounts = ", ".join(f"{name}={amount:g}" for name, amount in needs.items())
     if address is None:
-        raise UsageError(f"this machine has not what a task needs ({shown}): see --resource and --address")
-    log.warning("no node of the cluster has %s: tasks wait until one joins", shown)
+        raise UsageError(f"this machine has not what a task needs ({amounts}): see --resource and --address")
+    log.warning("no node of the cluster has %s: tasks wait until one joins", amounts)
 
 
 def _remote_function(ray: Any, needs: Mapping[str, float]) -> Any:
@@ -252,7 +252,7 @@ class _Crowd:
     begun: Counter[str] = field(default_factory=Counter)
 
     def run(self, tasks: Sequence[Task]) -> list[Done]:
-        done: dict[str, Done] = {}
+        results: dict[str, Done] = {}
         try:
             for task in tasks:
                 self._begin(task)
@@ -261,13 +261,13 @@ class _Crowd:
                 for reference in ended:
                     result = self._take(reference)
                     if result is not None:
-                        done[result.run_id] = result
+                        results[result.run_id] = result
                         if self.told is not None:
                             self.told(result)
         except BaseException:
             self._cancel()
             raise
-        return [done[task.run_id] for task in tasks]
+        return [results[task.run_id] for task in tasks]
 
     def _begin(self, task: Task) -> None:
         self.begun[task.run_id] += 1
@@ -303,10 +303,12 @@ class _Crowd:
 def _failed(task: Task, error: BaseException, what: str = "") -> Done:
     """What went wrong outside of our own errors, which `run_here` returns."""
     cause = getattr(error, "cause", None) or error
-    said = f"{type(cause).__name__}: {_one_line(cause)}"
+    message = f"{type(cause).__name__}: {_one_line(cause)}"
     if "failed to import on the worker" in str(error) or isinstance(cause, ModuleNotFoundError):
-        said = f"a node cannot import gittrack {VERSION}: install it on all nodes ({said})"
-    return Done(task.run_id, 1, error=f"run {task.run_id}: {what}{said}", exit_code=RepositoryError.exit_code)
+        message = f"a node cannot import gittrack {VERSION}: install it on all nodes ({message})"
+    return Done(
+        task.run_id, 1, error=f"run {task.run_id}: {what}{message}", exit_code=RepositoryError.exit_code
+    )
 
 
 def _one_line(error: BaseException) -> str:

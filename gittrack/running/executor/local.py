@@ -148,11 +148,11 @@ def prepare(repository: Repository, task: Task, tree: Path) -> None:
     """The work tree of a task: code, data, DVC's settings. GittrackError where something is missing."""
     cache, _ = cache_of(repository)
     sources = place.Sources(cache, repository.top)
-    found = place.find_data(task.data, sources, [path for path, _ in task.outputs])
-    place.require(found)
-    place.fetch(found, sources)
+    inputs = place.find_data(task.data, sources, [path for path, _ in task.outputs])
+    place.require(inputs)
+    place.fetch(inputs, sources)
     place.make_tree(repository, task.code, tree)
-    place.place_data(found, sources, tree)
+    place.place_data(inputs, sources, tree)
     place.share_cache(tree, sources)
 
 

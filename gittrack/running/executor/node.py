@@ -79,11 +79,11 @@ def run_here(order: dict[str, Any]) -> dict[str, Any]:
                 f"gittrack {VERSION} is installed and {order['version']} asks: install that one on all nodes"
             )
         given = Order(**order)
-        done = carry_out(given, Task.from_json(given.task))
+        result = carry_out(given, Task.from_json(given.task))
     except GittrackError as error:
-        said = f"node {os.uname().nodename}: {error}"
-        done = Done(order["run_id"], error.exit_code, error=said, exit_code=error.exit_code)
-    return asdict(done)
+        message = f"node {os.uname().nodename}: {error}"
+        result = Done(order["run_id"], error.exit_code, error=message, exit_code=error.exit_code)
+    return asdict(result)
 
 
 def carry_out(order: Order, task: Task) -> Done:
@@ -101,8 +101,8 @@ def carry_out(order: Order, task: Task) -> Done:
         if planned is None:
             task = _in_own_environment(task)
         try:
-            done = run_tasks(Workspace(repository, folder), [task], environment=planned)[0]
-            return done if _landed(ledger, task) is None else publish(ledger, task, done)
+            result = run_tasks(Workspace(repository, folder), [task], environment=planned)[0]
+            return result if _landed(ledger, task) is None else publish(ledger, task, result)
         except KeyboardInterrupt:
             if _landed(ledger, task) is not None:
                 publish(ledger, task)
@@ -159,8 +159,8 @@ def _set_dvc_up(repository: Repository, order: Order, ledger: Ledger, task: Task
     text = order.dvc_config.encode()
     with repository.objects() as objects:
         for place in (task.commit, ledger.state().tip):
-            found = None if text.strip() else objects.get(f"{place}:{DVC_CONFIG}")
-            text = text if found is None else found.data
+            blob = None if text.strip() else objects.get(f"{place}:{DVC_CONFIG}")
+            text = text if blob is None else blob.data
     if not text.strip():
         return
     file = repository.top / DVC_CONFIG
@@ -180,8 +180,8 @@ def _require_data(repository: Repository, task: Task) -> None:
     from gittrack.dvc.settings import cache_of
 
     cache, _ = cache_of(repository)
-    found = find_data(brought(task), Sources(cache, repository.top))
-    require_on_remote([item.data for item in found if item.where == "nowhere"], repository.top)
+    inputs = find_data(brought(task), Sources(cache, repository.top))
+    require_on_remote([item.data for item in inputs if item.where == "nowhere"], repository.top)
 
 
 def brought(task: Task) -> list[DataInput]:
@@ -238,7 +238,7 @@ def _plan_environment(repository: Repository, order: Order, ledger: Ledger, task
 # --- after ---------------------------------------------------------------------------------------
 
 
-def publish(ledger: Ledger, task: Task, done: Done | None = None) -> Done:
+def publish(ledger: Ledger, task: Task, result: Done | None = None) -> Done:
     """Bytes to the DVC remote, then the run to origin's ledger. Where another attempt was first, its run.
 
     Where the bytes cannot be sent, the run is pushed all the same, and the complaint says so.
@@ -255,8 +255,10 @@ def publish(ledger: Ledger, task: Task, done: Done | None = None) -> Done:
             if pause is None:
                 raise LedgerError(f"run {task.run_id} could not be pushed, and is lost: {error}") from error
             time.sleep(pause)
-    done = done or _landed(ledger, task) or Done(task.run_id, 1)
-    return Done(task.run_id, done.status, "; ".join(t for t in (done.error or done.complaint, lost) if t))
+    result = result or _landed(ledger, task) or Done(task.run_id, 1)
+    return Done(
+        task.run_id, result.status, "; ".join(t for t in (result.error or result.complaint, lost) if t)
+    )
 
 
 def _send_bytes(ledger: Ledger) -> str:
@@ -279,8 +281,8 @@ def _landed(ledger: Ledger, task: Task, tip: str | None = None) -> Done | None:
     """What a run that is on the ledger came to; None where it is not there."""
     path = f"{run_path(task.experiment, task.run_id)}/run.yaml"
     with ledger.repository.objects() as objects:
-        found = objects.get(f"{tip or ledger.state().tip}:{path}")
-    return None if found is None else Done(task.run_id, exit_status(load_record(found.data, path)))
+        blob = objects.get(f"{tip or ledger.state().tip}:{path}")
+    return None if blob is None else Done(task.run_id, exit_status(load_record(blob.data, path)))
 
 
 def _first(ledger: Ledger, task: Task) -> Done | None:
@@ -296,8 +298,8 @@ def exit_status(record: Record) -> int:
     """How the program of a run ended, as far as its record tells."""
     if record.status == "finished":
         return 0
-    said = re.fullmatch(r"exit status ([0-9]{1,3})", record.failure.message) if record.failure else None
-    return int(said[1]) if said else 1
+    match = re.fullmatch(r"exit status ([0-9]{1,3})", record.failure.message) if record.failure else None
+    return int(match[1]) if match else 1
 
 
 def to_order(task: Task, **given: Any) -> dict[str, Any]:

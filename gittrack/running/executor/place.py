@@ -44,10 +44,10 @@ def find_data(inputs: Sequence[DataInput], sources: Sources, produced: Iterable[
     `produced`: paths that the run itself makes, which nobody has to bring.
     """
     made = set(produced)
-    found = [Found(item, _near(item, sources)) for item in inputs if not _is_made(item, made)]
-    absent = [f.data for f in found if f.where == "nowhere" and f.data.md5 and f.data.hash]
-    there = _on_remote(absent, sources.top)
-    return [Found(f.data, "remote") if f.data in there else f for f in found]
+    located = [Found(item, _near(item, sources)) for item in inputs if not _is_made(item, made)]
+    absent = [f.data for f in located if f.where == "nowhere" and f.data.md5 and f.data.hash]
+    on_remote = _on_remote(absent, sources.top)
+    return [Found(f.data, "remote") if f.data in on_remote else f for f in located]
 
 
 def _is_made(item: DataInput, made: set[str]) -> bool:
@@ -88,7 +88,7 @@ def _on_disk(item: DataInput, top: Path) -> bool:
 def _on_remote(absent: Sequence[DataInput], top: Path) -> list[DataInput]:
     if not absent or not (top / ".dvc").is_dir():
         return []
-    there = []
+    present = []
     for kind in ("md5", "md5-dos2unix"):
         names = {item.md5 for item in absent if item.md5 and item.hash == kind}
         if names:
@@ -96,8 +96,8 @@ def _on_remote(absent: Sequence[DataInput], top: Path) -> list[DataInput]:
                 missing = missing_on_remote(top, names, kind)
             except DvcError:
                 missing = names  # no remote, or none that answers: said as "nowhere" with its digest
-            there += [item for item in absent if item.hash == kind and item.md5 in names - missing]
-    return there
+            present += [item for item in absent if item.hash == kind and item.md5 in names - missing]
+    return present
 
 
 def _pointer(item: DataInput) -> Pointer:
@@ -106,9 +106,9 @@ def _pointer(item: DataInput) -> Pointer:
     )
 
 
-def require(found: Sequence[Found]) -> None:
+def require(inputs: Sequence[Found]) -> None:
     """NotFoundError where the bytes of an input are nowhere to be had."""
-    for item in found:
+    for item in inputs:
         if item.where == "nowhere":
             digest = item.data.md5 or item.data.sha256 or "no digest recorded"
             raise NotFoundError(
@@ -117,9 +117,9 @@ def require(found: Sequence[Found]) -> None:
             )
 
 
-def fetch(found: Sequence[Found], sources: Sources) -> None:
+def fetch(inputs: Sequence[Found], sources: Sources) -> None:
     """Bring what only the remote has into the cache."""
-    wanted = [_pointer(item.data) for item in found if item.where == "remote"]
+    wanted = [_pointer(item.data) for item in inputs if item.where == "remote"]
     if wanted:
         transfer(sources.top, wanted, cache=sources.cache, remote=None, direction="pull")
 
@@ -160,9 +160,9 @@ def _submodules(repository: Repository, code: Code) -> None:
             )  # fmt: skip
 
 
-def place_data(found: Sequence[Found], sources: Sources, tree: Path) -> None:
+def place_data(inputs: Sequence[Found], sources: Sources, tree: Path) -> None:
     """Put each input where the code looks for it. Whatever a record says, it stays below `tree`."""
-    for item in sorted(found, key=lambda item: item.data.path):  # a folder before what lies in it
+    for item in sorted(inputs, key=lambda item: item.data.path):  # a folder before what lies in it
         data = item.data
         if item.where == "code" or Path(data.path).is_absolute():
             continue
@@ -203,8 +203,8 @@ def share_cache(tree: Path, sources: Sources) -> None:
     folder = tree / ".dvc"
     if not (folder / "config").is_file() or folder.is_symlink():
         return
-    asked = ("check-ignore", "--quiet", ".dvc/config.local")  # which knows no literal paths
-    if Repository.discover(tree).run(*asked, env={"GIT_LITERAL_PATHSPECS": "0"}).code != 0:
+    question = ("check-ignore", "--quiet", ".dvc/config.local")  # which knows no literal paths
+    if Repository.discover(tree).run(*question, env={"GIT_LITERAL_PATHSPECS": "0"}).code != 0:
         return
     from configobj import ConfigObj
 

@@ -38,8 +38,8 @@ def _reader(repository: Repository, tree: str) -> Reader:
 
     def read(path: str) -> bytes | None:
         with repository.objects() as objects:
-            found = objects.get(f"{tree}:{path}")
-        return found.data if found is not None and found.kind == "blob" else None
+            blob = objects.get(f"{tree}:{path}")
+        return blob.data if blob is not None and blob.kind == "blob" else None
 
     return read
 
@@ -58,10 +58,10 @@ def surround(
     passed = (*PASSED, *around.variables, *made.variables)
     name = f"gittrack-{task.run_id}"
     prefix = made.command_line((), tree / task.code.cwd, passed=passed, name=name)
-    found = Surroundings(
+    surroundings = Surroundings(
         path=(*map(str, made.path), *around.path),
         variables={**around.variables, **made.variables},
         unset=(*around.unset, *made.unset),
         prefix=tuple(prefix),
     )
-    return replace(task, surroundings=found), made.ending(name)
+    return replace(task, surroundings=surroundings), made.ending(name)

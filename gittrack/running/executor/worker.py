@@ -33,12 +33,12 @@ def main(tree: str, task_file: str, result_file: str) -> int:
     logging.basicConfig(format="gittrack: %(message)s")
     task = Task.from_json(Path(task_file).read_bytes())
     try:
-        done = execute(Path(tree), task)
+        result = execute(Path(tree), task)
     except GittrackError as error:
-        done = Done(task.run_id, error.exit_code, error=str(error), exit_code=error.exit_code)
+        result = Done(task.run_id, error.exit_code, error=str(error), exit_code=error.exit_code)
     target = Path(result_file)
     draft = target.with_name(target.name + ".new")
-    draft.write_text(json.dumps(asdict(done)))
+    draft.write_text(json.dumps(asdict(result)))
     draft.rename(target)
     return 0
 
@@ -84,10 +84,10 @@ def _config(tree: Path, task: Task) -> Config:
 def surrounded(env: Mapping[str, str], around: Surroundings) -> dict[str, str]:
     """`env` as the program is to see it: switches for repeatable numbers only as the task has them."""
     taken = {"GITTRACK_RUN", "GITTRACK_EXPERIMENT", "GITTRACK_SEED", "GITTRACK_PARAMS", "GITTRACK_REVIEW"}
-    found = {k: v for k, v in env.items() if k not in {*VARIABLES, *around.unset, *taken}}
-    found.update(around.variables)
-    found["PATH"] = search_path(os.pathsep.join([*around.path, found.get("PATH", os.defpath)]))
-    return found
+    variables = {k: v for k, v in env.items() if k not in {*VARIABLES, *around.unset, *taken}}
+    variables.update(around.variables)
+    variables["PATH"] = search_path(os.pathsep.join([*around.path, variables.get("PATH", os.defpath)]))
+    return variables
 
 
 def _job(task: Task, tree: Path) -> Job:

@@ -108,20 +108,20 @@ def reproduce(
     if made.options.executor == "local":
         require(made.data)
     repository.identity()
-    done = _run(repository, made, told)
+    results = _run(repository, made, told)
     branch, onto = config.ledger.branch, None
     if made.options.proposal is not None:
         branch, onto = review_branch(made.options.proposal), branch
     ledger = Ledger(repository, branch, onto)
-    for each in done:
-        if each.error:
-            raise _error(each)
-    statement = _statement(repository, ledger, made, done)
+    for result in results:
+        if result.error:
+            raise _error(result)
+    statement = _statement(repository, ledger, made, results)
     subject = f"reproduce {made.original.experiment} {made.original.id}: {statement.verdict.level}"
     trailers = f"Gittrack-Reproduction: {statement.id}\nGittrack-Run: {made.original.id}"
     addition = Addition(statement.path, {FILE: dump(statement)}, f"{subject}\n\n{trailers}")
     ledger.append([addition])
-    return Reproduced(statement, branch, tuple(done))
+    return Reproduced(statement, branch, tuple(results))
 
 
 def _run(repository: Repository, made: Plan, told: Callable[[Done], None] | None) -> list[Done]:
@@ -142,13 +142,13 @@ def _run(repository: Repository, made: Plan, told: Callable[[Done], None] | None
     raise UsageError(f"--executor takes local or ray, not {options.executor!r}")
 
 
-def _error(done: Done) -> GittrackError:
-    error = RepositoryError(done.error)
-    error.exit_code = done.exit_code or RepositoryError.exit_code
+def _error(result: Done) -> GittrackError:
+    error = RepositoryError(result.error)
+    error.exit_code = result.exit_code or RepositoryError.exit_code
     return error
 
 
-def _statement(repository: Repository, ledger: Ledger, made: Plan, done: Sequence[Done]) -> Reproduction:
+def _statement(repository: Repository, ledger: Ledger, made: Plan, results: Sequence[Done]) -> Reproduction:
     record = made.original
     with Index.open(repository, ledger.onto or ledger.branch) as index:
         original = result_of_entry(entry_of(index, index.one(record.id)))
@@ -182,8 +182,8 @@ def _result(objects: ObjectReader, tip: str, experiment: str, run_id: str) -> Re
     folder = run_path(experiment, run_id)
 
     def read(name: str) -> bytes | None:
-        found = objects.get(f"{tip}:{folder}/{name}")
-        return None if found is None else found.data
+        blob = objects.get(f"{tip}:{folder}/{name}")
+        return None if blob is None else blob.data
 
     data = read("run.yaml")
     if data is None:

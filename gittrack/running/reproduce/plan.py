@@ -175,8 +175,8 @@ def _task(
     command, params = list(record.code.command), record.params
     if seed is not None and seed != record.seed:
         command, params = with_seed(command, params, seed)
-        kept = {k: v for k, v in around.variables.items() if k != "PYTHONHASHSEED"}
-        around = replace(around, variables=kept)  # `gittrack run` sets it to the seed
+        variables = {k: v for k, v in around.variables.items() if k != "PYTHONHASHSEED"}
+        around = replace(around, variables=variables)  # `gittrack run` sets it to the seed
     return Task(
         run_id=new_id(datetime.now(UTC)),
         experiment=record.experiment,
@@ -226,13 +226,13 @@ def _today(record: Record, environment: Mapping[str, Any], options: Options) -> 
     word = launched(record.code.command)[0]
     if os.sep in word or options.executor != "local" or options.environment not in ("current", "command"):
         return _Today(word if os.sep in word else None)
-    found = shutil.which(word, path=search_path(os.environ.get("PATH", os.defpath)))
-    here = _seen(record, environment, found)
+    program = shutil.which(word, path=search_path(os.environ.get("PATH", os.defpath)))
+    recorded_program = _seen(record, environment, program)
     own = Path(sys.executable).with_name(word)
-    if not _INTERPRETER.fullmatch(word) or not own.exists() or not here.packages:
-        return here
+    if not _INTERPRETER.fullmatch(word) or not own.exists() or not recorded_program.packages:
+        return recorded_program
     ours = replace(_seen(record, environment, str(own)), path=(str(own.parent),))
-    return ours if len(ours.packages) < len(here.packages) else here
+    return ours if len(ours.packages) < len(recorded_program.packages) else recorded_program
 
 
 def _seen(record: Record, environment: Mapping[str, Any], program: str | None) -> _Today:
@@ -240,29 +240,29 @@ def _seen(record: Record, environment: Mapping[str, Any], program: str | None) -
 
     now = describe_program(Path(program) if program else None, record.environment.image)
     packages, machine = environments((environment, record), (now, record))
-    kept = tuple(p for p in machine if not p.same and p.name.split(".")[0] in _MACHINE)
-    return _Today(program, (), tuple(p for p in packages if not p.same), kept)
+    machine_pairs = tuple(p for p in machine if not p.same and p.name.split(".")[0] in _MACHINE)
+    return _Today(program, (), tuple(p for p in packages if not p.same), machine_pairs)
 
 
 def _warnings(record: Record, options: Options) -> list[str]:
     code: Code = record.code
-    found = [f"{left.path} is not in the snapshot of the code: {left.reason}" for left in code.left_out]
-    found += [
+    warnings = [f"{left.path} is not in the snapshot of the code: {left.reason}" for left in code.left_out]
+    warnings += [
         f"submodule {s.path} had changes of its own, which no snapshot holds"
         for s in code.submodules
         if s.dirty
     ]
-    found += [
+    warnings += [
         f"{path} lies outside the work tree: a rerun writes over it"
         for path in [*(o.path for o in record.outputs), *code.metrics_files]
         if path.startswith("/") or ".." in path.split("/")
     ]
     if record.seed is None and not record.seeds and not has_seed(record.params):
-        found.append("the run records no seed: what it drew at random cannot be drawn again")
+        warnings.append("the run records no seed: what it drew at random cannot be drawn again")
     if options.seeds != SAME and record.seed is None:
-        found.append("whether the program takes GITTRACK_SEED is not known: the run records no seed")
+        warnings.append("whether the program takes GITTRACK_SEED is not known: the run records no seed")
     if record.tags.get("gittrack.source") == "commit":
-        found.append("the run was recorded from a commit: what it ran on is only as sure as that commit")
+        warnings.append("the run was recorded from a commit: what it ran on is only as sure as that commit")
     if options.executor == "ray":
-        found.append("ledger and code are pushed to the git remote first, for the nodes to clone")
-    return found
+        warnings.append("ledger and code are pushed to the git remote first, for the nodes to clone")
+    return warnings

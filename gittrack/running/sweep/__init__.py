@@ -84,10 +84,10 @@ def _tuned(plan: Plan, crew: _Crew) -> list[Result]:
     results: list[Result] = []
     left = plan.count
     while left > 0:
-        asked = tuner.ask(min(at_once, left))
-        left -= len(asked)
-        came = crew.run([point for _, setting in asked for point in plan.points(setting)])
-        for number, (trial, _) in enumerate(asked):
+        trials = tuner.ask(min(at_once, left))
+        left -= len(trials)
+        came = crew.run([point for _, setting in trials for point in plan.points(setting)])
+        for number, (trial, _) in enumerate(trials):
             of_this = came[number * len(options.seeds) :][: len(options.seeds)]
             tuner.tell(trial, mean_of(of_this, f"{plan.metric}"))
         results += came
@@ -122,22 +122,22 @@ class _Crew:
                 tasks[key] = self._task(point)
                 self._points[tasks[key].run_id] = point
         if tasks:
-            for done in execute(self.repository, self.plan.options, list(tasks.values()), self._heard):
-                self.done[done.run_id] = done
-                self._note(done)  # once more: a cluster's records may come at the end
+            for result in execute(self.repository, self.plan.options, list(tasks.values()), self._heard):
+                self.done[result.run_id] = result
+                self._note(result)  # once more: a cluster's records may come at the end
         return [self._results[key] for key in keys]
 
-    def _heard(self, done: Done) -> None:
-        result = self._note(done)
+    def _heard(self, rerun: Done) -> None:
+        result = self._note(rerun)
         if self.told is not None:
             self.told(result)
 
-    def _note(self, done: Done) -> Result:
-        point = self._points[done.run_id]
+    def _note(self, rerun: Done) -> Result:
+        point = self._points[rerun.run_id]
         key = key_of(self.plan, point)
         known = self._results.get(key)
         if known is None or not known.recorded:
-            self._results[key] = result_of(self.objects, self.plan, point, done)
+            self._results[key] = result_of(self.objects, self.plan, point, rerun)
         return self._results[key]
 
     def _task(self, point: Point) -> Task:
@@ -228,10 +228,10 @@ def _template(plan: Plan, code: Code, data: Sequence[DataInput], outputs: Mappin
 
 def _inside(repository: Repository, path: str) -> str:
     """A path from the top of the work tree; UsageError for one outside, where runs would meet."""
-    found = relative_to_top(path, repository.top)
-    if found is None:
+    relative = relative_to_top(path, repository.top)
+    if relative is None:
         raise UsageError(f"{path} lies outside the repository: runs of a sweep would overwrite each other's")
-    return found
+    return relative
 
 
 def _require_program(repository: Repository, objects: ObjectReader, code: Code, program: str) -> None:
@@ -253,15 +253,15 @@ def _inputs(
     cache, types = cache_of(repository)
 
     def in_code(path: str) -> GitTracked | None:
-        found = objects.get(f"{code.tree}:{path}")
-        if found is None or found.kind not in ("blob", "tree"):
+        item = objects.get(f"{code.tree}:{path}")
+        if item is None or item.kind not in ("blob", "tree"):
             return None
         compare = ("diff", "--quiet", "--no-ext-diff", "--ignore-submodules", code.tree, "--", path)
-        return GitTracked(oid=found.oid, modified=repository.run(*compare).code != 0)
+        return GitTracked(oid=item.oid, modified=repository.run(*compare).code != 0)
 
     declared = [*config.inputs, *config.experiment_config(plan.experiment).inputs]
     wanted = [*plan.job.inputs, *((str(repository.top / item.path), item.role) for item in declared)]
-    found = {
+    inputs = {
         (captured.input.path, captured.input.role): captured.input
         for captured in (
             capture_input(
@@ -278,4 +278,4 @@ def _inputs(
             for path, role in wanted
         )
     }
-    return list(found.values())
+    return list(inputs.values())

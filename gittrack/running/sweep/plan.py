@@ -146,8 +146,8 @@ def _search(options: Options) -> Search:
     if (options.runs or 0) * len(options.seeds) > LIMIT:
         many = f"{options.runs} settings with {len(options.seeds)} seeds"
         raise UsageError(f"{many} are more than {LIMIT:,} runs: take fewer")
-    found: Search = options.search  # type: ignore[assignment]
-    return found
+    search: Search = options.search  # type: ignore[assignment]
+    return search
 
 
 def search_seed(given: int | None, sweep_id: str) -> int:
@@ -219,10 +219,10 @@ def _resumed(repository: Repository, config: Config, name: str) -> str:
         raise UsageError(f"--resume takes the id of a sweep such as 20261122-142233-7f3a2c, not {name!r}")
     with Index.open(repository, config.ledger.branch) as index:
         rows = index.search(f"tags.{TAG} like '%{name}'")
-    found = sorted({str(row.record["tags"][TAG]) for row in rows})
-    if not found:
-        there = f'gittrack log -F "tags.{TAG} is not null"'
-        raise NotFoundError(f"no run of a sweep {name} is on the ledger: {there} lists those there are")
-    if len(found) > 1:
-        raise NotFoundError(f"{name!r} is ambiguous: it may be sweep {', '.join(found[:10])}")
-    return found[0]
+    sweeps = sorted({str(row.record["tags"][TAG]) for row in rows})
+    if not sweeps:
+        listing = f'gittrack log -F "tags.{TAG} is not null"'
+        raise NotFoundError(f"no run of a sweep {name} is on the ledger: {listing} lists those there are")
+    if len(sweeps) > 1:
+        raise NotFoundError(f"{name!r} is ambiguous: it may be sweep {', '.join(sweeps[:10])}")
+    return sweeps[0]

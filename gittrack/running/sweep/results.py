@@ -76,21 +76,21 @@ class Swept:
         if metric is None:
             return False
         groups = [[r.metrics.get(metric) for r in group if r.finished] for group in self.by_setting()]
-        found = [repr(group) for group in groups if group and None not in group]
-        return len(found) > 1 and len(set(found)) == 1
+        texts = [repr(group) for group in groups if group and None not in group]
+        return len(texts) > 1 and len(set(texts)) == 1
 
     def best(self) -> Best | None:
         """None where no metric and direction are known, or no setting has a value for all its seeds."""
         metric, direction = self.plan.metric, self.plan.direction
         if metric is None or direction is None:
             return None
-        found = [
+        candidates = [
             Best(results[0].point.setting, mean, tuple(results))
             for results in self.by_setting()
             if (mean := mean_of(results, metric)) is not None
         ]
         choose = max if direction == "maximize" else min
-        return choose(found, key=lambda best: best.mean) if found else None
+        return choose(candidates, key=lambda best: best.mean) if candidates else None
 
 
 def mean_of(results: Sequence[Result], metric: str) -> float | None:
@@ -100,29 +100,29 @@ def mean_of(results: Sequence[Result], metric: str) -> float | None:
     return sum(known) / len(known) if known and len(known) == len(values) else None
 
 
-def result_of(objects: ObjectReader, plan: Plan, point: Point, done: Done) -> Result:
+def result_of(objects: ObjectReader, plan: Plan, point: Point, rerun: Done) -> Result:
     """What the ledger says of a run that has ended."""
-    said = done.error or done.complaint
-    path = f"{run_path(plan.experiment, done.run_id)}/run.yaml"
-    found = objects.get(f"refs/heads/{plan.branch}:{path}")
-    if found is None:
-        status = NOT_RECORDED if done.error else f"ended with {done.status}"
-        return Result(point=point, run=done.run_id, status=status, recorded=False, said=said)
-    record = load_record(found.data, path)
+    remark = rerun.error or rerun.complaint
+    path = f"{run_path(plan.experiment, rerun.run_id)}/run.yaml"
+    blob = objects.get(f"refs/heads/{plan.branch}:{path}")
+    if blob is None:
+        status = NOT_RECORDED if rerun.error else f"ended with {rerun.status}"
+        return Result(point=point, run=rerun.run_id, status=status, recorded=False, said=remark)
+    record = load_record(blob.data, path)
     if record.failure is not None:
         console = objects.get(f"refs/heads/{plan.branch}:{record.path}/console.txt")
-        said = _why(record.failure, console.data if console else b"")
-    return _result(point, record, "; ".join(filter(None, [*_otherwise(point, record), said])))
+        remark = _why(record.failure, console.data if console else b"")
+    return _result(point, record, "; ".join(filter(None, [*_otherwise(point, record), remark])))
 
 
 def _otherwise(point: Point, record: Record) -> list[str]:
     """What the program logged in place of what it was given."""
     given = without_secrets(dict(point.setting))
     for key, value in given.items():
-        found = value_at(record.params, key)
-        if json.dumps(found, sort_keys=True) != json.dumps(value, sort_keys=True):
+        recorded = value_at(record.params, key)
+        if json.dumps(recorded, sort_keys=True) != json.dumps(value, sort_keys=True):
             asks = f"does it read GITTRACK_PARAMS, or take {{{key}}} as an argument?"
-            return [f"the program says {key}={shown(found)}: {asks}"]
+            return [f"the program says {key}={shown(recorded)}: {asks}"]
     return []
 
 
@@ -171,14 +171,14 @@ def earlier_runs(
         records = [record for record in map(Row.load, rows) if record.reproduces is None]
     if not records:
         raise UsageError(f"no run of sweep {plan.id} is on the ledger: start it anew, without --resume")
-    found: dict[str, Record] = {}
+    earlier: dict[str, Record] = {}
     for record in records:
         _refuse_other(plan, record, code, data)
         if record.status == "finished":
             values = {key: value_at(record.params, key) for key in plan.space.given}
             seed = None if plan.options.seeds == (None,) else record.seed
-            found.setdefault(_key(values, seed), record)
-    return found
+            earlier.setdefault(_key(values, seed), record)
+    return earlier
 
 
 def _refuse_other(plan: Plan, record: Record, code: Code, data: Sequence[DataInput]) -> None:
@@ -204,11 +204,11 @@ def earlier_result(point: Point, record: Record) -> Result:
     return _result(point, record, earlier=True)
 
 
-def error_of(results: Sequence[Result], done: Mapping[str, Done]) -> GittrackError | None:
+def error_of(results: Sequence[Result], reruns: Mapping[str, Done]) -> GittrackError | None:
     """The error of the first run, where no run at all was recorded."""
     if not results or any(result.recorded for result in results):
         return None
-    first = done.get(results[0].run)
+    first = reruns.get(results[0].run)
     error = GittrackError(f"no run could be recorded: {results[0].said}")
     error.exit_code = (first.exit_code if first else 0) or GittrackError.exit_code
     return error

@@ -23,22 +23,22 @@ def grid(space: Space, repeats: int = 1) -> list[Setting]:
     `repeats`: runs of each setting.
     """
     finite: list[Choices | Whole] = []
-    for found in space.ranges:
-        if isinstance(found, Interval):
+    for span in space.ranges:
+        if isinstance(span, Interval):
             raise UsageError(
-                f"a grid has no end of values for {found.key}: list them, or use --search random --runs N"
+                f"a grid has no end of values for {span.key}: list them, or use --search random --runs N"
             )
-        finite.append(found)
-    sizes = [found.size for found in finite]
+        finite.append(span)
+    sizes = [span.size for span in finite]
     if math.prod(sizes) * repeats > LIMIT:
-        parts = [f"{found.key} {found.size:,}" for found in finite]
+        parts = [f"{span.key} {span.size:,}" for span in finite]
         parts += [f"{repeats:,} seeds"] if repeats > 1 else []
         raise UsageError(
             f"the grid has {math.prod(sizes) * repeats:,} runs ({' × '.join(parts)}), more than {LIMIT:,}: "
             "take fewer values, or use --search random --runs N"
         )
-    keys = [found.key for found in finite]
-    return [dict(zip(keys, values, strict=True)) for values in product(*(found.values for found in finite))]
+    keys = [span.key for span in finite]
+    return [dict(zip(keys, values, strict=True)) for values in product(*(span.values for span in finite))]
 
 
 def sample(space: Space, count: int, seed: int) -> list[Setting]:
@@ -51,12 +51,12 @@ def sample(space: Space, count: int, seed: int) -> list[Setting]:
     if size < count:
         raise UsageError(f"--runs {count}: the ranges have only {size:,} settings; use --search grid for all")
     draw = random.Random(seed)  # noqa: S311
-    found: dict[str, Setting] = {}
+    settings: dict[str, Setting] = {}
     for _ in range(_PATIENCE * count):
         setting = {r.key: r.at(draw.random()) for r in ranges}
-        found.setdefault(json.dumps(setting), setting)
-        if len(found) == count:
-            return list(found.values())
+        settings.setdefault(json.dumps(setting), setting)
+        if len(settings) == count:
+            return list(settings.values())
     raise UsageError(f"--runs {count}: the ranges are too narrow for so many settings")
 
 
@@ -95,14 +95,14 @@ class Tuner:
             self._study.tell(trial, value)
 
 
-def _suggested(trial: Any, found: Range) -> Any:
-    if isinstance(found, Interval):
-        return found.rounded(trial.suggest_float(found.key, found.low, found.high, log=found.log))
-    if isinstance(found, Whole):
-        return trial.suggest_int(found.key, found.low, found.high)
-    if _is_ordered(found.values):  # by place, as steps of a range need not be equal once they are rounded
-        return found.values[trial.suggest_int(found.key, 0, found.size - 1)]
-    return found.values[trial.suggest_categorical(found.key, range(found.size))]
+def _suggested(trial: Any, span: Range) -> Any:
+    if isinstance(span, Interval):
+        return span.rounded(trial.suggest_float(span.key, span.low, span.high, log=span.log))
+    if isinstance(span, Whole):
+        return trial.suggest_int(span.key, span.low, span.high)
+    if _is_ordered(span.values):  # by place, as steps of a range need not be equal once they are rounded
+        return span.values[trial.suggest_int(span.key, 0, span.size - 1)]
+    return span.values[trial.suggest_categorical(span.key, range(span.size))]
 
 
 def _is_ordered(values: Sequence[Any]) -> bool:

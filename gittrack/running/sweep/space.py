@@ -102,18 +102,18 @@ class Space:
 
     @property
     def ranges(self) -> list[Range]:
-        return [found for found in self.given.values() if not isinstance(found, str)]
+        return [span for span in self.given.values() if not isinstance(span, str)]
 
     def example(self) -> Setting:
         """Some setting."""
-        return {found.key: found.at(0) for found in self.ranges}
+        return {span.key: span.at(0) for span in self.ranges}
 
     def values(self, setting: Setting) -> dict[str, Value]:
         """The value of each key, fixed ones too."""
         values: dict[str, Value] = {}
-        for key, found in self.given.items():
-            if isinstance(found, str):
-                values[key] = to_value(parse_scalar(found.partition("=")[2]), key)
+        for key, span in self.given.items():
+            if isinstance(span, str):
+                values[key] = to_value(parse_scalar(span.partition("=")[2]), key)
             else:
                 values[key] = setting[key]
         return values
@@ -121,8 +121,8 @@ class Space:
     def params(self, base: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
         """The parameters of a run: those of files, `base`, and what ``-S`` sets, as `gittrack run` has it."""
         params = copy.deepcopy(dict(base))
-        for key, found in self.given.items():
-            text = found if isinstance(found, str) else f"{key}={shown(setting[key], quoted=True)}"
+        for key, span in self.given.items():
+            text = span if isinstance(span, str) else f"{key}={shown(setting[key], quoted=True)}"
             set_param(params, text)
         return params
 
@@ -211,8 +211,8 @@ def split(text: str) -> list[str] | None:
 def _end_of_quote(text: str, at: int) -> int | None:
     """Where the quoted text that begins at `at` ends, as YAML has it: ``''`` and ``\\"`` do not end it."""
     pattern = r"'(?:[^']|'')*'" if text[at] == "'" else r'"(?:[^"\\]|\\.)*"'
-    found = re.compile(pattern, re.DOTALL).match(text, at)
-    return found.end() if found else None
+    match = re.compile(pattern, re.DOTALL).match(text, at)
+    return match.end() if match else None
 
 
 def _choices(key: str, parts: Sequence[str], text: str) -> Choices:
@@ -292,5 +292,5 @@ def _stepped(words: Sequence[str], text: str) -> list[Value]:
         raise UsageError(f"-S {text}: the range is empty: its end is not in it")
     if count > LIMIT:
         raise UsageError(f"-S {text}: {count:,} values, more than {LIMIT:,}: use int or interval")
-    whole = all(re.fullmatch(r"[+-]?[0-9]+", word) for word in words)
-    return [int(start + step * n) if whole else float(start + step * n) for n in range(count)]
+    integers = all(re.fullmatch(r"[+-]?[0-9]+", word) for word in words)
+    return [int(start + step * n) if integers else float(start + step * n) for n in range(count)]

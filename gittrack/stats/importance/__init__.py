@@ -158,8 +158,8 @@ def _correlation(column: Column, values: Sequence[float]) -> Correlation:
 
 
 def _adjusted(parameters: Sequence[Parameter]) -> list[Parameter]:
-    adjusted = holm([each.correlation.p if each.correlation else None for each in parameters])
-    return [replace(each, holm=p) for each, p in zip(parameters, adjusted, strict=True)]
+    adjusted = holm([parameter.correlation.p if parameter.correlation else None for parameter in parameters])
+    return [replace(parameter, holm=p) for parameter, p in zip(parameters, adjusted, strict=True)]
 
 
 def _rank(parameter: Parameter) -> tuple[bool, float, float, str]:
@@ -172,23 +172,25 @@ def _rank(parameter: Parameter) -> tuple[bool, float, float, str]:
 
 
 def _cautions(runs: Sequence[Record], columns: Sequence[Column]) -> list[str]:
-    found = []
+    cautions = []
     together: dict[tuple[int | None, ...], list[str]] = {}
     for column in columns:
         together.setdefault(column.pattern, []).append(column.name)
-    found += [
+    cautions += [
         f"{', '.join(names)} always change together: which of them matters cannot be told"
         for names in together.values()
         if len(names) > 1
     ]
     versions = len({run.code.tree for run in runs})
     if versions > 1:
-        found.append(
+        cautions.append(
             f"the runs are of {versions} versions of the code, which may explain what parameters seem to"
         )
     data = len({tuple(sorted((d.path, d.sha256 or d.md5 or d.blob or "") for d in run.data)) for run in runs})
     if data > 1:
-        found.append(f"the runs read {data} versions of the data, which may explain what parameters seem to")
+        cautions.append(
+            f"the runs read {data} versions of the data, which may explain what parameters seem to"
+        )
     if len(runs) < MANY:
-        found.append(f"PED-ANOVA and fANOVA are refused below {MANY} runs: there are {len(runs)}")
-    return found
+        cautions.append(f"PED-ANOVA and fANOVA are refused below {MANY} runs: there are {len(runs)}")
+    return cautions

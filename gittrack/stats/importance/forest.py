@@ -52,9 +52,9 @@ def permutation_importance(columns: Sequence[Column], values: Sequence[float]) -
         return Forest(why="no permutation importance: fewer than three different settings")
     forests = []
     for at, part in enumerate(parts):
-        rest = np.setdiff1d(np.arange(len(target)), part)
+        training = np.setdiff1d(np.arange(len(target)), part)
         forest = RandomForestRegressor(TREES, random_state=at, n_jobs=1)
-        forests.append(forest.fit(data[rest], target[rest]))
+        forests.append(forest.fit(data[training], target[training]))
     total = float(((target - target.mean()) ** 2).sum())
     missed = sum(_errors(f, data[part], target[part]) for f, part in zip(forests, parts, strict=True))
     r2 = 1 - float(missed.sum()) / total

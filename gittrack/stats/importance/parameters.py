@@ -50,16 +50,16 @@ def columns_of(runs: Sequence[Record]) -> list[Column]:
 
 
 def _column(name: str, flats: Sequence[Mapping[str, Any]]) -> Column:
-    found = [flat.get(name, _ABSENT) for flat in flats]
-    there = [value for value in found if value is not _ABSENT]
-    numeric = all(_is_number(value) for value in there)
+    column = [flat.get(name, _ABSENT) for flat in flats]
+    present = [value for value in column if value is not _ABSENT]
+    numeric = all(_is_number(value) for value in present)
     if numeric:
-        values: tuple[Any, ...] = tuple(None if value is _ABSENT else value for value in found)
+        values: tuple[Any, ...] = tuple(None if value is _ABSENT else value for value in column)
     else:
-        values = tuple(_ABSENT_LEVEL if value is _ABSENT else _text(value) for value in found)
+        values = tuple(_ABSENT_LEVEL if value is _ABSENT else _text(value) for value in column)
     codes = _codes(values)
-    kind, why = _kind(numeric, codes, len(there))
-    return Column(name=name, kind=kind, values=values, codes=codes, present=len(there), why=why)
+    kind, why = _kind(numeric, codes, len(present))
+    return Column(name=name, kind=kind, values=values, codes=codes, present=len(present), why=why)
 
 
 def _is_number(value: Any) -> bool:

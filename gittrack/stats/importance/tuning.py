@@ -30,8 +30,8 @@ def ped_anova_and_fanova(
     Refused below 50 runs: PED-ANOVA would rest on fewer than five runs, fANOVA on a forest of too few.
     Numbers above 0 that span a factor of 100 are taken on a logarithmic scale. PED-ANOVA needs a direction.
     """
-    whole = [column for column in columns if None not in column.values]
-    if len(values) < MANY or not whole:
+    complete = [column for column in columns if None not in column.values]
+    if len(values) < MANY or not complete:
         return Ranked()
     try:
         import optuna
@@ -42,7 +42,7 @@ def ped_anova_and_fanova(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            study = _study(optuna, whole, values, direction)
+            study = _study(optuna, complete, values, direction)
             evaluators = optuna.importance
             fanova = evaluators.get_param_importances(
                 study, evaluator=evaluators.FanovaImportanceEvaluator(seed=0)

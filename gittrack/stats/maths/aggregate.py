@@ -111,14 +111,14 @@ def performance_profile(
     limits = sign * np.asarray(checked(thresholds))
 
     def shares(rows: list[Array]) -> Array:
-        each = [(sign * row[:, :, None] > limits).mean(axis=1) for row in rows]
-        return np.mean(each, axis=0)  # type: ignore[no-any-return]
+        above = [(sign * row[:, :, None] > limits).mean(axis=1) for row in rows]
+        return np.mean(above, axis=0)  # type: ignore[no-any-return]
 
     seen = shares([np.asarray(checked(task))[None, :] for task in tasks])[0]
-    levels, found = tuple(map(float, thresholds)), tuple(map(float, seen))
+    levels, shares_seen = tuple(map(float, thresholds)), tuple(map(float, seen))
     why = why_not_stratified(tasks)
     if why:
-        return Profile(levels, found, None, None, confidence, why)
+        return Profile(levels, shares_seen, None, None, confidence, why)
     drawn = stratified(tasks, shares, resamples=resamples, seed=seed)
     low, high = np.quantile(drawn, ((1 - confidence) / 2, (1 + confidence) / 2), axis=0)
-    return Profile(levels, found, tuple(map(float, low)), tuple(map(float, high)), confidence)
+    return Profile(levels, shares_seen, tuple(map(float, low)), tuple(map(float, high)), confidence)

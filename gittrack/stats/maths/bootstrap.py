@@ -51,9 +51,9 @@ def bootstrap_interval(
     import numpy as np
 
     check_confidence(confidence)
-    found = summary(values)
-    none = Interval(found.n, found.mean, found.sd, None, None, confidence, "two")
-    if why := too_few(found.n) or (IDENTICAL if found.sd == 0 else ""):
+    sample = summary(values)
+    none = Interval(sample.n, sample.mean, sample.sd, None, None, confidence, "two")
+    if why := too_few(sample.n) or (IDENTICAL if sample.sd == 0 else ""):
         return replace(none, why=why)
     statistic = statistic or _mean
     data = np.asarray(checked(values))

@@ -87,13 +87,15 @@ def paired(a: Sequence[float], b: Sequence[float], confidence: float = CONFIDENC
         raise UsageError(f"pairs need as many values on either side, not {len(a)} and {len(b)}")
     pairs = list(zip(checked(a), checked(b), strict=True))
     differences = [two - one for one, two in pairs]
-    found = summary(differences)
-    if found.sd is None:
-        return Difference("paired", found.mean, confidence, why=TOO_FEW)
+    sample = summary(differences)
+    if sample.sd is None:
+        return Difference("paired", sample.mean, confidence, why=TOO_FEW)
     largest = max(abs(value) for pair in pairs for value in pair)
-    if found.high - found.low <= 4 * sys.float_info.epsilon * largest:  # what 0.92 - 0.90 leaves beside 0.02
-        return Difference("paired", found.mean, confidence, why=NO_SPREAD_PAIRED)
-    return _tested("paired", found.mean, found.sd / math.sqrt(found.n), found.n - 1, confidence)
+    if (
+        sample.high - sample.low <= 4 * sys.float_info.epsilon * largest
+    ):  # what 0.92 - 0.90 leaves beside 0.02
+        return Difference("paired", sample.mean, confidence, why=NO_SPREAD_PAIRED)
+    return _tested("paired", sample.mean, sample.sd / math.sqrt(sample.n), sample.n - 1, confidence)
 
 
 def _tested(
@@ -104,7 +106,7 @@ def _tested(
     return Difference(method, difference, confidence, error, freedom, difference - half, difference + half, p)
 
 
-def equivalence(found: Difference, margin: float, alpha: float | None = None) -> Equivalence:
+def equivalence(difference: Difference, margin: float, alpha: float | None = None) -> Equivalence:
     """Two one-sided tests (TOST): is the difference, whatever it is, smaller than ±`margin`?
 
     Equivalent where the 1 - 2·alpha interval of the difference lies within ±margin; p is the larger of
@@ -114,17 +116,17 @@ def equivalence(found: Difference, margin: float, alpha: float | None = None) ->
     """
     if not (math.isfinite(margin) and margin > 0):
         raise UsageError(f"a margin must be a number above 0, in the unit of the metric, not {margin}")
-    alpha = 1 - found.confidence if alpha is None else alpha
+    alpha = 1 - difference.confidence if alpha is None else alpha
     if not 0 < alpha < 0.5:
         raise UsageError(f"the two one-sided tests need a level below 0.5, not {alpha:g}")
     confidence = 1 - 2 * alpha
-    if found.error is None or found.freedom is None:
-        return Equivalence(margin, confidence, why=found.why)
-    half = t_quantile(found.freedom, 1 - alpha) * found.error
-    low, high = found.difference - half, found.difference + half
+    if difference.error is None or difference.freedom is None:
+        return Equivalence(margin, confidence, why=difference.why)
+    half = t_quantile(difference.freedom, 1 - alpha) * difference.error
+    low, high = difference.difference - half, difference.difference + half
     p = max(
-        t_tail(found.freedom, -(found.difference + margin) / found.error),
-        t_tail(found.freedom, (found.difference - margin) / found.error),
+        t_tail(difference.freedom, -(difference.difference + margin) / difference.error),
+        t_tail(difference.freedom, (difference.difference - margin) / difference.error),
     )
     return Equivalence(margin, confidence, low, high, p, -margin < low and high < margin)
 
@@ -136,10 +138,10 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
     chance of one false claim or more below the level, whatever the dependence. Source: S. Holm,
     Scandinavian J. of Statistics 6, 1979; R's ``p.adjust(method = "holm")``.
     """
-    asked = sorted((p, at) for at, p in enumerate(ps) if p is not None)
+    questions = sorted((p, at) for at, p in enumerate(ps) if p is not None)
     adjusted: list[float | None] = [None] * len(ps)
     least = 0.0
-    for rank, (p, at) in enumerate(asked):
-        least = max(least, min(1.0, p * (len(asked) - rank)))
+    for rank, (p, at) in enumerate(questions):
+        least = max(least, min(1.0, p * (len(questions) - rank)))
         adjusted[at] = least
     return adjusted

@@ -84,8 +84,8 @@ def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE, sided
     One value, or values that are all alike, have no interval: the spread is unknown, not zero.
     UsageError for no value, one that is not finite, or a confidence outside (0, 1).
     """
-    found = summary(values)
-    return _interval(found, 1 / math.sqrt(found.n), confidence, sided)
+    sample = summary(values)
+    return _interval(sample, 1 / math.sqrt(sample.n), confidence, sided)
 
 
 def prediction_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
@@ -95,31 +95,32 @@ def prediction_interval(values: Sequence[float], confidence: float = CONFIDENCE)
     interval of the mean, nor one for all further runs. Source: G. J. Hahn and W. Q. Meeker,
     "Statistical Intervals", 1991, section 4.7. Edge cases and errors are those of `mean_interval`.
     """
-    found = summary(values)
-    return _interval(found, math.sqrt(1 + 1 / found.n), confidence, "two")
+    sample = summary(values)
+    return _interval(sample, math.sqrt(1 + 1 / sample.n), confidence, "two")
 
 
-def _interval(found: Summary, width: float, confidence: float, sided: Sided) -> Interval:
+def _interval(sample: Summary, width: float, confidence: float, sided: Sided) -> Interval:
     check_confidence(confidence)
-    why = no_spread(found)
+    why = no_spread(sample)
     low = high = None
-    if not why and found.sd is not None:
-        t = t_quantile(found.n - 1, (1 + confidence) / 2 if sided == "two" else confidence)
-        half = t * width * found.sd
-        low, high = found.mean - half, found.mean + half
+    if not why and sample.sd is not None:
+        t = t_quantile(sample.n - 1, (1 + confidence) / 2 if sided == "two" else confidence)
+        half = t * width * sample.sd
+        low, high = sample.mean - half, sample.mean + half
         if not math.isfinite(low) or not math.isfinite(high):
             low, high, why = None, None, TOO_WIDE
     return Interval(
-        found.n, found.mean, found.sd, None if sided == "upper" else low, None if sided == "lower" else high,
+        sample.n, sample.mean, sample.sd,
+        None if sided == "upper" else low, None if sided == "lower" else high,
         confidence, sided, why,
     )  # fmt: skip
 
 
-def no_spread(found: Summary) -> str:
+def no_spread(sample: Summary) -> str:
     """Why no interval can be had from these values; empty if one can."""
-    if found.sd is None:
+    if sample.sd is None:
         return ONE
-    return IDENTICAL if found.sd == 0 else ""
+    return IDENTICAL if sample.sd == 0 else ""
 
 
 def sd_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
@@ -128,14 +129,14 @@ def sd_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Inte
     With three runs it reaches from 0.52 to 6.28 times s: a figure that rests on s is that unsure.
     Source: NIST/SEMATECH e-Handbook 7.2.3.1. Edge cases and errors are those of `mean_interval`.
     """
-    found = summary(values)
+    sample = summary(values)
     check_confidence(confidence)
-    why = no_spread(found)
+    why = no_spread(sample)
     low = high = None
-    if not why and found.sd is not None:
-        ends = (chi2_quantile(found.n - 1, (1 + side * confidence) / 2) for side in (1, -1))
-        low, high = (found.sd * math.sqrt((found.n - 1) / end) for end in ends)
-    return Interval(found.n, found.mean, found.sd, low, high, confidence, "two", why)
+    if not why and sample.sd is not None:
+        ends = (chi2_quantile(sample.n - 1, (1 + side * confidence) / 2) for side in (1, -1))
+        low, high = (sample.sd * math.sqrt((sample.n - 1) / end) for end in ends)
+    return Interval(sample.n, sample.mean, sample.sd, low, high, confidence, "two", why)
 
 
 def runs_for(half_width: float, sd: float, confidence: float = CONFIDENCE, sided: Sided = "two") -> int:

@@ -59,11 +59,11 @@ def winners_curse(groups: Sequence[Sequence[float]], *, larger: bool = True) -> 
     """
     if len(groups) < 2:
         raise UsageError("a choice needs two candidates")
-    found = [summary(values) for values in groups]
+    summaries = [summary(values) for values in groups]
     best = max if larger else min
-    winner = best(range(len(found)), key=lambda at: found[at].mean)
-    mean, m = found[winner].mean, len(found)
-    error = _pooled_error(found)
+    winner = best(range(len(summaries)), key=lambda at: summaries[at].mean)
+    mean, m = summaries[winner].mean, len(summaries)
+    error = _pooled_error(summaries)
     if error is None:
         return Selection(m, winner, mean, None, None, "every candidate has a single run: no spread is known")
     if error == 0:
@@ -72,10 +72,10 @@ def winners_curse(groups: Sequence[Sequence[float]], *, larger: bool = True) -> 
     return Selection(m, winner, mean, lift, mean - lift if larger else mean + lift)
 
 
-def _pooled_error(found: Sequence[Summary]) -> float | None:
+def _pooled_error(summaries: Sequence[Summary]) -> float | None:
     """Root mean square of s/√n over the groups, with the pooled s; None where no group has two runs."""
-    freedom = sum(each.n - 1 for each in found)
+    freedom = sum(group.n - 1 for group in summaries)
     if freedom == 0:
         return None
-    parts = [each.sd * math.sqrt((each.n - 1) / freedom) for each in found if each.sd is not None]
-    return math.hypot(*parts) * math.sqrt(math.fsum(1 / each.n for each in found) / len(found))
+    parts = [group.sd * math.sqrt((group.n - 1) / freedom) for group in summaries if group.sd is not None]
+    return math.hypot(*parts) * math.sqrt(math.fsum(1 / group.n for group in summaries) / len(summaries))

@@ -35,18 +35,19 @@ def tolerance_interval(
     .95/.95 it spans ±9.79 s: so little do three runs say about nearly all others.
     Edge cases and errors are those of `mean_interval`.
     """
-    found = summary(values)
+    sample = summary(values)
     check_confidence(confidence)
     _check_coverage(coverage)
-    why = no_spread(found)
+    why = no_spread(sample)
     low = high = None
-    if not why and found.sd is not None:
-        half = tolerance_factor(found.n, coverage, confidence, sided) * found.sd
-        low, high = found.mean - half, found.mean + half
+    if not why and sample.sd is not None:
+        half = tolerance_factor(sample.n, coverage, confidence, sided) * sample.sd
+        low, high = sample.mean - half, sample.mean + half
         if not math.isfinite(half):
             low, high, why = None, None, TOO_WIDE
     return Interval(
-        found.n, found.mean, found.sd, None if sided == "upper" else low, None if sided == "lower" else high,
+        sample.n, sample.mean, sample.sd,
+        None if sided == "upper" else low, None if sided == "lower" else high,
         confidence, sided, why,
     )  # fmt: skip
 

@@ -34,10 +34,10 @@ def plan_conda(request: Request) -> Plan:
 
 
 def _check_platform(path: str, data: bytes) -> None:
-    found = re.search(rb"(?m)^# platform: ([a-z0-9-]{1,30})\s*$", data)
-    here = this_platform()
-    if found and here and found[1].decode() != here:
+    match = re.search(rb"(?m)^# platform: ([a-z0-9-]{1,30})\s*$", data)
+    platform = this_platform()
+    if match and platform and match[1].decode() != platform:
         raise UsageError(
-            f"{path} lists packages for {found[1].decode()}, and this is {here}: take --env current, "
+            f"{path} lists packages for {match[1].decode()}, and this is {platform}: take --env current, "
             "or run this on such a machine"
         )

@@ -58,13 +58,13 @@ def choose(request: Request, kind: str) -> tuple[Lock, bytes, str]:
 
 
 def _none_of(kind: str, locks: Sequence[Lock]) -> str:
-    there = ", ".join(sorted({lock.kind for lock in locks}))
+    kinds = ", ".join(sorted({lock.kind for lock in locks}))
     if kind == "lock":
-        what = f"gittrack builds no environment from {there}" if there else "the record names no lock"
+        what = f"gittrack builds no environment from {kinds}" if kinds else "the record names no lock"
         return f"{what}: take --env current, or --env command"
     wanted = " or ".join(name for name, tool in TOOLS.items() if tool == kind)
     hint = "take --env lock" if any(lock.kind in TOOLS for lock in locks) else "take --env current"
-    return f"the record names no {wanted}" + (f", only {there}: {hint}" if there else f": {hint}")
+    return f"the record names no {wanted}" + (f", only {kinds}: {hint}" if kinds else f": {hint}")
 
 
 def _rank(lock: Lock) -> tuple[int, bool, int, int, int, str]:

@@ -30,8 +30,8 @@ class Request:
     @property
     def python_version(self) -> str | None:
         """``X.Y`` of the CPython that the record names; None for another implementation."""
-        found = re.match(r"([0-9]+\.[0-9]+)(?:\.|\Z)", self.python or "")
-        return found[1] if found else None
+        match = re.match(r"([0-9]+\.[0-9]+)(?:\.|\Z)", self.python or "")
+        return match[1] if match else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +75,12 @@ class Environment:
 
     def environ(self, base: Mapping[str, str]) -> dict[str, str]:
         """The variables to run the command with: `base` with this environment in place of its own."""
-        kept = {name: value for name, value in base.items() if name not in self.unset}
+        variables = {name: value for name, value in base.items() if name not in self.unset}
         if self.path:
             active = {str(Path(base[n], "bin")) for n in ("VIRTUAL_ENV", "CONDA_PREFIX") if base.get(n)}
             folders = (f for f in base.get("PATH", os.defpath).split(os.pathsep) if f not in active)
-            kept["PATH"] = os.pathsep.join([*map(str, self.path), *folders])
-        return {**kept, **self.variables}
+            variables["PATH"] = os.pathsep.join([*map(str, self.path), *folders])
+        return {**variables, **self.variables}
 
     def command_line(
         self, command: Sequence[str], cwd: Path, *, passed: Sequence[str] = (), name: str = ""

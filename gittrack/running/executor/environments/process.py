@@ -40,9 +40,9 @@ _LONGEST = 400
 def find_tool(*names: str, hint: str) -> str:
     """The absolute path of the first of these programs that is on PATH. UsageError if none is."""
     for name in names:
-        found = shutil.which(name)
-        if found:
-            return str(Path(found).absolute())
+        program = shutil.which(name)
+        if program:
+            return str(Path(program).absolute())
     who = f"{names[0]} is not" if len(names) == 1 else f"none of {', '.join(names)} is"
     raise UsageError(f"{who} installed: {hint}, or take --env current")
 
@@ -50,7 +50,7 @@ def find_tool(*names: str, hint: str) -> str:
 def answers(command: Sequence[str]) -> bool:
     """Whether a quick question to a program, such as for its version, is answered with exit status 0."""
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -61,7 +61,7 @@ def answers(command: Sequence[str]) -> bool:
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return done.returncode == 0
+    return process.returncode == 0
 
 
 def find_python(version: str | None) -> tuple[str, str]:
@@ -69,9 +69,9 @@ def find_python(version: str | None) -> tuple[str, str]:
     own = f"{sys.version_info[0]}.{sys.version_info[1]}"
     if version in (None, own):
         return sys.executable, ""
-    found = shutil.which(f"python{version}")
-    if found and answers([found, "-c", "import venv"]):  # a shim of pyenv may be there and lead nowhere
-        return str(Path(found).absolute()), ""
+    program = shutil.which(f"python{version}")
+    if program and answers([program, "-c", "import venv"]):  # a shim of pyenv may be there and lead nowhere
+        return str(Path(program).absolute()), ""
     return sys.executable, f"Python {version} is not installed here: {own} is used"
 
 
@@ -122,10 +122,10 @@ class Runner:
         fails, or takes too long; nothing that it started is left running then.
         """
         name = Path(command[0]).name
-        code, said = self._run(command, name)
+        code, output = self._run(command, name)
         if code != 0:
-            raise self.failure(name, last_words(said) or f"it ended with {code} and said nothing")
-        return said
+            raise self.failure(name, last_words(output) or f"it ended with {code} and said nothing")
+        return output
 
     def failure(self, name: str, why: str) -> RepositoryError:
         why = scrub_text(why, self.env)[:_LONGEST]
@@ -176,21 +176,21 @@ def last_words(output: str) -> str:
     """What a tool said went wrong, as one line: its last error with the cause, else its last paragraph."""
     output = _COLOUR.sub("", output)
     lines = [line.rstrip() for line in output.splitlines()]
-    said = _poetry_said(output) or _error_said(lines) or _last_paragraph(lines)
+    message = _poetry_said(output) or _error_said(lines) or _last_paragraph(lines)
     hint = next((todo for sign, todo in _HINTS if sign in output), "")
-    return " ".join((f"{said}; {hint}" if hint else said).split())
+    return " ".join((f"{message}; {hint}" if hint else message).split())
 
 
 def _poetry_said(output: str) -> str:
-    found = _POETRY.search(output)
-    return found[1] if found else ""
+    match = _POETRY.search(output)
+    return match[1] if match else ""
 
 
 def _error_said(lines: Sequence[str]) -> str:
-    found = [(at, m[1]) for at, x in enumerate(lines) if (m := _ERROR.match(x) or _EXCEPTION.match(x))]
-    if not found:
+    errors = [(at, m[1]) for at, x in enumerate(lines) if (m := _ERROR.match(x) or _EXCEPTION.match(x))]
+    if not errors:
         return ""
-    at, head = found[-1]
+    at, head = errors[-1]
     causes = [m[1] for line in lines[at + 1 :] if (m := _CAUSE.match(line))]
     if causes:
         return f"{head.rstrip('.')}: {causes[-1]}"
