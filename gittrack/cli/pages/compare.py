@@ -151,8 +151,8 @@ def _methods(contrasts: Contrasts, metric: MetricContrasts) -> list[str]:
             (contrast.equivalence.confidence for contrast in metric.contrasts if contrast.equivalence), 0.9
         )
         sentences.append(
-            f"±{contrasts.margin:g} (TOST): yes where the {percent(sure)} interval lies inside, no where that "
-            "is not shown; it counts only if the margin was fixed before the results were seen"
+            f"±{contrasts.margin:g} (TOST): yes where the {percent(sure)} interval lies inside, no where "
+            "that is not shown; it counts only if the margin was fixed before the results were seen"
         )
     return sentences
 

@@ -141,7 +141,7 @@ def parse_decision(path: str, blob: str, data: bytes | None) -> Decided | None:
         return None
     return Decided(
         path, blob, decision.id, decision.run, decision.experiment, decision.outcome, decision.made,
-        decision.because,         decision.author.name,
+        decision.because, decision.author.name,
     )  # fmt: skip
 
 
