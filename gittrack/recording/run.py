@@ -12,11 +12,11 @@ from types import TracebackType
 from typing import Any
 
 from gittrack.errors import GittrackError, UsageError
+from gittrack.formats.flat import flatten
 from gittrack.formats.record import Record, Role, Status, clean_text, parse_time
 from gittrack.formats.values import (
     check_metric_name,
     check_step,
-    flatten,
     metric_row,
     metric_value,
     to_params,
