@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
+from gittrack.dvc.settings import ledger_config
 from gittrack.formats.config import Config, choose_experiment, declared_metrics
 from gittrack.formats.record import (
     Tool,
@@ -66,7 +67,7 @@ def begin(repo: Repository, config: Config, request: Request, invocation: Invoca
     start = {
         "ledger": branch,
         "onto": onto,
-        "dvc_config": _dvc_config(repo).decode(),
+        "dvc_config": ledger_config(repo.worktree).decode(),
         "given": sorted(
             k for k in ("experiment", "name", "hypothesis", "seed") if getattr(request, k) is not None
         ),
@@ -99,14 +100,6 @@ def abandon(repo: Repository, journal: Journal) -> None:
 
 def _release(repo: Repository, run_id: str) -> None:
     repo.update_refs([(LIVE + run_id, None, None)])
-
-
-def _dvc_config(repo: Repository) -> bytes:
-    if repo.worktree is None or not (repo.worktree / ".dvc" / "config").is_file():
-        return b""
-    from gittrack.dvc.settings import ledger_config
-
-    return ledger_config(repo.worktree)
 
 
 def _recover_others(repo: Repository) -> None:
