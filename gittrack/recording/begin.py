@@ -21,6 +21,7 @@ from gittrack.ledger.proposals import target
 from gittrack.recording.capture import capture
 from gittrack.recording.capture.code import LIVE, Invocation
 from gittrack.recording.journal import Journal, StoredJournal
+from gittrack.recording.journal.events import Kind
 from gittrack.recording.recover import recover
 from gittrack.recording.request import Request, check_seeds, stated
 from gittrack.version import VERSION
@@ -76,7 +77,12 @@ def begin(repo: Repository, config: Config, request: Request, invocation: Invoca
         "params": params,
         "record": record,
     }
-    events = [["p", params], ["t", tags], ["s", seeds], ["d", captured.determinism]]
+    events = [
+        [Kind.PARAMS, params],
+        [Kind.TAGS, tags],
+        [Kind.SEEDS, seeds],
+        [Kind.DETERMINISM, captured.determinism],
+    ]
     try:
         return Journal.create(
             repo.state_dir, run_id, start, captured.environment, [e for e in events if e[1]]

@@ -23,6 +23,7 @@ from gittrack.recording.capture.code import command_invocation
 from gittrack.recording.finish import commit, kept
 from gittrack.recording.join import RUN_VARIABLE, below_outer_run
 from gittrack.recording.journal import Journal, StoredJournal
+from gittrack.recording.journal.events import Kind
 from gittrack.recording.request import Request
 from gittrack.recording.store import Store, relative_to_top
 
@@ -92,7 +93,7 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
             store.log_input(path, role)
         environment = _environment(journal, request)
         if request.seed is not None:
-            journal.event("d", {"env.PYTHONHASHSEED": environment["PYTHONHASHSEED"]})
+            journal.event(Kind.DETERMINISM, {"env.PYTHONHASHSEED": environment["PYTHONHASHSEED"]})
         program = command.Program(launched, environment, own_group=job.timeout_s is not None)
     except BaseException:
         abandon(repo, journal)
@@ -122,7 +123,7 @@ def _note_end(journal: Journal, code: int, elapsed: float, timeout_s: float | No
     if timeout_s is not None:
         status, failure = "killed", {"type": "timeout", "message": f"it ran longer than {timeout_s:g} s"}
     end = Journal(journal.folder)
-    end.event("x", status, failure, elapsed)
+    end.event(Kind.END, status, failure, elapsed)
     end.close()
 
 
@@ -170,7 +171,7 @@ def _collect(
 ) -> list[str]:
     """Metrics and outputs that the program wrote; what could not be read is said, and costs no run."""
     complaints, read = [], []
-    kept = {event[1]["path"] for event in StoredJournal(journal.folder).events() if event[0] == "o"}
+    kept = {event[1]["path"] for event in StoredJournal(journal.folder).events() if event[0] == Kind.OUTPUT}
     for name in job.metrics:
         try:
             if _written_since(Path(name), began):
@@ -182,7 +183,7 @@ def _collect(
             complaints.append(str(error))
     if read:
         code = StoredJournal(journal.folder).start["record"]["code"]
-        journal.event("f", {"code": {**code, "metrics_files": read}})
+        journal.event(Kind.FACTS, {"code": {**code, "metrics_files": read}})
     for name, role in outputs:
         try:
             if _written_since(Path(name), began):
@@ -212,6 +213,6 @@ def _log_metrics(journal: Journal, path: Path, elapsed: float) -> None:
             journal.append_row((elapsed, step, values))
     journal.flush()
     if path.is_dir() and (path / "params.yaml").is_file():
-        journal.event("p", without_secrets(result_files.read_params(path / "params.yaml")))
+        journal.event(Kind.PARAMS, without_secrets(result_files.read_params(path / "params.yaml")))
     if final:
-        journal.event("z", final)
+        journal.event(Kind.SUMMARY, final)

@@ -13,6 +13,7 @@ from gittrack.formats.config import choose_experiment, declared_metrics
 from gittrack.formats.record import RUN_ID, Code, from_dict
 from gittrack.git.repository import Repository
 from gittrack.recording.journal import Journal, StoredJournal
+from gittrack.recording.journal.events import Kind
 from gittrack.recording.request import Request, stated
 
 RUN_VARIABLE = "GITTRACK_RUN"
@@ -80,9 +81,9 @@ def join(request: Request, where: str | Path | None) -> Joined | None:
     if not journal.claim():
         return None
     journal.replace_environment(environment)
-    journal.event("f", {**facts, **changed})
+    journal.event(Kind.FACTS, {**facts, **changed})
     if "experiment" in facts:
-        journal.event("c", declared_metrics(config, facts["experiment"]))
+        journal.event(Kind.DECLARED, declared_metrics(config, facts["experiment"]))
     return Joined(repo, journal, facts.get("experiment"), _params(start))
 
 

@@ -30,6 +30,7 @@ from gittrack.recording.begin import abandon, begin
 from gittrack.recording.capture.code import this_invocation
 from gittrack.recording.finish import commit, kept, preview
 from gittrack.recording.journal import Journal, StoredJournal
+from gittrack.recording.journal.events import Kind
 from gittrack.recording.request import Request, check_seeds
 from gittrack.recording.store import Store
 from gittrack.recording.views import ParamsView, SummaryView
@@ -103,7 +104,7 @@ class Run:
                     f"param {key!r} was logged before as {old!r}; it cannot become {shown[key]!r}"
                 )
         if journal is not None and new:
-            journal.event("p", shown)
+            journal.event(Kind.PARAMS, shown)
         self._params.update(new)
 
     def set_tag(self, key: str, value: Any) -> None:
@@ -114,13 +115,13 @@ class Run:
         """Set several tags."""
         journal = self._open("set_tags")
         if journal is not None:
-            journal.event("t", to_tags(tags))
+            journal.event(Kind.TAGS, to_tags(tags))
 
     def set_seeds(self, seeds: Mapping[str, int]) -> None:
         """Record the seeds of single libraries or workers, by name."""
         journal = self._open("set_seeds")
         if journal is not None:
-            journal.event("s", check_seeds(seeds))
+            journal.event(Kind.SEEDS, check_seeds(seeds))
 
     # --- metrics ------------------------------------------------------------------------------
 
@@ -168,7 +169,7 @@ class Run:
         if not self._counting:
             self._counting = True
             if journal is not None:
-                journal.event("n")
+                journal.event(Kind.COUNTING)
         self.step = 1 if self.step is None else self.step + 1
         return self.step
 
@@ -176,7 +177,7 @@ class Run:
         journal = self._open("summary")
         if journal is not None:
             name = check_metric_name(name)
-            journal.event("z", {name: metric_value(name, value)})
+            journal.event(Kind.SUMMARY, {name: metric_value(name, value)})
 
     # --- files --------------------------------------------------------------------------------
 
@@ -244,8 +245,8 @@ class Run:
         if journal is not None:
             flags = capture_determinism()
             if flags:
-                journal.event("d", flags)
-            journal.event("x", status, failure, max(0.0, monotonic() - self._t0))
+                journal.event(Kind.DETERMINISM, flags)
+            journal.event(Kind.END, status, failure, max(0.0, monotonic() - self._t0))
             journal.close()  # if the disk is full, the run goes on, and can be finished later
         self._leave()
         if journal is not None and repository is not None:

@@ -652,6 +652,7 @@ def test_the_program_under_gittrack_run_joins_it(inside: Path, monkeypatch: pyte
     from gittrack.recording.capture.code import command_invocation
     from gittrack.recording.finish import commit
     from gittrack.recording.journal import StoredJournal
+    from gittrack.recording.journal.events import Kind
     from gittrack.recording.request import Request
 
     repo = Repository.discover(inside)
@@ -671,7 +672,7 @@ def test_the_program_under_gittrack_run_joins_it(inside: Path, monkeypatch: pyte
     assert run.record is not None, "what it will say so far; gittrack run commits it"
     child = finish(gittrack.start_run())
     assert child.parent == run.id and child.id != run.id
-    outer.event("x", "finished", None, 1.0)
+    outer.event(Kind.END, "finished", None, 1.0)
     outer.close()
     record = commit(repo, StoredJournal(outer.folder))
     assert (record.name, record.experiment, record.seed) == ("given", "digits", 0)
