@@ -6,7 +6,7 @@ import logging
 from datetime import UTC, datetime
 
 from gittrack.dvc.settings import ledger_config
-from gittrack.formats.config import Config, choose_experiment, declared_metrics
+from gittrack.formats.config import Config, declared_metrics
 from gittrack.formats.record import (
     Tool,
     clean_text,
@@ -14,7 +14,7 @@ from gittrack.formats.record import (
     new_id,
     to_dict,
 )
-from gittrack.formats.values import to_params, to_tags, without_secrets
+from gittrack.formats.values import without_secrets
 from gittrack.git.repository import Repository
 from gittrack.ledger import Ledger
 from gittrack.ledger.proposals import target
@@ -23,20 +23,18 @@ from gittrack.recording.capture.code import LIVE, Invocation
 from gittrack.recording.journal import Journal, StoredJournal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.recover import recover
-from gittrack.recording.request import Request, check_seeds, stated
+from gittrack.recording.request import Checked
 from gittrack.version import VERSION
 
 log = logging.getLogger("gittrack")
 
 
-def begin(repo: Repository, config: Config, request: Request, invocation: Invocation) -> Journal:
-    """Check, capture, and put the run on disk. Nothing has been run when this raises."""
+def begin(repo: Repository, config: Config, checked: Checked, invocation: Invocation) -> Journal:
+    """Capture, and put the run on disk. Nothing has been run when this raises."""
+    request, experiment = checked.request, checked.experiment
     started = datetime.now(UTC)
     run_id = request.run_id or new_id(started)
-    experiment = choose_experiment(request.experiment, config)
-    facts = stated(request)
-    params, tags = without_secrets(to_params(request.params)), to_tags(request.tags)
-    seeds = check_seeds(request.seeds)
+    params = without_secrets(dict(checked.params))
     who = repo.identity()
     branch, onto = target(config, request.propose, request.parent or run_id)
     ledger = Ledger(repo, branch, onto)
@@ -58,7 +56,7 @@ def begin(repo: Repository, config: Config, request: Request, invocation: Invoca
         "experiment": experiment,
         "started": format_time(started),
         "author": {"name": clean_text(who.name), "email": clean_text(who.email)},
-        **facts,
+        **checked.facts,
         "code": to_dict(captured.code),
         "locks": [to_dict(lock) for lock in captured.locks],
         "environment": to_dict(captured.summary),
@@ -79,8 +77,8 @@ def begin(repo: Repository, config: Config, request: Request, invocation: Invoca
     }
     events = [
         [Kind.PARAMS, params],
-        [Kind.TAGS, tags],
-        [Kind.SEEDS, seeds],
+        [Kind.TAGS, checked.tags],
+        [Kind.SEEDS, checked.seeds],
         [Kind.DETERMINISM, captured.determinism],
     ]
     try:

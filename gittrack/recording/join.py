@@ -42,7 +42,7 @@ def rank() -> int:
     return 0
 
 
-def seed(given: int | None) -> int | None:
+def given_seed(given: int | None) -> int | None:
     """The seed as given, else that of ``gittrack run --seed``."""
     if given is not None:
         return given

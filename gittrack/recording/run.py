@@ -25,13 +25,13 @@ from gittrack.formats.values import (
 )
 from gittrack.git.repository import Repository
 from gittrack.recording import exits
-from gittrack.recording import join as joining
 from gittrack.recording.begin import abandon, begin
 from gittrack.recording.capture.code import this_invocation
 from gittrack.recording.finish import commit, kept, preview
+from gittrack.recording.join import below_outer_run, given_seed, join, rank
 from gittrack.recording.journal import Journal, StoredJournal
 from gittrack.recording.journal.events import Kind
-from gittrack.recording.request import Request, check_seeds
+from gittrack.recording.request import Request, check, check_seeds
 from gittrack.recording.store import Store
 from gittrack.recording.views import ParamsView, SummaryView
 
@@ -334,7 +334,7 @@ def start_run(
         experiment=experiment,
         name=name,
         hypothesis=hypothesis,
-        seed=joining.seed(seed),
+        seed=given_seed(seed),
         seeds=seeds or {},
         params=params or {},
         tags=tags or {},
@@ -343,7 +343,7 @@ def start_run(
         dirty=dirty,
         image=image,
     )
-    if not every_rank and joining.rank() != 0:
+    if not every_rank and rank() != 0:
         run = Run(None, None)
         run.log_params(request.params)
     else:
@@ -364,8 +364,9 @@ def _begin(request: Request, where: str | Path | None) -> Run:
 
     repo = Repository.discover(where)
     config = load_cached(repo.worktree, repo.state_dir)
-    run = Run(repo, begin(repo, config, joining.below_outer_run(request), this_invocation()))
-    run._params.update(to_params(request.params))
+    checked = check(below_outer_run(request), config)
+    run = Run(repo, begin(repo, config, checked, this_invocation()))
+    run._params.update(checked.params)
     try:
         run._store.log_declared(config, run.experiment)
     except BaseException:
@@ -375,7 +376,7 @@ def _begin(request: Request, where: str | Path | None) -> Run:
 
 
 def _join(request: Request, where: str | Path | None) -> Run | None:
-    joined = joining.join(request, where)
+    joined = join(request, where)
     if joined is None:
         return None
     run = Run(joined.repository, joined.journal, joined=True)

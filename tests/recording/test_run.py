@@ -653,11 +653,11 @@ def test_the_program_under_gittrack_run_joins_it(inside: Path, monkeypatch: pyte
     from gittrack.recording.finish import commit
     from gittrack.recording.journal import StoredJournal
     from gittrack.recording.journal.events import Kind
-    from gittrack.recording.request import Request
+    from gittrack.recording.request import Request, check
 
     repo = Repository.discover(inside)
     request = Request(name="given", params={"lr": 0.1, "api_key": "planted"})
-    outer = begin(repo, Config(), request, command_invocation(["true"], inside))
+    outer = begin(repo, Config(), check(request, Config()), command_invocation(["true"], inside))
     monkeypatch.setenv("GITTRACK_RUN", str(outer.folder))
     monkeypatch.setenv("GITTRACK_PARAMS", json.dumps({"lr": 0.1, "api_key": "planted"}))
     with pytest.raises(UsageError, match="experiment name"):
