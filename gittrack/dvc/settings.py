@@ -72,11 +72,14 @@ def ignore_rules(top: Path | None, path: Path) -> Ignore | None:
     return rules
 
 
-def ledger_config(top: Path) -> bytes:
+def ledger_config(top: Path | None) -> bytes:
     """``.dvc/config`` for the ledger branch: the remotes of the one at `top`, without credentials.
 
-    Folders become absolute, as the ledger is checked out elsewhere.
+    Folders become absolute, as the ledger is checked out elsewhere. Empty where there is none at `top`,
+    or no work tree (None).
     """
+    if top is None or not (top / ".dvc" / "config").is_file():
+        return b""
     from configobj import ConfigObj
 
     source = top / ".dvc" / "config"

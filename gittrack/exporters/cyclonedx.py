@@ -23,8 +23,8 @@ from gittrack.exporters.values import (
     web_address,
     without_none,
 )
+from gittrack.formats.flat import flatten
 from gittrack.formats.record import BaseModel, DataInput, Output, format_time
-from gittrack.formats.values import flatten
 
 _HASHES = {"sha256": "SHA-256", "sha384": "SHA-384", "sha512": "SHA-512", "sha1": "SHA-1", "md5": "MD5"}
 _LENGTHS = {"SHA-256": 64, "SHA-384": 96, "SHA-512": 128, "SHA-1": 40, "MD5": 32}

@@ -20,8 +20,8 @@ from gittrack.errors import RepositoryError, UsageError
 from gittrack.exporters.contents import Names, contents_of, safe_path
 from gittrack.exporters.source import Source, Subject
 from gittrack.exporters.values import text
+from gittrack.formats.flat import flatten
 from gittrack.formats.record import Metric, parse_time
-from gittrack.formats.values import flatten
 
 RUN_ID = "gittrack.run_id"
 _STATUS = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}

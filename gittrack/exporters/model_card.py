@@ -15,8 +15,8 @@ from typing import Any
 from gittrack.exporters.source import Source
 from gittrack.exporters.values import metric_value, repository_uri, web_address, without_none
 from gittrack.formats import codec
+from gittrack.formats.flat import flatten
 from gittrack.formats.record import Metric
-from gittrack.formats.values import flatten
 from gittrack.text import text
 from gittrack.text.sections import Row, Section, as_markdown, measured
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from gittrack.exporters.source import Source, Subject
 from gittrack.exporters.values import NAMESPACE, digests, metric_value, repository_uri, scalar, without_none
+from gittrack.formats.flat import flatten
 from gittrack.formats.record import DataInput, Output, format_time
-from gittrack.formats.values import flatten
 
 PREFIXES = {
     "gittrack": f"{NAMESPACE}prov/1#",

@@ -29,9 +29,9 @@ from gittrack.exporters.values import (
     web_address,
     without_none,
 )
+from gittrack.formats.flat import flatten
 from gittrack.formats.record import Code, DataInput, Output, format_time
 from gittrack.formats.spec import SEED_NAMES
-from gittrack.formats.values import flatten
 
 METADATA = "ro-crate-metadata.json"
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"

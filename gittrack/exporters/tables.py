@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from gittrack.formats.flat import flatten
 from gittrack.formats.record import parse_time
 from gittrack.reading.across import Found
 from gittrack.reading.index import Row
-from gittrack.reading.index.rows import flatten, number
+from gittrack.reading.index.rows import number
 
 SCHEMA = "gittrack/tables/1"
 """Columns may be added under this version; none is renamed, dropped or given another kind."""

@@ -246,14 +246,3 @@ def to_tags(tags: Any) -> dict[str, str]:
         raise UsageError(f"tags must be a dict such as {{'stage': 'tuning'}}, not {type(tags).__name__}")
     plain = to_value({name: str(value) for name, value in tags.items()}, "tags")
     return dict(without_secrets(plain))
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as dotted names: ``{"a": {"b": 1}}`` becomes ``{"a.b": 1}``."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            flat.update(flatten(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

@@ -13,9 +13,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from gittrack.errors import NotFoundError
+from gittrack.formats.flat import flatten
 from gittrack.git.repository import Repository
 from gittrack.reading.index import Index, Progress, Row, open_index
-from gittrack.reading.index.rows import flatten, no_experiment, number
+from gittrack.reading.index.rows import no_experiment, number
 
 if TYPE_CHECKING:
     from gittrack.reading.index.filters import Field

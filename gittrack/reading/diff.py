@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from gittrack.errors import RepositoryError
+from gittrack.formats.flat import flatten
 from gittrack.formats.record import Code, DataInput, Lock, Metric, Record
-from gittrack.formats.values import flatten
 from gittrack.reading.entry import Entry
 
 

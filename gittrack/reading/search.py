@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from gittrack.errors import UsageError
+from gittrack.formats.flat import flatten
 from gittrack.formats.record import Record
-from gittrack.formats.values import flatten
 from gittrack.reading.entry import Entry, open_index
 from gittrack.reading.index import Index, Row
 

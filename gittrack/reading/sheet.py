@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from gittrack.formats.flat import flatten
 from gittrack.reading.index import Index, Row
-from gittrack.reading.index.rows import flatten
 
 DATE = "date (UTC)"
 SECONDS = "training duration (s)"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
-from gittrack.formats.config import Config, choose_experiment, declared_metrics
+from gittrack.dvc.settings import ledger_config
+from gittrack.formats.config import Config, declared_metrics
 from gittrack.formats.record import (
     Tool,
     clean_text,
@@ -13,28 +14,27 @@ from gittrack.formats.record import (
     new_id,
     to_dict,
 )
-from gittrack.formats.values import to_params, to_tags, without_secrets
+from gittrack.formats.values import without_secrets
 from gittrack.git.repository import Repository
 from gittrack.ledger import Ledger
 from gittrack.ledger.proposals import target
 from gittrack.recording.capture import capture
 from gittrack.recording.capture.code import LIVE, Invocation
 from gittrack.recording.journal import Journal, StoredJournal
+from gittrack.recording.journal.events import Kind
 from gittrack.recording.recover import recover
-from gittrack.recording.request import Request, check_seeds, stated
+from gittrack.recording.request import Checked
 from gittrack.version import VERSION
 
 log = logging.getLogger("gittrack")
 
 
-def begin(repo: Repository, config: Config, request: Request, invocation: Invocation) -> Journal:
-    """Check, capture, and put the run on disk. Nothing has been run when this raises."""
+def begin(repo: Repository, config: Config, checked: Checked, invocation: Invocation) -> Journal:
+    """Capture, and put the run on disk. Nothing has been run when this raises."""
+    request, experiment = checked.request, checked.experiment
     started = datetime.now(UTC)
     run_id = request.run_id or new_id(started)
-    experiment = choose_experiment(request.experiment, config)
-    facts = stated(request)
-    params, tags = without_secrets(to_params(request.params)), to_tags(request.tags)
-    seeds = check_seeds(request.seeds)
+    params = without_secrets(dict(checked.params))
     who = repo.identity()
     branch, onto = target(config, request.propose, request.parent or run_id)
     ledger = Ledger(repo, branch, onto)
@@ -56,7 +56,7 @@ def begin(repo: Repository, config: Config, request: Request, invocation: Invoca
         "experiment": experiment,
         "started": format_time(started),
         "author": {"name": clean_text(who.name), "email": clean_text(who.email)},
-        **facts,
+        **checked.facts,
         "code": to_dict(captured.code),
         "locks": [to_dict(lock) for lock in captured.locks],
         "environment": to_dict(captured.summary),
@@ -66,7 +66,7 @@ def begin(repo: Repository, config: Config, request: Request, invocation: Invoca
     start = {
         "ledger": branch,
         "onto": onto,
-        "dvc_config": _dvc_config(repo).decode(),
+        "dvc_config": ledger_config(repo.worktree).decode(),
         "given": sorted(
             k for k in ("experiment", "name", "hypothesis", "seed") if getattr(request, k) is not None
         ),
@@ -75,7 +75,12 @@ def begin(repo: Repository, config: Config, request: Request, invocation: Invoca
         "params": params,
         "record": record,
     }
-    events = [["p", params], ["t", tags], ["s", seeds], ["d", captured.determinism]]
+    events = [
+        [Kind.PARAMS, params],
+        [Kind.TAGS, checked.tags],
+        [Kind.SEEDS, checked.seeds],
+        [Kind.DETERMINISM, captured.determinism],
+    ]
     try:
         return Journal.create(
             repo.state_dir, run_id, start, captured.environment, [e for e in events if e[1]]
@@ -99,14 +104,6 @@ def abandon(repo: Repository, journal: Journal) -> None:
 
 def _release(repo: Repository, run_id: str) -> None:
     repo.update_refs([(LIVE + run_id, None, None)])
-
-
-def _dvc_config(repo: Repository) -> bytes:
-    if repo.worktree is None or not (repo.worktree / ".dvc" / "config").is_file():
-        return b""
-    from gittrack.dvc.settings import ledger_config
-
-    return ledger_config(repo.worktree)
 
 
 def _recover_others(repo: Repository) -> None:

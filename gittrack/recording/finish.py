@@ -26,6 +26,7 @@ from gittrack.git.repository import Repository
 from gittrack.ledger import Addition, Ledger
 from gittrack.recording.capture.code import LIVE
 from gittrack.recording.journal import StoredJournal
+from gittrack.recording.journal.events import Kind
 from gittrack.version import VERSION
 
 StoreSeries = Callable[[Table], tuple[str, bytes]]
@@ -72,24 +73,34 @@ class _Gathered:
 
     def _take(self, kind: str, content: list[Any]) -> None:
         match kind, content:
-            case "p" | "t" | "s" | "d" | "z", [values]:
-                kinds = {"p": self.params, "t": self.tags, "s": self.seeds, "d": self.determinism}
-                kinds.get(kind, self.summary).update(values)
-            case "i", [data, pointer]:
-                logged = from_dict(DataInput, data)
-                self.inputs[f"{logged.path}\0{logged.role}"] = (logged, pointer)
-            case "o", [data, pointer]:
+            case Kind.PARAMS, [params]:
+                self.params.update(params)
+            case Kind.TAGS, [tags]:
+                self.tags.update(tags)
+            case Kind.SEEDS, [seeds]:
+                self.seeds.update(seeds)
+            case Kind.SUMMARY, [metrics]:
+                self.summary.update(metrics)
+            case Kind.DETERMINISM, [flags]:
+                self.determinism.update(flags)
+            case Kind.INPUT, [data, pointer]:
+                data_input = from_dict(DataInput, data)
+                self.inputs[f"{data_input.path}\0{data_input.role}"] = (data_input, pointer)
+            case Kind.OUTPUT, [data, pointer]:
                 output = from_dict(Output, data)
                 self.outputs[output.path] = (output, pointer)
-            case "f", [facts]:
+            case Kind.FACTS, [facts]:
                 self.facts.update(facts)
-            case "c", [declared]:
+            case Kind.DECLARED, [declared]:
                 self.declared = declared
-            case "x", [status, failure, elapsed]:
-                # Under `gittrack run` the program speaks first, and knows best why it failed.
-                if self.end is not None and self.end[0] != "finished":
-                    status, failure = self.end[:2]
-                self.end = (status, failure, elapsed)
+            case Kind.END, [status, failure, elapsed]:
+                self._end(status, failure, elapsed)
+
+    def _end(self, status: str, failure: dict[str, str] | None, elapsed: float) -> None:
+        """Under `gittrack run` the program speaks first, and knows best why it failed."""
+        if self.end is not None and self.end[0] != "finished":
+            status, failure = self.end[:2]
+        self.end = (status, failure, elapsed)
 
 
 def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
@@ -137,11 +148,11 @@ _UNKNOWN = {"duration_s": 0.0, "spec": "", "tool": {"version": VERSION}}
 
 def _points(journal: StoredJournal) -> Callable[[], Iterator[Point]]:
     # Points before the first next_step() belong to step 0, but only once there is one.
-    first = 0 if any(event[0] == "n" for event in journal.events()) else None
+    first = 0 if any(event[0] == Kind.COUNTING for event in journal.events()) else None
 
     def read() -> Iterator[Point]:
         for event in journal.events():
-            if event[0] == "m":
+            if event[0] == Kind.METRICS:
                 for elapsed, step, values in event[1]:
                     yield elapsed, first if step is None else step, values
 

@@ -14,16 +14,17 @@ from typing import get_args
 from gittrack.errors import GittrackError, UsageError
 from gittrack.formats.config import Config, choose_experiment
 from gittrack.formats.record import Code, Record, Role
-from gittrack.formats.values import to_params, without_secrets
+from gittrack.formats.values import without_secrets
 from gittrack.git.repository import Repository
-from gittrack.recording import program as command
 from gittrack.recording import result_files
 from gittrack.recording.begin import abandon, begin
 from gittrack.recording.capture.code import command_invocation
 from gittrack.recording.finish import commit, kept
 from gittrack.recording.join import RUN_VARIABLE, below_outer_run
 from gittrack.recording.journal import Journal, StoredJournal
-from gittrack.recording.request import Request
+from gittrack.recording.journal.events import Kind
+from gittrack.recording.program import Program, check_command, exit_status, judge
+from gittrack.recording.request import Checked, Request, check
 from gittrack.recording.store import Store, relative_to_top
 
 log = logging.getLogger("gittrack")
@@ -70,38 +71,17 @@ class Outcome:
 def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     """Run `job` and record it. Raises only before the program has started."""
     cwd = Path.cwd()
-    launched = job.launch or job.command
-    command.check_command(launched, cwd)
+    check_command(job.launch or job.command, cwd)
     job = _with_files(job, cwd)
-    experiment = choose_experiment(job.request.experiment, config)
-    declared = config.experiment_config(experiment)
-    outputs = [
-        *job.outputs,
-        *((str(repo.top / o.path), o.role) for o in [*config.outputs, *declared.outputs]),
-    ]
-    written = [relative_to_top(p, repo.top) for p in [*(p for p, _ in outputs), *job.metrics]]
-    request = below_outer_run(
-        replace(job.request, params=_params(job, cwd), exclude=[p for p in written if p])
-    )
-    _check_inputs(job)
-    journal = begin(repo, config, request, command_invocation(job.command, cwd, job.origin))
-    try:
-        store = Store(repo, journal, StoredJournal(journal.folder).start["record"]["code"]["tree"])
-        store.log_declared(config, experiment)
-        for path, role in job.inputs:
-            store.log_input(path, role)
-        environment = _environment(journal, request)
-        if request.seed is not None:
-            journal.event("d", {"env.PYTHONHASHSEED": environment["PYTHONHASHSEED"]})
-        program = command.Program(launched, environment, own_group=job.timeout_s is not None)
-    except BaseException:
-        abandon(repo, journal)
-        raise
+    outputs = _outputs(repo, config, job)
+    checked = check(_request(repo, job, cwd, outputs), config)
+    journal = begin(repo, config, checked, command_invocation(job.command, cwd, job.origin))
+    store, program = _start(repo, config, job, checked, journal)
     began, started = time.time(), time.monotonic()
     code = program.run(journal if job.console and config.capture.console else None, job.timeout_s)
+    start = StoredJournal(journal.folder).start
     complaints: list[str] = []
     record = None
-    start = StoredJournal(journal.folder).start
     try:
         _note_end(journal, code, time.monotonic() - started, job.timeout_s if program.timed_out else None)
         complaints += _collect(store, journal, job, outputs, began, started)
@@ -110,7 +90,42 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     except (GittrackError, OSError) as error:
         complaints.append(str(kept(error, journal.folder.name)))
     proposal = start["ledger"] if start["onto"] else None
-    return Outcome(command.exit_status(code), record, "; ".join(complaints), proposal)
+    return Outcome(exit_status(code), record, "; ".join(complaints), proposal)
+
+
+def _outputs(repo: Repository, config: Config, job: Job) -> list[tuple[str, str]]:
+    """Paths and roles of what the program is to produce, by the job and by gittrack.yaml."""
+    experiment = config.experiment_config(choose_experiment(job.request.experiment, config))
+    declared = [*config.outputs, *experiment.outputs]
+    return [*job.outputs, *((str(repo.top / output.path), output.role) for output in declared)]
+
+
+def _request(repo: Repository, job: Job, cwd: Path, outputs: Sequence[tuple[str, str]]) -> Request:
+    """What is asked for, with the params of the job's files. UsageError for an input that is none."""
+    written = [relative_to_top(path, repo.top) for path in [*(path for path, _ in outputs), *job.metrics]]
+    exclude = [path for path in written if path]
+    request = below_outer_run(replace(job.request, params=_params(job, cwd), exclude=exclude))
+    _check_inputs(job)
+    return request
+
+
+def _start(
+    repo: Repository, config: Config, job: Job, checked: Checked, journal: Journal
+) -> tuple[Store, Program]:
+    """Log what the program reads, and start it; the run is taken back where that fails."""
+    try:
+        store = Store(repo, journal, StoredJournal(journal.folder).start["record"]["code"]["tree"])
+        store.log_declared(config, checked.experiment)
+        for path, role in job.inputs:
+            store.log_input(path, role)
+        environment = _environment(journal, checked)
+        if checked.facts["seed"] is not None:
+            journal.event(Kind.DETERMINISM, {"env.PYTHONHASHSEED": environment["PYTHONHASHSEED"]})
+        program = Program(job.launch or job.command, environment, own_group=job.timeout_s is not None)
+    except BaseException:
+        abandon(repo, journal)
+        raise
+    return store, program
 
 
 def _note_end(journal: Journal, code: int, elapsed: float, timeout_s: float | None) -> None:
@@ -118,11 +133,11 @@ def _note_end(journal: Journal, code: int, elapsed: float, timeout_s: float | No
 
     Before anything else, so that a run whose outputs could not all be stored is not taken for a lost one.
     """
-    status, failure = command.judge(code)
+    status, failure = judge(code)
     if timeout_s is not None:
         status, failure = "killed", {"type": "timeout", "message": f"it ran longer than {timeout_s:g} s"}
     end = Journal(journal.folder)
-    end.event("x", status, failure, elapsed)
+    end.event(Kind.END, status, failure, elapsed)
     end.close()
 
 
@@ -153,15 +168,16 @@ def _check_inputs(job: Job) -> None:
             raise UsageError(f"input {path} does not exist")
 
 
-def _environment(journal: Journal, request: Request) -> dict[str, str]:
+def _environment(journal: Journal, checked: Checked) -> dict[str, str]:
     import json
 
     env = dict(os.environ)
     env[RUN_VARIABLE] = str(journal.folder)
-    env[PARAMS_VARIABLE] = json.dumps(to_params(request.params))
-    if request.seed is not None:
-        env[SEED_VARIABLE] = str(request.seed)
-        env["PYTHONHASHSEED"] = str(request.seed % 2**32)
+    env[PARAMS_VARIABLE] = json.dumps(checked.params)
+    seed = checked.facts["seed"]
+    if seed is not None:
+        env[SEED_VARIABLE] = str(seed)
+        env["PYTHONHASHSEED"] = str(seed % 2**32)
     return env
 
 
@@ -170,7 +186,7 @@ def _collect(
 ) -> list[str]:
     """Metrics and outputs that the program wrote; what could not be read is said, and costs no run."""
     complaints, read = [], []
-    kept = {event[1]["path"] for event in StoredJournal(journal.folder).events() if event[0] == "o"}
+    kept = {event[1]["path"] for event in StoredJournal(journal.folder).events() if event[0] == Kind.OUTPUT}
     for name in job.metrics:
         try:
             if _written_since(Path(name), began):
@@ -182,7 +198,7 @@ def _collect(
             complaints.append(str(error))
     if read:
         code = StoredJournal(journal.folder).start["record"]["code"]
-        journal.event("f", {"code": {**code, "metrics_files": read}})
+        journal.event(Kind.FACTS, {"code": {**code, "metrics_files": read}})
     for name, role in outputs:
         try:
             if _written_since(Path(name), began):
@@ -212,6 +228,6 @@ def _log_metrics(journal: Journal, path: Path, elapsed: float) -> None:
             journal.append_row((elapsed, step, values))
     journal.flush()
     if path.is_dir() and (path / "params.yaml").is_file():
-        journal.event("p", without_secrets(result_files.read_params(path / "params.yaml")))
+        journal.event(Kind.PARAMS, without_secrets(result_files.read_params(path / "params.yaml")))
     if final:
-        journal.event("z", final)
+        journal.event(Kind.SUMMARY, final)

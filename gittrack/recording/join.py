@@ -13,6 +13,7 @@ from gittrack.formats.config import choose_experiment, declared_metrics
 from gittrack.formats.record import RUN_ID, Code, from_dict
 from gittrack.git.repository import Repository
 from gittrack.recording.journal import Journal, StoredJournal
+from gittrack.recording.journal.events import Kind
 from gittrack.recording.request import Request, stated
 
 RUN_VARIABLE = "GITTRACK_RUN"
@@ -41,7 +42,7 @@ def rank() -> int:
     return 0
 
 
-def seed(given: int | None) -> int | None:
+def given_seed(given: int | None) -> int | None:
     """The seed as given, else that of ``gittrack run --seed``."""
     if given is not None:
         return given
@@ -80,9 +81,9 @@ def join(request: Request, where: str | Path | None) -> Joined | None:
     if not journal.claim():
         return None
     journal.replace_environment(environment)
-    journal.event("f", {**facts, **changed})
+    journal.event(Kind.FACTS, {**facts, **changed})
     if "experiment" in facts:
-        journal.event("c", declared_metrics(config, facts["experiment"]))
+        journal.event(Kind.DECLARED, declared_metrics(config, facts["experiment"]))
     return Joined(repo, journal, facts.get("experiment"), _params(start))
 
 

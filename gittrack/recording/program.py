@@ -146,13 +146,17 @@ class Program:
         finally:
             if self._terminal:
                 os.close(slave)
+        self._take_ends(process, master, stack)
+        return process
+
+    def _take_ends(self, process: subprocess.Popen[bytes], master: int, stack: contextlib.ExitStack) -> None:
+        """Know what the program prints by where it comes out: its terminal, or its two pipes."""
         if self._terminal:
             self._sources[master] = 1
         for pipe, target in ((process.stdout, 1), (process.stderr, 2)):
             if pipe is not None:
                 stack.enter_context(pipe)
                 self._sources[pipe.fileno()] = target
-        return process
 
     def run(self, journal: Journal | None, timeout_s: float | None = None) -> int:
         """Pass its output on until it ends, its tail into `journal`; the return code, a signal negative.
@@ -173,31 +177,6 @@ class Program:
         if journal is not None:
             self._save(journal, tail)
         return code
-
-    @contextlib.contextmanager
-    def _ending_after(self, timeout_s: float | None) -> Iterator[None]:
-        over = threading.Event()
-
-        def watch() -> None:
-            for number, patience in ((signal.SIGTERM, timeout_s), (signal.SIGKILL, GRACE_S)):
-                if over.wait(patience):
-                    return
-                self.timed_out = True
-                self._signal_all(number)
-
-        if timeout_s is not None:
-            threading.Thread(target=watch, name="gittrack-timeout", daemon=True).start()
-        try:
-            yield
-        finally:
-            over.set()
-
-    def _signal_all(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            if self._own_group:
-                os.killpg(self._running.pid, number)
-            else:
-                self._running.send_signal(number)
 
     def _save(self, journal: Journal, tail: Tail) -> None:
         try:
@@ -236,15 +215,11 @@ class Program:
                     else:
                         selector.unregister(key.fd)
 
-    def _forward(self, number: int, frame: FrameType | None = None) -> None:
-        """Pass a signal on to the program; Ctrl-C reaches it from the terminal by itself."""
-        if self._process is None:
-            self._early.append(number)
-        elif number != signal.SIGINT or not (self._terminal or os.isatty(0)):
-            self._signal_all(number)
+    # --- signals ------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def _forwarding(self) -> Iterator[None]:
+        """Pass on what is sent to us within the block; afterwards signals do what they did before."""
         before: dict[signal.Signals, Any] = {}
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) != signal.SIG_IGN:  # nohup: stay deaf, as the program does
@@ -254,6 +229,46 @@ class Program:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _forward(self, number: int, frame: FrameType | None = None) -> None:
+        """Pass a signal on to the program, at once or as soon as it has been started."""
+        if self._process is None:
+            self._early.append(number)
+        elif not self._comes_from_terminal(number):
+            self._signal_all(number)
+
+    def _comes_from_terminal(self, number: int) -> bool:
+        """Ctrl-C reaches the program from the terminal by itself."""
+        return number == signal.SIGINT and (self._terminal or os.isatty(0))
+
+    @contextlib.contextmanager
+    def _ending_after(self, timeout_s: float | None) -> Iterator[None]:
+        """End it within the block once that time is over."""
+        over = threading.Event()
+        if timeout_s is not None:
+            watch = threading.Thread(
+                target=self._end_after, args=(timeout_s, over), name="gittrack-timeout", daemon=True
+            )
+            watch.start()
+        try:
+            yield
+        finally:
+            over.set()
+
+    def _end_after(self, timeout_s: float, over: threading.Event) -> None:
+        """Ask it to end after `timeout_s`, and make it end a little later, unless `over` is set by then."""
+        for number, patience in ((signal.SIGTERM, timeout_s), (signal.SIGKILL, GRACE_S)):
+            if over.wait(patience):
+                return
+            self.timed_out = True
+            self._signal_all(number)
+
+    def _signal_all(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if self._own_group:
+                os.killpg(self._running.pid, number)
+            else:
+                self._running.send_signal(number)
 
 
 def judge(code: int) -> tuple[Status, dict[str, str] | None]:

@@ -8,14 +8,10 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from gittrack.errors import UsageError
-from gittrack.formats.record import (
-    RUN_ID,
-    BaseModel,
-    clean_text,
-    to_dict,
-)
+from gittrack.formats.config import Config, choose_experiment
+from gittrack.formats.record import RUN_ID, BaseModel, Value, clean_text, to_dict
 from gittrack.formats.scrub import scrub_text
-from gittrack.formats.values import MAX_TEXT, check_name, to_params
+from gittrack.formats.values import MAX_TEXT, check_name, to_params, to_tags
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +37,32 @@ class Request:
     """Outputs and metrics files that the run will write, from the top of the work tree."""
     run_id: str | None = None
     """Chosen by the caller, where a run that is tried again has to be the same run; None: a new one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A request whose every word a record can hold. `check` makes it."""
+
+    request: Request
+    experiment: str
+    facts: Mapping[str, Any]
+    """Fields of the record, see `stated`."""
+    params: Mapping[str, Value]
+    """Plain, credentials among them: for the program. The record has them `without_secrets`."""
+    tags: Mapping[str, str]
+    seeds: Mapping[str, int]
+
+
+def check(request: Request, config: Config) -> Checked:
+    """The request as a run can be begun with it. UsageError names what a record cannot hold."""
+    return Checked(
+        request=request,
+        experiment=choose_experiment(request.experiment, config),
+        facts=stated(request),
+        params=to_params(request.params),
+        tags=to_tags(request.tags),
+        seeds=check_seeds(request.seeds),
+    )
 
 
 def stated(request: Request) -> dict[str, Any]:

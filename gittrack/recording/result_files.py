@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.errors import RecordError, UsageError
-from gittrack.formats.values import check_metric_name, check_step, flatten, metric_value, to_value
+from gittrack.formats.flat import flatten
+from gittrack.formats.values import check_metric_name, check_step, metric_value, to_value
 
 log = logging.getLogger("gittrack")
 

@@ -12,11 +12,11 @@ from types import TracebackType
 from typing import Any
 
 from gittrack.errors import GittrackError, UsageError
+from gittrack.formats.flat import flatten
 from gittrack.formats.record import Record, Role, Status, clean_text, parse_time
 from gittrack.formats.values import (
     check_metric_name,
     check_step,
-    flatten,
     metric_row,
     metric_value,
     to_params,
@@ -25,12 +25,13 @@ from gittrack.formats.values import (
 )
 from gittrack.git.repository import Repository
 from gittrack.recording import exits
-from gittrack.recording import join as joining
 from gittrack.recording.begin import abandon, begin
 from gittrack.recording.capture.code import this_invocation
 from gittrack.recording.finish import commit, kept, preview
+from gittrack.recording.join import below_outer_run, given_seed, join, rank
 from gittrack.recording.journal import Journal, StoredJournal
-from gittrack.recording.request import Request, check_seeds
+from gittrack.recording.journal.events import Kind
+from gittrack.recording.request import Request, check, check_seeds
 from gittrack.recording.store import Store
 from gittrack.recording.views import ParamsView, SummaryView
 
@@ -103,7 +104,7 @@ class Run:
                     f"param {key!r} was logged before as {old!r}; it cannot become {shown[key]!r}"
                 )
         if journal is not None and new:
-            journal.event("p", shown)
+            journal.event(Kind.PARAMS, shown)
         self._params.update(new)
 
     def set_tag(self, key: str, value: Any) -> None:
@@ -114,13 +115,13 @@ class Run:
         """Set several tags."""
         journal = self._open("set_tags")
         if journal is not None:
-            journal.event("t", to_tags(tags))
+            journal.event(Kind.TAGS, to_tags(tags))
 
     def set_seeds(self, seeds: Mapping[str, int]) -> None:
         """Record the seeds of single libraries or workers, by name."""
         journal = self._open("set_seeds")
         if journal is not None:
-            journal.event("s", check_seeds(seeds))
+            journal.event(Kind.SEEDS, check_seeds(seeds))
 
     # --- metrics ------------------------------------------------------------------------------
 
@@ -168,7 +169,7 @@ class Run:
         if not self._counting:
             self._counting = True
             if journal is not None:
-                journal.event("n")
+                journal.event(Kind.COUNTING)
         self.step = 1 if self.step is None else self.step + 1
         return self.step
 
@@ -176,7 +177,7 @@ class Run:
         journal = self._open("summary")
         if journal is not None:
             name = check_metric_name(name)
-            journal.event("z", {name: metric_value(name, value)})
+            journal.event(Kind.SUMMARY, {name: metric_value(name, value)})
 
     # --- files --------------------------------------------------------------------------------
 
@@ -244,8 +245,8 @@ class Run:
         if journal is not None:
             flags = capture_determinism()
             if flags:
-                journal.event("d", flags)
-            journal.event("x", status, failure, max(0.0, monotonic() - self._t0))
+                journal.event(Kind.DETERMINISM, flags)
+            journal.event(Kind.END, status, failure, max(0.0, monotonic() - self._t0))
             journal.close()  # if the disk is full, the run goes on, and can be finished later
         self._leave()
         if journal is not None and repository is not None:
@@ -333,7 +334,7 @@ def start_run(
         experiment=experiment,
         name=name,
         hypothesis=hypothesis,
-        seed=joining.seed(seed),
+        seed=given_seed(seed),
         seeds=seeds or {},
         params=params or {},
         tags=tags or {},
@@ -342,7 +343,7 @@ def start_run(
         dirty=dirty,
         image=image,
     )
-    if not every_rank and joining.rank() != 0:
+    if not every_rank and rank() != 0:
         run = Run(None, None)
         run.log_params(request.params)
     else:
@@ -363,8 +364,9 @@ def _begin(request: Request, where: str | Path | None) -> Run:
 
     repo = Repository.discover(where)
     config = load_cached(repo.worktree, repo.state_dir)
-    run = Run(repo, begin(repo, config, joining.below_outer_run(request), this_invocation()))
-    run._params.update(to_params(request.params))
+    checked = check(below_outer_run(request), config)
+    run = Run(repo, begin(repo, config, checked, this_invocation()))
+    run._params.update(checked.params)
     try:
         run._store.log_declared(config, run.experiment)
     except BaseException:
@@ -374,7 +376,7 @@ def _begin(request: Request, where: str | Path | None) -> Run:
 
 
 def _join(request: Request, where: str | Path | None) -> Run | None:
-    joined = joining.join(request, where)
+    joined = join(request, where)
     if joined is None:
         return None
     run = Run(joined.repository, joined.journal, joined=True)

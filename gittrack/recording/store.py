@@ -16,6 +16,7 @@ from gittrack.formats.record import to_dict
 from gittrack.formats.values import to_value
 from gittrack.git.repository import Repository
 from gittrack.recording.journal import Journal
+from gittrack.recording.journal.events import Kind
 
 
 def relative_to_top(path: str | Path, top: Path) -> str | None:
@@ -62,7 +63,7 @@ class Store:
             store=self._store_inputs if store is None else store,
         )
         pointer = None if captured.pointer is None else captured.pointer.decode()
-        self._journal.event("i", to_dict(captured.input), pointer)
+        self._journal.event(Kind.INPUT, to_dict(captured.input), pointer)
 
     def log_output(self, path: str | Path, role: str) -> None:
         self._log_output(Path(path), role, top=self._repo.top, cwd=Path.cwd())
@@ -128,7 +129,7 @@ class Store:
             types=types,
             state=HashState(self._repo.state_dir),
         )
-        self._journal.event("o", to_dict(output), pointer.decode())
+        self._journal.event(Kind.OUTPUT, to_dict(output), pointer.decode())
 
     def _cache(self) -> tuple[Path, list[str]]:
         return cache_of(self._repo)

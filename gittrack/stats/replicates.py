@@ -16,9 +16,9 @@ from functools import cached_property
 from typing import Any, Literal
 
 from gittrack.errors import NotFoundError, RecordError
+from gittrack.formats.flat import flatten
 from gittrack.formats.record import Record
 from gittrack.formats.spec import SEED_NAMES, with_seed
-from gittrack.formats.values import flatten
 from gittrack.reading.index import Index, Row
 
 Varied = Literal["nothing", "seed", "data split", "seed and data split", "not recorded"]

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from gittrack.errors import NotFoundError, UsageError
+from gittrack.formats.flat import flatten
 from gittrack.formats.record import Record
-from gittrack.formats.values import flatten
 from gittrack.stats.maths import CONFIDENCE, Aggregate, Profile, aggregate, performance_profile
 from gittrack.stats.means import metric_names, require_metrics
 from gittrack.stats.replicates import Group, final_value, key_of, told_apart

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from gittrack.errors import ConfigError, RecordError
-from gittrack.formats.codec import read_yaml
 from gittrack.formats.config import ExperimentConfig, parse
 from gittrack.formats.record import Record, run_path, to_dict
 from gittrack.formats.reproduction import FILE, ROOT, Reproduction, Verdict, dump, load
-from gittrack.stats.result import Result
+from gittrack.stats.result import Result, read_result
 from gittrack.stats.verdict import judge
 from gittrack.verify.close import close
 from gittrack.verify.context import Context, RunFiles
@@ -126,11 +125,9 @@ def _result(context: Context, experiment: str, run_id: str) -> Result | None:
     if record is None:
         return None
     try:
-        environment = read_yaml(_bytes(context, run, "environment.yaml") or b"{}", folder)
+        return read_result(record, lambda name: _bytes(context, run, name))
     except RecordError:
         return None  # the check of that record says what is wrong with it
-    series = _bytes(context, run, "metrics.csv") if record.series else None
-    return Result(record, environment if isinstance(environment, dict) else {}, series)
 
 
 def _bytes(context: Context, run: RunFiles, name: str) -> bytes:

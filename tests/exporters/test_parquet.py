@@ -21,8 +21,8 @@ from gittrack.cli import execute
 from gittrack.errors import RepositoryError, UsageError
 from gittrack.exporters import Options, export_tables, parquet
 from gittrack.exporters.tables import TABLES, Kind
+from gittrack.formats.flat import flatten
 from gittrack.formats.record import DataInput, Failure, Metric, Output, Record, parse_time, to_dict
-from gittrack.formats.values import flatten
 from gittrack.git.repository import Repository
 from gittrack.reading.across import open_across
 from tests.conftest import run_git

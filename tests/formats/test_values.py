@@ -25,7 +25,6 @@ from gittrack.formats.values import (
     check_metric_name,
     check_name,
     check_step,
-    flatten,
     metric_value,
     to_params,
     to_tags,
@@ -252,7 +251,6 @@ def test_tags_are_text_by_name() -> None:
         to_params([1])
 
 
-def test_names_and_nested_metrics() -> None:
-    """Names become text; nested mappings become dotted names."""
+def test_a_name_becomes_text() -> None:
+    """What is no text is named as it prints."""
     assert check_name(3, "seed") == "3"
-    assert flatten({"a": {"b": 1, "c": {"d": 2}}, "e": {}}) == {"a.b": 1, "a.c.d": 2, "e": {}}

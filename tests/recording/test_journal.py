@@ -22,6 +22,7 @@ from gittrack.errors import RepositoryError, UsageError
 from gittrack.git.repository import Repository
 from gittrack.recording.journal import Journal, StoredJournal, journals_dir, stored_journals
 from gittrack.recording.journal.allowance import MOST, Allowance
+from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.owner import current_owner, is_alive
 from gittrack.recording.recover import Recovery, recover
 from tests.conftest import run_git
@@ -73,7 +74,7 @@ def stored(journal: Journal) -> StoredJournal:
 def test_events_come_back_in_order(journal: Journal) -> None:
     """Rows that were logged before an event come before it; whole numbers of any size stay whole."""
     journal.append_row((0.1, 1, {"a": 1.5}))
-    journal.event("p", {"big": 2**200, "text": "é\n\u2028", "half": 0.1})
+    journal.event(Kind.PARAMS, {"big": 2**200, "text": "é\n\u2028", "half": 0.1})
     journal.append_row((0.2, None, {"a": "nan"}))
     journal.close()
     assert list(stored(journal).events()) == [
@@ -102,7 +103,7 @@ def test_a_journal_appears_whole_or_not_at_all(
     monkeypatch.setattr(Path, "write_bytes", failing("bytes"))
     with pytest.raises(RepositoryError, match="No space left on device"):
         Journal.create(
-            tmp_path, "20261122-142233-7f3a2c", {"metrics": {}, "record": {}}, b"", [["p", {"a": 1}]]
+            tmp_path, "20261122-142233-7f3a2c", {"metrics": {}, "record": {}}, b"", [[Kind.PARAMS, {"a": 1}]]
         )
     assert list(journals_dir(tmp_path).iterdir()) == []
 
@@ -129,8 +130,8 @@ def test_points_are_on_disk_within_a_second(journal: Journal) -> None:
 
 def test_a_torn_last_line_costs_only_itself(journal: Journal) -> None:
     """A line cut at any byte ends the file; all before it is read."""
-    journal.event("p", {"a": 1})
-    journal.event("p", {"b": "é" * 10})
+    journal.event(Kind.PARAMS, {"a": 1})
+    journal.event(Kind.PARAMS, {"b": "é" * 10})
     journal.close()
     (file,) = (path for path in journal.folder.glob("events-*.jsonl") if path.stat().st_size)
     data = file.read_bytes()
@@ -157,7 +158,7 @@ def test_a_full_disk_costs_nothing(
     monkeypatch.setattr(os, "write", write)
     for at in range(10):
         journal.append_row((float(at), at, {"a": at}))
-        journal.event("t", {f"k{at}": "v"})
+        journal.event(Kind.TAGS, {f"k{at}": "v"})
     journal.spill()
     assert caplog.text.count("cannot write to the journal") == 1
     assert points(stored(journal)) == []
@@ -181,7 +182,7 @@ def test_the_reserve_lets_the_end_be_written(journal: Journal, monkeypatch: pyte
         return real(descriptor, data)
 
     monkeypatch.setattr(os, "write", write)
-    journal.event("x", "finished", None, 1.0)
+    journal.event(Kind.END, "finished", None, 1.0)
     journal.close()
     assert list(stored(journal).events()) == [["x", "finished", None, 1.0]]
 
@@ -226,23 +227,26 @@ def test_a_closed_journal_takes_nothing(journal: Journal) -> None:
     with pytest.raises(UsageError, match="has ended"):
         journal.append_row((0.0, 1, {"a": 1}))
     with pytest.raises(UsageError, match="has ended"):
-        journal.event("p", {"a": 1})
+        journal.event(Kind.PARAMS, {"a": 1})
 
 
 @pytest.mark.parametrize(
     ("kind", "content"),
     [
-        ("p", {"a": object()}),
-        ("p", {"k" * 251: 1}),
-        ("t", {"a": 3}),
-        ("s", {"a": 2**129}),
-        ("z", {"a,b": 1.0}),
-        ("o", {"path": "x", "role": "m", "pointer": "outside.dvc", "md5": "0", "sha256": "0", "size": 1}),
-        ("f", {"name": "two\nlines"}),
-        ("f", {"nonsense": 1}),
+        (Kind.PARAMS, {"a": object()}),
+        (Kind.PARAMS, {"k" * 251: 1}),
+        (Kind.TAGS, {"a": 3}),
+        (Kind.SEEDS, {"a": 2**129}),
+        (Kind.SUMMARY, {"a,b": 1.0}),
+        (
+            Kind.OUTPUT,
+            {"path": "x", "role": "m", "pointer": "outside.dvc", "md5": "0", "sha256": "0", "size": 1},
+        ),
+        (Kind.FACTS, {"name": "two\nlines"}),
+        (Kind.FACTS, {"nonsense": 1}),
     ],
 )
-def test_what_the_schema_refuses_is_never_journalled(journal: Journal, kind: str, content: Any) -> None:
+def test_what_the_schema_refuses_is_never_journalled(journal: Journal, kind: Kind, content: Any) -> None:
     """The journal is the gate: nothing passes it that would make the record fail at the end."""
     with pytest.raises(UsageError, match="cannot be recorded"):
         journal.event(kind, content)
@@ -254,13 +258,13 @@ def test_the_allowance_counts_what_stays() -> None:
     """Values that replace others count once; names and bytes have limits; what is refused does not count."""
     allowance = Allowance()
     for at in range(2000):
-        allowance.admit("t", [{"same": "x" * 15_000, "at": str(at)}])
-    allowance.admit("p", [{str(at): 0 for at in range(MOST)}])
+        allowance.admit(Kind.TAGS, [{"same": "x" * 15_000, "at": str(at)}])
+    allowance.admit(Kind.PARAMS, [{str(at): 0 for at in range(MOST)}])
     with pytest.raises(UsageError, match=f"{MOST} names"):
-        allowance.admit("p", [{"one more": 0}])
+        allowance.admit(Kind.PARAMS, [{"one more": 0}])
     with pytest.raises(UsageError, match="450000 bytes"):
-        allowance.admit("t", [{f"t{at}": "x" * 19_000 for at in range(25)}])
-    allowance.admit("t", [{"another": "x" * 19_000}])
+        allowance.admit(Kind.TAGS, [{f"t{at}": "x" * 19_000 for at in range(25)}])
+    allowance.admit(Kind.TAGS, [{"another": "x" * 19_000}])
 
 
 def test_owners_are_told_apart() -> None:

@@ -652,11 +652,12 @@ def test_the_program_under_gittrack_run_joins_it(inside: Path, monkeypatch: pyte
     from gittrack.recording.capture.code import command_invocation
     from gittrack.recording.finish import commit
     from gittrack.recording.journal import StoredJournal
-    from gittrack.recording.request import Request
+    from gittrack.recording.journal.events import Kind
+    from gittrack.recording.request import Request, check
 
     repo = Repository.discover(inside)
     request = Request(name="given", params={"lr": 0.1, "api_key": "planted"})
-    outer = begin(repo, Config(), request, command_invocation(["true"], inside))
+    outer = begin(repo, Config(), check(request, Config()), command_invocation(["true"], inside))
     monkeypatch.setenv("GITTRACK_RUN", str(outer.folder))
     monkeypatch.setenv("GITTRACK_PARAMS", json.dumps({"lr": 0.1, "api_key": "planted"}))
     with pytest.raises(UsageError, match="experiment name"):
@@ -671,7 +672,7 @@ def test_the_program_under_gittrack_run_joins_it(inside: Path, monkeypatch: pyte
     assert run.record is not None, "what it will say so far; gittrack run commits it"
     child = finish(gittrack.start_run())
     assert child.parent == run.id and child.id != run.id
-    outer.event("x", "finished", None, 1.0)
+    outer.event(Kind.END, "finished", None, 1.0)
     outer.close()
     record = commit(repo, StoredJournal(outer.folder))
     assert (record.name, record.experiment, record.seed) == ("given", "digits", 0)

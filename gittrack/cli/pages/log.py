@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gittrack.errors import UsageError
+from gittrack.formats.flat import flatten
 from gittrack.reading.index import DAMAGED, Row
-from gittrack.reading.index.rows import flatten
 from gittrack.text import text
 from gittrack.text.table import Cell, Line, csv_text, layout, markdown
 

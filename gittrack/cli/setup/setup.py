@@ -50,9 +50,7 @@ def set_up(repo: Repository, config: Config, *, write_config: bool = True) -> li
 
     ledger = Ledger(repo, config.ledger.branch)
     before = ledger.state().tip
-    has_dvc = repo.worktree is not None and (repo.worktree / ".dvc" / "config").is_file()
-    remotes = ledger_config(repo.worktree) if has_dvc and repo.worktree else b""
-    after = ledger.append([], dvc_config=remotes, replace_config=True)
+    after = ledger.append([], dvc_config=ledger_config(repo.worktree), replace_config=True)
     steps = [Step(f"ledger branch {ledger.branch}", before is None)]
     if before not in (None, after):
         steps.append(Step("DVC remotes on the ledger", True))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from gittrack.formats.flat import flatten
 from gittrack.formats.record import DataInput, Installed, Record
-from gittrack.formats.values import flatten
 from gittrack.publishing.report.document import Block, Cell, Code, Facts, Mark, Para, Ref, Section, Table
 from gittrack.publishing.report.gist import commit, figure, place, run_ref
 from gittrack.publishing.report.model import Report

@@ -325,7 +325,7 @@ def _more(count: int, noun: str) -> list[str]:
 
 def flat_params(entry: Entry) -> dict[str, object]:
     """Dotted parameter names and their values."""
-    from gittrack.formats.values import flatten
+    from gittrack.formats.flat import flatten
 
     return flatten(entry.record.params)
 

@@ -12,9 +12,10 @@ from gittrack.errors import RecordError
 from gittrack.formats.codec import load_plain
 from gittrack.formats.decision import ROOT as DECISIONS
 from gittrack.formats.decision import load as load_decision
+from gittrack.formats.flat import flatten
 from gittrack.formats.record import parse_time, run_path
 from gittrack.git.repository import ObjectReader, Repository
-from gittrack.reading.index.rows import DAMAGED, flatten, number
+from gittrack.reading.index.rows import DAMAGED, number
 
 RUN_COLUMNS = (
     "path", "blob", "id", "tail", "experiment", "status", "started", "duration_s", "author", "email", "name",

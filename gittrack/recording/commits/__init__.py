@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gittrack.dvc.settings import cache_of
+from gittrack.dvc.settings import cache_of, ledger_config
 from gittrack.errors import ConfigError, GittrackError
 from gittrack.formats.config import DEFAULT_EXPERIMENT, FILE, Config, declared_metrics, parse
 from gittrack.formats.record import EXPERIMENT, Author, Code, Record, Submodule, Tool, clean_text, format_time
@@ -128,7 +128,7 @@ def record_commits(
             if progress:
                 progress(at + 1, len(stated))
     if additions:
-        ledger.append(additions, dvc_config=_dvc_config(repo))
+        ledger.append(additions, dvc_config=ledger_config(repo.worktree))
     return done
 
 
@@ -157,14 +157,6 @@ def _present(objects: ObjectReader, base: str, run_ids: Iterable[str]) -> set[st
     experiments = objects.tree(f"{base}:runs") or {}
     found = (objects.tree(f"{base}:runs/{e}/{day}") or {} for e in experiments for day in days)
     return wanted & {run_id for folder in found for run_id in folder}
-
-
-def _dvc_config(repo: Repository) -> bytes:
-    if repo.worktree is None or not (repo.worktree / ".dvc" / "config").is_file():
-        return b""
-    from gittrack.dvc.settings import ledger_config
-
-    return ledger_config(repo.worktree)
 
 
 class _Recording:

@@ -5,14 +5,10 @@ A journal is a folder ``journal/<run-id>/`` in gittrack's folder of the git dire
     start.json         what was true at the start; written once
     owner-<pid>.json   the processes that the run belongs to
     environment.yaml   as it will lie beside the record
-    events-*.jsonl     one JSON array a line, a file for each process: [kind, ...]
+    events-*.jsonl     one JSON array a line, a file for each process: [kind, ...], see `events.Kind`
     console.txt        tail of the command's output, under `gittrack run`
     reserve            bytes to give back when the disk is full
     ended              made when the run has ended and could not be committed
-
-Event kinds: ``m`` metric points, ``p`` params, ``t`` tags, ``s`` seeds, ``z`` summary
-values, ``i`` an input, ``o`` an output, ``d`` determinism flags, ``f`` facts of the
-start that are replaced, ``x`` the end.
 """
 
 from __future__ import annotations
@@ -31,6 +27,7 @@ from typing import Any
 
 from gittrack.errors import RecordError, RepositoryError, UsageError
 from gittrack.recording.journal.allowance import Allowance
+from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.owner import current_owner, is_alive
 
 log = logging.getLogger("gittrack")
@@ -41,6 +38,9 @@ BUFFER_POINTS = 2_000
 
 RESERVE_BYTES = 64 << 10
 """Given back when the disk is full, so that the end of the run can still be written down."""
+
+_POINTS = b'["%b",' % Kind.METRICS.encode()
+"""How a line of metric rows begins."""
 
 Row = tuple[float, int | None, dict[str, Any]]
 """Seconds since the start, step, values by metric (a non-finite one as ``"nan"``, ``"inf"``, ``"-inf"``)."""
@@ -119,7 +119,7 @@ class Journal:
 
     # --- writing ---------------------------------------------------------------------------
 
-    def event(self, kind: str, *content: Any) -> None:
+    def event(self, kind: Kind, *content: Any) -> None:
         """Append one event, on disk when this returns. Metric rows logged before it come first.
 
         UsageError, and nothing is appended, when it would not fit into the record. While the disk
@@ -199,7 +199,7 @@ class Journal:
         if not rows and not events:
             return
         points = [_joined(rows[at : at + 1000]) for at in range(0, len(rows), 1000)]
-        self._write(b"".join([b'["m",[%b]]\n' % point for point in points]) + _lines(events))
+        self._write(b"".join([b"%b[%b]]\n" % (_POINTS, point) for point in points]) + _lines(events))
         self._events = []
         for _ in rows:
             self.rows.popleft()
@@ -278,12 +278,11 @@ class StoredJournal:
         """All events, each process's in its own order; a line torn by a crash ends its file."""
         import orjson
 
-        points = b'["m",'
         for path in sorted(self.folder.glob("events-*.jsonl")):
             with path.open("rb") as lines:
                 for line in lines:
                     try:
-                        event = orjson.loads(line) if line.startswith(points) else json.loads(line)
+                        event = orjson.loads(line) if line.startswith(_POINTS) else json.loads(line)
                     except ValueError:
                         break
                     yield event

@@ -15,6 +15,7 @@ from gittrack.errors import RecordError, UsageError
 from gittrack.formats import codec
 from gittrack.formats.record import SCHEMA
 from gittrack.formats.series import FULL_SERIES
+from gittrack.recording.journal.events import Kind
 
 LIMIT = 450_000
 """Bytes of YAML for each process that writes to a run: with `gittrack run` these are two, and both
@@ -50,7 +51,14 @@ _BLANK: dict[str, Any] = {
 _GITS_OWN = re.compile(
     r"\.git(?:[ .:]|$)|\.git(?:modules|attributes|ignore)$|(?:git|gitmod|gitatt|gitign|gi7eba)~[0-9]", re.I
 )
-_SECTIONS = {"p": "params", "t": "tags", "s": "seeds", "z": "metrics", "i": "data", "o": "outputs"}
+_SECTIONS = {
+    Kind.PARAMS: "params",
+    Kind.TAGS: "tags",
+    Kind.SEEDS: "seeds",
+    Kind.SUMMARY: "metrics",
+    Kind.INPUT: "data",
+    Kind.OUTPUT: "outputs",
+}
 _LONGEST_METRIC = {"value": -1.2345678901234567e-300, "step": -(2**63)}
 
 
@@ -76,20 +84,20 @@ class Allowance:
         _check({**_BLANK, **known})
         self._charge({("", name): {name: value} for name, value in known.items()})
 
-    def admit(self, kind: str, content: Sequence[Any]) -> None:
+    def admit(self, kind: Kind, content: Sequence[Any]) -> None:
         """One event of the journal. UsageError when its content does not fit into the record."""
-        if kind == "f":
+        if kind == Kind.FACTS:
             self.admit_start(content[0])
-        elif kind == "c":
+        elif kind == Kind.DECLARED:
             self.declare(content[0])
-        elif kind in ("i", "o"):
+        elif kind in (Kind.INPUT, Kind.OUTPUT):
             section, item = _SECTIONS[kind], content[0]
             _check({**_BLANK, section: [item]})
             self._check_pointer(item.get("pointer"), item["path"])
             self._charge({(section, f"{item['path']}\0{item['role']}"): {section: [item]}})
         elif kind in _SECTIONS:
             section, values = _SECTIONS[kind], content[0]
-            if kind == "z":
+            if kind == Kind.SUMMARY:
                 values = {k: {"status" if isinstance(v, str) else "value": v} for k, v in values.items()}
             _check({**_BLANK, section: values})
             self._charge({(section, name): {section: {name: value}} for name, value in values.items()})

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gittrack.dvc.settings import ledger_config
 from gittrack.dvc.transfer import missing_on_remote
 from gittrack.errors import GittrackError, NotFoundError, RepositoryError, UsageError
 from gittrack.formats.scrub import strip_url
@@ -150,7 +151,7 @@ def _facts(repository: Repository, remote: str, dvc_remote: str | None) -> dict[
         "object_format": repository.object_format,
         "name": who.name,
         "email": who.email,
-        "dvc_config": _dvc_config(repository),
+        "dvc_config": ledger_config(repository.worktree).decode(),
         "dvc_remote": dvc_remote,
     }
 
@@ -160,14 +161,6 @@ def _portable(url: str, top: Path) -> str:
     if "://" in url or _SCP_LIKE.match(url):
         return strip_url(url)
     return str((top / url).resolve())
-
-
-def _dvc_config(repository: Repository) -> str:
-    if repository.worktree is None or not (repository.worktree / ".dvc" / "config").is_file():
-        return ""
-    from gittrack.dvc.settings import ledger_config
-
-    return ledger_config(repository.worktree).decode()
 
 
 # --- Ray -----------------------------------------------------------------------------------------

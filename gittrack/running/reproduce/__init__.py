@@ -10,23 +10,22 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from gittrack.errors import GittrackError, RecordError, RepositoryError, UsageError
-from gittrack.formats.codec import load_record, read_yaml
+from gittrack.formats.codec import load_record
 from gittrack.formats.config import Config
 from gittrack.formats.record import Author, Record, Tool, clean_text, format_time, new_id
 from gittrack.formats.reproduction import FILE, Reproduction, dump
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.ledger import Addition, Ledger
 from gittrack.ledger.proposals import review_branch
-from gittrack.reading.entry import Entry, entry_of
+from gittrack.reading.entry import entry_of
 from gittrack.reading.index import Index
 from gittrack.reading.protocol import protocol_of
 from gittrack.recording.finish import is_own
 from gittrack.running.executor.task import Done
 from gittrack.running.reproduce.plan import Options, Plan, make_plan
-from gittrack.stats.result import Result
+from gittrack.stats.result import Result, read_result
 from gittrack.stats.verdict import judge
 from gittrack.verify import Options as Checks
 from gittrack.verify import verify
@@ -151,7 +150,8 @@ def _error(result: Done) -> GittrackError:
 def _statement(repository: Repository, ledger: Ledger, made: Plan, results: Sequence[Done]) -> Reproduction:
     record = made.original
     with Index.open(repository, ledger.onto or ledger.branch) as index:
-        original = result_of_entry(entry_of(index, index.one(record.id)))
+        entry = entry_of(index, index.one(record.id))
+        original = read_result(entry.record, entry.file)
     tip = ledger.state().tip
     with repository.objects() as objects:
         reruns = [_result(objects, f"{tip}", task.experiment, task.run_id) for task in made.tasks]
@@ -172,10 +172,6 @@ def _statement(repository: Repository, ledger: Ledger, made: Plan, results: Sequ
     )
 
 
-def result_of_entry(entry: Entry) -> Result:
-    return Result(entry.record, entry.environment(), entry.file("metrics.csv"))
-
-
 def _result(objects: ObjectReader, tip: str, experiment: str, run_id: str) -> Result:
     from gittrack.formats.record import run_path
 
@@ -188,5 +184,4 @@ def _result(objects: ObjectReader, tip: str, experiment: str, run_id: str) -> Re
     data = read("run.yaml")
     if data is None:
         raise RepositoryError(f"rerun {run_id} is not on the ledger: run gittrack recover")
-    environment: Any = read_yaml(read("environment.yaml") or b"{}", f"{folder}/environment.yaml")
-    return Result(load_record(data, f"{folder}/run.yaml"), environment, read("metrics.csv"))
+    return read_result(load_record(data, f"{folder}/run.yaml"), read)

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gittrack.formats.flat import flatten
 from gittrack.formats.record import Record
 from gittrack.formats.spec import SEED_NAMES
-from gittrack.formats.values import flatten
 
 _ABSENT = object()
 _ABSENT_LEVEL = "(absent)"

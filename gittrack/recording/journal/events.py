@@ -1,0 +1,37 @@
+"""The events of a journal: what each is called here, and the letter that it has on disk.
+
+The letters are part of the format: journals that an older gittrack left behind are recovered.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What an event says. On disk it is a JSON array: the letter, then what stands beside it here."""
+
+    METRICS = "m"
+    """``[[elapsed, step, {name: value}], ...]``, see `Row`."""
+    PARAMS = "p"
+    """``{name: value}``; a later one is added."""
+    TAGS = "t"
+    """``{name: text}``; a later one is added."""
+    SEEDS = "s"
+    """``{name: number}``; a later one is added."""
+    SUMMARY = "z"
+    """``{metric: value}``: final values that a series does not end with."""
+    DETERMINISM = "d"
+    """``{flag: value}``; a later one is added."""
+    INPUT = "i"
+    """The input as in the record, the text of its pointer or null."""
+    OUTPUT = "o"
+    """The output as in the record, the text of its pointer."""
+    FACTS = "f"
+    """``{field: value}`` of the record at the start, which they replace."""
+    DECLARED = "c"
+    """``{metric: {...}}``: what gittrack.yaml says of metrics, in place of what the start has."""
+    COUNTING = "n"
+    """Nothing more: `next_step` counts, so rows logged before without a step are of step 0."""
+    END = "x"
+    """Status, failure or null, seconds since the start."""
