@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from gittrack.errors import NotFoundError, RecordError
@@ -13,6 +12,7 @@ from gittrack.publishing.review.charts import curves as points_of
 from gittrack.reading.entry import Entry, entry_of
 from gittrack.reading.index import Index
 from gittrack.stats.replicates import Group, final_value
+from gittrack.text.line_chart import decimated
 
 MOST_METRICS = 6
 MOST_LINES = 8
@@ -69,7 +69,7 @@ def _curves(name: str, found: Sequence[tuple[Entry, Points]]) -> Curves:
         Line(
             entry.id,
             entry.record.spec,
-            decimated(points[name]),
+            decimated(points[name], MOST_POINTS),
             len(points[name]),
             min(value for _, value in points[name]),
             max(value for _, value in points[name]),
@@ -78,19 +78,3 @@ def _curves(name: str, found: Sequence[tuple[Entry, Points]]) -> Curves:
         if name in points
     ]
     return Curves(name, tuple(lines))
-
-
-def decimated(
-    points: Sequence[tuple[float, float]], most: int = MOST_POINTS
-) -> tuple[tuple[float, float], ...]:
-    """At most `most` of `points`: the ends, and of each stretch between them the lowest and the highest."""
-    if len(points) <= most:
-        return tuple(points)
-    inner = points[1:-1]
-    length = math.ceil(len(inner) / ((most - 2) // 2))
-    kept = [points[0]]
-    for at in range(0, len(inner), length):
-        stretch = inner[at : at + length]
-        ends = {min(stretch, key=lambda point: point[1]), max(stretch, key=lambda point: point[1])}
-        kept += sorted(ends)
-    return (*kept, points[-1])

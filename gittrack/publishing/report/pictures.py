@@ -6,20 +6,21 @@ or in a table.
 
 from __future__ import annotations
 
-import html
-import math
 from collections.abc import Callable, Iterator, Sequence
 
 from gittrack.formats.decision import Figure
 from gittrack.publishing.report.document import Cell, Inline, Picture, Ref, Table
 from gittrack.publishing.report.model import Curves
+from gittrack.text.line_chart import Frame, Marks, Scales, escaped, extent, tick, ticks
 from gittrack.text.text import clean, cut, number
 
 WIDTH = 720
 MOST_BARS = 15
 MOST_INTERVALS = 20
 _ROW, _LABEL = 26, 210
-_HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 300, 64, 12, 14, 40
+_TOP, _RIGHT, _BOTTOM = 12, 14, 40
+_CURVES = Frame(WIDTH, 300, 64, _TOP, _RIGHT, _BOTTOM)
+_MARKS = Marks('class="grid"', 'class="tick end"', 'class="tick mid"')
 
 
 def _svg(name: str, height: int, title: str, said: str, lines: Sequence[str]) -> str:
@@ -27,41 +28,12 @@ def _svg(name: str, height: int, title: str, said: str, lines: Sequence[str]) ->
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
             f'aria-labelledby="{name}-title {name}-desc">',
-            f'<title id="{name}-title">{_text(title)}</title>',
-            f'<desc id="{name}-desc">{_text(said)}</desc>',
+            f'<title id="{name}-title">{escaped(title)}</title>',
+            f'<desc id="{name}-desc">{escaped(said)}</desc>',
             *lines,
             "</svg>",
         ]
     )
-
-
-def _text(text: str, columns: int = 2000) -> str:
-    return html.escape(cut(clean(text), columns))
-
-
-def ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Round numbers from `low` to `high`, 2 to `most` of them where there is room between the two."""
-    span = high - low
-    if not span > 0 or not math.isfinite(span):
-        return [low]
-    unit = 10.0 ** math.floor(math.log10(span / most))
-    step = next(
-        (
-            unit * by
-            for by in (1, 2, 5, 10, 20, 50)
-            if math.floor(high / (unit * by)) - math.ceil(low / (unit * by)) < most
-        ),
-        span,
-    )
-    first = math.ceil(low / step)
-    return [at * step for at in range(first, math.floor(high / step) + 1)] or [low]
-
-
-def _extent(values: Sequence[float]) -> tuple[float, float]:
-    """Smallest and largest, apart from each other, with a little room."""
-    low, high = min(values), max(values)
-    room = (high - low) * 0.04 or abs(low) * 0.05 or 1.0
-    return low - room, high + room
 
 
 # --- learning curves -----------------------------------------------------------------------------
@@ -70,21 +42,14 @@ def _extent(values: Sequence[float]) -> tuple[float, float]:
 def curves(chart: Curves, subject: str | None, name: str, left_out: int) -> Picture:
     """The curves of one metric, that of `subject` drawn heavy and last."""
     steps = [point[0] for line in chart.lines for point in (line.points[0], line.points[-1])]
-    low, high = _extent([value for line in chart.lines for value in (line.lowest, line.highest)])
-    first, last = min(steps), max(steps)
-    span = last - first or 1.0
-
-    def place(point: tuple[float, float]) -> str:
-        x = _LEFT + (point[0] - first) / span * (WIDTH - _LEFT - _RIGHT)
-        y = _HEIGHT - _BOTTOM - (point[1] - low) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
-        return f"{x:.1f},{y:.1f}"
-
-    lines = list(_axes(place, (first, last), (low, high)))
+    values = [value for line in chart.lines for value in (line.lowest, line.highest)]
+    scales = Scales(_CURVES, (min(steps), max(steps)), extent(values))
+    lines = list(scales.axes(_MARKS))
     for line in sorted(chart.lines, key=lambda line: line.run == subject):
         kind = "own" if line.run == subject else "other"
-        points = " ".join(map(place, line.points))
         lines.append(
-            f'<polyline class="{kind}" points="{points}"><title>{_text(line.run)}</title></polyline>'
+            f'<polyline class="{kind}" points="{scales.path(line.points)}">'
+            f"<title>{escaped(line.run)}</title></polyline>"
         )
     heavy = "the selected run is drawn heavy" if any(line.run == subject for line in chart.lines) else ""
     more = f"{left_out} more specs are in no picture" if left_out > 0 else ""
@@ -94,7 +59,10 @@ def curves(chart: Curves, subject: str | None, name: str, left_out: int) -> Pict
     )
     words = f"{chart.metric} by step of {len(chart.lines)} runs; a table has their ends and extremes."
     return Picture(
-        _svg(name, _HEIGHT, f"{chart.metric} by step", words, lines), caption, words, _values(chart, subject)
+        _svg(name, _CURVES.height, f"{chart.metric} by step", words, lines),
+        caption,
+        words,
+        _values(chart, subject),
     )
 
 
@@ -111,23 +79,6 @@ def _values(chart: Curves, subject: str | None) -> Table:
     return Table(f"{cut(clean(chart.metric), 100)}, what is drawn", header, rows, frozenset(range(1, 6)))
 
 
-def _axes(
-    place: Callable[[tuple[float, float]], str], span: tuple[float, float], extent: tuple[float, float]
-) -> Iterator[str]:
-    for value in ticks(*extent):
-        x, y = place((span[0], value)).split(",")
-        yield f'<line class="grid" x1="{x}" x2="{WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>'
-        yield f'<text class="tick end" x="{_LEFT - 8}" y="{float(y) + 4:.1f}">{_tick(value)}</text>'
-    for step in ticks(*span, 8):
-        x = place((step, extent[0])).split(",")[0]
-        yield f'<text class="tick mid" x="{x}" y="{_HEIGHT - _BOTTOM + 18}">{_tick(step)}</text>'
-    yield f'<text class="tick end" x="{WIDTH - _RIGHT}" y="{_HEIGHT - 4}">step</text>'
-
-
-def _tick(value: float) -> str:
-    return f"{value:.6g}" if abs(value) > 1e-12 else "0"
-
-
 # --- intervals -----------------------------------------------------------------------------------
 
 
@@ -137,7 +88,7 @@ def intervals(
     """A dot for each mean with its 95 % interval; `figures`: label, figure, whether it is the subject's."""
     shown = list(figures[:MOST_INTERVALS])
     ends = [end for _, f, _ in shown for end in (f.low, f.high, f.mean) if end is not None]
-    low, high = _extent([*ends, *([threshold] if threshold is not None else [])])
+    low, high = extent([*ends, *([threshold] if threshold is not None else [])])
     height = _TOP + _ROW * len(shown) + _BOTTOM
 
     def across(value: float) -> float:
@@ -148,7 +99,7 @@ def intervals(
     for value in ticks(low, high):
         x = f"{across(value):.1f}"
         lines.append(f'<line class="grid" x1="{x}" x2="{x}" y1="{_TOP - 6}" y2="{floor}"/>')
-        lines.append(f'<text class="tick mid" x="{x}" y="{floor + 16}">{_tick(value)}</text>')
+        lines.append(f'<text class="tick mid" x="{x}" y="{floor + 16}">{tick(value)}</text>')
     if threshold is not None:
         x = f"{across(threshold):.1f}"
         lines.append(f'<line class="gate" x1="{x}" x2="{x}" y1="{_TOP - 8}" y2="{floor + 2}"/>')
@@ -167,7 +118,7 @@ def _interval(
     label: str, figure: Figure, own: bool, y: float, across: Callable[[float], float]
 ) -> Iterator[str]:
     kind = "own" if own else "other"
-    yield f'<text class="label end {kind}" x="{_LABEL - 14}" y="{y + 4:.1f}">{_text(label, 30)}</text>'
+    yield f'<text class="label end {kind}" x="{_LABEL - 14}" y="{y + 4:.1f}">{escaped(label, 30)}</text>'
     if figure.low is not None and figure.high is not None:
         a, b = across(figure.low), across(figure.high)
         yield f'<line class="span {kind}" x1="{a:.1f}" x2="{b:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
@@ -194,7 +145,7 @@ def bars(ranked: Sequence[tuple[str, float]], caption: str, name: str) -> Pictur
         y = at * _ROW + 5
         length = max(1.0, abs(value) / most * (WIDTH - _LABEL - 90))
         lines += [
-            f'<text class="label end" x="{_LABEL - 10}" y="{y + 14}">{_text(label, 30)}</text>',
+            f'<text class="label end" x="{_LABEL - 10}" y="{y + 14}">{escaped(label, 30)}</text>',
             f'<rect class="bar" x="{_LABEL}" y="{y}" width="{length:.1f}" height="{_ROW - 9}"/>',
             f'<text class="label" x="{_LABEL + length + 8:.1f}" y="{y + 14}">{number(value, 3)}</text>',
         ]
