@@ -111,8 +111,8 @@ def repository_uri(remote: str | None) -> str | None:
     return f"git+{whole}" if parts.scheme != "git" else whole
 
 
-def web_address(remote: str | None) -> str | None:
-    """The address of a remote that a browser could open; None for others."""
+def http_address(remote: str | None) -> str | None:
+    """The address of a remote that is cloned by HTTP, which a browser could open; None for others."""
     uri = repository_uri(remote)
     return uri.removeprefix("git+") if uri and uri.startswith("git+http") else None
 

@@ -19,14 +19,14 @@ def web_of(repository: Repository, recorded: str | None) -> Web | None:
     """The forge that the repository's remote (else the one in a record) is on; None for others."""
     remote = next(iter(repository.remotes()), None)
     for url in (repository.setting(f"remote.{remote}.url") if remote else None, recorded):
-        found = web_address(url)
-        if found is not None:
-            return found
+        forge = forge_of(url)
+        if forge is not None:
+            return forge
     return None
 
 
-def web_address(remote: str | None) -> Web | None:
-    """``https://host/owner/name`` of a remote on a host whose pages are known; None for others."""
+def forge_of(remote: str | None) -> Web | None:
+    """``https://host/owner/name`` of a remote on a forge whose pages are known; None for others."""
     found = _REMOTE.fullmatch(remote or "")
     if found is None or ".." in found[2] or "//" in found[2]:
         return None
