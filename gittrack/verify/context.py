@@ -68,7 +68,7 @@ class RunFiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class VerifyOptions:
     """What the caller asked for."""
 
     fsck: bool = True
@@ -113,7 +113,7 @@ class Context:
     """Every run of the ledger at `tip`."""
     config: Config
     """gittrack.yaml of the trusted base: whose policy holds."""
-    options: Options
+    options: VerifyOptions
     since: str | None = None
     """With a range A..B: the ledger commit A, whose history is taken as verified."""
     listing: Listing = field(default_factory=Listing)

@@ -16,7 +16,7 @@ from typing import Any
 
 from gittrack.errors import NotFoundError, UsageError
 from gittrack.git.repository import Repository
-from gittrack.verify.context import Context, Options
+from gittrack.verify.context import Context, VerifyOptions
 from gittrack.verify.findings import Finding
 
 FILE = "verified.json"
@@ -65,7 +65,7 @@ def _absent(context: Context, pin: Pin, absent: bool) -> Finding:
     )  # fmt: skip
 
 
-def pins(repository: Repository, branch: str, options: Options, *, follows: bool) -> list[Pin]:
+def pins(repository: Repository, branch: str, options: VerifyOptions, *, follows: bool) -> list[Pin]:
     """What was asked for, and (for the ledger as it stands) what this clone verified last."""
     found = []
     given = options.anchor or os.environ.get("GITTRACK_ANCHOR")

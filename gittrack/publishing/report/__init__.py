@@ -27,7 +27,7 @@ from gittrack.publishing.report.answers import answers_of, read_mapping
 from gittrack.publishing.report.curves import learning_curves
 from gittrack.publishing.report.decided import candidates_of, decisions_of
 from gittrack.publishing.report.facts import data_read, overlaps, slices_of, time_spent
-from gittrack.publishing.report.model import Candidate, Change, Options, Report, Signed
+from gittrack.publishing.report.model import Candidate, Change, Report, ReportOptions, Signed
 from gittrack.publishing.report.places import added_by, committed, place_of, stated_in, web_of
 from gittrack.publishing.report.since import change_since
 from gittrack.publishing.report.subject import (
@@ -43,14 +43,12 @@ from gittrack.publishing.report.subject import (
 from gittrack.reading.entry import Entry
 from gittrack.reading.index import Index, Row
 from gittrack.stats.replicates import Group, groups_of
-from gittrack.verify import Options as Checks
-from gittrack.verify import Report as Verified
-from gittrack.verify import verify
+from gittrack.verify import VerifyOptions, VerifyReport, verify
 
-__all__ = ["Options", "Report", "gather"]
+__all__ = ["Report", "ReportOptions", "gather"]
 
 
-def gather(repository: Repository, config: Config, name: str, options: Options) -> Report:
+def gather(repository: Repository, config: Config, name: str, options: ReportOptions) -> Report:
     """All facts on the experiment called `name`, or on that of the run `name`; "" is the only experiment.
 
     NotFoundError for a name that means nothing, UsageError for a link of gittrack.yaml to an item that
@@ -77,7 +75,7 @@ class _Source:
 
     repository: Repository
     config: Config
-    options: Options
+    options: ReportOptions
     index: Index
     objects: ObjectReader
     experiment: str
@@ -223,7 +221,7 @@ def _change(source: _Source, subject: Entry | None) -> tuple[Change | None, str]
     ), ""
 
 
-def _verified(repository: Repository, rows: Sequence[Row], alone: bool) -> Verified:
+def _verified(repository: Repository, rows: Sequence[Row], alone: bool) -> VerifyReport:
     """verify over the runs of the report: the whole ledger where it has no others."""
     ids = [row.id for row in rows]
-    return verify(repository, selection=() if alone else ids, options=Checks())
+    return verify(repository, selection=() if alone else ids, options=VerifyOptions())

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from gittrack.errors import NotFoundError, RecordError
 from gittrack.formats.config import ExperimentConfig
 from gittrack.formats.record import Record
-from gittrack.publishing.report.model import Curves, Line
+from gittrack.publishing.report.model import Curve, Curves
 from gittrack.publishing.review.charts import curves as points_of
 from gittrack.reading.entry import Entry, entry_of
 from gittrack.reading.index import Index
@@ -66,7 +66,7 @@ Points = Mapping[str, tuple[tuple[float, float], ...]]
 
 def _curves(name: str, found: Sequence[tuple[Entry, Points]]) -> Curves:
     lines = [
-        Line(
+        Curve(
             entry.id,
             entry.record.spec,
             decimated(points[name], MOST_POINTS),

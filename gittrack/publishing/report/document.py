@@ -95,7 +95,7 @@ Block = Para | Facts | Table | Bullets | Picture | Quote
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class Chapter:
     """A section; `level` 2 stands for itself, 3 belongs to the one before."""
 
     id: str
@@ -115,7 +115,7 @@ class Document:
     title: str
     subtitle: str
     lead: Sequence[Block]
-    sections: Sequence[Section]
+    sections: Sequence[Chapter]
 
 
 def parts(cell: Cell) -> Sequence[Inline]:

@@ -29,7 +29,7 @@ COLOURS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChartLine:
     """One run's values of a metric: finite, by step, ascending."""
 
     run: str
@@ -43,7 +43,7 @@ class Chart:
 
     experiment: str
     metric: str
-    lines: tuple[Line, ...]
+    lines: tuple[ChartLine, ...]
 
     @property
     def span(self) -> tuple[float, float]:
@@ -75,7 +75,7 @@ def charts(experiment: Experiment) -> list[Chart]:
     made = []
     for name in sorted(names, key=lambda n: (n not in aimed, n))[:MOST_CHARTS]:
         lines = tuple(
-            Line(entry.id, entry is experiment.baseline, points[name])
+            ChartLine(entry.id, entry is experiment.baseline, points[name])
             for entry, points in drawn
             if name in points
         )
@@ -139,7 +139,7 @@ def legend(chart: Chart) -> str:
     return ", ".join(said) + held
 
 
-def _colour(chart: Chart, line: Line) -> tuple[str, str]:
+def _colour(chart: Chart, line: ChartLine) -> tuple[str, str]:
     if line.baseline:
         return COLOURS[0]
     return COLOURS[1 + [other for other in chart.lines if not other.baseline].index(line)]
@@ -194,7 +194,7 @@ def svg(chart: Chart) -> str:
     return "\n".join([*lines, "</svg>", ""])
 
 
-def _key(y: int, line: Line, colour: str) -> list[str]:
+def _key(y: int, line: ChartLine, colour: str) -> list[str]:
     name = line.run + (" (baseline)" if line.baseline else "")
     left = _FRAME.left
     return [

@@ -9,7 +9,16 @@ import pytest
 
 from gittrack.formats.record import Metric, Series
 from gittrack.publishing.review import review
-from gittrack.publishing.review.charts import MOST_CHARTS, POINTS, Chart, Line, charts, legend, mermaid, svg
+from gittrack.publishing.review.charts import (
+    MOST_CHARTS,
+    POINTS,
+    Chart,
+    ChartLine,
+    charts,
+    legend,
+    mermaid,
+    svg,
+)
 from tests.ledgers import BRANCH, make_record
 from tests.publishing.review.conftest import PROPOSAL, Propose
 
@@ -17,7 +26,9 @@ from tests.publishing.review.conftest import PROPOSAL, Propose
 def chart(*lines: list[tuple[float, float]], metric: str = "loss") -> Chart:
     """The first line is the baseline's."""
     return Chart(
-        "digits", metric, tuple(Line(f"run-{i}", i == 0, tuple(points)) for i, points in enumerate(lines))
+        "digits",
+        metric,
+        tuple(ChartLine(f"run-{i}", i == 0, tuple(points)) for i, points in enumerate(lines)),
     )
 
 
