@@ -122,10 +122,10 @@ def verify(
 def _nothing(repository: BareFacts, target: Target, options: VerifyOptions) -> VerifyReport:
     """No ledger: a fault if there has been one."""
     pinned = pins(repository, target.branch, options, follows=True)
-    found = [rolled_back(target.branch, "", pin) for pin in pinned]
-    if not found:
+    findings = [rolled_back(target.branch, "", pin) for pin in pinned]
+    if not findings:
         raise NotFoundError(f"there is no ledger {target.branch} here: run git fetch, or record a run first")
-    return VerifyReport("", 0, found)
+    return VerifyReport("", 0, findings)
 
 
 def _context(
@@ -147,8 +147,8 @@ def _all(context: Context, progress: Progress | None) -> Iterator[Finding]:
         for check in LEDGER_CHECKS:
             yield from guarded(context, check(context))
         runs = list(check_runs(context, progress))
-        for found in beside:
-            yield from found.result()
+        for side in beside:
+            yield from side.result()
         yield from runs
     for check in LATER_CHECKS:
         yield from guarded(context, check(context))

@@ -137,8 +137,8 @@ class Context:
         self.records = Records(self._record)
 
     def _record(self, folder: str) -> Record:
-        found = self.read(self.all_runs[folder], "run.yaml")
-        return load_record(b"" if found is None else found.data, folder)
+        blob = self.read(self.all_runs[folder], "run.yaml")
+        return load_record(b"" if blob is None else blob.data, folder)
 
     def record_at(self, folder: str) -> Record | None:
         """The record of any run at `tip`; None where there is none, or none that can be read."""

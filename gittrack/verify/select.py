@@ -96,8 +96,8 @@ def _is_revision(repository: Repository, objects: ObjectReader, word: str) -> bo
     commit = repository.resolve(word)
     if commit is None:
         return False
-    found = objects.get(f"{commit}:.gitattributes")
-    return found is not None and found.data.startswith(MARKED)
+    attributes = objects.get(f"{commit}:.gitattributes")
+    return attributes is not None and attributes.data.startswith(MARKED)
 
 
 def build_context(

@@ -186,12 +186,12 @@ def _candidates(runs: _Runs, subject: _Subject) -> list[Candidate]:
 def _check_links(config: Config) -> None:
     """A link to an item that is none would be left out without a word."""
     items = [item["id"] for item in read_mapping()[1]]
-    for wrong in [id for id in config.evidence.links if id not in items]:
+    for stray in [id for id in config.evidence.links if id not in items]:
         from difflib import get_close_matches
 
-        near = get_close_matches(wrong, items, n=1)
+        near = get_close_matches(stray, items, n=1)
         hint = f", did you mean {near[0]}?" if near else "; gittrack report --format json lists them"
-        raise UsageError(f"gittrack.yaml: evidence.links: there is no item {wrong[:80]!r}{hint}")
+        raise UsageError(f"gittrack.yaml: evidence.links: there is no item {stray[:80]!r}{hint}")
 
 
 def _commits(source: _Source, rows: Sequence[Row]) -> dict[str, str]:

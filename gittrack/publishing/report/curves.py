@@ -33,10 +33,10 @@ def learning_curves(
             drawn.append(entry_of(index, index.one(run.id)))
         except (NotFoundError, RecordError):
             continue
-    found = [(entry, points_of(entry)) for entry in drawn]
-    names = {name for _, lines in found for name in lines}
+    series = [(entry, points_of(entry)) for entry in drawn]
+    names = {name for _, lines in series for name in lines}
     ordered = sorted(names, key=lambda name: (name not in protocol.metrics, name))
-    return [_curves(name, found) for name in ordered[:MOST_METRICS]]
+    return [_curves(name, series) for name in ordered[:MOST_METRICS]]
 
 
 def _with_series(group: Group) -> Record | None:
@@ -64,7 +64,7 @@ def _nearest(runs: Sequence[Record], protocol: ExperimentConfig) -> list[Record]
 Points = Mapping[str, tuple[tuple[float, float], ...]]
 
 
-def _curves(name: str, found: Sequence[tuple[Entry, Points]]) -> Curves:
+def _curves(name: str, series: Sequence[tuple[Entry, Points]]) -> Curves:
     lines = [
         Curve(
             entry.id,
@@ -74,7 +74,7 @@ def _curves(name: str, found: Sequence[tuple[Entry, Points]]) -> Curves:
             min(value for _, value in points[name]),
             max(value for _, value in points[name]),
         )
-        for entry, points in found
+        for entry, points in series
         if name in points
     ]
     return Curves(name, tuple(lines))

@@ -23,13 +23,13 @@ _CURVES = Frame(WIDTH, 300, 64, _TOP, _RIGHT, _BOTTOM)
 _MARKS = Marks('class="grid"', 'class="tick end"', 'class="tick mid"')
 
 
-def _svg(name: str, height: int, title: str, said: str, lines: Sequence[str]) -> str:
+def _svg(name: str, height: int, title: str, words: str, lines: Sequence[str]) -> str:
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
             f'aria-labelledby="{name}-title {name}-desc">',
             f'<title id="{name}-title">{escaped(title)}</title>',
-            f'<desc id="{name}-desc">{escaped(said)}</desc>',
+            f'<desc id="{name}-desc">{escaped(words)}</desc>',
             *lines,
             "</svg>",
         ]
@@ -52,10 +52,10 @@ def curves(chart: Curves, subject: str | None, name: str, left_out: int) -> Pict
             f"<title>{escaped(line.run)}</title></polyline>"
         )
     heavy = "the selected run is drawn heavy" if any(line.run == subject for line in chart.lines) else ""
-    more = f"{left_out} more specs are in no picture" if left_out > 0 else ""
-    said = ", ".join(part for part in (heavy, more) if part)
+    missing = f"{left_out} more specs are in no picture" if left_out > 0 else ""
+    notes = ", ".join(part for part in (heavy, missing) if part)
     caption = f"{cut(clean(chart.metric), 100)} by step, {len(chart.lines)} runs" + (
-        f"; {said}" if said else ""
+        f"; {notes}" if notes else ""
     )
     words = f"{chart.metric} by step of {len(chart.lines)} runs; a table has their ends and extremes."
     return Picture(
@@ -86,10 +86,10 @@ def intervals(
     metric: str, figures: Sequence[tuple[str, Figure, bool]], threshold: float | None, name: str
 ) -> Picture:
     """A dot for each mean with its 95 % interval; `figures`: label, figure, whether it is the subject's."""
-    shown = list(figures[:MOST_INTERVALS])
-    ends = [end for _, f, _ in shown for end in (f.low, f.high, f.mean) if end is not None]
+    drawn = list(figures[:MOST_INTERVALS])
+    ends = [end for _, f, _ in drawn for end in (f.low, f.high, f.mean) if end is not None]
     low, high = extent([*ends, *([threshold] if threshold is not None else [])])
-    height = _TOP + _ROW * len(shown) + _BOTTOM
+    height = _TOP + _ROW * len(drawn) + _BOTTOM
 
     def across(value: float) -> float:
         return _LABEL + (value - low) / (high - low) * (WIDTH - _LABEL - _RIGHT)
@@ -103,15 +103,15 @@ def intervals(
     if threshold is not None:
         x = f"{across(threshold):.1f}"
         lines.append(f'<line class="gate" x1="{x}" x2="{x}" y1="{_TOP - 8}" y2="{floor + 2}"/>')
-    for at, (label, figure, own) in enumerate(shown):
+    for at, (label, figure, own) in enumerate(drawn):
         lines += _interval(label, figure, own, _TOP + _ROW * at + _ROW / 2, across)
-    said = ", ".join(f"{label}: {_figure(figure)}" for label, figure, _ in shown)
+    words = ", ".join(f"{label}: {_figure(figure)}" for label, figure, _ in drawn)
     gate = "; the dashed line is the threshold of the gate" if threshold is not None else ""
-    more = f"; {len(figures) - len(shown)} more stand in the table" if len(figures) > len(shown) else ""
+    more = f"; {len(figures) - len(drawn)} more stand in the table" if len(figures) > len(drawn) else ""
     caption = (
         f"{cut(clean(metric), 100)} of the candidates: mean, and 95 % interval of several runs{gate}{more}"
     )
-    return Picture(_svg(name, height, f"{metric} of the candidates", said, lines), caption, said + ".")
+    return Picture(_svg(name, height, f"{metric} of the candidates", words, lines), caption, words + ".")
 
 
 def _interval(
@@ -138,10 +138,10 @@ def _figure(figure: Figure) -> str:
 
 def bars(ranked: Sequence[tuple[str, float]], caption: str, name: str) -> Picture:
     """Lengths of bars, longest first."""
-    shown = list(ranked[:MOST_BARS])
-    most = max(abs(value) for _, value in shown) or 1.0
+    drawn = list(ranked[:MOST_BARS])
+    most = max(abs(value) for _, value in drawn) or 1.0
     lines = []
-    for at, (label, value) in enumerate(shown):
+    for at, (label, value) in enumerate(drawn):
         y = at * _ROW + 5
         length = max(1.0, abs(value) / most * (WIDTH - _LABEL - 90))
         lines += [
@@ -149,5 +149,5 @@ def bars(ranked: Sequence[tuple[str, float]], caption: str, name: str) -> Pictur
             f'<rect class="bar" x="{_LABEL}" y="{y}" width="{length:.1f}" height="{_ROW - 9}"/>',
             f'<text class="label" x="{_LABEL + length + 8:.1f}" y="{y + 14}">{number(value, 3)}</text>',
         ]
-    said = ", ".join(f"{label} {number(value, 3)}" for label, value in shown)
-    return Picture(_svg(name, _ROW * len(shown) + 8, caption, said, lines), caption, said + ".")
+    words = ", ".join(f"{label} {number(value, 3)}" for label, value in drawn)
+    return Picture(_svg(name, _ROW * len(drawn) + 8, caption, words, lines), caption, words + ".")
