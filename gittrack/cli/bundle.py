@@ -48,12 +48,12 @@ def command(
       gittrack bundle digits --role model --role test -r storage -o digits.tar.gz
     """
     from gittrack.git.repository import Repository
-    from gittrack.publishing.bundle import Request, make_bundle
+    from gittrack.publishing.bundle import BundleRequest, make_bundle
     from gittrack.reading.index.branch import ledger_branch
     from gittrack.text.text import size
 
     repo = Repository.discover()
-    request = Request(
+    request = BundleRequest(
         names=tuple(names or ()),
         data=data,
         outputs=outputs,

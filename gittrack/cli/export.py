@@ -13,7 +13,7 @@ from gittrack.cli import output
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
-    from gittrack.exporters import Exported, Format, Options
+    from gittrack.exporters import Exported, ExportOptions, Format
 
 
 class To(enum.StrEnum):
@@ -82,14 +82,14 @@ def command(
       gittrack export --to parquet -o warehouse/ --force
       gittrack export --to parquet --repo . --repo ../vision -o warehouse/
     """
-    from gittrack.exporters import Options, PemSigner, SshSigner
+    from gittrack.exporters import ExportOptions, PemSigner, SshSigner
 
     if sign and key is not None:
         raise UsageError("--sign and --key: choose one")
     if to is To.ro_crate and target == "-" and sys.stdout.isatty():
         raise UsageError("a zip is nothing for a terminal: say where with -o")
     signer = SshSigner if sign else (lambda _: PemSigner(key)) if key is not None else None
-    options = Options(target=target, force=force, data=data, licence=licence, signer=signer)
+    options = ExportOptions(target=target, force=force, data=data, licence=licence, signer=signer)
     exported = _tables(what, repos, options) if to is To.parquet else _runs(what, to, repos, options)
     if exported.data is not None:
         output.write_bytes(exported.data)
@@ -99,7 +99,7 @@ def command(
         output.note(f"gittrack: {note}")
 
 
-def _tables(experiment: str | None, repos: list[Path] | None, options: Options) -> Exported:
+def _tables(experiment: str | None, repos: list[Path] | None, options: ExportOptions) -> Exported:
     from gittrack.exporters import export_tables
     from gittrack.reading.across import open_across
 
@@ -107,7 +107,7 @@ def _tables(experiment: str | None, repos: list[Path] | None, options: Options) 
         return export_tables(across, experiment, options, output.Progress("writing runs"))
 
 
-def _runs(what: str | None, to: To, repos: list[Path] | None, options: Options) -> Exported:
+def _runs(what: str | None, to: To, repos: list[Path] | None, options: ExportOptions) -> Exported:
     from gittrack.exporters import WHOLE, export
     from gittrack.reading.entry import open_index
 

@@ -85,14 +85,14 @@ def command(
     """
     from gittrack.formats.config import load_cached
     from gittrack.git.repository import Repository
-    from gittrack.publishing.report import Options, gather
+    from gittrack.publishing.report import ReportOptions, gather
 
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)
     if to is not None and str(to) != "-":
         _require_free(to, force)
     form = format or _form_of(to)
-    options = Options(
+    options = ReportOptions(
         since=since,
         order=order.value,
         verify=not no_verify,

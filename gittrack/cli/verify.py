@@ -12,7 +12,7 @@ from gittrack.cli import output
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
-    from gittrack.verify import Report
+    from gittrack.verify import VerifyReport
 
 
 def command(
@@ -80,14 +80,14 @@ def command(
       gittrack verify --bundle release-2.tar --anchor pinned.txt
     """
     from gittrack.git.repository import Repository
-    from gittrack.verify import EXIT_CODES, Options, verify
+    from gittrack.verify import EXIT_CODES, VerifyOptions, verify
 
     if json_ + md + junit + sarif > 1:
         raise UsageError("--json, --md, --junit and --sarif: choose one")
     if every and selection:
         raise UsageError("--all and a selection: choose one")
     files = {path: _form(path) for path in output_file or ()}
-    options = Options(
+    options = VerifyOptions(
         fsck=not no_fsck,
         anchor=anchor,
         signers=signers,
@@ -138,7 +138,7 @@ def _save(path: Path, text: str) -> None:
         raise UsageError(f"--output-file {path}: cannot be written: {error.strerror}") from error
 
 
-def _text(report: Report, form: str) -> str:
+def _text(report: VerifyReport, form: str) -> str:
     from gittrack.cli.pages import verify as formats
 
     make = {
@@ -150,7 +150,7 @@ def _text(report: Report, form: str) -> str:
     return make[form](report)
 
 
-def _print(report: Report, form: str) -> None:
+def _print(report: VerifyReport, form: str) -> None:
     from gittrack.cli.pages.verify import as_table
 
     if form:

@@ -25,7 +25,16 @@ from gittrack.git.repository import Repository
 from gittrack.reading.across import Across
 from gittrack.reading.index import Index, Progress
 
-__all__ = ["Exported", "Format", "Options", "PemSigner", "Signer", "SshSigner", "export", "export_tables"]
+__all__ = [
+    "ExportOptions",
+    "Exported",
+    "Format",
+    "PemSigner",
+    "Signer",
+    "SshSigner",
+    "export",
+    "export_tables",
+]
 
 Format = Literal["ro-crate", "in-toto", "cyclonedx", "model-card", "prov", "mlflow"]
 
@@ -43,7 +52,7 @@ _LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+() -]{0,99}|https?://[A-Za-z0-9/.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class ExportOptions:
     """What a person asked for. `target` is a path, a store of MLflow, or ``-`` for the terminal."""
 
     target: str = _STANDARD_OUTPUT
@@ -62,7 +71,7 @@ class Exported:
     notes: list[str]
 
 
-def export(index: Index, name: str, to: Format, options: Options) -> Exported:
+def export(index: Index, name: str, to: Format, options: ExportOptions) -> Exported:
     """Write a run or an experiment in the format `to`.
 
     UsageError for what does not go together, a target that is there, or a name that means nothing;
@@ -85,7 +94,7 @@ def export(index: Index, name: str, to: Format, options: Options) -> Exported:
 
 
 def export_tables(
-    across: Across, experiment: str | None, options: Options, progress: Progress | None = None
+    across: Across, experiment: str | None, options: ExportOptions, progress: Progress | None = None
 ) -> Exported:
     """Write the runs of all repositories, or those of an experiment, as a folder of Parquet files.
 
@@ -109,14 +118,14 @@ def export_tables(
     return Exported(None, f"{runs} written to {target}/", notes)
 
 
-def _check(to: str, options: Options) -> None:
+def _check(to: str, options: ExportOptions) -> None:
     """UsageError for an option that the format does not take."""
     for option, formats in _OPTIONS.items():
         if getattr(options, option) and to not in formats:
             raise UsageError(f"{_FLAGS[option]}: not with --to {to}, only {' and '.join(formats)}")
 
 
-def _text(found: Subject, to: Format, options: Options, repository: Repository) -> bytes:
+def _text(found: Subject, to: Format, options: ExportOptions, repository: Repository) -> bytes:
     from gittrack.exporters.values import pretty
 
     source = found.sources[0]
@@ -135,7 +144,7 @@ def _text(found: Subject, to: Format, options: Options, repository: Repository) 
     return pretty(document(found))
 
 
-def _attestations(source: Source, options: Options, repository: Repository) -> bytes:
+def _attestations(source: Source, options: ExportOptions, repository: Repository) -> bytes:
     """One statement a line, or its envelope."""
     from gittrack.exporters.dsse import envelope
     from gittrack.exporters.in_toto import statements
@@ -154,7 +163,7 @@ def _default_name(found: Subject, to: Format) -> str:
     return "README.md" if to == "model-card" else found.name + endings.get(to, ".crate.zip")
 
 
-def _put(found: Subject, data: bytes, name: str, options: Options) -> Exported:
+def _put(found: Subject, data: bytes, name: str, options: ExportOptions) -> Exported:
     """`data` to the terminal, a file, or a file of that `name` in a folder."""
     from gittrack.exporters.writing import new_file
 
@@ -168,7 +177,7 @@ def _put(found: Subject, data: bytes, name: str, options: Options) -> Exported:
     return Exported(None, str(target), found.notes)
 
 
-def _to_crate(found: Subject, options: Options) -> Exported:
+def _to_crate(found: Subject, options: ExportOptions) -> Exported:
     """A folder where the target ends in a slash, else a zip."""
     from gittrack.exporters import ro_crate
     from gittrack.exporters.writing import new_file, new_folder
@@ -190,7 +199,7 @@ def _to_crate(found: Subject, options: Options) -> Exported:
     return Exported(None, str(target), found.notes)
 
 
-def _to_mlflow(found: Subject, options: Options) -> Exported:
+def _to_mlflow(found: Subject, options: ExportOptions) -> Exported:
     from gittrack.exporters import mlflow
 
     if options.target == _STANDARD_OUTPUT:

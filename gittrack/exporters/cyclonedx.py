@@ -15,12 +15,12 @@ from gittrack.exporters.values import (
     NAMESPACE,
     compact,
     digests,
+    http_address,
     metric_value,
     named_digest,
     purl,
     pypi,
     text,
-    web_address,
     without_none,
 )
 from gittrack.formats.flat import flatten
@@ -95,7 +95,7 @@ def _model(source: Source, licence: str | None) -> Component:
         "gate": judged.outcome if judged else None,
         **_odd_digests(output),
     }
-    url = web_address(record.code.remote)
+    url = http_address(record.code.remote)
     return without_none(
         {
             "type": "machine-learning-model",

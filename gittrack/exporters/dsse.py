@@ -145,11 +145,15 @@ class SshSigner:
     @staticmethod
     def _run(command: Sequence[str], data: bytes) -> bytes:
         try:
-            done = subprocess.run(command, input=data, capture_output=True, check=False, env={**os.environ})
+            process = subprocess.run(
+                command, input=data, capture_output=True, check=False, env={**os.environ}
+            )
         except OSError as error:
             raise RepositoryError(f"{command[0]} cannot be run: install OpenSSH 8.9 or newer") from error
-        if done.returncode != 0 or (data and not done.stdout.startswith(b"-----BEGIN SSH SIGNATURE-----")):
-            lines = done.stderr.decode("utf-8", "replace").splitlines()
-            said = next((line for line in reversed(lines) if line.strip()), "no message")
-            raise UsageError(f"ssh-keygen could not use the key {command[-1]}: {said}")
-        return done.stdout
+        if process.returncode != 0 or (
+            data and not process.stdout.startswith(b"-----BEGIN SSH SIGNATURE-----")
+        ):
+            lines = process.stderr.decode("utf-8", "replace").splitlines()
+            message = next((line for line in reversed(lines) if line.strip()), "no message")
+            raise UsageError(f"ssh-keygen could not use the key {command[-1]}: {message}")
+        return process.stdout

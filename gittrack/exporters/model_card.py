@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gittrack.exporters.source import Source
-from gittrack.exporters.values import metric_value, repository_uri, web_address, without_none
+from gittrack.exporters.values import http_address, metric_value, repository_uri, without_none
 from gittrack.formats import codec
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import Metric
@@ -55,7 +55,7 @@ def _results(source: Source) -> Iterator[dict[str, Any]]:
     splits: dict[str | None, list[str]] = {}
     for name, metric in record.metrics.items():
         splits.setdefault(metric.split, []).append(name)
-    url = web_address(record.code.remote)
+    url = http_address(record.code.remote)
     for split, names in splits.items():
         dataset = _dataset(source, split)
         result = {

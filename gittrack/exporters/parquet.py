@@ -51,11 +51,11 @@ def write(
     runs = damaged = 0
     with _tables(across, target, force) as tables:
         for page in across.pages(experiment=experiment):
-            for found in page:
+            for entry in page:
                 runs += 1
-                damaged += found.row.fault is not None
-                for name, values in rows_of(found):
-                    tables[name].add((found.place.name, *values))
+                damaged += entry.row.fault is not None
+                for name, values in rows_of(entry):
+                    tables[name].add((entry.place.name, *values))
             if progress is not None:
                 progress(min(runs, total - 1), total)
         if progress is not None:

@@ -156,10 +156,10 @@ def _code(made: _Document, source: Source, run: str) -> None:
 
 def _entity(made: _Document, item: DataInput | Output, run: str, **attributes: Any) -> str:
     """The content that an input or output is: the same bytes are the same entity in every run."""
-    known = digests(item)
-    digest = next(iter(known.values()), None)
+    content = digests(item)
+    digest = next(iter(content.values()), None)
     name = digest.replace(".", "-") if digest else _local(f"{run}-{item.path}")
-    marks = {f"gittrack__{kind}": value for kind, value in known.items()}
+    marks = {f"gittrack__{kind}": value for kind, value in content.items()}
     return made.add(
         "entity", f"content:{name}", prov__label=item.path, gittrack__size=item.size, **attributes, **marks
     )

@@ -20,13 +20,13 @@ from typing import IO, Any
 from gittrack.exporters.contents import Content, Names, contents_of, safe_path
 from gittrack.exporters.source import Source, Subject
 from gittrack.exporters.values import (
+    http_address,
     metric_value,
     named_information,
     part,
     pretty,
     scalar,
     seconds,
-    web_address,
     without_none,
 )
 from gittrack.formats.flat import flatten
@@ -199,7 +199,7 @@ def _agent(crate: Crate, name: str, email: str) -> Node:
 def _instrument(crate: Crate, code: Code) -> Node:
     """The code at its commit, with the command in its description."""
     commit = code.snapshot or code.commit or code.tree
-    url = web_address(code.remote)
+    url = http_address(code.remote)
     command = " ".join(code.command)
     digest = hashlib.sha256(f"{code.cwd}\0{command}".encode()).hexdigest()[:8]
     return crate.add(

@@ -75,8 +75,8 @@ class Source:
     @property
     def packages(self) -> dict[str, str]:
         """Version of each installed distribution, by name."""
-        found = self.environment.get("packages")
-        return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+        installed = self.environment.get("packages")
+        return {str(k): str(v) for k, v in installed.items()} if isinstance(installed, dict) else {}
 
     @cached_property
     def series(self) -> Series | None:
@@ -91,13 +91,13 @@ class Source:
         """The gittrack.yaml in force; None where there was none, or this clone lacks it (with a note)."""
         if self.record.protocol is None:
             return None
-        found = self.objects.get(self.record.protocol)
-        if found is None:
+        blob = self.objects.get(self.record.protocol)
+        if blob is None:
             self.notes.append(
                 f"the gittrack.yaml of run {self.record.id} is not in this clone, so that its question and "
                 "gate are left out: gittrack pull brings it"
             )
-        return None if found is None else found.data
+        return None if blob is None else blob.data
 
     @cached_property
     def protocol(self) -> ExperimentConfig:
@@ -115,8 +115,8 @@ class Source:
     @cached_property
     def decision(self) -> Decided | None:
         """The decision on the run that holds."""
-        found = self.index.decisions(self.record.id)
-        return found[-1] if found else None
+        decisions = self.index.decisions(self.record.id)
+        return decisions[-1] if decisions else None
 
     @cached_property
     def reproductions(self) -> list[Reproduction]:

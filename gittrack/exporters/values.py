@@ -29,10 +29,10 @@ def plain(value: Any) -> Any:
 
 def scalar(value: Any) -> str | int | float | bool:
     """`plain`, with lists, mappings and null as JSON text."""
-    found = plain(value)
-    if isinstance(found, (str, int, float, bool)):
-        return found
-    return json.dumps(found, ensure_ascii=False)
+    simple = plain(value)
+    if isinstance(simple, (str, int, float, bool)):
+        return simple
+    return json.dumps(simple, ensure_ascii=False)
 
 
 def text(value: Any) -> str:
@@ -57,8 +57,8 @@ def without_none(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def metric_value(metric: Metric) -> int | float | str:
     """The final value, or ``nan``, ``inf``, ``-inf``."""
-    found = plain(metric.value)
-    return found if found is not None else metric.status or "nan"
+    final = plain(metric.value)
+    return final if final is not None else metric.status or "nan"
 
 
 def seconds(stamp: str) -> str:
@@ -95,8 +95,8 @@ _DIGEST = re.compile(r"(sha256|sha512|sha384|sha1|md5):([0-9a-f]{32,128})\Z")
 
 def named_digest(digest: str | None) -> dict[str, str]:
     """``sha256:<hex>`` as a DigestSet; empty for anything else."""
-    found = _DIGEST.match(digest or "")
-    return {found[1]: found[2]} if found else {}
+    match = _DIGEST.match(digest or "")
+    return {match[1]: match[2]} if match else {}
 
 
 def repository_uri(remote: str | None) -> str | None:
@@ -104,15 +104,15 @@ def repository_uri(remote: str | None) -> str | None:
     if remote is None or re.search(r"[\s\x00-\x1f<>\"{}|\\^`]", remote):
         return None
     short = re.fullmatch(r"([\w.-]+@[\w.-]+):(?!/)(.+)", remote)  # git's own user@host:path
-    whole = f"ssh://{short[1]}/{short[2]}" if short else remote
-    parts = urlsplit(whole)
+    address = f"ssh://{short[1]}/{short[2]}" if short else remote
+    parts = urlsplit(address)
     if parts.scheme not in ("http", "https", "ssh", "git") or not parts.netloc:
         return None
-    return f"git+{whole}" if parts.scheme != "git" else whole
+    return f"git+{address}" if parts.scheme != "git" else address
 
 
-def web_address(remote: str | None) -> str | None:
-    """The address of a remote that a browser could open; None for others."""
+def http_address(remote: str | None) -> str | None:
+    """The address of a remote that is cloned by HTTP, which a browser could open; None for others."""
     uri = repository_uri(remote)
     return uri.removeprefix("git+") if uri and uri.startswith("git+http") else None
 

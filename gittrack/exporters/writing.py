@@ -33,19 +33,19 @@ def new_folder(target: Path, *, ours: Collection[str] = (), force: bool = False)
     """
     target = target.resolve() if target.is_symlink() else target
     try:
-        there = list(target.iterdir()) if target.is_dir() else None
+        paths = list(target.iterdir()) if target.is_dir() else None
     except OSError as error:
         raise RepositoryError(f"{target} cannot be read: {error.strerror or error}") from error
-    if there is None and os.path.lexists(target):
+    if paths is None and os.path.lexists(target):
         raise UsageError(f"{target} is a file: name a folder")
-    known = there is not None and all(path.name in ours and path.is_file() for path in there)
-    if there and ours and not (known and force):
-        hint = "--force replaces it" if known else "it has other files, and is never replaced"
+    replaceable = paths is not None and all(path.name in ours and path.is_file() for path in paths)
+    if paths and ours and not (replaceable and force):
+        hint = "--force replaces it" if replaceable else "it has other files, and is never replaced"
         raise UsageError(f"{target} is there already: {hint}")
-    with _beside(target, known) as temporary:
+    with _beside(target, replaceable) as temporary:
         temporary.mkdir()
         yield temporary
-        if there:
+        if paths:
             _exchange(temporary, target)
         else:
             temporary.rename(target)

@@ -107,8 +107,11 @@ def number(item: float, precision: int | None = None) -> str:
         return f"{Decimal(item):.{max(precision, 1)}g}"
     if 10**precision <= abs(item) < 1e15:
         return f"{item:.0f}"
-    shown = f"{item:.{max(precision, 1)}g}"
-    return shown if float(shown) != int(item) or "e" in shown else f"{shown}.0" if "." not in shown else shown
+    digits = f"{item:.{max(precision, 1)}g}"
+    if "." in digits or "e" in digits:
+        return digits
+    rounded_up = float(digits) != int(item)  # 2.9996 to three digits is no whole number: 3, and not 3.0
+    return digits if rounded_up else f"{digits}.0"
 
 
 def age(started: float, now: float | None = None) -> str:

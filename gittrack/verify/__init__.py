@@ -27,9 +27,9 @@ from dataclasses import replace
 
 from gittrack.errors import NotFoundError, RepositoryError
 from gittrack.git.repository import ObjectReader, Repository
-from gittrack.verify.context import Blob, Context, Options, RunFiles
+from gittrack.verify.context import Blob, Context, RunFiles, VerifyOptions
 from gittrack.verify.decisions import check_decisions
-from gittrack.verify.findings import EXIT_CODES, Finding, Outcome, Report, Severity, outcome_of
+from gittrack.verify.findings import EXIT_CODES, Finding, Outcome, Severity, VerifyReport, outcome_of
 from gittrack.verify.history import check_history
 from gittrack.verify.layout import check_ledger, list_tree
 from gittrack.verify.pins import pins, remember, rolled_back
@@ -58,12 +58,12 @@ __all__ = [
     "Context",
     "Finding",
     "LedgerCheck",
-    "Options",
     "Outcome",
-    "Report",
     "RunCheck",
     "RunFiles",
     "Severity",
+    "VerifyOptions",
+    "VerifyReport",
     "outcome_of",
     "verify",
 ]
@@ -82,15 +82,15 @@ def verify(
     repository: Repository,
     *,
     selection: Sequence[str] = (),
-    options: Options | None = None,
+    options: VerifyOptions | None = None,
     progress: Progress | None = None,
-) -> Report:
+) -> VerifyReport:
     """Check runs, a ledger revision or a range (``A..B``), or with no selection the whole ledger.
 
     Raises NotFoundError for names that mean nothing here and ConfigError for a gittrack.yaml that is
     none; everything that is wrong with the ledger itself is a finding.
     """
-    options = options or Options()
+    options = options or VerifyOptions()
     bare = BareFacts.of(repository)
     with ExitStack() as stack:
         objects = stack.enter_context(bare.objects())
@@ -99,7 +99,7 @@ def verify(
         except RepositoryError:
             if not is_partial(bare):
                 raise
-            return Report("", 0, [partial(["gittrack.yaml of the trusted revision"])])
+            return VerifyReport("", 0, [partial(["gittrack.yaml of the trusted revision"])])
         target = choose(bare, objects, selection, options, base.config)
         if target.tip is None:
             return _nothing(bare, target, options)
@@ -110,26 +110,26 @@ def verify(
         try:
             context = _context(bare, objects, target, base, options)
         except RepositoryError as error:
-            return Report(target.tip, 0, [partial(missing) if missing else unreadable(error)])
+            return VerifyReport(target.tip, 0, [partial(missing) if missing else unreadable(error)])
         findings = list(without_absent(list(_all(context, progress)), missing))
         context.objects.close()
-    report = Report(target.tip, len(context.runs), findings)
+    report = VerifyReport(target.tip, len(context.runs), findings)
     if report.outcome == "PASS" and target.follows and not target.names:
         remember(bare, target.branch, target.tip)
     return report
 
 
-def _nothing(repository: BareFacts, target: Target, options: Options) -> Report:
+def _nothing(repository: BareFacts, target: Target, options: VerifyOptions) -> VerifyReport:
     """No ledger: a fault if there has been one."""
     pinned = pins(repository, target.branch, options, follows=True)
-    found = [rolled_back(target.branch, "", pin) for pin in pinned]
-    if not found:
+    findings = [rolled_back(target.branch, "", pin) for pin in pinned]
+    if not findings:
         raise NotFoundError(f"there is no ledger {target.branch} here: run git fetch, or record a run first")
-    return Report("", 0, found)
+    return VerifyReport("", 0, findings)
 
 
 def _context(
-    repository: BareFacts, objects: ObjectReader, target: Target, base: Base, options: Options
+    repository: BareFacts, objects: ObjectReader, target: Target, base: Base, options: VerifyOptions
 ) -> Context:
     tip = target.tip or ""
     listing = list_tree(repository, tip)
@@ -147,8 +147,8 @@ def _all(context: Context, progress: Progress | None) -> Iterator[Finding]:
         for check in LEDGER_CHECKS:
             yield from guarded(context, check(context))
         runs = list(check_runs(context, progress))
-        for found in beside:
-            yield from found.result()
+        for side in beside:
+            yield from side.result()
         yield from runs
     for check in LATER_CHECKS:
         yield from guarded(context, check(context))

@@ -20,8 +20,8 @@ def check_code(context: Context, run: RunFiles) -> Iterator[Finding]:
         return
     code = record.code
     commits = [oid for oid in (code.snapshot, code.commit) if oid]
-    found = {oid: _commit(context, oid) for oid in commits}
-    missing = [f"commit {oid}" for oid, commit in found.items() if commit is None]
+    commits_by_id = {oid: _commit(context, oid) for oid in commits}
+    missing = [f"commit {oid}" for oid, commit in commits_by_id.items() if commit is None]
     if not missing and not code_trees(context).has(code.tree):
         missing = [f"tree {code.tree}"]
     for what in missing:
@@ -31,10 +31,10 @@ def check_code(context: Context, run: RunFiles) -> Iterator[Finding]:
         )
         oid = what.rpartition(" ")[2]
         yield run.finding("code-missing", says, severity=severity_of_absence(context), expected=oid)
-    yield from _trees(code, found, run)
-    yield from _anchored(context, [oid for oid, commit in found.items() if commit], run)
+    yield from _trees(code, commits_by_id, run)
+    yield from _anchored(context, [oid for oid, commit in commits_by_id.items() if commit], run)
     try:
-        yield from _submodules(context, code, found, run)
+        yield from _submodules(context, code, commits_by_id, run)
     except Absent as absent:
         yield unchecked("code-unchecked", run, absent)
 
@@ -44,14 +44,14 @@ _Commit = tuple[str, list[str]]
 
 
 def _commit(context: Context, oid: str) -> _Commit | None:
-    known: dict[str, _Commit | None] = context.cache.setdefault("code-commits", {})
-    if oid not in known:
-        found = context.objects.get(oid)
-        known[oid] = None
-        if found is not None and found.kind == "commit" and found.oid == oid:
+    cached: dict[str, _Commit | None] = context.cache.setdefault("code-commits", {})
+    if oid not in cached:
+        git_object = context.objects.get(oid)
+        cached[oid] = None
+        if git_object is not None and git_object.kind == "commit" and git_object.oid == oid:
             with suppress(ValueError):  # the header of no commit that git would make: as good as none
-                known[oid] = parse_commit(found.data)
-    return known[oid]
+                cached[oid] = parse_commit(git_object.data)
+    return cached[oid]
 
 
 def _trees(code: Code, found: dict[str, _Commit | None], run: RunFiles) -> Iterator[Finding]:

@@ -68,7 +68,7 @@ class RunFiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class VerifyOptions:
     """What the caller asked for."""
 
     fsck: bool = True
@@ -113,7 +113,7 @@ class Context:
     """Every run of the ledger at `tip`."""
     config: Config
     """gittrack.yaml of the trusted base: whose policy holds."""
-    options: Options
+    options: VerifyOptions
     since: str | None = None
     """With a range A..B: the ledger commit A, whose history is taken as verified."""
     listing: Listing = field(default_factory=Listing)
@@ -137,8 +137,8 @@ class Context:
         self.records = Records(self._record)
 
     def _record(self, folder: str) -> Record:
-        found = self.read(self.all_runs[folder], "run.yaml")
-        return load_record(b"" if found is None else found.data, folder)
+        blob = self.read(self.all_runs[folder], "run.yaml")
+        return load_record(b"" if blob is None else blob.data, folder)
 
     def record_at(self, folder: str) -> Record | None:
         """The record of any run at `tip`; None where there is none, or none that can be read."""

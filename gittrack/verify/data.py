@@ -49,13 +49,13 @@ def check_pointers(context: Context, run: RunFiles) -> Iterator[Finding]:
 
 
 def _pointer(context: Context, run: RunFiles, stored: Stored) -> Iterator[Finding]:
-    found = context.read(run, stored.pointer)
-    if found is None or found.kind != "blob":
+    blob = context.read(run, stored.pointer)
+    if blob is None or blob.kind != "blob":
         says = "the pointer is on the ledger, but its content is not in this clone; run git fetch"
         yield run.finding("data-pointer-absent", says, stored.pointer, severity_of_absence(context))
         return
     try:
-        pointer = _only(found.data, stored.pointer)
+        pointer = _only(blob.data, stored.pointer)
     except RecordError as error:
         yield run.finding("data-pointer-unreadable", str(error), stored.pointer)
         return
@@ -67,11 +67,11 @@ def _pointer(context: Context, run: RunFiles, stored: Stored) -> Iterator[Findin
     kind = stored.hash or pointer.hash
     size = stored.size if pointer.size is not None else None
     nfiles = stored.nfiles if pointer.nfiles is not None or not stored.md5.endswith(".dir") else None
-    wanted = (name, stored.md5, kind, size, nfiles)
-    if wanted != named:
+    recorded = (name, stored.md5, kind, size, nfiles)
+    if recorded != named:
         says = "the pointer names other content than the record"
         yield run.finding(
-            "data-pointer-differs", says, stored.pointer, expected=_shown(wanted), found=_shown(named)
+            "data-pointer-differs", says, stored.pointer, expected=_shown(recorded), found=_shown(named)
         )
 
 
@@ -98,10 +98,10 @@ def _shown(named: tuple[object, ...]) -> str:
 
 def _in_git(context: Context, run: RunFiles, record: Record, item: DataInput) -> Iterator[Finding]:
     entry = code_trees(context).entry(record.code.tree, item.path)
-    found = None if entry is None or entry.mode == GITLINK_MODE else entry.oid
-    if found != item.blob:
+    oid = None if entry is None or entry.mode == GITLINK_MODE else entry.oid
+    if oid != item.blob:
         says = f"the code tree holds another {item.path} than the record says"
-        yield run.finding("data-blob-differs", says, expected=item.blob, found=found or "nothing there")
+        yield run.finding("data-blob-differs", says, expected=item.blob, found=oid or "nothing there")
 
 
 def _in_dvc(context: Context, run: RunFiles, record: Record, item: DataInput) -> Iterator[Finding]:

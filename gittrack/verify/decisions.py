@@ -23,17 +23,17 @@ def check_decisions(context: Context) -> Iterator[Finding]:
     """Those on the selected runs; in a range, those that it adds."""
     selected = {run.run_id for run in context.runs.values()}
     every = len(context.runs) == len(context.all_runs) or context.new is not None
-    known: dict[str, Decision] = {}
-    asked: list[tuple[str, Decision]] = []
+    decisions: dict[str, Decision] = {}
+    checked: list[tuple[str, Decision]] = []
     for path, blob in context.listing.others.items():
         if not path.startswith(f"{ROOT}/"):
             continue
         is_new = context.new is None or path in context.new
-        found = context.objects.get(blob.oid)
+        git_object = context.objects.get(blob.oid)
         try:
-            decision = load(b"" if found is None else found.data, path)
+            decision = load(b"" if git_object is None else git_object.data, path)
         except RecordError as error:
-            if is_new and found is None:
+            if is_new and git_object is None:
                 yield finding(
                     "decision-unchecked",
                     "its content is not in this clone; run git fetch",
@@ -43,16 +43,16 @@ def check_decisions(context: Context) -> Iterator[Finding]:
             elif is_new:
                 yield finding("decision-unreadable", str(error), path)
             continue
-        known[decision.id] = decision
+        decisions[decision.id] = decision
         if is_new and (every or decision.run in selected):
-            asked.append((path, decision))
-            if dump(decision) != (found.data if found else b""):
+            checked.append((path, decision))
+            if dump(decision) != (git_object.data if git_object else b""):
                 yield finding("decision-canonical", "it is not in the form that gittrack writes", path)
-    first = _first_starts(context) if asked and every else {}
-    for path, decision in asked:
-        yield from _place(path, decision, known)
+    starts = _first_starts(context) if checked and every else {}
+    for path, decision in checked:
+        yield from _place(path, decision, decisions)
         yield from _content(context, path, decision)
-        yield from _omitted(path, decision, first.get(decision.experiment, {}))
+        yield from _omitted(path, decision, starts.get(decision.experiment, {}))
 
 
 def _place(path: str, decision: Decision, known: dict[str, Decision]) -> Iterator[Finding]:
@@ -80,10 +80,10 @@ def _content(context: Context, path: str, decision: Decision) -> Iterator[Findin
     except ConfigError as error:
         yield finding("decision-criteria", str(error), path)
         return
-    stated, found = to_dict(decision.criteria), to_dict(criteria_of(protocol, record))
-    if stated != found:
+    stated, derived = to_dict(decision.criteria), to_dict(criteria_of(protocol, record))
+    if stated != derived:
         says = "gittrack.yaml of the run had other criteria"
-        yield finding("decision-criteria", says, path, expected=str(found), found=str(stated))
+        yield finding("decision-criteria", says, path, expected=str(derived), found=str(stated))
     if record.spec not in {candidate.spec for candidate in decision.candidates}:
         yield finding("decision-candidates", "the run that it decides on is not among its candidates", path)
     metrics = compared(protocol, record)
@@ -101,32 +101,32 @@ def _candidate(
         says = "a candidate is not on the ledger, or cannot be read"
         yield finding("decision-candidates", says, path, found=", ".join(missing[:5]))
         return
-    kept = sorted((r for r in records if r is not None), key=lambda record: (record.started, record.id))
-    if any(record.spec != candidate.spec for record in kept):
+    runs = sorted((r for r in records if r is not None), key=lambda record: (record.started, record.id))
+    if any(record.spec != candidate.spec for record in runs):
         says = "a candidate names runs of another spec"
         yield finding("decision-candidates", says, path, expected=candidate.spec)
         return
-    again = candidate_of(Group(decision.experiment, candidate.spec, tuple(kept)), metrics)
-    stated, found = to_dict(candidate), to_dict(again)
+    rebuilt = candidate_of(Group(decision.experiment, candidate.spec, tuple(runs)), metrics)
+    stated, derived = to_dict(candidate), to_dict(rebuilt)
     for name in ("runs", "failed"):
-        stated[name], found[name] = (sorted(plain.get(name, [])) for plain in (stated, found))
-    if not close(stated, found):
+        stated[name], derived[name] = (sorted(plain.get(name, [])) for plain in (stated, derived))
+    if not close(stated, derived):
         says = f"the records give other figures of spec {candidate.spec[:12]}"
-        yield finding("decision-figures", says, path, expected=_short(found), found=_short(stated))
+        yield finding("decision-figures", says, path, expected=_short(derived), found=_short(stated))
 
 
 def _first_starts(context: Context) -> dict[str, dict[str, str]]:
     """When the first run of each spec started, by experiment and spec; of the runs that were verified."""
-    found: dict[str, dict[str, str]] = {}
+    starts: dict[str, dict[str, str]] = {}
     for folder, (spec, started) in context.records.starts.items():
-        specs = found.setdefault(folder.split("/")[1], {})
+        specs = starts.setdefault(folder.split("/")[1], {})
         specs[spec] = min(started, specs.get(spec, started))
-    return found
+    return starts
 
 
-def _omitted(path: str, decision: Decision, first: dict[str, str]) -> Iterator[Finding]:
+def _omitted(path: str, decision: Decision, starts: dict[str, str]) -> Iterator[Finding]:
     named = {candidate.spec for candidate in decision.candidates}
-    omitted = sorted(spec for spec, start in first.items() if start < decision.made and spec not in named)
+    omitted = sorted(spec for spec, start in starts.items() if start < decision.made and spec not in named)
     if omitted:
         specs = f"{len(omitted)} specs" if len(omitted) > 1 else "1 spec"
         says = f"the experiment had {specs} more when it was made, which it does not name as candidates"

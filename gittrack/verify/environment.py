@@ -39,15 +39,15 @@ def environment_of(context: Context, run: RunFiles) -> Environment | None:
     blob = run.blobs.get(FILE)
     if blob is None:
         return None
-    known: dict[str, Environment] = context.cache.setdefault("environments", {})
-    if blob.oid not in known:
-        found = context.read(run, FILE)
-        if found is None or found.kind != "blob":
+    environments: dict[str, Environment] = context.cache.setdefault("environments", {})
+    if blob.oid not in environments:
+        file = context.read(run, FILE)
+        if file is None or file.kind != "blob":
             return None
-        if len(known) >= _KEPT:
-            known.clear()
-        known[blob.oid] = _read(found.data)
-    return known[blob.oid]
+        if len(environments) >= _KEPT:
+            environments.clear()
+        environments[blob.oid] = _read(file.data)
+    return environments[blob.oid]
 
 
 def _read(data: bytes) -> Environment:
@@ -73,6 +73,6 @@ def _read(data: bytes) -> Environment:
 
 def _is_like_this(value: Mapping[str, Any]) -> bool:
     python, system = value["python"], value["os"]
-    here = (platform.python_version(), platform.python_implementation(), platform.machine())
-    there = (python["version"], python["implementation"], system.get("machine"))
-    return here == there and system.get("kernel") == platform.release()
+    machine = (platform.python_version(), platform.python_implementation(), platform.machine())
+    recorded = (python["version"], python["implementation"], system.get("machine"))
+    return machine == recorded and system.get("kernel") == platform.release()

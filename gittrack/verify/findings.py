@@ -60,7 +60,7 @@ def outcome_of(findings: Iterable[Finding]) -> Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class VerifyReport:
     """What verify found."""
 
     tip: str

@@ -155,20 +155,20 @@ class _Merge:
 
     def _union(self, path: str, merged: str, sides: Iterable[str], covered: bool) -> Iterator[Finding]:
         """A folder against those of the parents that differ from it."""
-        whole = _tree(self._context, merged)
+        tree = _tree(self._context, merged)
         parts = [_tree(self._context, side) for side in sides]
         in_run = path.startswith("runs/") and path.count("/") >= RUN_DEPTH - 1
-        for name in dict.fromkeys([*whole, *(name for part in parts for name in part)]):
+        for name in dict.fromkeys([*tree, *(name for part in parts for name in part)]):
             held = [part[name] for part in parts if name in part]
             below = f"{path}/{name}"
-            if in_run and name in whole and len(held) < len(parts):
+            if in_run and name in tree and len(held) < len(parts):
                 yield _finding("history-run-extended", below, self._commit)
             else:
-                yield from self.entry(below, whole.get(name), held, covered)
+                yield from self.entry(below, tree.get(name), held, covered)
 
 
 def _tree(context: Context, name: str) -> Mapping[str, TreeEntry]:
-    found = context.objects.tree(name)
-    if found is None:
+    tree = context.objects.tree(name)
+    if tree is None:
         raise RepositoryError(f"tree {name} of the ledger is not in this clone: run git fetch or git fsck")
-    return found
+    return tree

@@ -80,10 +80,10 @@ def _format(context: Context) -> Iterator[Finding]:
     blob = context.listing.others.get(".gitattributes")
     if blob is not None and blob.oid in context.repository.absent:
         return  # the partial clone is a finding by itself
-    found = context.objects.get(blob.oid) if blob is not None else None
-    if found is not None and found.data.startswith(MARK):
+    attributes = context.objects.get(blob.oid) if blob is not None else None
+    if attributes is not None and attributes.data.startswith(MARK):
         return
-    newer = found is not None and found.data.startswith(MARK[: MARK.index(b"1:")])
+    newer = attributes is not None and attributes.data.startswith(MARK[: MARK.index(b"1:")])
     yield Finding(
         code="ledger-newer-format" if newer else "ledger-format",
         severity="incomplete" if newer else "fail",
@@ -92,7 +92,7 @@ def _format(context: Context) -> Iterator[Finding]:
         if newer
         else "the first line of .gitattributes does not mark a gittrack ledger",
         expected=MARK.decode().strip(),
-        found=None if found is None else found.data[:80].decode("utf-8", "replace").split("\n")[0],
+        found=None if attributes is None else attributes.data[:80].decode("utf-8", "replace").split("\n")[0],
     )
 
 

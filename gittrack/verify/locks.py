@@ -58,26 +58,26 @@ def _read(
     context: Context, tree: str, lock: Lock, blob: str, environment: Environment | None
 ) -> tuple[Lock, str]:
     """The lock as this gittrack reads it, once for the same bytes and packages; and its sha256."""
-    known: dict[tuple[str, str, str], Lock] = context.cache.setdefault("locks", {})
+    locks: dict[tuple[str, str, str], Lock] = context.cache.setdefault("locks", {})
     packages: Mapping[str, str] = environment.packages if environment else {}
     key = (lock.path, blob, environment.packages_digest if environment else "")
-    if key not in known:
-        found = code_trees(context).file(tree, lock.path)
-        data = found.data if found is not None else b""
-        if len(known) >= _KEPT:
-            known.clear()
-        known[key] = read_lock(lock.path, data, blob=blob, installed=packages)[0]
-    again = known[key]
-    return again, again.sha256
+    if key not in locks:
+        content = code_trees(context).file(tree, lock.path)
+        data = content.data if content is not None else b""
+        if len(locks) >= _KEPT:
+            locks.clear()
+        locks[key] = read_lock(lock.path, data, blob=blob, installed=packages)[0]
+    current = locks[key]
+    return current, current.sha256
 
 
-def _graded(run: RunFiles, record: Record, lock: Lock, again: Lock) -> Iterator[Finding]:
-    if (lock.kind, lock.pins) == (again.kind, again.pins):
+def _graded(run: RunFiles, record: Record, lock: Lock, current: Lock) -> Iterator[Finding]:
+    if (lock.kind, lock.pins) == (current.kind, current.pins):
         return
-    stated, found = f"{lock.kind}, pins {lock.pins}", f"{again.kind}, pins {again.pins}"
+    stated, found = f"{lock.kind}, pins {lock.pins}", f"{current.kind}, pins {current.pins}"
     says = f"{lock.path} does not deserve the grade that the record gives it"
     # A gittrack that has learnt to read more gives better grades than the one that wrote the record.
-    learnt = record.tool.version != VERSION and _GRADES.index(again.pins) >= _GRADES.index(lock.pins)
+    learnt = record.tool.version != VERSION and _GRADES.index(current.pins) >= _GRADES.index(lock.pins)
     severity: Severity = "note" if learnt else "fail"
     yield run.finding("locks-grade", says, severity=severity, expected=stated, found=found)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from gittrack.errors import NotFoundError, UsageError
 from gittrack.git.repository import Repository
-from gittrack.verify.context import Context, Options
+from gittrack.verify.context import Context, VerifyOptions
 from gittrack.verify.findings import Finding
 
 FILE = "verified.json"
@@ -36,13 +36,17 @@ def check_pins(context: Context) -> Iterator[Finding]:
     """Whether the tip descends from every pin."""
     shallow = context.repository.run("rev-parse", "--is-shallow-repository").out.strip() == b"true"
     for pin in pins(context.repository, context.branch, context.options, follows=context.pins):
-        found = context.objects.get(pin.commit)
-        if found is not None and found.kind != "commit":
+        git_object = context.objects.get(pin.commit)
+        if git_object is not None and git_object.kind != "commit":
             raise UsageError(f"{pin.source} {pin.commit} is no commit")
-        if found is not None and context.repository.is_ancestor(pin.commit, context.tip):
+        if git_object is not None and context.repository.is_ancestor(pin.commit, context.tip):
             continue
-        known = found is not None and not shallow
-        yield rolled_back(context.branch, context.tip, pin) if known else _absent(context, pin, found is None)
+        is_held = git_object is not None and not shallow
+        yield (
+            rolled_back(context.branch, context.tip, pin)
+            if is_held
+            else _absent(context, pin, git_object is None)
+        )
 
 
 def rolled_back(branch: str, tip: str, pin: Pin) -> Finding:
@@ -65,7 +69,7 @@ def _absent(context: Context, pin: Pin, absent: bool) -> Finding:
     )  # fmt: skip
 
 
-def pins(repository: Repository, branch: str, options: Options, *, follows: bool) -> list[Pin]:
+def pins(repository: Repository, branch: str, options: VerifyOptions, *, follows: bool) -> list[Pin]:
     """What was asked for, and (for the ledger as it stands) what this clone verified last."""
     found = []
     given = options.anchor or os.environ.get("GITTRACK_ANCHOR")

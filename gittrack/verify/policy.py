@@ -25,8 +25,8 @@ def check_policy(context: Context, run: RunFiles) -> Iterator[Finding]:
     if record is None or policy == PolicyConfig():
         return
     faults = [*_asked(record, policy), *(_annex_iv(record) if policy.preset == "ai-act" else ())]
-    for code, says, expected, found in faults:
-        yield run.finding(code, says, expected=expected, found=found)
+    for code, says, expected, value in faults:
+        yield run.finding(code, says, expected=expected, found=value)
 
 
 def _asked(record: Record, policy: PolicyConfig) -> Iterator[Fault]:

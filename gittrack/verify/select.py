@@ -11,7 +11,7 @@ from gittrack.formats.config import FILE, Config, parse
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.reading.index import Index, ledger_tip
 from gittrack.reading.index.branch import ledger_branch
-from gittrack.verify.context import Context, Listing, Options, RunFiles
+from gittrack.verify.context import Context, Listing, RunFiles, VerifyOptions
 from gittrack.verify.source import BareFacts
 
 DEFAULT_BASE = "refs/remotes/origin/HEAD"
@@ -40,7 +40,7 @@ class Base:
     """Code commit that is trusted; None where only this clone's own HEAD is known, or nothing."""
 
 
-def read_base(repository: Repository, objects: ObjectReader, options: Options) -> Base:
+def read_base(repository: Repository, objects: ObjectReader, options: VerifyOptions) -> Base:
     """The configuration of the trusted revision: ``--base``, origin's default branch, else HEAD."""
     if options.base is not None:
         commit = repository.resolve(options.base)
@@ -61,7 +61,11 @@ def _config_at(objects: ObjectReader, commit: str, revision: str) -> Config:
 
 
 def choose(
-    repository: Repository, objects: ObjectReader, selection: Sequence[str], options: Options, config: Config
+    repository: Repository,
+    objects: ObjectReader,
+    selection: Sequence[str],
+    options: VerifyOptions,
+    config: Config,
 ) -> Target:
     """What the words of a command line mean: run names, a ledger revision, a range A..B, or nothing."""
     branch = config.ledger.branch if options.base is not None else ledger_branch(repository)
@@ -92,8 +96,8 @@ def _is_revision(repository: Repository, objects: ObjectReader, word: str) -> bo
     commit = repository.resolve(word)
     if commit is None:
         return False
-    found = objects.get(f"{commit}:.gitattributes")
-    return found is not None and found.data.startswith(MARKED)
+    attributes = objects.get(f"{commit}:.gitattributes")
+    return attributes is not None and attributes.data.startswith(MARKED)
 
 
 def build_context(
@@ -101,7 +105,7 @@ def build_context(
     objects: ObjectReader,
     target: Target,
     base: Base,
-    options: Options,
+    options: VerifyOptions,
     listing: Listing,
     new: frozenset[str] | None,
 ) -> Context:

@@ -19,15 +19,15 @@ _Last = dict[str, tuple[str, str]]
 
 def check_series(record: Record, data: bytes | None) -> Iterator[Fault]:
     """What is wrong with the bytes of metrics.csv, None for a run without a series."""
-    last: _Last | None = {}
+    finals: _Last | None = {}
     if data is not None and record.series is not None:
         lines = data.decode("utf-8", "replace").split("\n")
         fault = _shape(lines, record.series)
         if fault is not None:
             yield fault
             return
-        last = _last(lines, record.series)
-    yield from _metrics(record, last or {})
+        finals = _last(lines, record.series)
+    yield from _metrics(record, finals or {})
 
 
 def _shape(lines: list[str], series: Series) -> Fault | None:

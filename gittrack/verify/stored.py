@@ -102,7 +102,7 @@ def part_of(md5: str, parts: int) -> int:
 
 
 def check_bytes(context: Context, progress: Progress | None = None) -> Iterator[Finding]:
-    """With `Options.data`, content is in the cache or on the remote; with `read_data`, it is read again."""
+    """With option `data`, content is in the cache or on the remote; with `read_data`, it is read again."""
     options = context.options
     if not options.data and options.read_data is None:
         return

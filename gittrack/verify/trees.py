@@ -32,20 +32,20 @@ class CodeTrees:
 
     def tree(self, oid: str) -> dict[str, TreeEntry]:
         """The entries of a tree; Absent where this clone does not have it."""
-        found = self._trees.get(oid)
-        if found is None:
+        entries = self._trees.get(oid)
+        if entries is None:
             try:
-                found = self.objects.tree(oid)
+                entries = self.objects.tree(oid)
             except RepositoryError as error:
                 raise Absent(f"tree {oid} is malformed") from error
-            if found is None:
+            if entries is None:
                 raise Absent(f"tree {oid}")
             if self._size > _KEPT:
                 self._trees.clear()
                 self._size = 0
-            self._trees[oid] = found
-            self._size += len(found) + 1
-        return found
+            self._trees[oid] = entries
+            self._size += len(entries) + 1
+        return entries
 
     def entry(self, root: str, path: str) -> TreeEntry | None:
         """What the tree `root` has at `path`, as a record writes it; None if there is nothing."""
@@ -70,10 +70,10 @@ class CodeTrees:
         entry = self.entry(root, path)
         if entry is None or entry.is_tree or entry.mode == GITLINK_MODE:
             return None
-        found = self.objects.get(entry.oid)
-        if found is None:
+        blob = self.objects.get(entry.oid)
+        if blob is None:
             raise Absent(f"{path} ({entry.oid})")
-        return found
+        return blob
 
     def has(self, root: str) -> bool:
         """Whether this clone holds the tree itself."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import gittrack
-from gittrack.exporters import Exported, Format, Options, export
+from gittrack.exporters import Exported, ExportOptions, Format, export
 from gittrack.formats.record import Record
 from gittrack.git.repository import Repository
 from gittrack.reading.entry import open_index
@@ -85,7 +85,7 @@ class Bench:
 
     def export(self, name: str, to: Format, **options: Any) -> Exported:
         with open_index(self.top) as index:
-            return export(index, name, to, Options(**options))
+            return export(index, name, to, ExportOptions(**options))
 
     def data(self, name: str, to: Format, **options: Any) -> bytes:
         """What would go to the terminal."""

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from gittrack.cli import execute
 from gittrack.errors import RepositoryError, UsageError
-from gittrack.exporters import Options, export_tables, parquet
+from gittrack.exporters import ExportOptions, export_tables, parquet
 from gittrack.exporters.tables import TABLES, Kind
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import DataInput, Failure, Metric, Output, Record, parse_time, to_dict
@@ -60,7 +60,7 @@ def opened(folder: Path) -> Iterator[Ask]:
 def written(top: Path, target: Path, **options: Any) -> list[str]:
     """Export the ledger at `top`; the notes."""
     with open_across([top]) as across:
-        return export_tables(across, None, Options(target=str(target), **options)).notes
+        return export_tables(across, None, ExportOptions(target=str(target), **options)).notes
 
 
 @pytest.fixture

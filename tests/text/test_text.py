@@ -49,6 +49,7 @@ def test_cut_fits(text: str, columns: int) -> None:
         (0.1, None, "0.1"), (1.0, 5, "1.0"), (0.123456789, 5, "0.12346"), (123456.7, 5, "123457"),
         (1e-7, 5, "1e-07"), (1e300, 5, "1e+300"), (True, 5, "true"), (None, 5, ""), (12345678, 3, "12345678"),
         ([1, "a\n", {"k": 0.5}], 5, "[1, a, {k: 0.5}]"), ("a  b\x1b", 5, "a b\\x1b"), (-0.0, 5, "-0.0"),
+        (3.0004, 3, "3.0"), (2.9996, 3, "3"),
     ],
 )  # fmt: skip
 def test_value(item: object, precision: int | None, shown: str) -> None:

@@ -20,7 +20,7 @@ from gittrack.formats.config import Config, from_plain
 from gittrack.formats.record import Record
 from gittrack.formats.spec import spec_digest
 from gittrack.git.repository import ObjectReader, Repository
-from gittrack.verify.context import Context, Options, RunFiles
+from gittrack.verify.context import Context, RunFiles, VerifyOptions
 from gittrack.verify.findings import Finding
 from gittrack.verify.layout import list_tree
 from gittrack.verify.record import check_record
@@ -170,13 +170,13 @@ class opened:
         branch: str = LEDGER,
         *,
         config: Mapping[str, Any] | None = None,
-        options: Options | None = None,
+        options: VerifyOptions | None = None,
     ) -> None:
         bare = BareFacts.of(repository)
         tip = bare.resolve(branch)
         assert tip is not None
         self._objects: ObjectReader = bare.reader()
-        options = options or Options()
+        options = options or VerifyOptions()
         rules = Base(from_plain(config) if config is not None else Config(), None)
         listing = list_tree(bare, tip)
         self._context = build_context(bare, self._objects, Target(branch, tip), rules, options, listing, None)

@@ -18,7 +18,7 @@ from gittrack.git.objects import (
 )
 from gittrack.git.repository import Repository
 from gittrack.ledger import ROOT_FILES
-from gittrack.verify import Options, Report, verify
+from gittrack.verify import VerifyOptions, VerifyReport, verify
 from tests.ledgers import BRANCH, files_of, make_record, make_repository
 
 Content = bytes | tuple[int, str]
@@ -77,15 +77,17 @@ class Forge:
         done = self.repository.update_refs([(f"refs/heads/{BRANCH}", commit, None)])
         assert done.code == 0, done.err
 
-    def verify(self, *selection: str, options: Options | None = None) -> Report:
+    def verify(self, *selection: str, options: VerifyOptions | None = None) -> VerifyReport:
         return verify(Repository.discover(self.repository.top), selection=selection, options=options)
 
-    def codes(self, *topics: str, selection: Sequence[str] = (), options: Options | None = None) -> list[str]:
+    def codes(
+        self, *topics: str, selection: Sequence[str] = (), options: VerifyOptions | None = None
+    ) -> list[str]:
         """Codes of what verify finds, those that begin with one of `topics`, in order."""
         return codes(self.verify(*selection, options=options), *topics)
 
 
-def codes(report: Report, *topics: str) -> list[str]:
+def codes(report: VerifyReport, *topics: str) -> list[str]:
     found = [finding.code for finding in report.findings]
     return [code for code in found if code.startswith(topics)] if topics else found
 

@@ -18,7 +18,7 @@ from gittrack.dvc.cache import object_path, store
 from gittrack.dvc.files import write_pointer
 from gittrack.dvc.hashing import hash_path
 from gittrack.formats.record import DataInput, Record
-from gittrack.verify.context import Context, Options
+from gittrack.verify.context import Context, VerifyOptions
 from gittrack.verify.data import check_bytes, check_pointers
 from gittrack.verify.findings import Finding
 from gittrack.verify.stored import part_of
@@ -125,7 +125,7 @@ def test_pointers_of_old_dvc_say_less(honest: Honest) -> None:
     old.mkdir()
     (old / out.md5[2:]).write_bytes(b"weights")
     assert honest.codes(check_pointers, files={name: data}) == []
-    with opened(honest.repository, FORGED, options=Options(**READ)) as context:
+    with opened(honest.repository, FORGED, options=VerifyOptions(**READ)) as context:
         assert run_checks(context, check_pointers) == []
         assert list(check_bytes(context)) == []
         (old / out.md5[2:]).write_bytes(b"weightz")
@@ -269,7 +269,7 @@ def test_no_bytes_of_a_pointer_make_it_raise(template: Honest, noise: bytes, at:
 
 @contextmanager
 def with_bytes(honest: Honest, **options: Any) -> Iterator[Context]:
-    with opened(honest.repository, options=Options(**options)) as context:
+    with opened(honest.repository, options=VerifyOptions(**options)) as context:
         assert run_checks(context, check_pointers) == []
         yield context
 

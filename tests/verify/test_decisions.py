@@ -12,7 +12,7 @@ from gittrack.formats.config import load
 from gittrack.formats.decision import Candidate, Decision, dump
 from gittrack.governance.decide import decide
 from gittrack.reading.index import open_index
-from gittrack.verify import Report, verify
+from gittrack.verify import VerifyReport, verify
 from tests.conftest import run_git
 from tests.governance.gate.lab import Lab
 from tests.ledgers import commit_files
@@ -31,7 +31,7 @@ def choose(lab: Lab, at: int = 0, **more: object) -> Decision:
     return decide(lab.repository, load(lab.top), lab.records[at].id, "selected", "why not", **more)[0]  # type: ignore[arg-type]
 
 
-def codes(report: Report) -> list[str]:
+def codes(report: VerifyReport) -> list[str]:
     return [finding.code for finding in report.findings if finding.code.startswith("decision")]
 
 

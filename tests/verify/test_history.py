@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gittrack.errors import NotFoundError, UsageError
-from gittrack.verify import Options
+from gittrack.verify import VerifyOptions
 from gittrack.verify.pins import read_verified, remember
 from tests.conftest import run_git
 from tests.ledgers import BRANCH, make_record
@@ -169,7 +169,7 @@ def test_a_pin_that_the_ledger_goes_on_from_holds(forge: Forge) -> None:
     file = forge.repository.top / "pin"
     file.write_text(f"{first}\n")
     for pin in (first, f"{BRANCH}~1", str(file), last):
-        assert forge.codes("history", options=Options(anchor=pin)) == []
+        assert forge.codes("history", options=VerifyOptions(anchor=pin)) == []
 
 
 def test_a_truncated_ledger_is_found_by_its_pin(forge: Forge, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,13 +185,13 @@ def test_a_rewritten_ledger_is_found_by_its_pin(forge: Forge) -> None:
     """Metric edited, digests recomputed, commit amended: perfect in itself."""
     before = forge.commit({**ROOT, **A})
     forge.commit({**ROOT, **B})
-    assert forge.codes("history", options=Options(anchor=before)) == ["history-rolled-back"]
+    assert forge.codes("history", options=VerifyOptions(anchor=before)) == ["history-rolled-back"]
 
 
 def test_a_pin_that_is_not_here_leaves_it_open(forge: Forge) -> None:
     """The clone may be old, or the ledger rewritten: it cannot be told here."""
     forge.commit({**ROOT, **A})
-    report = forge.verify(options=Options(anchor="1" * 40))
+    report = forge.verify(options=VerifyOptions(anchor="1" * 40))
     assert [f.severity for f in report.findings if f.code == "history-anchor-absent"] == ["incomplete"]
 
 
@@ -199,11 +199,11 @@ def test_a_pin_that_means_nothing_is_the_caller_s_fault(forge: Forge) -> None:
     """A typing error is no finding."""
     tip = forge.commit({**ROOT, **A})
     with pytest.raises(NotFoundError, match="nonsense"):
-        forge.verify(options=Options(anchor="nonsense"))
+        forge.verify(options=VerifyOptions(anchor="nonsense"))
     file = forge.repository.top / "pin"
     file.write_text(tip[:12])
     with pytest.raises(UsageError, match="full commit id"):
-        forge.verify(options=Options(anchor=str(file)))
+        forge.verify(options=VerifyOptions(anchor=str(file)))
 
 
 def test_the_last_verified_tip_is_a_pin(forge: Forge) -> None:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 
 from gittrack.formats.record import Record
 from gittrack.verify.code import check_code
-from gittrack.verify.context import Options
+from gittrack.verify.context import VerifyOptions
 from gittrack.verify.data import check_bytes, check_pointers
 from gittrack.verify.locks import check_locks
 from gittrack.verify.policy import check_policy
@@ -26,7 +26,7 @@ RULES = {
 @given(drawn=records())
 def test_no_record_makes_a_check_raise(template: Honest, drawn: Record) -> None:
     """Also with the code of an honest one, so that its paths are looked for in a tree."""
-    options = Options(data=True, read_data=(1, 1))
+    options = VerifyOptions(data=True, read_data=(1, 1))
     with opened(template.repository, config=RULES, options=options) as context:
         run = context.runs[template.clean.path]
         honest = template.clean.code

@@ -10,7 +10,7 @@ import pytest
 
 from gittrack.git.repository import Repository
 from gittrack.governance.registry.tags import OUTPUT, RUN, SHA256
-from gittrack.verify import Options, Report, verify
+from gittrack.verify import VerifyOptions, VerifyReport, verify
 from tests.conftest import run_git
 from tests.governance.registry.conftest import Shop, do, shop
 from tests.verify.gnupg import gnupg
@@ -28,8 +28,10 @@ def churn(shop: Shop) -> Shop:
     return shop
 
 
-def report(shop: Shop, *selection: str, **options: Any) -> Report:
-    return verify(Repository.discover(shop.top), selection=selection, options=Options(fsck=False, **options))
+def report(shop: Shop, *selection: str, **options: Any) -> VerifyReport:
+    return verify(
+        Repository.discover(shop.top), selection=selection, options=VerifyOptions(fsck=False, **options)
+    )
 
 
 def codes(shop: Shop, *selection: str, **options: Any) -> list[tuple[str, str]]:

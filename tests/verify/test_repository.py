@@ -10,7 +10,7 @@ import pytest
 
 from gittrack.git.repository import Repository
 from gittrack.reading.index import open_index
-from gittrack.verify import Options, verify
+from gittrack.verify import VerifyOptions, verify
 from tests.conftest import run_git
 from tests.ledgers import BRANCH, commit_files
 from tests.verify.contexts import Honest
@@ -188,12 +188,12 @@ def test_a_forged_object_under_an_honest_name_fails(forge: Forge, selection: tup
     path = loose(forge, f"{BRANCH}:{next(iter(B))}")
     rewrite(path, zlib.compress(b"blob 7\0forged\n"))
     assert "repository-damaged" in forge.codes(selection=selection)
-    assert "repository-damaged" not in forge.codes(selection=selection, options=Options(fsck=False))
+    assert "repository-damaged" not in forge.codes(selection=selection, options=VerifyOptions(fsck=False))
 
 
 def test_leaving_fsck_out_is_said(forge: Forge) -> None:
     """A note: whoever reads the report knows what was not done."""
-    assert forge.codes("repository", options=Options(fsck=False)) == ["repository-no-fsck"]
+    assert forge.codes("repository", options=VerifyOptions(fsck=False)) == ["repository-no-fsck"]
 
 
 @pytest.mark.parametrize("what", [f":{next(iter(A))}", ":runs", "~1"])

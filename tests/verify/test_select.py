@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gittrack.errors import ConfigError, NotFoundError, UsageError
-from gittrack.verify import Options
+from gittrack.verify import VerifyOptions
 from gittrack.verify.source import MAX_PATH
 from tests.conftest import run_git
 from tests.ledgers import BRANCH, make_record
@@ -25,7 +25,7 @@ def forge(tmp_path: Path) -> Forge:
     return forge
 
 
-def selected(forge: Forge, *selection: str, options: Options | None = None) -> set[str | None]:
+def selected(forge: Forge, *selection: str, options: VerifyOptions | None = None) -> set[str | None]:
     """Ids of the runs that are looked at: each lacks its code, and so has a finding."""
     found = forge.verify(*selection, options=options).findings
     return {finding.run for finding in found if finding.code == "code-missing"}
@@ -101,15 +101,15 @@ def test_rules_come_from_the_trusted_base(forge: Forge) -> None:
         run_git(top, "branch", name, run_git(top, "commit-tree", "-m", name, tree).strip())
     run_git(top, "symbolic-ref", "HEAD", "refs/heads/proposed")
     assert forge.codes("policy") == []
-    assert forge.codes("policy", options=Options(base="trusted")) == ["policy-seed"] * 3
+    assert forge.codes("policy", options=VerifyOptions(base="trusted")) == ["policy-seed"] * 3
     run_git(top, "update-ref", "refs/remotes/origin/main", "trusted")
     run_git(top, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
     assert forge.codes("policy") == ["policy-seed"] * 3
     with pytest.raises(NotFoundError, match="nowhere"):
-        forge.verify(options=Options(base="nowhere"))
+        forge.verify(options=VerifyOptions(base="nowhere"))
     broken = run_git(top, "commit-tree", "-m", "x", forge.tree({"gittrack.yaml": b"polcy: 1\n"})).strip()
     with pytest.raises(ConfigError, match=r"gittrack\.yaml"):
-        forge.verify(options=Options(base=broken))
+        forge.verify(options=VerifyOptions(base=broken))
 
 
 # --- the tree ---------------------------------------------------------------------------------
@@ -118,7 +118,7 @@ def test_rules_come_from_the_trusted_base(forge: Forge) -> None:
 def faults(tmp_path: Path, files: dict[str, Content]) -> list[tuple[str, str, str | None]]:
     forge = Forge.at(tmp_path / "repo")
     forge.commit({**ROOT, **A, **files})
-    found = forge.verify(options=Options(fsck=False)).findings
+    found = forge.verify(options=VerifyOptions(fsck=False)).findings
     return [(f.code, f.severity, f.path) for f in found if f.code.startswith("ledger")]
 
 
@@ -229,7 +229,7 @@ def test_a_tree_that_holds_itself_many_times_is_not_walked(tmp_path: Path) -> No
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(source, "MAX_ENTRIES", 20_000)
         forge.commit({**ROOT, "runs": (0o40000, below)})
-        report = forge.verify(options=Options(fsck=False))
+        report = forge.verify(options=VerifyOptions(fsck=False))
     assert [f.code for f in report.findings] == ["repository-unreadable"]
     assert report.outcome == "FAIL"
 
@@ -241,4 +241,4 @@ def test_a_path_without_end_is_not_read(tmp_path: Path) -> None:
     for _ in range(MAX_PATH // 100):
         below = forge.tree({"d" * 200: (0o40000, below)})
     forge.commit({**ROOT, "runs": (0o40000, below)})
-    assert forge.codes(options=Options(fsck=False)) == ["repository-unreadable"]
+    assert forge.codes(options=VerifyOptions(fsck=False)) == ["repository-unreadable"]

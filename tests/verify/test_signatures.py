@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gittrack.errors import UsageError
-from gittrack.verify import Options
+from gittrack.verify import VerifyOptions
 from gittrack.verify.signers import public_key, split_signature
 from tests.conftest import run_git
 from tests.ledgers import BRANCH
@@ -72,7 +72,7 @@ def base(forge: Forge, policy: str, **files: bytes) -> str:
 
 
 def found(forge: Forge, signers: Path | None = None, *selection: str) -> list[tuple[str, str]]:
-    report = forge.verify(*selection, options=Options(signers=signers, fsck=False))
+    report = forge.verify(*selection, options=VerifyOptions(signers=signers, fsck=False))
     return [(f.code, f.severity) for f in report.findings if f.code.startswith("signature")]
 
 

@@ -180,13 +180,13 @@ def pre_push(repo: Repository, config: Config, remote: str, given: Iterable[str]
 
 def _verify(repo: Repository, updates: Iterable[Update]) -> None:
     """LedgerError if verify says FAIL of what an update adds; what cannot be checked here passes."""
-    from gittrack.verify import Options, verify
+    from gittrack.verify import VerifyOptions, verify
 
     for update in updates:
         what = update.new if update.old == repo.null_oid else f"{update.old}..{update.new}"
         if update.old == update.new:
             continue
-        report = verify(repo, selection=[what], options=Options(fsck=False))
+        report = verify(repo, selection=[what], options=VerifyOptions(fsck=False))
         failed = [f for f in report.findings if f.severity == "fail"]
         if failed:
             reasons = [f"{f.code}: {f.path or f.run or ''}: {f.says}" for f in failed[:20]]

@@ -15,7 +15,7 @@ from gittrack.formats.record import clean_text
 from gittrack.text.table import markdown_cell
 from gittrack.text.text import Paint, one_line
 from gittrack.verify import UNPROVEN
-from gittrack.verify.findings import Finding, Report, Severity
+from gittrack.verify.findings import Finding, Severity, VerifyReport
 from gittrack.version import VERSION
 
 HELP = "docs/verify.md"
@@ -33,7 +33,7 @@ def ordered(findings: Sequence[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: _ORDER.index(finding.severity))
 
 
-def verdict(report: Report) -> str:
+def verdict(report: VerifyReport) -> str:
     """The outcome in one line: what was verified, and how much was found."""
     counts = [(sum(f.severity == s for f in report.findings), s) for s in _ORDER]
     words = {"fail": "failed", "incomplete": "could not be checked", "note": "noted"}
@@ -42,7 +42,7 @@ def verdict(report: Report) -> str:
     return f"{what} at {report.tip[:12] or 'no ledger'}" + (f": {summary}" if summary else "")
 
 
-def as_table(report: Report, paint: Paint) -> list[str]:
+def as_table(report: VerifyReport, paint: Paint) -> list[str]:
     """Lines for a terminal."""
     lines = [line for finding in ordered(report.findings) for line in _terminal(finding, paint)]
     outcome = paint(_COLOURS[report.outcome], report.outcome)
@@ -61,7 +61,7 @@ def _terminal(finding: Finding, paint: Paint) -> Iterator[str]:
             yield f"            {name:8}  {one_line(value)}"
 
 
-def as_markdown(report: Report) -> str:
+def as_markdown(report: VerifyReport) -> str:
     """A heading with the verdict and a table of what was found, as much as a comment on a forge holds."""
     head = f"## gittrack verify: {report.outcome}\n\n{verdict(report)}\n"
     rows: list[str] = []
@@ -88,7 +88,7 @@ def _markdown(finding: Finding) -> Iterator[str]:
     )
 
 
-def as_json(report: Report) -> str:
+def as_json(report: VerifyReport) -> str:
     """Everything, for programs."""
     plain = {
         "outcome": report.outcome,
@@ -105,7 +105,7 @@ def _plain(finding: Finding) -> dict[str, str]:
     return {name: clean_text(value) for name, value in asdict(finding).items() if value is not None}
 
 
-def as_junit(report: Report) -> str:
+def as_junit(report: VerifyReport) -> str:
     """A test suite with a case for each run or path that something was found about, and one for the rest."""
     cases: dict[str, list[Finding]] = {"ledger": []}
     for finding in report.findings:
@@ -156,7 +156,7 @@ def _attribute(text: str) -> str:
     return quoteattr(clean_text(plain))
 
 
-def as_sarif(report: Report) -> str:
+def as_sarif(report: VerifyReport) -> str:
     """SARIF 2.1.0 (OASIS), one result per finding."""
     rules = {f.code: {"id": f.code, "help": {"text": f"{HELP}, {f.code}"}} for f in report.findings}
     run = {

@@ -7,7 +7,7 @@ holds. The same ledger and bytes give the same archive, whoever makes it.
 from __future__ import annotations
 
 from gittrack.publishing.bundle.check import verify_bundle
-from gittrack.publishing.bundle.contents import Request
+from gittrack.publishing.bundle.contents import BundleRequest
 from gittrack.publishing.bundle.make import Made, make_bundle
 
-__all__ = ["Made", "Request", "make_bundle", "verify_bundle"]
+__all__ = ["BundleRequest", "Made", "make_bundle", "verify_bundle"]

@@ -42,7 +42,7 @@ from gittrack.publishing.bundle.unpack import Opened, open_bundle
 from gittrack.reading.index import Index
 from gittrack.reading.index.branch import DEFAULT
 from gittrack.running.executor.workspace import guarded, sweep_folders
-from gittrack.verify import Finding, Options, Report, Severity, verify
+from gittrack.verify import Finding, Severity, VerifyOptions, VerifyReport, verify
 
 Progress = Callable[[int, int], None]
 
@@ -61,27 +61,27 @@ def verify_bundle(
     path: Path,
     *,
     selection: Sequence[str] = (),
-    options: Options | None = None,
+    options: VerifyOptions | None = None,
     progress: Progress | None = None,
-) -> Report:
+) -> VerifyReport:
     """What `gittrack.verify.verify` says of the ledger in the bundle `path`, and what is wrong with that.
 
     Raises NotFoundError for a path or names that mean nothing, RepositoryError where the disk has no room.
     """
-    options = options or Options()
+    options = options or VerifyOptions()
     with _room() as room:
         try:
             opened = open_bundle(path, room / "unpacked")
             findings = [*_few(_sums(opened)), *_few(_names(opened)), *_absence(opened)]
             if GIT not in opened.files:
-                return Report("", 0, findings)
+                return VerifyReport("", 0, findings)
             repository, branch, strange = _repository(opened, room / "repository.git")
         except Damaged as fault:
-            return Report("", 0, [_finding(fault.code, fault.says, fault.where, found=fault.found)])
+            return VerifyReport("", 0, [_finding(fault.code, fault.says, fault.where, found=fault.found)])
         findings += strange
         report = _verified(repository, selection, options, progress)
         findings += [*report.findings, *_named_by_records(opened, repository, branch)]
-    return Report(report.tip, report.runs, findings)
+    return VerifyReport(report.tip, report.runs, findings)
 
 
 @contextmanager
@@ -227,14 +227,14 @@ def _empty(git_dir: Path, object_format: str, data: Path) -> Repository:
 
 
 def _verified(
-    repository: Repository, selection: Sequence[str], options: Options, progress: Progress | None
-) -> Report:
+    repository: Repository, selection: Sequence[str], options: VerifyOptions, progress: Progress | None
+) -> VerifyReport:
     """The report on the ledger. Bytes that are there are read, and only missed if they were asked for."""
     asked = options.data or options.read_data is not None
     reading = replace(options, read_data=options.read_data or (1, 1))
     report = verify(repository, selection=selection, options=reading, progress=progress)
     kept = [f for f in report.findings if asked or f.code != "data-bytes-unknown"]
-    return Report(report.tip, report.runs, [_of_bundle(finding) for finding in kept])
+    return VerifyReport(report.tip, report.runs, [_of_bundle(finding) for finding in kept])
 
 
 def _of_bundle(finding: Finding) -> Finding:

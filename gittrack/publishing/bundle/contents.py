@@ -78,7 +78,7 @@ def items_of(record: Record) -> Iterator[Item]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class BundleRequest:
     """What is to be bundled: the whole ledger always, and whose bytes."""
 
     names: Sequence[str] = ()
@@ -116,7 +116,7 @@ def choose(index: Index, names: Sequence[str]) -> list[Row]:
     return sorted({row.folder: row for row in found}.values(), key=lambda row: row.folder)
 
 
-def wanted(request: Request, items: Sequence[Item]) -> list[Item]:
+def wanted(request: BundleRequest, items: Sequence[Item]) -> list[Item]:
     """Those of `items` whose bytes are asked for; NotFoundError for a role that nothing has."""
     there = {item.role for item in items}
     for role in request.roles:

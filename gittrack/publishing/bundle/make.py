@@ -21,10 +21,10 @@ from gittrack.ledger import ANCHOR
 from gittrack.publishing.bundle import archive
 from gittrack.publishing.bundle.archive import Member, pieces_of, text_member
 from gittrack.publishing.bundle.contents import (
+    BundleRequest,
     Content,
     Gathered,
     Item,
-    Request,
     absent_table,
     add_listings,
     choose,
@@ -77,7 +77,7 @@ def make_bundle(
     repository: Repository,
     branch: str,
     target: Path,
-    request: Request,
+    request: BundleRequest,
     *,
     force: bool = False,
     progress: Progress | None = None,
@@ -185,7 +185,7 @@ def _committed(repository: BareFacts, plan: _Plan) -> int:
 # --- bytes -----------------------------------------------------------------------------------------
 
 
-def _plan(repository: Repository, refs: dict[str, str], rows: Sequence[Row], request: Request) -> _Plan:
+def _plan(repository: Repository, refs: dict[str, str], rows: Sequence[Row], request: BundleRequest) -> _Plan:
     tip = next(iter(refs.values()))
     records = list(_records(rows, request))
     items = [item for record in records for item in items_of(record)]
@@ -204,7 +204,7 @@ def _plan(repository: Repository, refs: dict[str, str], rows: Sequence[Row], req
     return _Plan(refs, rows, items, found)
 
 
-def _records(rows: Sequence[Row], request: Request) -> Iterator[Record]:
+def _records(rows: Sequence[Row], request: BundleRequest) -> Iterator[Record]:
     """The records that can be read; RecordError for a damaged one, where its bytes are asked for."""
     for row in rows:
         if row.fault is None:
@@ -213,7 +213,7 @@ def _records(rows: Sequence[Row], request: Request) -> Iterator[Record]:
             raise RecordError(f"{row.fault}; with --partial its bytes are left out")
 
 
-def _fetch(repository: Repository, found: Gathered, cache: Path, request: Request) -> None:
+def _fetch(repository: Repository, found: Gathered, cache: Path, request: BundleRequest) -> None:
     """Bring what is absent from the DVC remote; what it lacks too is left to `_nowhere`."""
     absent = {item for item, _ in found.absent if item.md5 is not None}
     pointers = [Pointer(path=item.path, md5=item.md5, hash=item.hash or "md5") for item in absent if item.md5]
@@ -230,7 +230,7 @@ def _fetch(repository: Repository, found: Gathered, cache: Path, request: Reques
                 transfer(repository.top, [pointer], cache=cache, remote=remote, direction="pull")
 
 
-def _nowhere(found: Gathered, request: Request) -> DvcError:
+def _nowhere(found: Gathered, request: BundleRequest) -> DvcError:
     names = [f"{item.run}:{item.path}{f'/{inside}' if inside else ''}" for item, inside in found.absent]
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     where = "" if request.dvc_remote else ", or give -r REMOTE to fetch from"

@@ -14,8 +14,6 @@ from gittrack.formats.record import Record
 from gittrack.publishing.report.facts import JUDGED
 from gittrack.publishing.report.model import Answer, Evidence, Mapping_, Place, Report
 
-Found = Iterator[Evidence]
-
 
 def read_mapping() -> tuple[Mapping_, list[dict[str, Any]]]:
     """The mapping as the package has it: where it comes from, and its items in order."""
@@ -58,7 +56,7 @@ def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def _purpose(report: Report) -> Found:
+def _purpose(report: Report) -> Iterator[Evidence]:
     told = report.evidence
     stated = {"intended purpose": told.purpose, "provider": told.provider, "version": told.version}
     names = [name for name, text in stated.items() if text]
@@ -66,7 +64,7 @@ def _purpose(report: Report) -> Found:
         yield Evidence(text=f"{', '.join(names)}, as gittrack.yaml states", section="stated")
 
 
-def _version(report: Report) -> Found:
+def _version(report: Report) -> Iterator[Evidence]:
     record = _subject(report)
     if record is None:
         return
@@ -78,7 +76,7 @@ def _version(report: Report) -> Found:
         yield Evidence(text="beside that of a former release", section="change", runs=(report.change.before,))
 
 
-def _software(report: Report) -> Found:
+def _software(report: Report) -> Iterator[Evidence]:
     record = _subject(report)
     if record is None:
         return
@@ -89,7 +87,7 @@ def _software(report: Report) -> Found:
     yield Evidence(text=said, section="environment", runs=(record.id,))
 
 
-def _steps(report: Report) -> Found:
+def _steps(report: Report) -> Iterator[Evidence]:
     record = _subject(report)
     if record is not None:
         commit = record.code.snapshot or record.code.commit
@@ -97,14 +95,14 @@ def _steps(report: Report) -> Found:
         yield Evidence(text="code and command", section="run", runs=(record.id,), commits=commits)
 
 
-def _base_models(report: Report) -> Found:
+def _base_models(report: Report) -> Iterator[Evidence]:
     record = _subject(report)
     if record is not None and record.base_models:
         names = ", ".join(model.name for model in record.base_models)
         yield Evidence(text=names, section="run", runs=(record.id,))
 
 
-def _decision(report: Report) -> Found:
+def _decision(report: Report) -> Iterator[Evidence]:
     signed = report.decision
     if signed is not None:
         made = signed.decision
@@ -112,13 +110,13 @@ def _decision(report: Report) -> Found:
         yield Evidence(text=said, section="selection", runs=(made.run,), commits=(signed.commit,))
 
 
-def _objective(report: Report) -> Found:
+def _objective(report: Report) -> Iterator[Evidence]:
     aimed = [f"{name} ({m.direction})" for name, m in report.protocol.metrics.items() if m.direction]
     if aimed:
         yield Evidence(text=", ".join(aimed), section="criteria")
 
 
-def _importance(report: Report) -> Found:
+def _importance(report: Report) -> Iterator[Evidence]:
     if report.importance is not None:
         found = report.importance
         parameters = _counted(len(found.parameters), "parameter")
@@ -126,14 +124,14 @@ def _importance(report: Report) -> Found:
         yield Evidence(text=said, section="importance")
 
 
-def _compute(report: Report) -> Found:
+def _compute(report: Report) -> Iterator[Evidence]:
     if report.spent:
         hours = sum(spent.hours for spent in report.spent)
         said = f"{hours:.3g} h over {_counted(report.runs, 'run')}, failed and rejected ones too"
         yield Evidence(text=said, section="compute")
 
 
-def _datasheets(report: Report) -> Found:
+def _datasheets(report: Report) -> Iterator[Evidence]:
     sheets = {u.data.path for u in report.data if u.sheet and (u.sheet.web or u.sheet.oid)}
     if sheets:
         every = len({use.data.path for use in report.data})
@@ -141,7 +139,7 @@ def _datasheets(report: Report) -> Found:
         yield Evidence(text=said, section="data")
 
 
-def _data(report: Report) -> Found:
+def _data(report: Report) -> Iterator[Evidence]:
     record = _subject(report)
     if record is not None and record.data:
         digests = sum(1 for data in record.data if data.sha256 or data.md5 or data.blob)
@@ -149,7 +147,7 @@ def _data(report: Report) -> Found:
         yield Evidence(text=said, section="data", runs=(record.id,))
 
 
-def _test_data(report: Report) -> Found:
+def _test_data(report: Report) -> Iterator[Evidence]:
     record = _subject(report)
     judged = [data for data in record.data if data.role in JUDGED] if record else []
     if record is not None and judged:
@@ -157,13 +155,13 @@ def _test_data(report: Report) -> Found:
         yield Evidence(text=said, section="data", runs=(record.id,))
 
 
-def _changes(report: Report) -> Found:
+def _changes(report: Report) -> Iterator[Evidence]:
     if report.evidence.changes:
         said = f"{_counted(len(report.evidence.changes), 'change')}, as gittrack.yaml states"
         yield Evidence(text=said, section="stated")
 
 
-def _metrics(report: Report) -> Found:
+def _metrics(report: Report) -> Iterator[Evidence]:
     record = _subject(report)
     if record is not None and record.metrics:
         names = list(record.metrics)
@@ -171,7 +169,7 @@ def _metrics(report: Report) -> Found:
         yield Evidence(text=", ".join(names[:6]) + more, section="run", runs=(record.id,))
 
 
-def _gate(report: Report) -> Found:
+def _gate(report: Report) -> Iterator[Evidence]:
     found = report.gate
     if found is not None and found.rule is not None:
         fixed = ", fixed before the runs" if found.origins else ""
@@ -180,7 +178,7 @@ def _gate(report: Report) -> Found:
         yield Evidence(text=said, section="gate", runs=tuple(run.id for run in found.judged), commits=commits)
 
 
-def _slices(report: Report) -> Found:
+def _slices(report: Report) -> Iterator[Evidence]:
     record = _subject(report)
     if record is not None and report.slices:
         groups = len({part.group for part in report.slices})
@@ -188,7 +186,7 @@ def _slices(report: Report) -> Found:
         yield Evidence(text=said, section="groups", runs=(record.id,))
 
 
-def _signed(report: Report) -> Found:
+def _signed(report: Report) -> Iterator[Evidence]:
     signed = report.decision
     if signed is not None and (signed.signature or signed.merged_by):
         ways = [f"{signed.signature} signature"] if signed.signature else []
@@ -197,13 +195,13 @@ def _signed(report: Report) -> Found:
         yield Evidence(text=said, section="selection", commits=(signed.commit,))
 
 
-def _integrity(report: Report) -> Found:
+def _integrity(report: Report) -> Iterator[Evidence]:
     if report.verified is not None:
         said = f"gittrack verify: {report.verified.outcome} over {_counted(report.verified.runs, 'run')}"
         yield Evidence(text=said, section="verification", commits=(report.tip,))
 
 
-def _accuracy(report: Report) -> Found:
+def _accuracy(report: Report) -> Iterator[Evidence]:
     record, group = _subject(report), report.group
     if record is None or group is None or not record.metrics:
         return
@@ -215,26 +213,26 @@ def _accuracy(report: Report) -> Found:
         yield Evidence(text="values of one run, without an interval", section="accuracy", runs=(record.id,))
 
 
-def _limitations(report: Report) -> Found:
+def _limitations(report: Report) -> Iterator[Evidence]:
     if report.evidence.limitations:
         said = f"{_counted(len(report.evidence.limitations), 'limitation')}, as gittrack.yaml states"
         yield Evidence(text=said, section="limitations")
 
 
-def _why_metrics(report: Report) -> Found:
+def _why_metrics(report: Report) -> Iterator[Evidence]:
     said = [name for name, metric in report.protocol.metrics.items() if metric.why]
     if said:
         yield Evidence(text=f"reasons for {', '.join(said[:10])}", section="criteria")
 
 
-def _since(report: Report) -> Found:
+def _since(report: Report) -> Iterator[Evidence]:
     change = report.change
     if change is not None:
         said = f"{_counted(change.runs, 'run')} added since {change.since}"
         yield Evidence(text=said, section="change", commits=(change.commit,))
 
 
-def _reproducibility(report: Report) -> Found:
+def _reproducibility(report: Report) -> Iterator[Evidence]:
     for statement in report.reproductions[-1:]:
         runs = tuple(rerun.run for rerun in statement.verdict.reruns)
         said = f"{statement.verdict.level}, from {_counted(len(runs), 'rerun')}"
@@ -247,7 +245,7 @@ def _reproducibility(report: Report) -> Found:
         yield Evidence(text=said, section="reproducibility", runs=runs)
 
 
-EVIDENCE: Mapping[str, Callable[[Report], Found]] = {
+EVIDENCE: Mapping[str, Callable[[Report], Iterator[Evidence]]] = {
     "purpose": _purpose,
     "version": _version,
     "software": _software,

@@ -9,6 +9,7 @@ from gittrack.formats.record import Record, parse_time
 from gittrack.publishing.report.document import (
     Block,
     Cell,
+    Chapter,
     Code,
     Document,
     Facts,
@@ -16,7 +17,6 @@ from gittrack.publishing.report.document import (
     Mark,
     Para,
     Ref,
-    Section,
     Table,
 )
 from gittrack.publishing.report.facts import slice_of
@@ -57,15 +57,15 @@ def document(report: Report) -> Document:
     )
 
 
-def _by_module(report: Report, sections: list[Section]) -> list[Section]:
+def _by_module(report: Report, sections: list[Chapter]) -> list[Chapter]:
     """Sections by module of the AISDP, each with what belongs to it; index first, runs last."""
-    whole: list[list[Section]] = []
+    whole: list[list[Chapter]] = []
     for section in sections:
         if section.level == 2:
             whole.append([])
         whole[-1].append(section)
 
-    def place(part: list[Section]) -> int:
+    def place(part: list[Chapter]) -> int:
         first = part[0]
         return 0 if first.id in FRONT else 1000 if first.id in BACK else first.module
 
@@ -78,7 +78,7 @@ def _by_module(report: Report, sections: list[Section]) -> list[Section]:
     ]
 
 
-def _stated(report: Report) -> Iterator[Section]:
+def _stated(report: Report) -> Iterator[Chapter]:
     told = report.evidence
     stated = [
         ("Intended purpose", told.purpose),
@@ -93,10 +93,10 @@ def _stated(report: Report) -> Iterator[Section]:
     if report.stated_in is not None:
         where = ["gittrack.yaml ", Code(report.stated_in[:12])]
     said = Para(["Stated by people; no record bears it out. From ", *where, "."])
-    yield Section("stated", "What people state", [said, Facts(rows)], about="Annex IV 1(a), 2(f)", module=1)
+    yield Chapter("stated", "What people state", [said, Facts(rows)], about="Annex IV 1(a), 2(f)", module=1)
 
 
-def _limitations(report: Report) -> Iterator[Section]:
+def _limitations(report: Report) -> Iterator[Chapter]:
     said: list[Block] = []
     if report.evidence.limitations:
         said.append(Facts([("Stated by people", text) for text in report.evidence.limitations]))
@@ -121,10 +121,10 @@ def _limitations(report: Report) -> Iterator[Section]:
         )
     if found:
         said.append(Facts(found))
-    yield Section("limitations", "Limitations", said, about="Annex IV 3", module=8)
+    yield Chapter("limitations", "Limitations", said, about="Annex IV 3", module=8)
 
 
-def _compute(report: Report) -> Iterator[Section]:
+def _compute(report: Report) -> Iterator[Chapter]:
     rows: list[list[Cell]] = [
         [s.machine, s.what, f"{s.runs:,}", _hours(s.hours), _hours(s.device_hours) if s.device_hours else ""]
         for s in report.spent
@@ -132,7 +132,7 @@ def _compute(report: Report) -> Iterator[Section]:
     total, gpus = sum(s.hours for s in report.spent), sum(s.device_hours for s in report.spent)
     rows.append(["all", "", f"{report.runs:,}", _hours(total), _hours(gpus) if gpus else ""])
     header = ["Machine", "Runs that were", "Runs", "Hours", "GPU hours"]
-    yield Section(
+    yield Chapter(
         "compute",
         "Compute spent",
         [
@@ -157,7 +157,7 @@ def _hours(hours: float) -> str:
 _LETTERS = {"A": "added", "M": "changed", "D": "deleted", "T": "of another type"}
 
 
-def _change(report: Report) -> Iterator[Section]:
+def _change(report: Report) -> Iterator[Chapter]:
     change = report.change
     blocks: list[Block] = []
     if change is None:
@@ -181,7 +181,7 @@ def _change(report: Report) -> Iterator[Section]:
             )
         )
         blocks += _differences(report)
-    yield Section("change", "Change since a former release", blocks, about="Annex IV 1(a), 6", module=10)
+    yield Chapter("change", "Change since a former release", blocks, about="Annex IV 1(a), 6", module=10)
 
 
 def _differences(report: Report) -> Iterator[Block]:
@@ -209,7 +209,7 @@ def _differences(report: Report) -> Iterator[Block]:
         yield Para([f"Not compared, {name}: {why}."])
 
 
-def _verification(report: Report) -> Iterator[Section]:
+def _verification(report: Report) -> Iterator[Chapter]:
     from gittrack.verify import UNPROVEN
 
     found = report.verified
@@ -239,7 +239,7 @@ def _verification(report: Report) -> Iterator[Section]:
             more = len(found.findings) - len(rows)
             caption = "Findings" if more <= 0 else f"Findings; {more:,} more are listed by gittrack verify"
             blocks.append(Table(caption, ["", "Code", "Where", "What", "Details"], rows))
-    yield Section("verification", "Verification", blocks, about="Annex IV 2(h), Article 15(5)", module=9)
+    yield Chapter("verification", "Verification", blocks, about="Annex IV 2(h), Article 15(5)", module=9)
 
 
 def _where(report: Report, run: str | None, path: str | None) -> Cell:
@@ -251,7 +251,7 @@ def _where(report: Report, run: str | None, path: str | None) -> Cell:
 # --- every run -----------------------------------------------------------------------------------
 
 
-def _all_runs(report: Report) -> Iterator[Section]:
+def _all_runs(report: Report) -> Iterator[Chapter]:
     runs = report.records
     names = list(dict.fromkeys([*report.protocol.metrics, *sorted({n for run in runs for n in run.metrics})]))
     names = [name for name in names if not slice_of(name)][:_COLUMNS]
@@ -271,7 +271,7 @@ def _all_runs(report: Report) -> Iterator[Section]:
             "as it was committed, without gittrack.",
         ]
     )  # fmt: skip
-    yield Section(
+    yield Chapter(
         "runs", "All runs", [said, Table("Runs, oldest first", header, rows, right, anchors, notes)]
     )
 
@@ -302,7 +302,7 @@ def _source(report: Report, run_id: str, path: str) -> Cell:
     return found
 
 
-def _reading(report: Report) -> Iterator[Section]:
+def _reading(report: Report) -> Iterator[Chapter]:
     rows: list[tuple[str, Cell]] = [
         ("Bring the ledger", Code("gittrack pull")),
         ("List the records", Code(f"git ls-tree -r --name-only {report.tip[:12]} runs/{report.experiment}/")),
@@ -313,4 +313,4 @@ def _reading(report: Report) -> Iterator[Section]:
         "The report is made from the ledger and a clone of the code. The same ledger and the same clone "
         "give the same bytes, whoever makes it."
     )
-    yield Section("reading", "How to check this report", [Para([said]), Facts(rows)])
+    yield Chapter("reading", "How to check this report", [Para([said]), Facts(rows)])

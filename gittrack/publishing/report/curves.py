@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from gittrack.errors import NotFoundError, RecordError
 from gittrack.formats.config import ExperimentConfig
 from gittrack.formats.record import Record
-from gittrack.publishing.report.model import Curves, Line
+from gittrack.publishing.report.model import Curve, Curves
 from gittrack.publishing.review.charts import curves as points_of
 from gittrack.reading.entry import Entry, entry_of
 from gittrack.reading.index import Index
 from gittrack.stats.replicates import Group, final_value
+from gittrack.text.line_chart import decimated
 
 MOST_METRICS = 6
 MOST_LINES = 8
@@ -33,10 +33,10 @@ def learning_curves(
             drawn.append(entry_of(index, index.one(run.id)))
         except (NotFoundError, RecordError):
             continue
-    found = [(entry, points_of(entry)) for entry in drawn]
-    names = {name for _, lines in found for name in lines}
+    series = [(entry, points_of(entry)) for entry in drawn]
+    names = {name for _, lines in series for name in lines}
     ordered = sorted(names, key=lambda name: (name not in protocol.metrics, name))
-    return [_curves(name, found) for name in ordered[:MOST_METRICS]]
+    return [_curves(name, series) for name in ordered[:MOST_METRICS]]
 
 
 def _with_series(group: Group) -> Record | None:
@@ -64,33 +64,17 @@ def _nearest(runs: Sequence[Record], protocol: ExperimentConfig) -> list[Record]
 Points = Mapping[str, tuple[tuple[float, float], ...]]
 
 
-def _curves(name: str, found: Sequence[tuple[Entry, Points]]) -> Curves:
+def _curves(name: str, series: Sequence[tuple[Entry, Points]]) -> Curves:
     lines = [
-        Line(
+        Curve(
             entry.id,
             entry.record.spec,
-            decimated(points[name]),
+            decimated(points[name], MOST_POINTS),
             len(points[name]),
             min(value for _, value in points[name]),
             max(value for _, value in points[name]),
         )
-        for entry, points in found
+        for entry, points in series
         if name in points
     ]
     return Curves(name, tuple(lines))
-
-
-def decimated(
-    points: Sequence[tuple[float, float]], most: int = MOST_POINTS
-) -> tuple[tuple[float, float], ...]:
-    """At most `most` of `points`: the ends, and of each stretch between them the lowest and the highest."""
-    if len(points) <= most:
-        return tuple(points)
-    inner = points[1:-1]
-    length = math.ceil(len(inner) / ((most - 2) // 2))
-    kept = [points[0]]
-    for at in range(0, len(inner), length):
-        stretch = inner[at : at + length]
-        ends = {min(stretch, key=lambda point: point[1]), max(stretch, key=lambda point: point[1])}
-        kept += sorted(ends)
-    return (*kept, points[-1])

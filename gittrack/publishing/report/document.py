@@ -95,7 +95,7 @@ Block = Para | Facts | Table | Bullets | Picture | Quote
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class Chapter:
     """A section; `level` 2 stands for itself, 3 belongs to the one before."""
 
     id: str
@@ -115,7 +115,7 @@ class Document:
     title: str
     subtitle: str
     lead: Sequence[Block]
-    sections: Sequence[Section]
+    sections: Sequence[Chapter]
 
 
 def parts(cell: Cell) -> Sequence[Inline]:
@@ -125,10 +125,10 @@ def parts(cell: Cell) -> Sequence[Inline]:
 
 def without_empty(table: Table) -> Table:
     """The table without columns that no row has anything in."""
-    kept = [at for at in range(len(table.header)) if any(row[at] for row in table.rows)]
+    columns = [at for at in range(len(table.header)) if any(row[at] for row in table.rows)]
     return replace(
         table,
-        header=[table.header[at] for at in kept],
-        rows=[[row[at] for at in kept] for row in table.rows],
-        numbers=frozenset(new for new, at in enumerate(kept) if at in table.numbers),
+        header=[table.header[at] for at in columns],
+        rows=[[row[at] for at in columns] for row in table.rows],
+        numbers=frozenset(new for new, at in enumerate(columns) if at in table.numbers),
     )

@@ -18,33 +18,33 @@ _SLICE = re.compile(r"(.+)/([^/=]+=[^/]+)")
 
 def time_spent(runs: Iterable[Record], outcomes: Mapping[str, str]) -> list[Spent]:
     """Hours by what became of the runs and by machine: every run once, none left out."""
-    found: dict[tuple[str, str], list[float]] = {}
+    totals: dict[tuple[str, str], list[float]] = {}
     for run in runs:
         around = run.environment
         machine = ", ".join([around.cpu or around.os, *around.gpus])
-        what: str = run.status
+        kind: str = run.status
         if run.status == "finished":
-            what = "reruns" if run.reproduces else "rejected" if outcomes.get(run.id) == "rejected" else what
-        total = found.setdefault((machine, what), [0, 0.0, 0.0])
+            kind = "reruns" if run.reproduces else "rejected" if outcomes.get(run.id) == "rejected" else kind
+        total = totals.setdefault((machine, kind), [0, 0.0, 0.0])
         total[0] += 1
         total[1] += run.duration_s / 3600
         total[2] += run.duration_s / 3600 * len(around.gpus)
     return [
-        Spent(what=what, machine=machine, runs=int(n), hours=hours, device_hours=devices)
-        for (machine, what), (n, hours, devices) in sorted(found.items())
+        Spent(what=kind, machine=machine, runs=int(n), hours=hours, device_hours=devices)
+        for (machine, kind), (n, hours, devices) in sorted(totals.items())
     ]
 
 
 def data_read(runs: Iterable[Record], sheets: Mapping[str, Place]) -> list[DataUse]:
     """Every data set, by path, role and digest, with the number of runs that read it."""
-    found: dict[tuple[str, ...], tuple[DataInput, dict[str, None]]] = {}
+    uses: dict[tuple[str, ...], tuple[DataInput, dict[str, None]]] = {}
     for run in runs:
         for data in run.data:
             key = (data.path, data.role, data.sha256 or data.md5 or data.blob or "")
-            found.setdefault(key, (data, {}))[1][run.id] = None
+            uses.setdefault(key, (data, {}))[1][run.id] = None
     return [
         DataUse(data=data, runs=len(ids), first=next(iter(ids)), sheet=sheets.get(data.path))
-        for _, (data, ids) in sorted(found.items())
+        for _, (data, ids) in sorted(uses.items())
     ]
 
 

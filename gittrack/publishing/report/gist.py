@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from gittrack.publishing.report.document import (
     Block,
     Cell,
+    Chapter,
     Code,
     Facts,
     Inline,
     Mark,
     Para,
     Ref,
-    Section,
     Table,
 )
 from gittrack.publishing.report.model import Answer, Place, Report
@@ -73,10 +73,10 @@ def _counts(answers: Sequence[Answer]) -> Cell:
 # --- the index -----------------------------------------------------------------------------------
 
 
-def index(report: Report) -> Iterator[Section]:
+def index(report: Report) -> Iterator[Chapter]:
     """The items that records can answer, and those that they cannot."""
     found = report.mapping
-    yield Section(
+    yield Chapter(
         "items",
         "Index of evidence",
         [

@@ -16,6 +16,7 @@ from gittrack.publishing.report.document import (
     Block,
     Bullets,
     Cell,
+    Chapter,
     Code,
     Document,
     Facts,
@@ -25,7 +26,6 @@ from gittrack.publishing.report.document import (
     Picture,
     Quote,
     Ref,
-    Section,
     Table,
     parts,
     without_empty,
@@ -82,7 +82,7 @@ def _contents(document: Document) -> Iterator[str]:
     yield "</ol></nav>"
 
 
-def _section(section: Section) -> Iterator[str]:
+def _section(section: Chapter) -> Iterator[str]:
     tag = f"h{section.level}"
     yield f'<section id="{section.id}" class="level{section.level}" aria-labelledby="{section.id}-title">'
     yield f'<{tag} id="{section.id}-title">{_text(section.title)}</{tag}>'

@@ -14,22 +14,22 @@ from gittrack.governance.gate import Judgement, Origin
 from gittrack.reading.diff import Comparison
 from gittrack.reading.entry import Entry
 from gittrack.stats.replicates import Group
-from gittrack.verify import Report as Verified
+from gittrack.verify import VerifyReport
 
 if TYPE_CHECKING:
     from gittrack.stats.importance import Importance
 
-Order = Literal["annex-iv", "aisdp"]
+ItemOrder = Literal["annex-iv", "aisdp"]
 Status = Literal["here", "elsewhere", "missing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class ReportOptions:
     """What a person asked for."""
 
     since: str | None = None
     """A former release: a run, ``NAME@VERSION``, a tag or revision, or a date."""
-    order: Order = "annex-iv"
+    order: ItemOrder = "annex-iv"
     verify: bool = True
     title: str | None = None
     generated: str | None = None
@@ -131,7 +131,7 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Curve:
     """One run's values of a metric: finite, by step, ascending, at most a few hundred of them."""
 
     run: str
@@ -148,7 +148,7 @@ class Curves:
     """The learning curves of one metric; that of the subject first."""
 
     metric: str
-    lines: tuple[Line, ...]
+    lines: tuple[Curve, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,7 +248,7 @@ class Report:
 
     title: str
     experiment: str
-    order: Order
+    order: ItemOrder
     generated: str | None
     branch: str
     tip: str
@@ -291,7 +291,7 @@ class Report:
     curves: Sequence[Curves]
     importance: Importance | None
     importance_why: str
-    verified: Verified | None
+    verified: VerifyReport | None
     change: Change | None
     change_why: str
     answers: Sequence[Answer] = field(default_factory=tuple)

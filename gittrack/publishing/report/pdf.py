@@ -39,7 +39,7 @@ def as_pdf(page: str, committed: str) -> bytes:
             source.as_uri(),
         ]  # fmt: skip
         try:
-            done = subprocess.run(
+            process = subprocess.run(
                 command,
                 capture_output=True,
                 timeout=PATIENCE_S,
@@ -52,8 +52,10 @@ def as_pdf(page: str, committed: str) -> bytes:
         except OSError as error:
             raise NotFoundError(f"{browser} cannot be run: {error.strerror}; set {VARIABLES[0]}") from error
         if not target.is_file():
-            said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            raise RepositoryError(f"{browser} printed nothing: {said[-1][:200] if said else 'no message'}")
+            errors = process.stderr.decode("utf-8", "replace").strip().splitlines()
+            raise RepositoryError(
+                f"{browser} printed nothing: {errors[-1][:200] if errors else 'no message'}"
+            )
         return dated(target.read_bytes(), committed)
 
 
@@ -69,9 +71,9 @@ def find_browser() -> str:
     """The program that prints: that of GITTRACK_CHROMIUM or CHROME_PATH, one on PATH, or Playwright's."""
     chosen = next((os.environ[name] for name in VARIABLES if os.environ.get(name)), None)
     for name in (chosen,) if chosen else NAMES:
-        found = shutil.which(name)
-        if found:
-            return found
+        program = shutil.which(name)
+        if program:
+            return program
     if chosen:
         raise NotFoundError(f"{chosen} cannot be run: set {VARIABLES[0]} to a Chromium or Chrome")
     cache = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")

@@ -6,62 +6,34 @@ or in a table.
 
 from __future__ import annotations
 
-import html
-import math
 from collections.abc import Callable, Iterator, Sequence
 
 from gittrack.formats.decision import Figure
 from gittrack.publishing.report.document import Cell, Inline, Picture, Ref, Table
 from gittrack.publishing.report.model import Curves
+from gittrack.text.line_chart import Frame, Marks, Scales, escaped, extent, tick, ticks
 from gittrack.text.text import clean, cut, number
 
 WIDTH = 720
 MOST_BARS = 15
 MOST_INTERVALS = 20
 _ROW, _LABEL = 26, 210
-_HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 300, 64, 12, 14, 40
+_TOP, _RIGHT, _BOTTOM = 12, 14, 40
+_CURVES = Frame(WIDTH, 300, 64, _TOP, _RIGHT, _BOTTOM)
+_MARKS = Marks('class="grid"', 'class="tick end"', 'class="tick mid"')
 
 
-def _svg(name: str, height: int, title: str, said: str, lines: Sequence[str]) -> str:
+def _svg(name: str, height: int, title: str, words: str, lines: Sequence[str]) -> str:
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
             f'aria-labelledby="{name}-title {name}-desc">',
-            f'<title id="{name}-title">{_text(title)}</title>',
-            f'<desc id="{name}-desc">{_text(said)}</desc>',
+            f'<title id="{name}-title">{escaped(title)}</title>',
+            f'<desc id="{name}-desc">{escaped(words)}</desc>',
             *lines,
             "</svg>",
         ]
     )
-
-
-def _text(text: str, columns: int = 2000) -> str:
-    return html.escape(cut(clean(text), columns))
-
-
-def ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Round numbers from `low` to `high`, 2 to `most` of them where there is room between the two."""
-    span = high - low
-    if not span > 0 or not math.isfinite(span):
-        return [low]
-    unit = 10.0 ** math.floor(math.log10(span / most))
-    step = next(
-        (
-            unit * by
-            for by in (1, 2, 5, 10, 20, 50)
-            if math.floor(high / (unit * by)) - math.ceil(low / (unit * by)) < most
-        ),
-        span,
-    )
-    first = math.ceil(low / step)
-    return [at * step for at in range(first, math.floor(high / step) + 1)] or [low]
-
-
-def _extent(values: Sequence[float]) -> tuple[float, float]:
-    """Smallest and largest, apart from each other, with a little room."""
-    low, high = min(values), max(values)
-    room = (high - low) * 0.04 or abs(low) * 0.05 or 1.0
-    return low - room, high + room
 
 
 # --- learning curves -----------------------------------------------------------------------------
@@ -70,31 +42,27 @@ def _extent(values: Sequence[float]) -> tuple[float, float]:
 def curves(chart: Curves, subject: str | None, name: str, left_out: int) -> Picture:
     """The curves of one metric, that of `subject` drawn heavy and last."""
     steps = [point[0] for line in chart.lines for point in (line.points[0], line.points[-1])]
-    low, high = _extent([value for line in chart.lines for value in (line.lowest, line.highest)])
-    first, last = min(steps), max(steps)
-    span = last - first or 1.0
-
-    def place(point: tuple[float, float]) -> str:
-        x = _LEFT + (point[0] - first) / span * (WIDTH - _LEFT - _RIGHT)
-        y = _HEIGHT - _BOTTOM - (point[1] - low) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
-        return f"{x:.1f},{y:.1f}"
-
-    lines = list(_axes(place, (first, last), (low, high)))
+    values = [value for line in chart.lines for value in (line.lowest, line.highest)]
+    scales = Scales(_CURVES, (min(steps), max(steps)), extent(values))
+    lines = list(scales.axes(_MARKS))
     for line in sorted(chart.lines, key=lambda line: line.run == subject):
         kind = "own" if line.run == subject else "other"
-        points = " ".join(map(place, line.points))
         lines.append(
-            f'<polyline class="{kind}" points="{points}"><title>{_text(line.run)}</title></polyline>'
+            f'<polyline class="{kind}" points="{scales.path(line.points)}">'
+            f"<title>{escaped(line.run)}</title></polyline>"
         )
     heavy = "the selected run is drawn heavy" if any(line.run == subject for line in chart.lines) else ""
-    more = f"{left_out} more specs are in no picture" if left_out > 0 else ""
-    said = ", ".join(part for part in (heavy, more) if part)
+    missing = f"{left_out} more specs are in no picture" if left_out > 0 else ""
+    notes = ", ".join(part for part in (heavy, missing) if part)
     caption = f"{cut(clean(chart.metric), 100)} by step, {len(chart.lines)} runs" + (
-        f"; {said}" if said else ""
+        f"; {notes}" if notes else ""
     )
     words = f"{chart.metric} by step of {len(chart.lines)} runs; a table has their ends and extremes."
     return Picture(
-        _svg(name, _HEIGHT, f"{chart.metric} by step", words, lines), caption, words, _values(chart, subject)
+        _svg(name, _CURVES.height, f"{chart.metric} by step", words, lines),
+        caption,
+        words,
+        _values(chart, subject),
     )
 
 
@@ -111,23 +79,6 @@ def _values(chart: Curves, subject: str | None) -> Table:
     return Table(f"{cut(clean(chart.metric), 100)}, what is drawn", header, rows, frozenset(range(1, 6)))
 
 
-def _axes(
-    place: Callable[[tuple[float, float]], str], span: tuple[float, float], extent: tuple[float, float]
-) -> Iterator[str]:
-    for value in ticks(*extent):
-        x, y = place((span[0], value)).split(",")
-        yield f'<line class="grid" x1="{x}" x2="{WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>'
-        yield f'<text class="tick end" x="{_LEFT - 8}" y="{float(y) + 4:.1f}">{_tick(value)}</text>'
-    for step in ticks(*span, 8):
-        x = place((step, extent[0])).split(",")[0]
-        yield f'<text class="tick mid" x="{x}" y="{_HEIGHT - _BOTTOM + 18}">{_tick(step)}</text>'
-    yield f'<text class="tick end" x="{WIDTH - _RIGHT}" y="{_HEIGHT - 4}">step</text>'
-
-
-def _tick(value: float) -> str:
-    return f"{value:.6g}" if abs(value) > 1e-12 else "0"
-
-
 # --- intervals -----------------------------------------------------------------------------------
 
 
@@ -135,10 +86,10 @@ def intervals(
     metric: str, figures: Sequence[tuple[str, Figure, bool]], threshold: float | None, name: str
 ) -> Picture:
     """A dot for each mean with its 95 % interval; `figures`: label, figure, whether it is the subject's."""
-    shown = list(figures[:MOST_INTERVALS])
-    ends = [end for _, f, _ in shown for end in (f.low, f.high, f.mean) if end is not None]
-    low, high = _extent([*ends, *([threshold] if threshold is not None else [])])
-    height = _TOP + _ROW * len(shown) + _BOTTOM
+    drawn = list(figures[:MOST_INTERVALS])
+    ends = [end for _, f, _ in drawn for end in (f.low, f.high, f.mean) if end is not None]
+    low, high = extent([*ends, *([threshold] if threshold is not None else [])])
+    height = _TOP + _ROW * len(drawn) + _BOTTOM
 
     def across(value: float) -> float:
         return _LABEL + (value - low) / (high - low) * (WIDTH - _LABEL - _RIGHT)
@@ -148,26 +99,26 @@ def intervals(
     for value in ticks(low, high):
         x = f"{across(value):.1f}"
         lines.append(f'<line class="grid" x1="{x}" x2="{x}" y1="{_TOP - 6}" y2="{floor}"/>')
-        lines.append(f'<text class="tick mid" x="{x}" y="{floor + 16}">{_tick(value)}</text>')
+        lines.append(f'<text class="tick mid" x="{x}" y="{floor + 16}">{tick(value)}</text>')
     if threshold is not None:
         x = f"{across(threshold):.1f}"
         lines.append(f'<line class="gate" x1="{x}" x2="{x}" y1="{_TOP - 8}" y2="{floor + 2}"/>')
-    for at, (label, figure, own) in enumerate(shown):
+    for at, (label, figure, own) in enumerate(drawn):
         lines += _interval(label, figure, own, _TOP + _ROW * at + _ROW / 2, across)
-    said = ", ".join(f"{label}: {_figure(figure)}" for label, figure, _ in shown)
+    words = ", ".join(f"{label}: {_figure(figure)}" for label, figure, _ in drawn)
     gate = "; the dashed line is the threshold of the gate" if threshold is not None else ""
-    more = f"; {len(figures) - len(shown)} more stand in the table" if len(figures) > len(shown) else ""
+    more = f"; {len(figures) - len(drawn)} more stand in the table" if len(figures) > len(drawn) else ""
     caption = (
         f"{cut(clean(metric), 100)} of the candidates: mean, and 95 % interval of several runs{gate}{more}"
     )
-    return Picture(_svg(name, height, f"{metric} of the candidates", said, lines), caption, said + ".")
+    return Picture(_svg(name, height, f"{metric} of the candidates", words, lines), caption, words + ".")
 
 
 def _interval(
     label: str, figure: Figure, own: bool, y: float, across: Callable[[float], float]
 ) -> Iterator[str]:
     kind = "own" if own else "other"
-    yield f'<text class="label end {kind}" x="{_LABEL - 14}" y="{y + 4:.1f}">{_text(label, 30)}</text>'
+    yield f'<text class="label end {kind}" x="{_LABEL - 14}" y="{y + 4:.1f}">{escaped(label, 30)}</text>'
     if figure.low is not None and figure.high is not None:
         a, b = across(figure.low), across(figure.high)
         yield f'<line class="span {kind}" x1="{a:.1f}" x2="{b:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
@@ -187,16 +138,16 @@ def _figure(figure: Figure) -> str:
 
 def bars(ranked: Sequence[tuple[str, float]], caption: str, name: str) -> Picture:
     """Lengths of bars, longest first."""
-    shown = list(ranked[:MOST_BARS])
-    most = max(abs(value) for _, value in shown) or 1.0
+    drawn = list(ranked[:MOST_BARS])
+    most = max(abs(value) for _, value in drawn) or 1.0
     lines = []
-    for at, (label, value) in enumerate(shown):
+    for at, (label, value) in enumerate(drawn):
         y = at * _ROW + 5
         length = max(1.0, abs(value) / most * (WIDTH - _LABEL - 90))
         lines += [
-            f'<text class="label end" x="{_LABEL - 10}" y="{y + 14}">{_text(label, 30)}</text>',
+            f'<text class="label end" x="{_LABEL - 10}" y="{y + 14}">{escaped(label, 30)}</text>',
             f'<rect class="bar" x="{_LABEL}" y="{y}" width="{length:.1f}" height="{_ROW - 9}"/>',
             f'<text class="label" x="{_LABEL + length + 8:.1f}" y="{y + 14}">{number(value, 3)}</text>',
         ]
-    said = ", ".join(f"{label} {number(value, 3)}" for label, value in shown)
-    return Picture(_svg(name, _ROW * len(shown) + 8, caption, said, lines), caption, said + ".")
+    words = ", ".join(f"{label} {number(value, 3)}" for label, value in drawn)
+    return Picture(_svg(name, _ROW * len(drawn) + 8, caption, words, lines), caption, words + ".")

@@ -19,18 +19,18 @@ def web_of(repository: Repository, recorded: str | None) -> Web | None:
     """The forge that the repository's remote (else the one in a record) is on; None for others."""
     remote = next(iter(repository.remotes()), None)
     for url in (repository.setting(f"remote.{remote}.url") if remote else None, recorded):
-        found = web_address(url)
-        if found is not None:
-            return found
+        forge = forge_of(url)
+        if forge is not None:
+            return forge
     return None
 
 
-def web_address(remote: str | None) -> Web | None:
-    """``https://host/owner/name`` of a remote on a host whose pages are known; None for others."""
-    found = _REMOTE.fullmatch(remote or "")
-    if found is None or ".." in found[2] or "//" in found[2]:
+def forge_of(remote: str | None) -> Web | None:
+    """``https://host/owner/name`` of a remote on a forge whose pages are known; None for others."""
+    match = _REMOTE.fullmatch(remote or "")
+    if match is None or ".." in match[2] or "//" in match[2]:
         return None
-    host, path = found[1], found[2].strip("/").removesuffix(".git")
+    host, path = match[1], match[2].strip("/").removesuffix(".git")
     first = host.partition(".")[0]
     if "/" not in path:
         return None
@@ -46,20 +46,20 @@ def place_of(objects: ObjectReader, head: str | None, target: str) -> Place:
     """A web address as it is; anything else is looked for as a path in the code of HEAD."""
     if target.startswith(("https://", "http://")):
         return Place(target=target, web=True)
-    found = None
+    git_object = None
     inside = not target.startswith("/") and ".." not in target.split("/") and "\n" not in target
     if head is not None and inside:
-        found = objects.get(f"{head}:{target.removeprefix('./').rstrip('/')}")
-    return Place(target=target, commit=head, oid=found.oid if found is not None else None)
+        git_object = objects.get(f"{head}:{target.removeprefix('./').rstrip('/')}")
+    return Place(target=target, commit=head, oid=git_object.oid if git_object is not None else None)
 
 
 def stated_in(repository: Repository, objects: ObjectReader, head: str | None) -> str | None:
     """Blob of the gittrack.yaml of the work tree, where HEAD has the same; None where it has not."""
-    found = objects.get(f"{head}:{FILE}") if head is not None else None
-    if found is None or repository.worktree is None:
-        return None if found is None else found.oid
+    blob = objects.get(f"{head}:{FILE}") if head is not None else None
+    if blob is None or repository.worktree is None:
+        return None if blob is None else blob.oid
     try:
-        return found.oid if (repository.worktree / FILE).read_bytes() == found.data else None
+        return blob.oid if (repository.worktree / FILE).read_bytes() == blob.data else None
     except OSError:
         return None
 
@@ -70,27 +70,31 @@ def added_by(repository: Repository, tip: str, folder: str) -> dict[str, str]:
         "log", "--no-renames", "--diff-filter=A", "--name-only", "-z", "--format=%x00%H", "--end-of-options",
         tip, "--", f"{folder}/", doing="list what was added",
     )  # fmt: skip
-    found: dict[str, str] = {}
+    commits: dict[str, str] = {}
     commit = ""
     for item in os.fsdecode(log).split("\0"):
         word = item.strip("\n")
         if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", word):
             commit = word
         elif word:
-            found.setdefault(word, commit)  # newest commits come first
-    return found
+            commits.setdefault(word, commit)  # newest commits come first
+    return commits
 
 
 def committed(objects: ObjectReader, commit: str) -> str:
     """The committer's date, as he wrote it down."""
-    found = _COMMITTER.findall(head_of(objects, commit))
-    return utc(int(found[-1])) if found else ""
+    seconds = _COMMITTER.findall(head_of(objects, commit))
+    return utc(int(seconds[-1])) if seconds else ""
 
 
 def head_of(objects: ObjectReader, commit: str | None) -> bytes:
     """The header of a commit; nothing where this clone lacks it."""
-    found = objects.get(commit) if commit else None
-    return found.data.partition(b"\n\n")[0] if found is not None and found.kind == "commit" else b""
+    git_object = objects.get(commit) if commit else None
+    return (
+        git_object.data.partition(b"\n\n")[0]
+        if git_object is not None and git_object.kind == "commit"
+        else b""
+    )
 
 
 def utc(seconds: int) -> str:

@@ -13,12 +13,12 @@ from gittrack.publishing.report.document import (
     Block,
     Bullets,
     Cell,
+    Chapter,
     Facts,
     Inline,
     Mark,
     Para,
     Ref,
-    Section,
     Table,
 )
 from gittrack.publishing.report.facts import slice_of
@@ -32,16 +32,16 @@ _KINDS = {"passed": "good", "not passed": "bad", "refused": "bad", "incomplete":
 MOST_RUNS = 1000
 
 
-def proof(report: Report) -> Iterator[Section]:
+def proof(report: Report) -> Iterator[Chapter]:
     """Gate, reproducibility, accuracy."""
     gate = list(_gate(report))
-    yield Section("gate", "Test against the threshold", gate, about="Annex IV 2(g), Article 9(8)", module=5)
+    yield Chapter("gate", "Test against the threshold", gate, about="Annex IV 2(g), Article 9(8)", module=5)
     said = list(_reproducibility(report))
-    yield Section("reproducibility", "Reproducibility", said, about="Article 15(1)", module=5)
-    yield Section(
+    yield Chapter("reproducibility", "Reproducibility", said, about="Article 15(1)", module=5)
+    yield Chapter(
         "accuracy", "Accuracy", list(_accuracy(report)), about="Annex IV 3, Article 15(3)", module=5
     )
-    yield Section("groups", "By group", list(_groups(report)), 3, "Annex IV 2(g), 3", 5)
+    yield Chapter("groups", "By group", list(_groups(report)), 3, "Annex IV 2(g), 3", 5)
 
 
 # --- gate ----------------------------------------------------------------------------------------

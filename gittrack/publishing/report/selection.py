@@ -11,6 +11,7 @@ from gittrack.publishing.report.document import (
     Block,
     Bullets,
     Cell,
+    Chapter,
     Code,
     Facts,
     Inline,
@@ -18,7 +19,6 @@ from gittrack.publishing.report.document import (
     Para,
     Quote,
     Ref,
-    Section,
     Table,
 )
 from gittrack.publishing.report.facts import slice_of
@@ -34,10 +34,10 @@ MOST_RUNS = 24
 """Links to runs in one cell; all runs stand in their own table."""
 
 
-def selection(report: Report) -> Iterator[Section]:
+def selection(report: Report) -> Iterator[Chapter]:
     """Criteria, decision and candidates; then curves and the relevance of parameters."""
     provision = "Annex IV 2(b), 2(g), Article 9(8)"
-    yield Section(
+    yield Chapter(
         "criteria",
         "Criteria, and since when they are fixed",
         list(_criteria(report)),
@@ -45,14 +45,14 @@ def selection(report: Report) -> Iterator[Section]:
         module=5,
     )
     blocks = [*_decision(report), *_candidates(report)]
-    yield Section("selection", "How the model was selected", blocks, about="Annex IV 2(b)", module=5)
+    yield Chapter("selection", "How the model was selected", blocks, about="Annex IV 2(b)", module=5)
     if report.curves:
         drawn = {line.spec for chart in report.curves for line in chart.lines}
         left = len({c.spec for c in report.candidates if c.runs} - drawn)
         subject = report.subject.id if report.subject else None
         pictures = [curves(chart, subject, f"curve-{at}", left) for at, chart in enumerate(report.curves)]
-        yield Section("curves", "Learning curves", pictures, 3, module=5)
-    yield Section(
+        yield Chapter("curves", "Learning curves", pictures, 3, module=5)
+    yield Chapter(
         "importance", "Relevance of the parameters", list(_importance(report)), 3, "Annex IV 2(b)", 3
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import DataInput, Installed, Record
-from gittrack.publishing.report.document import Block, Cell, Code, Facts, Mark, Para, Ref, Section, Table
+from gittrack.publishing.report.document import Block, Cell, Chapter, Code, Facts, Mark, Para, Ref, Table
 from gittrack.publishing.report.gist import commit, figure, place, run_ref
 from gittrack.publishing.report.model import Report
 from gittrack.text.text import duration, size, value
@@ -16,21 +16,21 @@ MOST_PARAMS = 500
 MOST_DATA = 1000
 
 
-def specification(report: Report) -> Iterator[Section]:
+def specification(report: Report) -> Iterator[Chapter]:
     """Code, command, parameters, environment and outputs of the subject; data."""
     if report.subject is None:
         said = Para([f"None is specified here: {report.subject_why}. Name one: gittrack report RUN."])
-        yield Section("run", "The selected run", [said], about="Annex IV 2(a)", module=3)
+        yield Chapter("run", "The selected run", [said], about="Annex IV 2(a)", module=3)
     else:
         record = report.subject.record
         about = "Annex IV 1(a), 1(c), 2(a)"
-        yield Section("run", f"Run {record.id}", list(_run(report, record)), about=about, module=3)
-        yield Section("parameters", "Parameters and seeds", [_params(record)], 3, module=3)
-        yield Section(
+        yield Chapter("run", f"Run {record.id}", list(_run(report, record)), about=about, module=3)
+        yield Chapter("parameters", "Parameters and seeds", [_params(record)], 3, module=3)
+        yield Chapter(
             "environment", "Environment", list(_environment(report, record)), 3, "Annex IV 1(c), 2(c)", 3
         )
-        yield Section("outputs", "Model and other outputs", list(_outputs(record)), 3, module=3)
-    yield Section("data", "Data", list(_data(report)), about="Annex IV 2(d), 2(g)", module=4)
+        yield Chapter("outputs", "Model and other outputs", list(_outputs(record)), 3, module=3)
+    yield Chapter("data", "Data", list(_data(report)), about="Annex IV 2(d), 2(g)", module=4)
 
 
 def _run(report: Report, record: Record) -> Iterator[Block]:

@@ -30,7 +30,7 @@ from gittrack.stats.maths import Difference, Interval, mean_interval, welch
 from gittrack.stats.replicates import final_value
 
 if TYPE_CHECKING:
-    from gittrack.verify import Report
+    from gittrack.verify import VerifyReport
 
 MOST_COMPARED = 50
 """Runs of an experiment that are compared with the baseline one by one; the table lists them all."""
@@ -81,7 +81,7 @@ class Review:
 
     span: Range
     selection: Selection
-    verified: Report | None
+    verified: VerifyReport | None
     experiments: Sequence[Experiment]
     damaged: Sequence[Row]
 
@@ -112,11 +112,11 @@ def review(
     )
 
 
-def _verify(repo: Repository, span: Range, selection: Selection, fsck: bool) -> Report | None:
+def _verify(repo: Repository, span: Range, selection: Selection, fsck: bool) -> VerifyReport | None:
     """What `gittrack verify` says of the same runs."""
-    from gittrack.verify import Options, verify
+    from gittrack.verify import VerifyOptions, verify
 
-    options = Options(fsck=fsck)
+    options = VerifyOptions(fsck=fsck)
     if span.kind == "ledger":
         wanted = [f"{span.fork}..{span.head}" if span.fork else span.head]
     else:
@@ -223,7 +223,7 @@ def to_dict(review: Review, questions: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _verdict(report: Report | None) -> Mapping[str, Any] | None:
+def _verdict(report: VerifyReport | None) -> Mapping[str, Any] | None:
     from dataclasses import asdict
 
     if report is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -11,8 +10,8 @@ from dataclasses import dataclass
 from gittrack.errors import RecordError
 from gittrack.publishing.review import Experiment
 from gittrack.reading.entry import Entry
+from gittrack.text.line_chart import Frame, Marks, Scales, decimated, escaped, extent
 from gittrack.text.markdown import label
-from gittrack.text.text import clean, cut, number
 
 POINTS = 30
 """Of a line in mermaid."""
@@ -30,7 +29,7 @@ COLOURS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChartLine:
     """One run's values of a metric: finite, by step, ascending."""
 
     run: str
@@ -44,7 +43,7 @@ class Chart:
 
     experiment: str
     metric: str
-    lines: tuple[Line, ...]
+    lines: tuple[ChartLine, ...]
 
     @property
     def span(self) -> tuple[float, float]:
@@ -76,7 +75,7 @@ def charts(experiment: Experiment) -> list[Chart]:
     made = []
     for name in sorted(names, key=lambda n: (n not in aimed, n))[:MOST_CHARTS]:
         lines = tuple(
-            Line(entry.id, entry is experiment.baseline, points[name])
+            ChartLine(entry.id, entry is experiment.baseline, points[name])
             for entry, points in drawn
             if name in points
         )
@@ -140,7 +139,7 @@ def legend(chart: Chart) -> str:
     return ", ".join(said) + held
 
 
-def _colour(chart: Chart, line: Line) -> tuple[str, str]:
+def _colour(chart: Chart, line: ChartLine) -> tuple[str, str]:
     if line.baseline:
         return COLOURS[0]
     return COLOURS[1 + [other for other in chart.lines if not other.baseline].index(line)]
@@ -166,66 +165,39 @@ def _plain(value: float) -> str:
 
 # --- SVG -----------------------------------------------------------------------------------
 
-_WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 720, 340, 70, 34, 16, 44
+_FRAME = Frame(width=720, height=340, left=70, top=34, right=16, bottom=44)
+_MARKS = Marks('stroke="#ddd"', 'text-anchor="end"', 'text-anchor="middle"')
+_NAME = 100
+"""Columns of a name."""
 
 
 def svg(chart: Chart) -> str:
     """A picture that stands alone: no script, no font, no link."""
+    scales = Scales(_FRAME, chart.span, extent([value for line in chart.lines for _, value in line.points]))
+    height = _FRAME.height + 18 * len(chart.lines)
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_height(chart)}" width="{_WIDTH}" '
-        f'font-family="sans-serif" font-size="12" role="img">',
-        f"<title>{_xml(f'{chart.metric} of {chart.experiment} by step')}</title>",
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_FRAME.width} {height}" '
+        f'width="{_FRAME.width}" font-family="sans-serif" font-size="12" role="img">',
+        f"<title>{escaped(f'{chart.metric} of {chart.experiment} by step', _NAME)}</title>",
         '<rect width="100%" height="100%" fill="#fff"/>',
-        f'<text x="{_LEFT}" y="20" font-size="15" font-weight="bold">{_xml(chart.metric)}</text>',
-        *_axes(chart),
+        f'<text x="{_FRAME.left}" y="20" font-size="15" font-weight="bold">'
+        f"{escaped(chart.metric, _NAME)}</text>",
+        *scales.axes(_MARKS),
     ]
     for at, line in enumerate(chart.lines):
         colour = _colour(chart, line)[0]
         dashes = ' stroke-dasharray="5 3"' if line.baseline else ""
         stroke = f'stroke="{colour}" stroke-width="1.8"{dashes}'
-        lines.append(f'<polyline fill="none" {stroke} points="{_path(chart, line)}"/>')
-        y = _HEIGHT + 4 + 18 * at
-        name = line.run + (" (baseline)" if line.baseline else "")
-        lines.append(
-            f'<line x1="{_LEFT}" x2="{_LEFT + 24}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="3"/>'
-        )
-        lines.append(f'<text x="{_LEFT + 32}" y="{y + 4}">{_xml(name)}</text>')
+        path = scales.path(decimated(line.points, SVG_POINTS))
+        lines.append(f'<polyline fill="none" {stroke} points="{path}"/>')
+        lines += _key(_FRAME.height + 4 + 18 * at, line, colour)
     return "\n".join([*lines, "</svg>", ""])
 
 
-def _height(chart: Chart) -> int:
-    return _HEIGHT + 18 * len(chart.lines)
-
-
-def _path(chart: Chart, line: Line) -> str:
-    every = max(1, math.ceil(len(line.points) / SVG_POINTS))
-    points = [p for at, p in enumerate(line.points) if at % every == 0 or at == len(line.points) - 1]
-    return " ".join(f"{_x(chart, step):.1f},{_y(chart, value):.1f}" for step, value in points)
-
-
-def _x(chart: Chart, step: float) -> float:
-    first, last = chart.span
-    return _LEFT + (step - first) / (last - first) * (_WIDTH - _LEFT - _RIGHT)
-
-
-def _y(chart: Chart, value: float) -> float:
-    low, high = chart.range
-    return _HEIGHT - _BOTTOM - (value - low) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
-
-
-def _axes(chart: Chart) -> list[str]:
-    (first, last), (low, high) = chart.span, chart.range
-    drawn = []
-    for at in range(5):
-        value, step = low + (high - low) * at / 4, first + (last - first) * at / 4
-        y, x = _y(chart, value), _x(chart, step)
-        drawn += [
-            f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>',
-            f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{number(value, 4)}</text>',
-            f'<text x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">{step:.4g}</text>',
-        ]
-    return [*drawn, f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 10}" text-anchor="end">step</text>']
-
-
-def _xml(text: str) -> str:
-    return html.escape(cut(clean(text), 100))
+def _key(y: int, line: ChartLine, colour: str) -> list[str]:
+    name = line.run + (" (baseline)" if line.baseline else "")
+    left = _FRAME.left
+    return [
+        f'<line x1="{left}" x2="{left + 24}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="3"/>',
+        f'<text x="{left + 32}" y="{y + 4}">{escaped(name, _NAME)}</text>',
+    ]

@@ -27,8 +27,7 @@ from gittrack.running.executor.task import Done
 from gittrack.running.reproduce.plan import Options, Plan, make_plan
 from gittrack.stats.result import Result, read_result
 from gittrack.stats.verdict import judge
-from gittrack.verify import Options as Checks
-from gittrack.verify import verify
+from gittrack.verify import VerifyOptions, verify
 from gittrack.version import VERSION
 
 __all__ = ["Options", "Plan", "Reproduced", "plan", "reproduce"]
@@ -78,7 +77,7 @@ def plan(repository: Repository, config: Config, name: str, options: Options) ->
 
 def _trusted(repository: Repository, record: Record) -> list[str]:
     """What verify could not check; Refused where something does not hold. Policy is another question."""
-    report = verify(repository, selection=[record.id], options=Checks(fsck=False))
+    report = verify(repository, selection=[record.id], options=VerifyOptions(fsck=False))
     failed = [f for f in report.findings if f.severity == "fail" and not f.code.startswith("policy")]
     if failed:
         first = failed[0]

@@ -14,7 +14,7 @@ import pytest
 import gittrack.verify
 from gittrack.cli.pages import verify as formats
 from gittrack.text.text import Paint
-from gittrack.verify import Finding, Report
+from gittrack.verify import Finding, VerifyReport
 
 SCHEMAS = Path(__file__).parents[2] / "data" / "schemas"
 HOSTILE = "x</failure>&]]>|`<script>\x1b[2J\x00\udc80\n![a](http://x)\ufffe"
@@ -26,8 +26,8 @@ FINDINGS = [
         found=HOSTILE,
     ),
 ]  # fmt: skip
-REPORT = Report("1" * 40, 1234, FINDINGS)
-PASS = Report("1" * 40, 1, [])
+REPORT = VerifyReport("1" * 40, 1234, FINDINGS)
+PASS = VerifyReport("1" * 40, 1, [])
 
 
 def test_the_table_says_outcome_counts_and_limits() -> None:
@@ -63,18 +63,22 @@ def test_junit_is_well_formed_whatever_is_said() -> None:
     assert "<script>" in (suite.findall("testcase")[2][0].text or "")
 
 
-REPORTS = [REPORT, PASS, Report("", 0, [Finding(code="verify-more", severity="incomplete", says="more")])]
+REPORTS = [
+    REPORT,
+    PASS,
+    VerifyReport("", 0, [Finding(code="verify-more", severity="incomplete", says="more")]),
+]
 
 
 @pytest.mark.parametrize("report", REPORTS, ids=["hostile", "pass", "no ledger"])
-def test_junit_satisfies_the_published_schema(report: Report) -> None:
+def test_junit_satisfies_the_published_schema(report: VerifyReport) -> None:
     """That of Jenkins, which JUnit itself has none of."""
     xmlschema = pytest.importorskip("xmlschema", reason="pip install xmlschema")
     xmlschema.XMLSchema(str(SCHEMAS / "junit-10.xsd")).validate(formats.as_junit(report))
 
 
 @pytest.mark.parametrize("report", REPORTS, ids=["hostile", "pass", "no ledger"])
-def test_sarif_satisfies_the_published_schema(report: Report) -> None:
+def test_sarif_satisfies_the_published_schema(report: VerifyReport) -> None:
     """That of SARIF 2.1.0, with its formats."""
     schema = json.loads((SCHEMAS / "sarif-2.1.0-rtm.5.json").read_text())
     validator = jsonschema.Draft4Validator(schema, format_checker=jsonschema.Draft4Validator.FORMAT_CHECKER)
@@ -113,7 +117,7 @@ def test_markdown_fits_a_comment() -> None:
         for n in range(9000)
     ]
     fault = Finding(code="record-digest", severity="fail", says="differs")
-    text = formats.as_markdown(Report("1" * 40, 9000, [*many, fault]))
+    text = formats.as_markdown(VerifyReport("1" * 40, 9000, [*many, fault]))
     assert len(text) < 65_536
     assert "record-digest" in text
     left = re.search(r"(\d+) more are not shown", text)

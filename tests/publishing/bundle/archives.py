@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.publishing.bundle import verify_bundle
-from gittrack.verify import Options, Report
+from gittrack.verify import VerifyOptions, VerifyReport
 
 ROOT = "gittrack-bundle"
 SUMS = "SHA256SUMS"
@@ -65,10 +65,10 @@ def alter(archive: Path, **changes: bytes | None) -> Path:
     return write(archive, members_of(summed(files)))
 
 
-def codes(report: Report) -> list[str]:
+def codes(report: VerifyReport) -> list[str]:
     return sorted({finding.code for finding in report.findings})
 
 
-def verified(path: Path, **options: Any) -> Report:
+def verified(path: Path, **options: Any) -> VerifyReport:
     """The report on a bundle; `options` are those of verify."""
-    return verify_bundle(path, options=Options(**options))
+    return verify_bundle(path, options=VerifyOptions(**options))

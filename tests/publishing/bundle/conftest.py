@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gittrack.git.repository import Repository
-from gittrack.publishing.bundle import Made, Request, make_bundle
+from gittrack.publishing.bundle import BundleRequest, Made, make_bundle
 from tests.cli.test_push_pull import shared as shared_project
 
 LEDGER = "gittrack/runs"
@@ -21,7 +21,7 @@ _made: list[Path] = []
 
 def bundle(top: Path, target: Path, *names: str, force: bool = False, **request: Any) -> Made:
     """Make a bundle of the project at `top`."""
-    asked = Request(names=names, **request)
+    asked = BundleRequest(names=names, **request)
     return make_bundle(Repository.discover(top), LEDGER, target, asked, force=force)
 
 

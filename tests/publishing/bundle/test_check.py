@@ -19,7 +19,7 @@ from gittrack.errors import NotFoundError
 from gittrack.publishing.bundle import check, verify_bundle
 from gittrack.publishing.bundle.layout import Damaged
 from gittrack.publishing.bundle.unpack import open_bundle
-from gittrack.verify import Options
+from gittrack.verify import VerifyOptions
 from tests.conftest import run_git
 from tests.publishing.bundle.archives import (
     ROOT,
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
 
 def test_an_honest_bundle_passes(archive: Path, temporary: Path, tmp_path: Path) -> None:
     """As an archive, compressed, unpacked by stock tar and packed again by it; with every option."""
-    everything = Options(data=True, read_data=(1, 1))
+    everything = VerifyOptions(data=True, read_data=(1, 1))
     packed = tmp_path / "all.tgz"
     packed.write_bytes(gzip.compress(archive.read_bytes()))
     subprocess.run(["tar", "-xf", archive, "-C", tmp_path], check=True)

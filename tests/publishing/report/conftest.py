@@ -17,7 +17,7 @@ from gittrack.formats.decision import Decision, Outcome
 from gittrack.formats.record import Record
 from gittrack.git.repository import Repository
 from gittrack.governance.decide import decide
-from gittrack.publishing.report import Options, Report, gather
+from gittrack.publishing.report import Report, ReportOptions, gather
 from gittrack.publishing.report.chapters import document
 from gittrack.publishing.report.html import as_html
 from gittrack.publishing.report.markdown import as_markdown
@@ -102,7 +102,7 @@ class Study:
         return Repository.discover(self.top)
 
     def report(self, name: str = "digits", **options: Any) -> Report:
-        return gather(self.repository, load(self.top), name, Options(**options))
+        return gather(self.repository, load(self.top), name, ReportOptions(**options))
 
     def html(self, name: str = "digits", **options: Any) -> str:
         return as_html(document(self.report(name, **options)))

@@ -10,7 +10,7 @@ import gittrack
 from gittrack.errors import NotFoundError, RecordError, UsageError
 from gittrack.formats.config import load
 from gittrack.publishing.report.facts import slice_of
-from gittrack.publishing.report.places import web_address
+from gittrack.publishing.report.places import forge_of
 from tests.conftest import run_git
 from tests.ledgers import commit_files, make_record
 from tests.publishing.report.conftest import EVIDENCE, PROTOCOL, Study, answer
@@ -231,5 +231,5 @@ def test_a_shallow_clone(decided: Study, tmp_path: Path) -> None:
 )
 def test_pages_of_forges(remote: str | None, expected: str | None) -> None:
     """Known hosts only, and never a credential."""
-    found = web_address(remote)
-    assert (found.file("C", "p/q r") if found else None) == expected
+    forge = forge_of(remote)
+    assert (forge.file("C", "p/q r") if forge else None) == expected

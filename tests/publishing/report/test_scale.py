@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tracemalloc
 
-from gittrack.publishing.report.curves import decimated
 from tests.publishing.report.big import grow
 from tests.publishing.report.conftest import Study
 from tests.publishing.report.pages import Page
@@ -25,13 +24,3 @@ def test_many_runs(study: Study) -> None:
     assert sum(name.startswith("run-2") for name in found.ids) == RUNS
     assert sum(name.startswith("spec-") for name in found.ids) == RUNS
     assert all(len(line.attributes["points"]) < 4000 for line in found.all("polyline"))
-
-
-def test_a_long_line_is_thinned_out() -> None:
-    """Its ends stay, and so do its extremes."""
-    points = [(float(at), 0.0) for at in range(100_000)]
-    points[5_000], points[77_777] = (5000.0, 9.0), (77_777.0, -9.0)
-    kept = decimated(points)
-    assert len(kept) <= 240 and kept[0] == points[0] and kept[-1] == points[-1]
-    assert points[5_000] in kept and points[77_777] in kept and list(kept) == sorted(kept)
-    assert decimated(points[:240]) == tuple(points[:240])

@@ -9,7 +9,16 @@ import pytest
 
 from gittrack.formats.record import Metric, Series
 from gittrack.publishing.review import review
-from gittrack.publishing.review.charts import MOST_CHARTS, POINTS, Chart, Line, charts, legend, mermaid, svg
+from gittrack.publishing.review.charts import (
+    MOST_CHARTS,
+    POINTS,
+    Chart,
+    ChartLine,
+    charts,
+    legend,
+    mermaid,
+    svg,
+)
 from tests.ledgers import BRANCH, make_record
 from tests.publishing.review.conftest import PROPOSAL, Propose
 
@@ -17,7 +26,9 @@ from tests.publishing.review.conftest import PROPOSAL, Propose
 def chart(*lines: list[tuple[float, float]], metric: str = "loss") -> Chart:
     """The first line is the baseline's."""
     return Chart(
-        "digits", metric, tuple(Line(f"run-{i}", i == 0, tuple(points)) for i, points in enumerate(lines))
+        "digits",
+        metric,
+        tuple(ChartLine(f"run-{i}", i == 0, tuple(points)) for i, points in enumerate(lines)),
     )
 
 
@@ -54,7 +65,19 @@ def test_svg_is_plain_xml() -> None:
     tags = {element.tag.rpartition("}")[2] for element in root.iter()}
     assert tags == {"svg", "title", "rect", "text", "line", "polyline"}
     lines = [e for e in root.iter() if e.tag.endswith("polyline")]
-    assert [len(e.attrib["points"].split()) for e in lines] == [2, 501]
+    counts = [len(e.attrib["points"].split()) for e in lines]
+    assert counts[0] == 2 and 400 < counts[1] <= 500
+
+
+def test_svg_keeps_the_extremes_of_a_long_curve() -> None:
+    """A single spike in thousands of points is what a reviewer looks for; ticks are round numbers."""
+    points = [(float(i), 0.0) for i in range(5000)]
+    points[1234] = (1234.0, 100.0)
+    root = ElementTree.fromstring(svg(chart(points)))  # noqa: S314
+    (line,) = [e for e in root.iter() if e.tag.endswith("polyline")]
+    heights = {float(pair.split(",")[1]) for pair in line.attrib["points"].split()}
+    assert max(heights) - min(heights) > 200
+    assert {"0", "20", "100", "1000", "4000"} <= {e.text for e in root.iter()}
 
 
 def test_charts_of_an_experiment(propose: Propose) -> None:
