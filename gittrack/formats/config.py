@@ -144,6 +144,13 @@ class ExperimentConfig:
     inputs: tuple[InputConfig, ...] = ()
     outputs: tuple[OutputConfig, ...] = ()
 
+    def direction_of(self, metric: str) -> Direction | None:
+        """Which way `metric` gets better: as its gate says, else as it is declared."""
+        if self.gate is not None and self.gate.metric == metric and self.gate.direction is not None:
+            return self.gate.direction
+        declared = self.metrics.get(metric)
+        return None if declared is None else declared.direction
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceConfig:

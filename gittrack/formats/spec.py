@@ -7,9 +7,18 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from gittrack.formats.record import Code, DataInput, Lock, Value
+from gittrack.formats.record import Code, DataInput, Lock, Record, Value
 
 SEED_NAMES = frozenset({"seed", "random_seed", "random_state"})
+
+SeedKey = tuple[int | None, tuple[tuple[str, int], ...]]
+UNSEEDED: SeedKey = (None, ())
+"""Of a run that states no seed: which others it is like is not known."""
+
+
+def seed_key(run: Record) -> SeedKey:
+    """What makes a run a replicate of its own: its seeds. Two runs with the same are not independent."""
+    return run.seed, tuple(sorted(run.seeds.items()))
 
 
 def spec_digest(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from gittrack.errors import UsageError
 from gittrack.formats.config import Config
@@ -13,17 +12,17 @@ from gittrack.formats.decision import (
     Outcome,
     dump,
 )
-from gittrack.formats.record import Author, Tool, clean_text, format_time, new_id
+from gittrack.formats.record import clean_text
 from gittrack.formats.scrub import scrub_text
 from gittrack.formats.values import MAX_TEXT
 from gittrack.git.repository import Repository
 from gittrack.governance.criteria import candidate_of, compared, criteria_of
 from gittrack.ledger import Addition, Ledger
+from gittrack.ledger.origin import origin_now
 from gittrack.ledger.proposals import review_branch
 from gittrack.reading.index import Index, Row
 from gittrack.reading.protocol import protocol_of
 from gittrack.stats.replicates import Group, group_of, groups_of
-from gittrack.version import VERSION
 
 MOST_CANDIDATES = 2000
 """Specs in one decision: more would not fit into a file of the ledger."""
@@ -56,21 +55,20 @@ def decide(
         before = index.decisions(row.id)
     with repository.objects() as objects:
         protocol = protocol_of(objects, record)
-    who = repository.identity()
-    now = datetime.now(UTC)
+    origin = origin_now(repository)
     metrics = compared(protocol, record)
     decision = Decision(
-        id=new_id(now),
+        id=origin.id,
         experiment=record.experiment,
         run=record.id,
         outcome=outcome,
         because=reason,
-        made=format_time(now),
-        author=Author(name=clean_text(who.name), email=clean_text(who.email)),
+        made=origin.made,
+        author=origin.author,
         supersedes=before[-1].id if before else None,
         criteria=criteria_of(protocol, record),
         candidates=tuple(candidate_of(group, metrics) for group in groups),
-        tool=Tool(version=VERSION),
+        tool=origin.tool,
     )
     branch, onto = config.ledger.branch, None
     if proposal is not None or config.ledger.mode == "review":
@@ -102,6 +100,3 @@ def _alternatives(index: Index, row: Row, over: Sequence[str]) -> list[Group]:
             f"{len(groups)} specs are too many for one decision: name the candidates with --over"
         )
     return sorted(groups, key=lambda group: group.runs[0].started)
-
-
-# --- pure, for verify as well ------------------------------------------------------------------

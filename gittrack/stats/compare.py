@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from gittrack.errors import UsageError
+from gittrack.formats.config import Direction
+from gittrack.formats.spec import seed_key
 from gittrack.stats.maths import (
     CONFIDENCE,
     Difference,
@@ -23,10 +25,9 @@ from gittrack.stats.maths import (
     winners_curse,
 )
 from gittrack.stats.maths.intervals import check_confidence
-from gittrack.stats.means import cautions, metric_names, require_metrics
-from gittrack.stats.replicates import Group, Sample, final_value, key_of, told_apart
-
-Direction = Literal["maximize", "minimize"]
+from gittrack.stats.means import cautions, require_metrics
+from gittrack.stats.metrics import direction_of, metric_names
+from gittrack.stats.replicates import Group, Sample, final_value, finished_of, told_apart
 
 FRESH = "gittrack reproduce {run} --seeds new --repeats 5"
 
@@ -187,23 +188,19 @@ def _require_different(groups: Sequence[Group]) -> None:
 
 def _chosen(groups: Sequence[Group], wanted: Sequence[str]) -> tuple[list[str], list[str]]:
     """Metrics to compare, and those that are not though there are some."""
-    names = metric_names(groups)
+    runs = finished_of(groups)
+    names = metric_names(runs)
     require_metrics(wanted, names)
     if wanted:
         return list(dict.fromkeys(wanted)), []
-    shared = [name for name in names if all(name in metric_names([group]) for group in groups)]
-    directed = [name for name in shared if _direction(groups, name)]
+    shared = [name for name in names if all(name in metric_names(group.finished) for group in groups)]
+    directed = [name for name in shared if direction_of(runs, name)]
     chosen = directed or shared
     return chosen, [name for name in names if name not in chosen]
 
 
-def _direction(groups: Sequence[Group], metric: str) -> Direction | None:
-    known = (run.metrics.get(metric) for group in groups for run in group.finished)
-    return next((m.direction for m in known if m is not None and m.direction), None)
-
-
 def _compared(sides: Sequence[Side], metric: str, confidence: float, margin: float | None) -> MetricContrasts:
-    direction = _direction([side.group for side in sides], metric)
+    direction = direction_of(finished_of(side.group for side in sides), metric)
     known = (run.metrics.get(metric) for side in sides for run in side.sample.runs)
     values = [side.sample.values(metric) for side in sides]
     means = tuple(
@@ -274,7 +271,7 @@ def _varies(side: Side) -> str:
 
 def _matched(a: Sample, b: Sample, metric: str) -> tuple[list[float], list[float], str]:
     """Values of both sides, as pairs where they have the same seeds, and why so or not."""
-    one, two = ({key_of(run): final_value(run, metric) for run in s.runs} for s in (a, b))
+    one, two = ({seed_key(run): final_value(run, metric) for run in s.runs} for s in (a, b))
     seeded = a.varied == b.varied and a.varied not in ("nothing", "not recorded")
     if seeded and one.keys() == two.keys():
         both = [(x, two[key]) for key, x in one.items()]

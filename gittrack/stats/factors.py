@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gittrack.formats.record import Record
-from gittrack.formats.spec import has_seed
+from gittrack.formats.spec import UNSEEDED, has_seed, seed_key
 from gittrack.reading.diff import environments
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def factors_of(original: Result, reruns: Sequence[Result], declared: Sequence[st
 
 
 def _seeds(original: Record, reruns: Sequence[Record]) -> Iterator[str]:
-    if original.seed is None and not original.seeds and not has_seed(original.params):
+    if seed_key(original) == UNSEEDED and not has_seed(original.params):
         yield "seed: the run records none"
     others = sorted({rerun.seed for rerun in reruns if rerun.seed not in (None, original.seed)}, key=str)
     if others:

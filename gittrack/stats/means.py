@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from gittrack.errors import NotFoundError, UsageError
 from gittrack.formats.record import Metric
+from gittrack.formats.spec import UNSEEDED, seed_key
 from gittrack.stats.maths import (
     CONFIDENCE,
     Interval,
@@ -25,7 +26,8 @@ from gittrack.stats.maths import (
     wilson_interval,
 )
 from gittrack.stats.maths.intervals import check_confidence
-from gittrack.stats.replicates import Group, Sample, told_apart
+from gittrack.stats.metrics import direction_of, metric_names
+from gittrack.stats.replicates import Group, Sample, finished_of, told_apart
 
 COVERAGE = 0.95
 """Share of runs that the tolerance interval is of."""
@@ -134,8 +136,8 @@ def shown(groups: Sequence[Group], options: Options) -> list[Shown]:
     check_confidence(options.confidence)
     if options.half_width is not None and not 0 < options.half_width < math.inf:
         raise UsageError(f"--half-width takes a number above 0, not {options.half_width}")
-    require_metrics(options.metrics, metric_names(groups))
-    entries = []
+    require_metrics(options.metrics, metric_names(finished_of(groups)))
+    found = []
     for group, apart in zip(groups, told_apart(groups), strict=True):
         blocks = [_block(group.across, options)] if group.finished else []
         plain = replace(options, samples={}, half_width=None, bootstrap=False)
@@ -152,17 +154,8 @@ def require_metrics(wanted: Sequence[str], names: Sequence[str]) -> None:
             raise NotFoundError(f"no metric {name!r}: {known}")
 
 
-def metric_names(groups: Sequence[Group]) -> list[str]:
-    """Metrics of the finished runs: those with a direction first, then by name."""
-    runs = [run for group in groups for run in group.finished]
-    names = {name for run in runs for name in run.metrics}
-    directed = {name for run in runs for name, metric in run.metrics.items() if metric.direction}
-    return sorted(names, key=lambda name: (name not in directed, name))
-
-
 def _block(sample: Sample, options: Options) -> Block:
-    group = Group("", "", sample.runs)
-    names = [name for name in metric_names([group]) if not options.metrics or name in options.metrics]
+    names = [name for name in metric_names(sample.runs) if not options.metrics or name in options.metrics]
     return Block(sample, tuple(figure_of(sample, name, options) for name in names), tuple(cautions(sample)))
 
 
@@ -174,9 +167,9 @@ def cautions(sample: Sample) -> list[str]:
     if sample.varied == "seed and data split" and _crossed(sample):
         notes.append("seeds or splits occur more than once, and runs that share one are not independent")
     if sample.varied not in ("nothing", "not recorded"):
-        unknown = sum(run.seed is None and not run.seeds for run in sample.runs)
-        notes += ["one run states no seed: whether it repeats another is not known"] if unknown else []
-    return notes
+        unknown = sum(seed_key(run) == UNSEEDED for run in sample.runs)
+        found += ["one run states no seed: whether it repeats another is not known"] if unknown else []
+    return found
 
 
 def _crossed(sample: Sample) -> bool:
@@ -189,8 +182,8 @@ def _crossed(sample: Sample) -> bool:
 def figure_of(sample: Sample, metric: str, options: Options) -> Figure:
     """All that is known of one metric; what cannot be had is said, in `why` and `notes`."""
     metrics = {run.id: run.metrics.get(metric) for run in sample.runs}
-    known = [entry for entry in metrics.values() if entry is not None]
-    direction = next((entry.direction for entry in known if entry.direction), None)
+    known = [found for found in metrics.values() if found is not None]
+    direction = direction_of(sample.runs, metric)
     missing = {run: _lack(metrics[run]) for run in sample.without(metric)}
     values = tuple(sample.values(metric))
     base = Figure(

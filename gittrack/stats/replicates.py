@@ -18,7 +18,8 @@ from typing import Any, Literal
 from gittrack.errors import NotFoundError, RecordError
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import Record
-from gittrack.formats.spec import SEED_NAMES, with_seed
+from gittrack.formats.spec import SEED_NAMES, UNSEEDED, SeedKey, seed_key, with_seed
+from gittrack.formats.values import flatten
 from gittrack.reading.index import Index, Row
 
 Varied = Literal["nothing", "seed", "data split", "seed and data split", "not recorded"]
@@ -64,36 +65,30 @@ class Group:
     @cached_property
     def across(self) -> Sample:
         """One run for each distinct seed (the first), or what there is where seeds are alike or absent."""
-        first: dict[tuple[object, ...], Record] = {}
+        first: dict[SeedKey, Record] = {}
         for run in self.finished:
-            first.setdefault(key_of(run), run)
+            first.setdefault(seed_key(run), run)
         runs = tuple(first.values())
         if len(runs) < 2:
-            known = any(key_of(run) != _NO_SEED for run in self.finished[:1])
+            known = any(seed_key(run) != UNSEEDED for run in self.finished[:1])
             return Sample("nothing" if known else "not recorded", self.finished)
         return Sample(_varied(runs), runs)
 
     @cached_property
     def reruns(self) -> tuple[Sample, ...]:
         """Runs that share their seed with another one, a sample for each such seed."""
-        if len({key_of(run) for run in self.finished}) < 2:
+        if len({seed_key(run) for run in self.finished}) < 2:
             return ()  # that is `across` already
-        alike: dict[tuple[object, ...], list[Record]] = {}
+        alike: dict[SeedKey, list[Record]] = {}
         for run in self.finished:
-            alike.setdefault(key_of(run), []).append(run)
-        repeated = [(key, runs) for key, runs in alike.items() if len(runs) > 1]
+            alike.setdefault(seed_key(run), []).append(run)
+        found = [(key, runs) for key, runs in alike.items() if len(runs) > 1]
         return tuple(
-            Sample("not recorded" if key == _NO_SEED else "nothing", tuple(runs)) for key, runs in repeated
+            Sample("not recorded" if key == UNSEEDED else "nothing", tuple(runs)) for key, runs in found
         )
 
 
-_NO_SEED: tuple[object, ...] = (None, ())
 _ABSENT = object()
-
-
-def key_of(run: Record) -> tuple[object, ...]:
-    """What makes a run a replicate of its own: its seeds. Two runs with the same are not independent."""
-    return run.seed, tuple(sorted(run.seeds.items()))
 
 
 def _varied(runs: Sequence[Record]) -> Varied:
@@ -160,6 +155,11 @@ def _facts(group: Group) -> dict[str, str]:
         "data": ",".join(digest[:7] for digest in data),
         "locks": ",".join(lock.sha256[:7] for lock in run.locks),
     }
+
+
+def finished_of(groups: Iterable[Group]) -> list[Record]:
+    """The finished runs of all of `groups`."""
+    return [run for group in groups for run in group.finished]
 
 
 # --- on the ledger -----------------------------------------------------------------------------

@@ -11,9 +11,12 @@ from typing import Any, Literal
 from gittrack.errors import NotFoundError, UsageError
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import Record
+from gittrack.formats.spec import UNSEEDED, SeedKey, seed_key
+from gittrack.formats.values import flatten
 from gittrack.stats.maths import CONFIDENCE, Aggregate, Profile, aggregate, performance_profile
-from gittrack.stats.means import metric_names, require_metrics
-from gittrack.stats.replicates import Group, final_value, key_of, told_apart
+from gittrack.stats.means import require_metrics
+from gittrack.stats.metrics import direction_of, metric_names
+from gittrack.stats.replicates import Group, final_value, finished_of, told_apart
 
 THRESHOLDS = 11
 """Points of a performance profile, evenly from the smallest to the largest score."""
@@ -59,7 +62,7 @@ def over_tasks(
     runs of one value and task have to be of one spec, else UsageError says in what they differ. Method and
     source: `gittrack.stats.maths.aggregate`. NotFoundError where no run has the parameters or the metric.
     """
-    require_metrics([metric], metric_names(groups))
+    require_metrics([metric], metric_names(finished_of(groups)))
     cells, left_out = _cells(groups, by, task, metric)
     if not cells:
         raise NotFoundError(f"no finished run has {by}, {task} and {metric}: gittrack log lists the runs")
@@ -74,8 +77,8 @@ def over_tasks(
     alone = {key for key in cells if key[1] not in common}
     if alone:
         left_out[f"of a {task} that not every {by} has"] = sum(len(cells[key]) for key in alone)
-    direction = _direction(groups, metric)
-    scores = {key: _values(runs, metric) for key, runs in cells.items() if key not in alone}
+    direction = direction_of(finished_of(groups), metric)
+    found = {key: _values(runs, metric) for key, runs in cells.items() if key not in alone}
     return Tasks(
         experiment=groups[0].experiment,
         by=by,
@@ -94,19 +97,18 @@ def _cells(groups: Sequence[Group], by: str, task: str, metric: str) -> tuple[_C
     cells: _Cells = {}
     left_out: Counter[str] = Counter()
     for group in groups:
-        seen: set[tuple[object, ...]] = set()
+        seen: set[SeedKey] = set()
         left_out["failed or killed"] += len(group.failed)
         for run in group.finished:
             value, name = _named(run, by), _named(run, task)
-            known = run.seed is not None or bool(run.seeds)
             if value is None or name is None:
                 left_out[f"without {by if value is None else task}"] += 1
             elif final_value(run, metric) is None:
                 left_out[f"without a finite {metric}"] += 1
-            elif known and key_of(run) in seen:
+            elif seed_key(run) != UNSEEDED and seed_key(run) in seen:
                 left_out["with a seed that another run of the same spec has"] += 1
             else:
-                seen.add(key_of(run))
+                seen.add(seed_key(run))
                 cells.setdefault((value, name), []).append((group, run))
     return cells, {why: count for why, count in left_out.items() if count}
 
@@ -136,11 +138,6 @@ def _refuse_mixed(cells: _Cells, by: str, task: str) -> None:
 
 def _values(runs: Sequence[tuple[Group, Record]], metric: str) -> tuple[float, ...]:
     return tuple(value for _, run in runs if (value := final_value(run, metric)) is not None)
-
-
-def _direction(groups: Sequence[Group], metric: str) -> Literal["maximize", "minimize"] | None:
-    known = (run.metrics.get(metric) for group in groups for run in group.finished)
-    return next((m.direction for m in known if m is not None and m.direction), None)
 
 
 def _scores(

@@ -19,6 +19,7 @@ from gittrack.formats.config import ExperimentConfig
 from gittrack.formats.record import Metric, Output, Record
 from gittrack.formats.reproduction import ENOUGH, Agreement, Level, Rerun, RerunLevel, Varied, Verdict
 from gittrack.formats.series import values_digest
+from gittrack.formats.spec import seed_key
 from gittrack.stats.factors import MOST, factors_of
 from gittrack.stats.result import Result
 
@@ -88,10 +89,7 @@ def _all(n: int) -> str:
 
 
 def _varied(original: Record, reruns: Sequence[Record]) -> Varied:
-    def key(record: Record) -> tuple[Any, ...]:
-        return record.seed, sorted(record.seeds.items())
-
-    same = [key(rerun) == key(original) for rerun in reruns]
+    same = [seed_key(rerun) == seed_key(original) for rerun in reruns]
     return "nothing" if all(same) else "some seeds" if any(same) else "seed"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from gittrack.formats.config import PolicyConfig
 from gittrack.formats.record import Lock, Record, to_dict
+from gittrack.formats.spec import UNSEEDED, seed_key
 from gittrack.verify.context import Context, RunFiles
 from gittrack.verify.findings import Finding
 
@@ -44,7 +45,7 @@ def _asked(record: Record, policy: PolicyConfig) -> Iterator[Fault]:
         yield "policy-clean-tree", says, "a clean work tree", record.code.snapshot
     if policy.hashed_locks:
         yield from _hashed(record.locks)
-    if policy.seed and record.seed is None and not record.seeds:
+    if policy.seed and seed_key(record) == UNSEEDED:
         yield "policy-seed", "the policy requires a seed, and the record states none", None, None
     if policy.image and record.environment.image is None:
         yield "policy-image", "the policy requires the digest of the container image", "an image digest", None
@@ -92,7 +93,7 @@ def _needs(record: Record) -> Iterator[tuple[str, str, bool]]:
     yield "2(g)", "data with the role test, validation or holdout", bool(roles & _EVALUATED)
     yield "2(g)", "a digest of every input", all(data.sha256 or data.md5 or data.blob for data in record.data)
     yield "2(g)", "the split that every metric was measured on", _all(m.split for m in metrics)
-    yield "2(g)", "a seed, for the test to be repeated", record.seed is not None or bool(record.seeds)
+    yield "2(g)", "a seed, for the test to be repeated", seed_key(record) != UNSEEDED
     yield "2(g) and 4", "metrics defined beforehand: gittrack.yaml in the code", record.protocol is not None
     yield "3", "the model: an output with the role model", any(o.role == "model" for o in record.outputs)
 

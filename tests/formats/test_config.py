@@ -238,3 +238,14 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     taken.mkdir(parents=True)
     assert config.load_cached(tmp_path, taken.parent).experiment == "a"
     assert [path.name for path in taken.parent.iterdir()] == ["config-cache.json"]
+
+
+def test_a_gate_says_which_way_its_metric_gets_better() -> None:
+    """Else the metric's own declaration does; a gate says nothing of other metrics."""
+    metrics = {"loss": {"direction": "minimize"}, "acc": {"direction": "maximize"}, "n": {}}
+    gate = {"metric": "loss", "threshold": 1.0, "direction": "maximize"}
+    plain = {"metrics": metrics, "gate": gate}
+    experiment = config.from_plain({"experiments": {"e": plain}}).experiment_config("e")
+    assert [experiment.direction_of(name) for name in ("loss", "acc", "n", "other")] == [
+        "maximize", "maximize", None, None,
+    ]  # fmt: skip

@@ -10,8 +10,9 @@ import pytest
 from gittrack.errors import NotFoundError, UsageError
 from gittrack.formats.record import Metric, Record
 from gittrack.stats.maths import mean_interval, prediction_interval, tolerance_interval, wilson_interval
-from gittrack.stats.means import Options, cautions, metric_names, shown
-from gittrack.stats.replicates import Group
+from gittrack.stats.means import Options, cautions, shown
+from gittrack.stats.metrics import metric_names
+from gittrack.stats.replicates import Group, finished_of
 from tests.ledgers import make_record
 
 ACC = [0.90, 0.91, 0.92]
@@ -150,7 +151,7 @@ def test_metrics_with_a_direction_come_first() -> None:
     """Then by name; unfinished runs have none."""
     runs = [make_record(1, metrics={"a": 1, "z": Metric(value=1, direction="minimize"), "b": 2})]
     failed = make_record(2, status="failed", metrics={"half": 1})
-    assert metric_names([group(*runs, failed)]) == ["z", "a", "b"]
+    assert metric_names(finished_of([group(*runs, failed)])) == ["z", "a", "b"]
 
 
 def test_what_cannot_be_asked() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from gittrack.errors import NotFoundError, RecordError
 from gittrack.formats.record import Code, Metric, Record
+from gittrack.formats.spec import seed_key
 from gittrack.git.repository import Repository
 from gittrack.reading.index import open_index
 from gittrack.stats.replicates import (
@@ -17,7 +18,6 @@ from gittrack.stats.replicates import (
     final_value,
     group_of,
     groups_of,
-    key_of,
     named_groups,
     own_params,
     told_apart,
@@ -112,7 +112,7 @@ def test_only_finite_values_are_values(metric: Metric | None, value: float | Non
 def test_the_key_of_a_run_is_its_seeds() -> None:
     """In any order of names."""
     one, two = make_record(1, seed=1, seeds={"a": 1, "b": 2}), make_record(2, seed=1, seeds={"b": 2, "a": 1})
-    assert key_of(one) == key_of(two) != key_of(make_record(3, seed=1))
+    assert seed_key(one) == seed_key(two) != seed_key(make_record(3, seed=1))
 
 
 def test_groups_are_told_apart_by_parameters_or_code() -> None:

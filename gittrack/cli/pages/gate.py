@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from gittrack.formats.record import Record, clean_text, format_time, parse_time
+from gittrack.formats.record import clean_text, format_time, parse_time
 from gittrack.governance.gate import UNPROVEN, Finding, JudgedRun, Judgement, Origin
 from gittrack.governance.gate.judgement import Kind, Outcome
 from gittrack.text import text
+from gittrack.text.seeds import seed_words
 from gittrack.text.table import Cell, Line, layout, markdown_cell
 from gittrack.version import VERSION
 
@@ -116,14 +117,6 @@ def _origin(origin: Origin, judgement: Judgement) -> str:
     )
 
 
-def seed(record: Record) -> str:
-    """``3``, ``3 (split 1)``, or ``none``."""
-    named = ", ".join(f"{name} {value}" for name, value in sorted(record.seeds.items()))
-    if record.seed is None:
-        return named or "none"
-    return f"{record.seed} ({named})" if named else str(record.seed)
-
-
 def _remark(run: JudgedRun) -> str:
     return ": ".join(filter(None, [run.part if run.part == "left out" else "", run.says]))
 
@@ -169,7 +162,7 @@ def _table(judgement: Judgement, paint: text.Paint, columns: int | None) -> list
             Line(
                 [
                     Cell(run.id, colour),
-                    Cell(text.one_line(seed(run.record)), colour),
+                    Cell(text.one_line(seed_words(run.record.seed, run.record.seeds)), colour),
                     Cell(value, colour, right=True),
                     Cell(text.cut(text.one_line(_remark(run)), _WIDEST), colour),
                 ]
@@ -191,7 +184,8 @@ def as_markdown(judgement: Judgement) -> str:
     for run in judgement.runs:
         value = "" if run.value is None else text.number(run.value)
         remark = text.cut(text.one_line(_remark(run)), _WIDEST)
-        lines.append(f"| {cell(run.id)} | {cell(seed(run.record))} | {cell(value)} | {cell(remark)} |")
+        seeds = seed_words(run.record.seed, run.record.seeds)
+        lines.append(f"| {cell(run.id)} | {cell(seeds)} | {cell(value)} | {cell(remark)} |")
     lines.append("")
     lines += [f"- {label}: {cell(says)}" for label, says in _about(judgement) if says]
     others = [f for f in judgement.findings if f not in _against(judgement)[:1]]

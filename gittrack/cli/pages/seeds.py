@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gittrack.formats.record import Record
+from gittrack.text.seeds import seed_words
 
 
 def seeds(runs: Sequence[Record], most: int = 12) -> str:
     """The seeds of runs: ``0..4, 7``, with named ones ``0 (split 1)``."""
     if any(run.seeds or run.seed is None for run in runs):
-        words = [_seed(run) for run in runs]
+        said = [seed_words(run.seed, run.seeds) for run in runs]
     else:
         words = _ranges(sorted(run.seed for run in runs if run.seed is not None))
     more = [f"and {len(words) - most} more"] if len(words) > most else []
     return ", ".join([*words[:most], *more])
-
-
-def _seed(run: Record) -> str:
-    named = ", ".join(f"{name} {value}" for name, value in sorted(run.seeds.items()))
-    plain = "none" if run.seed is None else str(run.seed)
-    return f"{plain} ({named})" if named and run.seed is not None else named or plain
 
 
 def _ranges(numbers: Sequence[int]) -> list[str]:

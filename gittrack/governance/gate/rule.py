@@ -91,7 +91,7 @@ def rule_of(config: Config, experiment: str) -> Rule | None:
     return Rule(
         metric=gate.metric,
         threshold=threshold,
-        direction=gate.direction or (metric.direction if metric else None),
+        direction=stated.direction_of(gate.metric),
         confidence=CONFIDENCE if gate.confidence is None else gate.confidence,
         sided=gate.sided,
         runs=gate.runs,

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gittrack.formats.record import Metric, Record
+from gittrack.formats.spec import UNSEEDED, SeedKey, seed_key
 from gittrack.governance.gate.rule import number
 from gittrack.stats.replicates import Group, Sample
 
 Part = Literal["judged", "failed", "left out"]
 """What a run is to the verdict: it counts, it counts as one that did not finish, it does not count."""
-
-_Key = tuple[int | None, tuple[tuple[str, int], ...]]
-UNSEEDED: _Key = (None, ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +50,6 @@ class Chosen:
         return sorted([*self.sample.runs, *failed.values()], key=lambda run: (run.started, run.id))
 
 
-def key_of(run: Record) -> _Key:
-    """The seeds of a run; equal ones make equal runs, up to what the machine does."""
-    return run.seed, tuple(sorted(run.seeds.items()))
-
-
 def choose(
     group: Group,
     metric: str,
@@ -79,48 +72,48 @@ def choose(
     out.update(_repeated(run for run in group.runs if run.id not in out))
     if planned is not None and not fresh:
         out.update(_beyond([run for run in group.runs if run.id not in out], planned))
-    counted = tuple(run for run in group.runs if run.id not in out)
-    sample = Group(group.experiment, group.spec, counted).across
-    unseeded = [run for run in counted if run.status == "finished" and key_of(run) == UNSEEDED]
+    kept = tuple(run for run in group.runs if run.id not in out)
+    sample = Group(group.experiment, group.spec, kept).across
+    unseeded = [run for run in kept if run.status == "finished" and seed_key(run) == UNSEEDED]
     mixed = len(unseeded) if sample.varied != "not recorded" and len(unseeded) > 1 else 0
     return Chosen(sample, tuple(_judged(run, metric, sample, out) for run in group.runs), mixed)
 
 
-def _attempt(run: Record) -> _Key | str:
+def _attempt(run: Record) -> SeedKey | str:
     """What is one try: a seed, or a run that states none."""
-    return run.id if key_of(run) == UNSEEDED else key_of(run)
+    return run.id if seed_key(run) == UNSEEDED else seed_key(run)
 
 
 def _not_fresh(group: Group, others: Mapping[str, Record]) -> dict[str, str]:
     """Why runs were not made on fresh seeds."""
     known = {**others, **{run.id: run for run in group.runs}}
-    first = {key_of(run) for run in group.runs if run.reproduces is None}
+    first = {seed_key(run) for run in group.runs if run.reproduces is None}
     out = {}
     for run in group.runs:
         original = known.get(run.reproduces or "")
         if run.reproduces is None:
             out[run.id] = "not made by gittrack reproduce"
-        elif key_of(run) in first | {UNSEEDED} or (original and key_of(run) == key_of(original)):
+        elif seed_key(run) in first | {UNSEEDED} or (original and seed_key(run) == seed_key(original)):
             out[run.id] = f"reproduces {run.reproduces} without a fresh seed"
     return out
 
 
 def _repeated(runs: Iterable[Record]) -> dict[str, str]:
     """Reproductions of a run whose seed has finished: they show the machine, and are no further runs."""
-    finished: set[_Key] = set()
+    finished: set[SeedKey] = set()
     out = {}
     for run in runs:
-        if run.reproduces is not None and key_of(run) in finished:
-            seed = "and states no seed" if key_of(run) == UNSEEDED else "with the same seed"
+        if run.reproduces is not None and seed_key(run) in finished:
+            seed = "and states no seed" if seed_key(run) == UNSEEDED else "with the same seed"
             out[run.id] = f"reproduces {run.reproduces} {seed}"
         elif run.status == "finished":
-            finished.add(key_of(run))
+            finished.add(seed_key(run))
     return out
 
 
 def _beyond(runs: Sequence[Record], planned: int) -> dict[str, str]:
     """Reproductions on new seeds after the planned number was reached, if nothing else went beyond it."""
-    attempts: dict[_Key | str, list[Record]] = {}
+    attempts: dict[SeedKey | str, list[Record]] = {}
     for run in runs:
         attempts.setdefault(_attempt(run), []).append(run)
     beyond = [run for tried in list(attempts.values())[planned:] for run in tried]
@@ -138,13 +131,13 @@ def _judged(run: Record, metric: str, sample: Sample, out: Mapping[str, str]) ->
         )
     if any(run.id == other.id for other in sample.runs):
         return JudgedRun(record=run, part="judged", value=value, says=lacks)
-    twin = next((other.id for other in sample.runs if key_of(other) == key_of(run)), None)
+    twin = next((other.id for other in sample.runs if seed_key(other) == seed_key(run)), None)
     if ending:
-        mended = f"; finished with that seed in {twin}" if twin and key_of(run) != UNSEEDED else ""
+        mended = f"; finished with that seed in {twin}" if twin and seed_key(run) != UNSEEDED else ""
         return JudgedRun(
             record=run, part="left out" if mended else "failed", value=value, says=ending + mended
         )
-    why = "states no seed, as" if key_of(run) == UNSEEDED else "same seed as"
+    why = "states no seed, as" if seed_key(run) == UNSEEDED else "same seed as"
     return JudgedRun(record=run, part="left out", value=value, says=f"{why} {twin}")
 
 

@@ -46,10 +46,7 @@ def _with_series(group: Group) -> Record | None:
 def _nearest(runs: Sequence[Record], protocol: ExperimentConfig) -> list[Record]:
     """The best ones by the metric that decides, else the newest."""
     metric = protocol.gate.metric if protocol.gate else next(iter(protocol.metrics), None)
-    meaning = protocol.metrics.get(metric or "")
-    direction = (protocol.gate.direction if protocol.gate else None) or (
-        meaning.direction if meaning else None
-    )
+    direction = None if metric is None else protocol.direction_of(metric)
     if metric is None or direction is None:
         return sorted(runs, key=lambda run: (run.started, run.id), reverse=True)
     sign = -1 if direction == "maximize" else 1

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gittrack.formats.record import Record, parse_time
 from gittrack.formats.reproduction import Reproduction
-from gittrack.formats.spec import has_seed
+from gittrack.formats.spec import UNSEEDED, has_seed, seed_key
 from gittrack.governance.criteria import figure_of
 from gittrack.governance.gate import UNPROVEN
 from gittrack.publishing.report.document import (
@@ -141,7 +141,7 @@ def _mechanisms(record: Record) -> Iterator[str]:
         if pinned
         else "no lock file"
     )
-    seeded = record.seed is not None or record.seeds or has_seed(record.params)
+    seeded = seed_key(record) != UNSEEDED or has_seed(record.params)
     yield "seed recorded" if seeded else "no seed recorded"
     yield "container image by digest" if record.environment.image else "no container image recorded"
     flags = sum(1 for flag in record.determinism.values() if flag not in (None, False))

@@ -239,8 +239,7 @@ def _picture(report: Report, metrics: Sequence[str], own: str | None) -> Iterato
     found = [(c, c.figures[metric]) for c in report.candidates if metric is not None and metric in c.figures]
     if metric is None or len(found) < 2 or any(abs(f.mean) > 1e100 for _, f in found):
         return
-    meaning = report.protocol.metrics.get(metric)
-    sign = 1 if meaning is not None and meaning.direction == "minimize" else -1
+    sign = 1 if report.protocol.direction_of(metric) == "minimize" else -1
     found.sort(key=lambda item: (item[0].spec != own, sign * item[1].mean))
     figures = [(_label(c.apart) or c.spec[:8], f, c.spec == own) for c, f in found]
     threshold = gate.threshold if gate is not None and gate.metric == metric else None

@@ -19,7 +19,7 @@ from gittrack.reading.entry import Entry, entry_of
 from gittrack.reading.index import Index
 from gittrack.reading.protocol import protocol_of
 from gittrack.reading.reproductions import reproductions_of
-from gittrack.stats.replicates import Group
+from gittrack.stats.replicates import Group, finished_of
 
 if TYPE_CHECKING:
     from gittrack.stats.importance import Importance
@@ -142,11 +142,11 @@ def reruns_of(objects: ObjectReader, tip: str, group: Group | None) -> list[Repr
 def ranked(groups: Sequence[Group], protocol: ExperimentConfig) -> tuple[Importance | None, str]:
     """Parameters by their association with the metric that decides; or why they are not ranked."""
     from gittrack.stats.importance import importance_of
-    from gittrack.stats.means import metric_names
+    from gittrack.stats.metrics import metric_names
 
     decides = [protocol.gate.metric] if protocol.gate else []
     aimed = [name for name, metric in protocol.metrics.items() if metric.direction]
-    there = metric_names(groups)
+    there = metric_names(finished_of(groups))
     metric = next((name for name in [*decides, *aimed, *there] if name in there), None)
     if metric is None:
         return None, "no run has a metric"

@@ -7,7 +7,7 @@ runs of its commits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,8 @@ from gittrack.reading.diff import Comparison, compare
 from gittrack.reading.entry import Entry
 from gittrack.reading.index import Index, Row
 from gittrack.stats.maths import Difference, Interval, mean_interval, welch
-from gittrack.stats.replicates import final_value
+from gittrack.stats.metrics import direction_of, metric_names
+from gittrack.stats.replicates import Group, Sample
 
 if TYPE_CHECKING:
     from gittrack.verify import VerifyReport
@@ -159,52 +160,41 @@ def _compare(baseline: Entry | None, runs: Sequence[Entry]) -> tuple[list[Compar
 
 
 def _replicated(runs: Sequence[Entry], known: Sequence[Entry]) -> list[Replicated]:
-    """Each metric of each spec that has several runs on either side."""
-    groups: dict[str, list[Entry]] = {}
-    for run in runs:
-        if run.record.status == "finished":
-            groups.setdefault(run.record.spec, []).append(run)
-    base = _values(known)
-    replicated = []
-    for group in groups.values():
-        for metric, values in _values(group).items():
-            others = base.get(metric, [])
-            if max(len(values), len(others)) < 2:
+    """Each metric of each spec that has several replicates on either side."""
+    base = _replicates(known)
+    rows = []
+    for group in _by_spec(runs):
+        sample = _replicates(group)
+        for metric in metric_names(sample.runs):
+            values, others = sample.values(metric), base.values(metric)
+            if not values or max(len(values), len(others)) < 2:
                 continue
-            known_mean = mean_interval(others) if others else None
-            replicated.append(
+            rows.append(
                 Replicated(
                     metric,
                     tuple(run.id for run in group),
                     mean_interval(values),
-                    known_mean,
+                    mean_interval(others) if others else None,
                     welch(others, values) if others else None,
-                    _direction(group, metric),
+                    direction_of(sample.runs, metric),
                 )
             )
-    return replicated
+    return rows
 
 
-def _values(group: Sequence[Entry]) -> dict[str, list[float]]:
-    """Finite final values by metric, one for each seed: a seed that ran twice is no second replicate."""
-    seen: set[int] = set()
-    values: dict[str, list[float]] = {}
-    for run in group:
-        seed = run.record.seed
-        if seed is not None and seed in seen:
-            continue
-        if seed is not None:
-            seen.add(seed)
-        for name in run.record.metrics:
-            number = final_value(run.record, name)
-            if number is not None:
-                values.setdefault(name, []).append(number)
-    return values
+def _by_spec(runs: Sequence[Entry]) -> Iterable[list[Entry]]:
+    groups: dict[str, list[Entry]] = {}
+    for run in runs:
+        if run.record.status == "finished":
+            groups.setdefault(run.record.spec, []).append(run)
+    return groups.values()
 
 
-def _direction(group: Sequence[Entry], metric: str) -> str | None:
-    metrics = (run.record.metrics.get(metric) for run in group)
-    return next((m.direction for m in metrics if m is not None and m.direction), None)
+def _replicates(runs: Sequence[Entry]) -> Sample:
+    """The sample across seeds of runs of one spec; reruns with nothing varied are no second replicate."""
+    records = sorted((run.record for run in runs), key=lambda record: (record.started, record.id))
+    sample = Group("", "", tuple(records)).across
+    return Sample(sample.varied, sample.runs[:1]) if sample.varied == "nothing" else sample
 
 
 def to_dict(review: Review, questions: Sequence[str]) -> dict[str, Any]:

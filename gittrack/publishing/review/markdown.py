@@ -11,6 +11,7 @@ from gittrack.publishing.review.questions import questions
 from gittrack.reading.diff import Comparison, MetricPair, Pair
 from gittrack.reading.entry import Entry
 from gittrack.stats.maths import Interval
+from gittrack.stats.metrics import direction_of, metric_names
 from gittrack.text.markdown import code, prose
 from gittrack.text.text import number, value
 
@@ -154,7 +155,7 @@ def _table(experiment: Experiment) -> list[str]:
     """Runs below the baseline: the parameters that differ among them, and the metrics with the difference."""
     entries = [*([experiment.baseline] if experiment.baseline else []), *experiment.runs]
     params = differing(entries)
-    metrics = metric_names(experiment)
+    metrics = metric_names([run.record for run in experiment.runs])
     shown_params, shown_metrics = params[: _MOST["params"]], metrics[: _MOST["metrics"]]
     header = ["Run", "Status", "Seed", *(code(n, 40) for n in shown_params)]
     header += [_title(entries, name) for name in shown_metrics]
@@ -202,8 +203,8 @@ def _title(entries: Sequence[Entry], name: str) -> str:
     """The heading of a metric's column: its name, unit, and which way is better."""
     metrics = [m for e in entries if (m := e.record.metrics.get(name)) is not None]
     arrow = {"maximize": " ↑", "minimize": " ↓"}
-    direction = next((arrow[m.direction] for m in metrics if m.direction), "")
-    unit = next((f" [{prose(m.unit, 20)}]" for m in metrics if m.unit), "")
+    direction = arrow.get(direction_of([e.record for e in entries], name) or "", "")
+    unit = next((f" [{prose(m.unit, 20)}]" for m in found if m.unit), "")
     return code(name, 40) + unit + direction
 
 
@@ -335,10 +336,3 @@ def differing(entries: Sequence[Entry]) -> list[str]:
     flats = [flat_params(entry) for entry in entries]
     names = dict.fromkeys(name for flat in flats for name in flat)
     return [n for n in names if len({repr(flat.get(n, None)) + str(n in flat) for flat in flats}) > 1]
-
-
-def metric_names(experiment: Experiment) -> list[str]:
-    """Metrics of the runs, those with a direction first."""
-    metrics = [run.record.metrics for run in experiment.runs]
-    names = dict.fromkeys(name for names_of_run in metrics for name in names_of_run)
-    return sorted(names, key=lambda n: (not any(n in m and m[n].direction for m in metrics), n))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gittrack.formats.record import Record
+from gittrack.formats.spec import UNSEEDED, seed_key
 from gittrack.publishing.review import Experiment, Review
 from gittrack.reading.diff import Comparison
+from gittrack.stats.metrics import direction_of, metric_names
 
 NAMED = 5
 """Runs that one question names."""
@@ -65,7 +67,7 @@ def _of_records(records: Sequence[Record]) -> Iterator[str]:
     )
     loose = [r for r in records if not any(lock.pins != "none" for lock in r.locks)]
     yield from those(loose, "has no lock file that pins its packages: can its environment be rebuilt?")
-    seedless = [r for r in records if r.seed is None and not r.seeds]
+    seedless = [r for r in records if seed_key(r) == UNSEEDED]
     yield from those(seedless, "has no seed: is its result meant to be repeatable?")
     silent = [r for r in records if not r.hypothesis]
     yield from those(silent, "states no hypothesis: what was it to show?")
@@ -80,7 +82,7 @@ def _of_results(experiment: Experiment, records: Sequence[Record]) -> Iterator[s
             f"{len(specs)} configurations were tried: the best of them looks better than it is. "
             "Was it chosen on data that the reported metric does not use?"
         )
-    if records and len({(r.spec, r.seed) for r in records}) == len(specs) > 0:
+    if records and len({(r.spec, seed_key(r)) for r in records}) == len(specs) > 0:
         yield "each configuration ran with one seed: is a difference of that size more than chance?"
     worse = sorted({r.metric for r in experiment.replicated if r.verdict == "worse"})
     if worse:
@@ -88,8 +90,7 @@ def _of_results(experiment: Experiment, records: Sequence[Record]) -> Iterator[s
     alike = sorted({r.metric for r in experiment.replicated if r.verdict == "no real difference"})
     if alike:
         yield f"no real difference from the baseline in {', '.join(alike[:NAMED])}: is the change worth it?"
-    names = {name for r in records for name in r.metrics}
-    aimless = sorted(n for n in names if not any(n in r.metrics and r.metrics[n].direction for r in records))
+    aimless = [name for name in metric_names(records) if direction_of(records, name) is None]
     if aimless:
         yield f"gittrack.yaml gives no direction for {', '.join(aimless[:NAMED])}: which way is better?"
 

@@ -11,11 +11,11 @@ from gittrack.publishing.review.markdown import (
     flat_params,
     interval,
     mean,
-    metric_names,
     summary,
     verdict,
 )
 from gittrack.publishing.review.questions import questions
+from gittrack.stats.metrics import metric_names
 from gittrack.text import text
 from gittrack.text.table import Cell, Line, layout
 
@@ -54,7 +54,7 @@ def terminal(review: Review, paint: text.Paint, columns: int | None) -> list[str
 def _experiment(experiment: Experiment, paint: text.Paint, columns: int | None) -> Iterator[str]:
     yield paint("bold", text.one_line(experiment.name))
     entries = [*([experiment.baseline] if experiment.baseline else []), *experiment.runs]
-    params, metrics = differing(entries), metric_names(experiment)
+    params, metrics = differing(entries), metric_names([run.record for run in experiment.runs])
     verdicts = {(c.b.id, pair.name): pair.verdict for c in experiment.comparisons for pair in c.metrics}
     lines = []
     for entry in entries:

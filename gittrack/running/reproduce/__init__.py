@@ -9,15 +9,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from typing import Any
 
 from gittrack.errors import GittrackError, RecordError, RepositoryError, UsageError
 from gittrack.formats.codec import load_record
 from gittrack.formats.config import Config
-from gittrack.formats.record import Author, Record, Tool, clean_text, format_time, new_id
+from gittrack.formats.record import Record
 from gittrack.formats.reproduction import FILE, Reproduction, dump
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.ledger import Addition, Ledger
+from gittrack.ledger.origin import origin_now
 from gittrack.ledger.proposals import review_branch
 from gittrack.reading.entry import entry_of
 from gittrack.reading.index import Index
@@ -27,8 +28,8 @@ from gittrack.running.executor.task import Done
 from gittrack.running.reproduce.plan import Options, Plan, make_plan
 from gittrack.stats.result import Result, read_result
 from gittrack.stats.verdict import judge
-from gittrack.verify import VerifyOptions, verify
-from gittrack.version import VERSION
+from gittrack.verify import Options as Checks
+from gittrack.verify import verify
 
 __all__ = ["Options", "Plan", "Reproduced", "plan", "reproduce"]
 
@@ -154,20 +155,19 @@ def _statement(repository: Repository, ledger: Ledger, made: Plan, results: Sequ
     tip = ledger.state().tip
     with repository.objects() as objects:
         reruns = [_result(objects, f"{tip}", task.experiment, task.run_id) for task in made.tasks]
-    who = repository.identity()
-    now = datetime.now(UTC)
+    origin = origin_now(repository)
     return Reproduction(
-        id=new_id(now),
+        id=origin.id,
         run=record.id,
         experiment=record.experiment,
-        made=format_time(now),
-        author=Author(name=clean_text(who.name), email=clean_text(who.email)),
+        made=origin.made,
+        author=origin.author,
         claim=made.protocol.reproducibility.level,
         protocol=record.protocol,
         environment=made.environment.kind,
         executor=made.options.executor,
         verdict=judge(original, reruns, made.protocol),
-        tool=Tool(version=VERSION),
+        tool=origin.tool,
     )
 
 

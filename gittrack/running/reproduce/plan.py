@@ -17,7 +17,7 @@ from gittrack.dvc.settings import cache_of
 from gittrack.errors import UsageError
 from gittrack.formats.config import Config, ExperimentConfig
 from gittrack.formats.record import Code, Record, new_id
-from gittrack.formats.spec import has_seed, with_seed
+from gittrack.formats.spec import UNSEEDED, has_seed, seed_key, with_seed
 from gittrack.git.repository import Repository
 from gittrack.reading.diff import Pair, environments
 from gittrack.recording.capture.determinism import VARIABLES
@@ -257,8 +257,8 @@ def _warnings(record: Record, options: Options) -> list[str]:
         for path in [*(o.path for o in record.outputs), *code.metrics_files]
         if path.startswith("/") or ".." in path.split("/")
     ]
-    if record.seed is None and not record.seeds and not has_seed(record.params):
-        warnings.append("the run records no seed: what it drew at random cannot be drawn again")
+    if seed_key(record) == UNSEEDED and not has_seed(record.params):
+        found.append("the run records no seed: what it drew at random cannot be drawn again")
     if options.seeds != SAME and record.seed is None:
         warnings.append("whether the program takes GITTRACK_SEED is not known: the run records no seed")
     if record.tags.get("gittrack.source") == "commit":

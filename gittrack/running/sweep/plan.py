@@ -193,10 +193,7 @@ def _judged(config: Config, experiment: str, options: Options) -> tuple[str | No
         name = directed[0]
     if name is None:
         return None, None
-    stated = declared.metrics[name].direction if name in declared.metrics else None
-    if stated is None and declared.gate is not None and declared.gate.metric == name:
-        stated = declared.gate.direction
-    direction: Direction | None = options.direction or stated  # type: ignore[assignment]
+    direction: Direction | None = options.direction or declared.direction_of(name)  # type: ignore[assignment]
     return name, direction
 
 

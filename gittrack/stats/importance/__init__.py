@@ -9,12 +9,14 @@ from typing import Any, Literal
 
 from gittrack.errors import UsageError
 from gittrack.formats.record import Record
+from gittrack.formats.spec import UNSEEDED, SeedKey, seed_key
 from gittrack.stats.importance.forest import Forest, permutation_importance
 from gittrack.stats.importance.parameters import Column, columns_of
 from gittrack.stats.importance.tuning import MANY, Ranked, ped_anova_and_fanova
 from gittrack.stats.maths import Correlation, holm, spearman, summary
-from gittrack.stats.means import metric_names, require_metrics
-from gittrack.stats.replicates import Group, final_value, key_of
+from gittrack.stats.means import require_metrics
+from gittrack.stats.metrics import direction_of, metric_names
+from gittrack.stats.replicates import Group, final_value, finished_of
 
 FEW = 10
 ASSOCIATION = (
@@ -76,7 +78,7 @@ def importance_of(groups: Sequence[Group], metric: str, *, tuned: bool = True) -
     out. UsageError for fewer than 10 runs, or a metric or parameters that never change;
     NotFoundError for a metric that no run has.
     """
-    require_metrics([metric], metric_names(groups))
+    require_metrics([metric], metric_names(finished_of(groups)))
     runs, left_out = _runs(groups, metric)
     values = [value for run in runs if (value := final_value(run, metric)) is not None]
     _refuse_few(len(runs), values, metric)
@@ -84,7 +86,7 @@ def importance_of(groups: Sequence[Group], metric: str, *, tuned: bool = True) -
     usable = [column for column in columns if column.kind in ("number", "category")]
     if not usable:
         raise UsageError(f"no parameter differs between the {len(runs)} runs in a way that can be ranked")
-    direction = _direction(runs, metric)
+    direction = direction_of(runs, metric)
     forest = permutation_importance(usable, values)
     ranked = ped_anova_and_fanova(usable, values, direction) if tuned else Ranked()
     parameters = _adjusted([_parameter(column, values, forest, ranked) for column in columns])
@@ -106,14 +108,14 @@ def _runs(groups: Sequence[Group], metric: str) -> tuple[list[Record], dict[str,
     left_out: Counter[str] = Counter()
     for group in groups:
         left_out["failed or killed"] += len(group.failed)
-        seen: set[tuple[object, ...]] = set()
+        seen: set[SeedKey] = set()
         for run in group.finished:
             if final_value(run, metric) is None:
                 left_out[f"without a finite {metric}"] += 1
-            elif (run.seed is not None or run.seeds) and key_of(run) in seen:
+            elif seed_key(run) != UNSEEDED and seed_key(run) in seen:
                 left_out["with a seed that another run of the same spec has"] += 1
             else:
-                seen.add(key_of(run))
+                seen.add(seed_key(run))
                 runs.append(run)
     return runs, {why: count for why, count in left_out.items() if count}
 
@@ -126,10 +128,6 @@ def _refuse_few(count: int, values: Sequence[float], metric: str) -> None:
         )
     if summary(values).sd == 0:
         raise UsageError(f"{metric} is the same in all {count} runs: there is nothing to explain")
-
-
-def _direction(runs: Sequence[Record], metric: str) -> Literal["maximize", "minimize"] | None:
-    return next((run.metrics[metric].direction for run in runs if run.metrics[metric].direction), None)
 
 
 def _parameter(column: Column, values: Sequence[float], forest: Forest, tuned: Ranked) -> Parameter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html import unescape
+from statistics import mean
 
 import pytest
 
@@ -14,6 +15,8 @@ from gittrack.publishing.review import review, to_dict
 from gittrack.publishing.review.markdown import LIMIT, MARKER, as_markdown
 from gittrack.publishing.review.questions import questions
 from gittrack.publishing.review.terminal import terminal
+from gittrack.stats.metrics import metric_names
+from gittrack.stats.replicates import Group
 from gittrack.text.text import Paint
 from tests.ledgers import BRANCH, make_record
 from tests.publishing.review.conftest import PROPOSAL, Propose
@@ -66,12 +69,43 @@ def test_replicates(propose: Propose) -> None:
     assert "**yes, better** (p = 0.0036)" in as_markdown(found)
 
 
+def test_replicates_may_differ_in_named_seeds_alone(propose: Propose) -> None:
+    """Three splits under one seed are three replicates, as to compare; a split that ran twice is one."""
+    new = [run(9 + i, a, spec="5", seeds={"split": min(i, 2)}) for i, a in enumerate([0.95, 0.96, 0.97, 0.5])]
+    found = review(propose([run(0, 0.9)], new), BRANCH, PROPOSAL)
+    (r,) = found.experiments[0].replicated
+    assert (r.mean.n, r.mean.mean) == (3, pytest.approx(0.96))
+    assert r.mean.mean == pytest.approx(mean(Group("digits", "5" * 64, tuple(new)).across.values("acc")))
+    assert not [text for text in questions(found) if "one seed" in text]
+
+
+def test_splits_of_one_run_are_asked_about_as_one_seed(propose: Propose) -> None:
+    """A rerun with nothing varied says nothing of chance."""
+    new = [run(n, 0.95, spec="5", seeds={"split": 1}) for n in (1, 2)]
+    found = review(propose([run(0, 0.9)], new), BRANCH, PROPOSAL)
+    assert not found.experiments[0].replicated
+    assert [text for text in questions(found) if "one seed" in text]
+
+
 def test_one_run_against_replicates_is_too_little(propose: Propose) -> None:
     """n too small, in so many words."""
     found = review(
         propose([run(0, 0.9, seed=1), run(1, 0.91, seed=2)], [run(9, 0.95, spec="5")]), BRANCH, PROPOSAL
     )
     assert "| n too small |" in as_markdown(found)
+
+
+def test_metrics_come_in_the_order_of_stats(propose: Propose) -> None:
+    """Those with a direction first, then by name: in tables and among replicates, however runs list them."""
+    metrics = {"z": Metric(value=1.0), "b": Metric(value=2.0), "y": Metric(value=3.0, direction=UP)}
+    known = make_record(0, seed=1, spec="4" * 64, metrics=metrics)
+    new = [make_record(n, seed=n, spec="5" * 64, metrics=metrics) for n in (1, 2)]
+    found = review(propose([known], new), BRANCH, PROPOSAL)
+    order = metric_names(new)
+    assert order == ["y", "b", "z"]
+    assert [r.metric for r in found.experiments[0].replicated] == order
+    assert "| Run | Status | Seed | y ↑ | b | z |" in shown(as_markdown(found))
+    assert re.search(r"seed +y +b +z", "\n".join(terminal(found, Paint(), None)))
 
 
 def test_changes_against_the_baseline(propose: Propose) -> None:

@@ -1,0 +1,20 @@
+"""What runs say of their metrics: which there are, in what order, and which way each gets better."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gittrack.formats.config import Direction
+from gittrack.formats.record import Record
+
+
+def metric_names(runs: Sequence[Record]) -> list[str]:
+    """Metrics of `runs`: those with a direction first, then by name."""
+    names = {name for run in runs for name in run.metrics}
+    return sorted(names, key=lambda name: (direction_of(runs, name) is None, name))
+
+
+def direction_of(runs: Iterable[Record], metric: str) -> Direction | None:
+    """Which way `metric` gets better, by the first of `runs` that says so."""
+    known = (run.metrics.get(metric) for run in runs)
+    return next((entry.direction for entry in known if entry is not None and entry.direction), None)
