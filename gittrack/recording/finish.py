@@ -46,8 +46,8 @@ class Frozen:
 
     def addition(self) -> Addition:
         record = self.record
-        shown = [f"{k}={m.status or format(m.value, '.6g')}" for k, m in sorted(record.metrics.items())[:4]]
-        subject = " ".join([f"run {record.experiment} {record.id}: {record.status}", *shown])
+        metrics = [f"{k}={m.status or format(m.value, '.6g')}" for k, m in sorted(record.metrics.items())[:4]]
+        subject = " ".join([f"run {record.experiment} {record.id}: {record.status}", *metrics])
         commits = tuple(c for c in (record.code.snapshot, record.code.commit) if c)
         trailers = [f"Gittrack-Run: {record.id}", *(f"Gittrack-Code: {c}" for c in commits[:1])]
         message = "\n".join([subject[:200].replace("\n", " "), "", *trailers])
@@ -109,11 +109,11 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
     table = write_table(_points(journal), journal.folder / "metrics.csv")
     environment = journal.environment
     files: dict[str, bytes] = {"environment.yaml": environment}
-    kept: list[tuple[DataInput | Output, str | None]] = [
+    items: list[tuple[DataInput | Output, str | None]] = [
         *gathered.inputs.values(),
         *gathered.outputs.values(),
     ]
-    for item, pointer in kept:
+    for item, pointer in items:
         if pointer is not None and item.pointer is not None:
             files[item.pointer] = pointer.encode()
     status, failure, elapsed = gathered.end or _lost(journal, gathered.facts["started"])
@@ -170,8 +170,8 @@ def final_metrics(table: Table, summary: Mapping[str, Any], declared: Mapping[st
     final = {**table.last, **{name: (value, None) for name, value in summary.items()}}
     metrics = {}
     for name, (value, step) in final.items():
-        said = {"status": value} if isinstance(value, str) else {"value": value}
-        metrics[name] = from_dict(Metric, {**said, "step": step, **declared.get(name, {})})
+        final_value = {"status": value} if isinstance(value, str) else {"value": value}
+        metrics[name] = from_dict(Metric, {**final_value, "step": step, **declared.get(name, {})})
     return metrics
 
 
@@ -198,11 +198,11 @@ def keep_series(table: Table, files: dict[str, bytes], store_series: StoreSeries
 
 
 def _console(journal: StoredJournal, files: dict[str, bytes]) -> Console | None:
-    kept = journal.console
-    if kept is None or not kept[0]:
+    tail = journal.console
+    if tail is None or not tail[0]:
         return None
-    files["console.txt"] = kept[0]
-    return Console(sha256=hashlib.sha256(kept[0]).hexdigest(), size=len(kept[0]), truncated=kept[1])
+    files["console.txt"] = tail[0]
+    return Console(sha256=hashlib.sha256(tail[0]).hexdigest(), size=len(tail[0]), truncated=tail[1])
 
 
 # --- committing ----------------------------------------------------------------------------
@@ -274,6 +274,6 @@ def series_store(repo: Repository) -> StoreSeries:
 
 def kept(error: Exception, run_id: str) -> GittrackError:
     """The error of a run that could not be committed, with what to do about it."""
-    said = str(error) if isinstance(error, GittrackError) else f"{type(error).__name__}: {error}"
+    message = str(error) if isinstance(error, GittrackError) else f"{type(error).__name__}: {error}"
     kind = type(error) if isinstance(error, GittrackError) else RepositoryError
-    return kind(f"{said}. The journal of run {run_id} is kept: mend that, then run gittrack recover")
+    return kind(f"{message}. The journal of run {run_id} is kept: mend that, then run gittrack recover")

@@ -186,7 +186,7 @@ def _collect(
 ) -> list[str]:
     """Metrics and outputs that the program wrote; what could not be read is said, and costs no run."""
     complaints, read = [], []
-    kept = {event[1]["path"] for event in StoredJournal(journal.folder).events() if event[0] == Kind.OUTPUT}
+    logged = {event[1]["path"] for event in StoredJournal(journal.folder).events() if event[0] == Kind.OUTPUT}
     for name in job.metrics:
         try:
             if _written_since(Path(name), began):
@@ -203,7 +203,7 @@ def _collect(
         try:
             if _written_since(Path(name), began):
                 store.log_output(name, role)
-            elif name not in kept:  # the program itself may have logged it, as bytes that are no file
+            elif name not in logged:  # the program itself may have logged it, as bytes that are no file
                 complaints.append(f"output {name} was not written by this run")
         except (GittrackError, OSError) as error:
             complaints.append(f"output {name}: {error}")

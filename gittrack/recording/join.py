@@ -68,10 +68,10 @@ def join(request: Request, where: str | Path | None) -> Joined | None:
     from gittrack.formats.config import load_cached
     from gittrack.recording.capture import capture_here
 
-    said = {k: v for k, v in stated(request).items() if v not in (None, [])}
-    facts = {k: v for k, v in said.items() if k not in start["given"]}
-    if said.get("seed", start["record"].get("seed")) != start["record"].get("seed"):
-        facts["seed"] = said["seed"]  # what the program uses, whatever it was told
+    statement = {k: v for k, v in stated(request).items() if v not in (None, [])}
+    facts = {k: v for k, v in statement.items() if k not in start["given"]}
+    if statement.get("seed", start["record"].get("seed")) != start["record"].get("seed"):
+        facts["seed"] = statement["seed"]  # what the program uses, whatever it was told
     config = load_cached(repo.worktree, repo.state_dir)
     if request.experiment is not None and "experiment" not in start["given"]:
         facts["experiment"] = choose_experiment(request.experiment, config)

@@ -73,11 +73,11 @@ class Tail:
 
     def add(self, data: bytes, source: int = 1) -> None:
         """Take what came from `source` (1 or 2); lines that are still being written are kept apart by it."""
-        lines, newline, rest = (self._open.pop(source, b"") + data).rpartition(b"\n")
-        rest = _as_seen(rest)
-        if len(rest) > _KEEP_BYTES:
-            lines, newline, rest = lines + newline + rest, b"", b""
-        self._open[source] = rest
+        lines, newline, partial = (self._open.pop(source, b"") + data).rpartition(b"\n")
+        partial = _as_seen(partial)
+        if len(partial) > _KEEP_BYTES:
+            lines, newline, partial = lines + newline + partial, b"", b""
+        self._open[source] = partial
         if not lines and not newline:
             return
         self._chunks.append(_as_seen(lines) + newline)
@@ -90,11 +90,11 @@ class Tail:
         """UTF-8 text and whether its front was cut off."""
         raw = b"".join([*self._chunks, *self._open.values()]).decode("utf-8", "replace")
         lines = [line.rstrip("\r") for line in raw.split("\n")]
-        kept = clean_text(scrub_text("\n".join(lines), env)).encode()
-        if len(kept) <= TAIL_BYTES and not self._cut:
-            return kept, False
-        kept = kept[-TAIL_BYTES:]
-        return kept.partition(b"\n")[2] or kept.decode("utf-8", "ignore").encode(), True
+        tail = clean_text(scrub_text("\n".join(lines), env)).encode()
+        if len(tail) <= TAIL_BYTES and not self._cut:
+            return tail, False
+        tail = tail[-TAIL_BYTES:]
+        return tail.partition(b"\n")[2] or tail.decode("utf-8", "ignore").encode(), True
 
 
 _OVERWRITTEN = re.compile(rb"(?m)^[^\n]*\r(?=[^\r\n])")

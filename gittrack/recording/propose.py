@@ -62,10 +62,10 @@ def _addition(objects: ObjectReader, tip: str, row: Row) -> Addition:
 
 
 def _files(objects: ObjectReader, tree: str, prefix: str) -> list[tuple[str, bytes]]:
-    found: list[tuple[str, bytes]] = []
+    files: list[tuple[str, bytes]] = []
     for name, entry in (objects.tree(tree) or {}).items():
         if entry.is_tree:
-            found += _files(objects, entry.oid, f"{prefix}{name}/")
+            files += _files(objects, entry.oid, f"{prefix}{name}/")
         elif (blob := objects.get(entry.oid)) is not None:
-            found.append((prefix + name, blob.data))
-    return found
+            files.append((prefix + name, blob.data))
+    return files

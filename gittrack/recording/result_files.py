@@ -109,13 +109,13 @@ def _bytes(path: Path) -> bytes:
 
 
 def _numbers(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    found = {}
+    numbers = {}
     for name, value in flatten(content).items():
         if isinstance(value, (int, float)) or value in _WORDS:
             checked = _metric_name(name, path)
             if checked:
-                found[checked] = metric_value(name, float(value) if isinstance(value, str) else value)
-    return found
+                numbers[checked] = metric_value(name, float(value) if isinstance(value, str) else value)
+    return numbers
 
 
 _WORDS = ("nan", "NaN", "inf", "-inf", "Infinity", "-Infinity")
@@ -164,8 +164,8 @@ def _row_values(names: Sequence[str | None], cells: Sequence[str]) -> dict[str, 
         except ValueError:
             continue
         if name:
-            whole = re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", text)
-            values[name] = metric_value(name, int(text) if whole else number)
+            integer = re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", text)
+            values[name] = metric_value(name, int(text) if integer else number)
     return values
 
 

@@ -96,15 +96,15 @@ class Run:
         """Record parameters. UsageError when one was logged before with another value."""
         journal = self._open("log_params")
         new = to_params(params)
-        shown = without_secrets(new)
+        safe = without_secrets(new)
         for key in new.keys() & self._params.keys():
             old = without_secrets(self._params[key], key)
-            if old != shown[key] or type(old) is not type(shown[key]):
+            if old != safe[key] or type(old) is not type(safe[key]):
                 raise UsageError(
-                    f"param {key!r} was logged before as {old!r}; it cannot become {shown[key]!r}"
+                    f"param {key!r} was logged before as {old!r}; it cannot become {safe[key]!r}"
                 )
         if journal is not None and new:
-            journal.event(Kind.PARAMS, shown)
+            journal.event(Kind.PARAMS, safe)
         self._params.update(new)
 
     def set_tag(self, key: str, value: Any) -> None:
@@ -226,11 +226,11 @@ class Run:
         `failure` says why, as ``type`` and ``message``. Raises LedgerError (RepositoryError for a full
         disk) when the record cannot be committed; the journal then stays, and `gittrack recover` commits it.
         """
-        said = exits.ending(status, failure)
+        ending = exits.ending(status, failure)
         with self._ending:
             if not self._ended:
                 try:
-                    self._finish(*said)
+                    self._finish(*ending)
                 except (GittrackError, OSError) as error:
                     raise kept(error, self.id) from error
                 except Exception as bug:

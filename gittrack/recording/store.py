@@ -138,8 +138,8 @@ class Store:
         from gittrack.recording.capture.data import GitTracked
 
         with self._repo.objects() as objects:
-            found = objects.get(f"{self._code_tree}:{path}")
-        if found is None or found.kind not in ("blob", "tree"):
+            item = objects.get(f"{self._code_tree}:{path}")
+        if item is None or item.kind not in ("blob", "tree"):
             return None
         compare = ("diff", "--quiet", "--no-ext-diff", "--ignore-submodules", self._code_tree, "--", path)
-        return GitTracked(oid=found.oid, modified=self._repo.run(*compare).code != 0)
+        return GitTracked(oid=item.oid, modified=self._repo.run(*compare).code != 0)

@@ -137,7 +137,7 @@ def shown(groups: Sequence[Group], options: Options) -> list[Shown]:
     if options.half_width is not None and not 0 < options.half_width < math.inf:
         raise UsageError(f"--half-width takes a number above 0, not {options.half_width}")
     require_metrics(options.metrics, metric_names(finished_of(groups)))
-    found = []
+    entries = []
     for group, apart in zip(groups, told_apart(groups), strict=True):
         blocks = [_block(group.across, options)] if group.finished else []
         plain = replace(options, samples={}, half_width=None, bootstrap=False)
@@ -168,8 +168,8 @@ def cautions(sample: Sample) -> list[str]:
         notes.append("seeds or splits occur more than once, and runs that share one are not independent")
     if sample.varied not in ("nothing", "not recorded"):
         unknown = sum(seed_key(run) == UNSEEDED for run in sample.runs)
-        found += ["one run states no seed: whether it repeats another is not known"] if unknown else []
-    return found
+        notes += ["one run states no seed: whether it repeats another is not known"] if unknown else []
+    return notes
 
 
 def _crossed(sample: Sample) -> bool:

@@ -19,7 +19,6 @@ from gittrack.errors import NotFoundError, RecordError
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import Record
 from gittrack.formats.spec import SEED_NAMES, UNSEEDED, SeedKey, seed_key, with_seed
-from gittrack.formats.values import flatten
 from gittrack.reading.index import Index, Row
 
 Varied = Literal["nothing", "seed", "data split", "seed and data split", "not recorded"]
@@ -82,9 +81,9 @@ class Group:
         alike: dict[SeedKey, list[Record]] = {}
         for run in self.finished:
             alike.setdefault(seed_key(run), []).append(run)
-        found = [(key, runs) for key, runs in alike.items() if len(runs) > 1]
+        repeated = [(key, runs) for key, runs in alike.items() if len(runs) > 1]
         return tuple(
-            Sample("not recorded" if key == UNSEEDED else "nothing", tuple(runs)) for key, runs in found
+            Sample("not recorded" if key == UNSEEDED else "nothing", tuple(runs)) for key, runs in repeated
         )
 
 

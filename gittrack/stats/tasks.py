@@ -12,7 +12,6 @@ from gittrack.errors import NotFoundError, UsageError
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import Record
 from gittrack.formats.spec import UNSEEDED, SeedKey, seed_key
-from gittrack.formats.values import flatten
 from gittrack.stats.maths import CONFIDENCE, Aggregate, Profile, aggregate, performance_profile
 from gittrack.stats.means import require_metrics
 from gittrack.stats.metrics import direction_of, metric_names
@@ -78,7 +77,7 @@ def over_tasks(
     if alone:
         left_out[f"of a {task} that not every {by} has"] = sum(len(cells[key]) for key in alone)
     direction = direction_of(finished_of(groups), metric)
-    found = {key: _values(runs, metric) for key, runs in cells.items() if key not in alone}
+    scores = {key: _values(runs, metric) for key, runs in cells.items() if key not in alone}
     return Tasks(
         experiment=groups[0].experiment,
         by=by,

@@ -32,11 +32,11 @@ def label(text: str, limit: int = 60) -> str:
     return cut(re.sub(r"[^\w .,/()+-]", "_", one_line(text)), limit).strip() or "_"
 
 
-def _reference(found: re.Match[str]) -> str:
+def _reference(match: re.Match[str]) -> str:
     """A full stop or a dash inside a number or a name means nothing, except after ``www``."""
-    before, after = found.string[: found.start()], found.string[found.end() : found.end() + 1]
-    if found[0] == "." and not before[-3:].lower().endswith("www"):
+    before, after = match.string[: match.start()], match.string[match.end() : match.end() + 1]
+    if match[0] == "." and not before[-3:].lower().endswith("www"):
         return "."
-    if found[0] == "-" and before[-1:].isalnum() and after.isalnum():
+    if match[0] == "-" and before[-1:].isalnum() and after.isalnum():
         return "-"
-    return f"&#{ord(found[0])};"
+    return f"&#{ord(match[0])};"

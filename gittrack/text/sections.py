@@ -49,18 +49,20 @@ def terminal(sections: Sequence[Section], paint: text.Paint, columns: int | None
         indent = "  " * (section.level - 1)
         if section.title:
             lines.append(indent[2:] + paint("bold", text.one_line(section.title)))
-        lines += [line for said in section.lead for line in _wrapped(said, indent, columns)]
+        lines += [line for sentence in section.lead for line in _wrapped(sentence, indent, columns)]
         if section.rows:
             room = None if columns is None else columns - len(indent)
             lines += [f"{indent}{line}".rstrip() for line in _table(section, paint, room)]
-        lines += [paint("dim", line) for said in section.notes for line in _wrapped(said, indent, columns)]
+        lines += [
+            paint("dim", line) for sentence in section.notes for line in _wrapped(sentence, indent, columns)
+        ]
     return lines
 
 
-def _wrapped(said: str, indent: str, columns: int | None) -> list[str]:
+def _wrapped(sentence: str, indent: str, columns: int | None) -> list[str]:
     room = max(columns or _WIDE, 40)
     return textwrap.wrap(
-        text.one_line(said),
+        text.one_line(sentence),
         room,
         initial_indent=indent,
         subsequent_indent=f"{indent}  ",
@@ -72,11 +74,11 @@ def _table(section: Section, paint: text.Paint, columns: int | None) -> list[str
     right = [name.startswith(">") for name in section.header]
     lines = []
     for row in section.rows:
-        shown = [text.cut(text.one_line(cell), _LONGEST) for cell in row.cells]
-        last = len(shown) - 1
+        texts = [text.cut(text.one_line(cell), _LONGEST) for cell in row.cells]
+        last = len(texts) - 1
         cells = [
             Cell(cell, row.colour if at == last and not row.rest else None, right=right[at])
-            for at, cell in enumerate(shown)
+            for at, cell in enumerate(texts)
         ]
         lines.append(Line(cells, Cell(text.one_line(row.rest), row.colour) if row.rest else None))
     header = []
@@ -98,11 +100,11 @@ def as_markdown(sections: Sequence[Section]) -> str:
     for section in sections:
         if section.title:
             parts.append(f"{'#' * section.level} {markdown_cell(section.title)}")
-        parts += [markdown_cell(said) for said in section.lead]
+        parts += [markdown_cell(sentence) for sentence in section.lead]
         if section.rows:
             parts.append("\n".join(_markdown_table(section)))
         if section.notes:
-            parts.append("\n".join(f"- {markdown_cell(said)}" for said in section.notes))
+            parts.append("\n".join(f"- {markdown_cell(sentence)}" for sentence in section.notes))
     return "\n\n".join(parts) + "\n"
 
 

@@ -37,30 +37,30 @@ def layout(
     """
     widths = [max([width(name), *(width(line.cells[i].text) for line in lines if i < len(line.cells))])
               for i, name in enumerate(header)]  # fmt: skip
-    shown = list(range(len(header)))
+    visible = list(range(len(header)))
     if columns is not None:
-        shown = _fitting(widths, columns, fixed)
-        used = sum(widths[i] + len(GAP) for i in shown[:-1])
-        widths[shown[-1]] = max(min(widths[shown[-1]], columns - used), 1)
-    result = [_row([Cell(header[i], "bold") for i in shown], [widths[i] for i in shown], paint)]
+        visible = _fitting(widths, columns, fixed)
+        used = sum(widths[i] + len(GAP) for i in visible[:-1])
+        widths[visible[-1]] = max(min(widths[visible[-1]], columns - used), 1)
+    result = [_row([Cell(header[i], "bold") for i in visible], [widths[i] for i in visible], paint)]
     for line in lines:
-        cells = [line.cells[i] for i in shown if i < len(line.cells)]
-        text = _row(cells, [widths[i] for i in shown], paint, open_end=line.rest is not None)
+        cells = [line.cells[i] for i in visible if i < len(line.cells)]
+        text = _row(cells, [widths[i] for i in visible], paint, open_end=line.rest is not None)
         result.append(text + paint(line.rest.colour, line.rest.text) if line.rest is not None else text)
-    return result, len(header) - len(shown)
+    return result, len(header) - len(visible)
 
 
 def _fitting(widths: Sequence[int], columns: int, fixed: int) -> list[int]:
     """Columns that fit: from the left, with room kept for the last."""
     last = len(widths) - 1
     room = columns - min(widths[last], NARROWEST)
-    shown: list[int] = []
+    visible: list[int] = []
     for i in range(last):
         room -= widths[i] + len(GAP)
         if room < 0 and i >= fixed:
             break
-        shown.append(i)
-    return [*shown, last]
+        visible.append(i)
+    return [*visible, last]
 
 
 def _row(cells: Sequence[Cell], widths: Sequence[int], paint: Paint, *, open_end: bool = False) -> str:
@@ -68,8 +68,8 @@ def _row(cells: Sequence[Cell], widths: Sequence[int], paint: Paint, *, open_end
     for cell, columns in zip(cells, widths, strict=False):
         text = cut(cell.text, columns)
         blank = pad("", columns - width(text))
-        shown = paint(cell.colour, text)
-        parts.append(blank + shown if cell.right else shown + blank)
+        painted = paint(cell.colour, text)
+        parts.append(blank + painted if cell.right else painted + blank)
     return GAP.join([*parts, ""]) if open_end else GAP.join(parts).rstrip()
 
 

@@ -138,15 +138,15 @@ def duration(seconds: float | None) -> str:
         return ""
     if seconds < 60:
         return f"{seconds:.3g} s"
-    whole = round(seconds)
+    total = round(seconds)
     for big, small, large_name, small_name in (
         (60, 1, "min", "s"),
         (3600, 60, "h", "min"),
         (86400, 3600, "d", "h"),
     ):
-        if whole < big * (60 if big < 3600 else 24) or big == 86400:
-            rest = whole % big // small
-            return f"{whole // big} {large_name}" + (f" {rest} {small_name}" if rest else "")
+        if total < big * (60 if big < 3600 else 24) or big == 86400:
+            remainder = total % big // small
+            return f"{total // big} {large_name}" + (f" {remainder} {small_name}" if remainder else "")
     return ""
 
 

@@ -72,9 +72,9 @@ def choose(
     out.update(_repeated(run for run in group.runs if run.id not in out))
     if planned is not None and not fresh:
         out.update(_beyond([run for run in group.runs if run.id not in out], planned))
-    kept = tuple(run for run in group.runs if run.id not in out)
-    sample = Group(group.experiment, group.spec, kept).across
-    unseeded = [run for run in kept if run.status == "finished" and seed_key(run) == UNSEEDED]
+    counted = tuple(run for run in group.runs if run.id not in out)
+    sample = Group(group.experiment, group.spec, counted).across
+    unseeded = [run for run in counted if run.status == "finished" and seed_key(run) == UNSEEDED]
     mixed = len(unseeded) if sample.varied != "not recorded" and len(unseeded) > 1 else 0
     return Chosen(sample, tuple(_judged(run, metric, sample, out) for run in group.runs), mixed)
 

@@ -131,12 +131,12 @@ def mermaid(chart: Chart) -> str:
 
 def legend(chart: Chart) -> str:
     """Which line is whose, in plain text."""
-    said = [
+    entries = [
         f"{_colour(chart, line)[1]}: {line.run}{' (baseline)' if line.baseline else ''}"
         for line in chart.lines
     ]
     held = "; a run that ended earlier goes on level" if chart.uneven else ""
-    return ", ".join(said) + held
+    return ", ".join(entries) + held
 
 
 def _colour(chart: Chart, line: ChartLine) -> tuple[str, str]:

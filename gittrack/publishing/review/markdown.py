@@ -204,7 +204,7 @@ def _title(entries: Sequence[Entry], name: str) -> str:
     metrics = [m for e in entries if (m := e.record.metrics.get(name)) is not None]
     arrow = {"maximize": " ↑", "minimize": " ↓"}
     direction = arrow.get(direction_of([e.record for e in entries], name) or "", "")
-    unit = next((f" [{prose(m.unit, 20)}]" for m in found if m.unit), "")
+    unit = next((f" [{prose(m.unit, 20)}]" for m in metrics if m.unit), "")
     return code(name, 40) + unit + direction
 
 

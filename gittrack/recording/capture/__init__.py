@@ -167,11 +167,11 @@ def _asked(program: Path) -> dict[str, Any]:
     if not re.fullmatch(r"(?:python|pypy)[0-9.]*", program.name):
         return {}
     try:
-        said = subprocess.run(
+        process = subprocess.run(
             [program, "-c", _QUESTION], cwd="/", stdin=subprocess.DEVNULL, capture_output=True, timeout=20,
             check=True,
         )  # fmt: skip
-        prefix, version, implementation, path = json.loads(said.stdout)
+        prefix, version, implementation, path = json.loads(process.stdout)
     except (OSError, ValueError, subprocess.SubprocessError):
         return {}  # no Python after all
     if Path(prefix).resolve() == Path(sys.prefix).resolve():

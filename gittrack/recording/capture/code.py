@@ -47,8 +47,8 @@ def this_invocation() -> Invocation:
 
 def command_invocation(command: Sequence[str], cwd: Path, origin: Code | None = None) -> Invocation:
     """A command that `gittrack run` is about to start, and the script or module that it names."""
-    found = shutil.which(command[0])
-    program = cwd / found if found else None
+    path = shutil.which(command[0])
+    program = cwd / path if path else None
     return Invocation(tuple(command), cwd, _entry_of(command, cwd), program, origin)
 
 
@@ -98,9 +98,9 @@ def capture_code(
     status = repo.status() if repo.worktree else _bare_status(repo)
     changes = [c for c in status.changes if not _excluded(c.path, exclude)]
     if changes and policy == "refuse":
-        shown = ", ".join(c.path for c in changes[:3]) + (", ..." if len(changes) > 3 else "")
+        paths = ", ".join(c.path for c in changes[:3]) + (", ..." if len(changes) > 3 else "")
         raise UsageError(
-            f"the work tree has uncommitted changes ({shown}) and capture.dirty is refuse: commit them"
+            f"the work tree has uncommitted changes ({paths}) and capture.dirty is refuse: commit them"
         )
     head_tree = objects.get(f"{status.commit}^{{tree}}") if status.commit else None
     code = Code(
@@ -123,8 +123,8 @@ def _as_recorded(code: Code, origin: Code | None) -> Code:
     """Commit, branch and snapshot of the original, whose tree a temporary work tree has checked out."""
     if origin is None or origin.tree != code.tree:
         return code
-    kept = ("commit", "branch", "dirty", "snapshot", "remote", "left_out")
-    return replace(code, **{name: getattr(origin, name) for name in kept})
+    names = ("commit", "branch", "dirty", "snapshot", "remote", "left_out")
+    return replace(code, **{name: getattr(origin, name) for name in names})
 
 
 def _bare_status(repo: Repository) -> Status:
@@ -144,7 +144,7 @@ def _snapshot(
     run_id: str,
     limit: int,
 ) -> Code:
-    kept: list[str] = []
+    paths: list[str] = []
     gone: list[str] = []
     as_committed = list(excluded)
     left_out: list[LeftOut] = []
@@ -156,9 +156,9 @@ def _snapshot(
         elif change.state[1:] == "D":
             gone.append(change.path)
         else:
-            kept.append(change.path)
+            paths.append(change.path)
     entries = dict.fromkeys(gone, "") | {c.path: c.head for c in as_committed if c.state[0] not in ".?"}
-    tree = repo.snapshot_tree(kept, entries) if repo.worktree else _empty_tree(repo)
+    tree = repo.snapshot_tree(paths, entries) if repo.worktree else _empty_tree(repo)
     parents = [code.commit] if code.commit else []
     message = f"gittrack snapshot for run {run_id}\n\nUncommitted changes as they stood when the run started."
     commit = repo.commit_object(tree, parents, message, repo.identity())

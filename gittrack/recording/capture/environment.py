@@ -112,8 +112,8 @@ def _operating_system(root: Path = Path("/")) -> dict[str, Any]:
         name = f"macOS {platform.mac_ver()[0]}"
     else:
         name = f"{platform.system()} {platform.release()}"
-    found = {"name": name, "kernel": platform.release(), "machine": platform.machine(), "libc": _libc(root)}
-    return {key: value for key, value in found.items() if value}
+    facts = {"name": name, "kernel": platform.release(), "machine": platform.machine(), "libc": _libc(root)}
+    return {key: value for key, value in facts.items() if value}
 
 
 def _libc(root: Path) -> str | None:
@@ -162,8 +162,8 @@ def _image(stated: str | None, root: Path = Path("/")) -> str | None:
             )
         return stated
     about = hardware.read(root / "run/.containerenv", 65536)
-    found = re.search(r"^imageid=\"?([0-9a-f]{64})\"?$", about, re.MULTILINE)
-    return f"sha256:{found[1]}" if found else None
+    match = re.search(r"^imageid=\"?([0-9a-f]{64})\"?$", about, re.MULTILINE)
+    return f"sha256:{match[1]}" if match else None
 
 
 # --- linear algebra ------------------------------------------------------------------------
@@ -183,8 +183,8 @@ def _blas() -> list[dict[str, Any]]:
     with warnings.catch_warnings():
         # Advice about two OpenMP libraries in one process: not asked for here, and both are listed.
         warnings.simplefilter("ignore", RuntimeWarning)
-        found = threadpool_info()
-    pools = [{key: pool[key] for key in _BLAS_FIELDS if pool.get(key) is not None} for pool in found]
+        loaded = threadpool_info()
+    pools = [{key: pool[key] for key in _BLAS_FIELDS if pool.get(key) is not None} for pool in loaded]
     return sorted(pools, key=lambda pool: [str(pool.get(key, "")) for key in _BLAS_FIELDS])
 
 
@@ -234,16 +234,16 @@ class _Distribution(NamedTuple):
 
 def _distributions(folders: Iterable[str]) -> dict[str, _Distribution]:
     """What is installed in the folders, by name; the first of a name counts, as for an import."""
-    found: dict[str, _Distribution] = {}
+    distributions: dict[str, _Distribution] = {}
     for folder in dict.fromkeys(folders):
         try:
             changed = os.stat(folder or ".").st_mtime_ns  # noqa: PTH116
-            here = _installed_in(os.path.abspath(folder), changed)  # noqa: PTH100
+            in_folder = _installed_in(os.path.abspath(folder), changed)  # noqa: PTH100
         except OSError:
             continue  # sys.path may name what is not there, and zip files.
-        for one in here:
-            found.setdefault(one.name, one)
-    return found
+        for distribution in in_folder:
+            distributions.setdefault(distribution.name, distribution)
+    return distributions
 
 
 @functools.lru_cache(maxsize=64)
@@ -251,8 +251,8 @@ def _installed_in(folder: str, changed: int) -> tuple[_Distribution, ...]:
     """Read again when the folder has changed: whoever installs makes a new folder for the metadata."""
     entries = os.listdir(folder)  # noqa: PTH208  (iterdir makes a Path of each)
     # "~name" is what pip leaves of an uninstallation that failed.
-    kept = (e for e in sorted(entries) if e.endswith((".dist-info", ".egg-info")) and e[0] != "~")
-    named = ((*_name_and_version(folder, entry), entry) for entry in kept)
+    metadata = (e for e in sorted(entries) if e.endswith((".dist-info", ".egg-info")) and e[0] != "~")
+    named = ((*_name_and_version(folder, entry), entry) for entry in metadata)
     return tuple(
         _Distribution(normalise(name), version, _origin(Path(folder, entry, "direct_url.json")))
         for name, version, entry in named

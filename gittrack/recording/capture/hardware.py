@@ -27,19 +27,19 @@ _PROCESS_TIMEOUT_S = 5
 def cpu(root: Path = Path("/")) -> dict[str, Any]:
     """``model``, ``architecture``, ``physical_cores``, ``logical_cores``, ``available_cores``, ``flags``."""
     machine = os.uname().machine if hasattr(os, "uname") else _platform_machine()
-    found: dict[str, Any] = {"model": None, "architecture": machine, "physical_cores": None, "flags": []}
+    facts: dict[str, Any] = {"model": None, "architecture": machine, "physical_cores": None, "flags": []}
     if sys.platform.startswith("linux"):
-        found |= _linux_cpu(root)
+        facts |= _linux_cpu(root)
     elif sys.platform == "darwin":
-        found |= _darwin_cpu()
+        facts |= _darwin_cpu()
     else:
-        found["model"] = _platform_processor()
-    found["logical_cores"] = os.cpu_count()
-    found["available_cores"] = (
+        facts["model"] = _platform_processor()
+    facts["logical_cores"] = os.cpu_count()
+    facts["available_cores"] = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     )
     order = ("model", "architecture", "physical_cores", "logical_cores", "available_cores", "flags")
-    return {key: found[key] for key in order if found[key] is not None}
+    return {key: facts[key] for key in order if facts[key] is not None}
 
 
 def _platform_machine() -> str:
@@ -157,7 +157,7 @@ class _Nvml:
         if self.library.nvmlDeviceGetHandleByIndex_v2(ctypes.c_uint(index), ctypes.byref(handle)) != 0:
             return {"name": "unknown"}  # Such as a GPU that has fallen off the bus.
         memory = self.memory(handle)
-        found = {
+        facts = {
             "name": self.text("nvmlDeviceGetName", handle) or "unknown",
             "uuid": self.text("nvmlDeviceGetUUID", handle),
             "memory_mb": memory >> 20 if memory else None,
@@ -165,11 +165,11 @@ class _Nvml:
             "compute_capability": self.capability(handle),
             "cores": self.number("nvmlDeviceGetNumGpuCores", handle),
         }
-        return {key: value for key, value in found.items() if value is not None}
+        return {key: value for key, value in facts.items() if value is not None}
 
     def call(self, function: str, *arguments: Any) -> bool:
-        asked = getattr(self.library, function, None)  # An old driver lacks the newer functions.
-        return asked is not None and asked(*arguments) == 0
+        symbol = getattr(self.library, function, None)  # An old driver lacks the newer functions.
+        return symbol is not None and symbol(*arguments) == 0
 
     def text(self, function: str, *handle: Any) -> str | None:
         import ctypes
@@ -195,8 +195,8 @@ class _Nvml:
         import ctypes
 
         major, minor = ctypes.c_int(), ctypes.c_int()
-        asked = ("nvmlDeviceGetCudaComputeCapability", handle, ctypes.byref(major), ctypes.byref(minor))
-        return f"{major.value}.{minor.value}" if self.call(*asked) else None
+        question = ("nvmlDeviceGetCudaComputeCapability", handle, ctypes.byref(major), ctypes.byref(minor))
+        return f"{major.value}.{minor.value}" if self.call(*question) else None
 
 
 def _nvidia_smi() -> list[dict[str, Any]]:
@@ -215,21 +215,21 @@ def _from_text(row: dict[str, str]) -> dict[str, Any]:
 
 def _torch_versions(torch: Any) -> dict[str, str]:
     """Of the libraries that this torch computes with, which can be older than the driver's."""
-    asked: dict[str, Callable[[], Any]] = {
+    questions: dict[str, Callable[[], Any]] = {
         "runtime": lambda: torch.version.cuda,
         "cudnn": lambda: torch.backends.cudnn.version(),
         "nccl": lambda: ".".join(map(str, torch.cuda.nccl.version())),
         "hip": lambda: torch.version.hip,
     }
-    found: dict[str, str] = {}
-    for name, ask in asked.items():
+    versions: dict[str, str] = {}
+    for name, ask in questions.items():
         try:
             version = ask()
         except (AttributeError, RuntimeError):
             continue  # This build of torch is without it.
         if version:
-            found[name] = str(version)
-    return found
+            versions[name] = str(version)
+    return versions
 
 
 def _torch_devices(torch: Any) -> list[dict[str, Any]]:
@@ -274,7 +274,7 @@ def _output(command: list[str]) -> str:
     if program is None:
         return ""
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [program, *command[1:]],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -283,4 +283,4 @@ def _output(command: list[str]) -> str:
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout.decode("utf-8", "replace")[:65536] if done.returncode == 0 else ""
+    return process.stdout.decode("utf-8", "replace")[:65536] if process.returncode == 0 else ""

@@ -72,13 +72,13 @@ def find_locks(top: Path, cwd: Path, extra: Sequence[str] = ()) -> list[str]:
     Raises UsageError for an `extra` path that is absolute, outside `top`, a link, or no file.
     """
     top, cwd = top.resolve(), cwd.resolve()
-    found = {
+    paths = {
         file.relative_to(top).as_posix()
         for folder in _folders(top, cwd)
         for file in _regular_files(folder)
         if kind_of(file.relative_to(top).as_posix())
     }
-    return sorted(found | {_checked(top, path) for path in extra})
+    return sorted(paths | {_checked(top, path) for path in extra})
 
 
 def _folders(top: Path, cwd: Path) -> Iterator[Path]:

@@ -104,32 +104,32 @@ def record_commits(
     `here`: the commit was made just now on this machine, whose environment is recorded with it. Else
     environment.yaml says that nothing is known of it. What cannot be read costs no other commit.
     """
-    done = Recorded()
+    recorded = Recorded()
     if not commits:
-        return done
+        return recorded
     additions = []
     with repo.objects() as objects:
         stated = [read_commit(oid, _bytes(objects, oid)) for oid in commits]
         ledger = _ledger(repo, config, stated[-1].run_id)
         base = ledger.check(objects).base
-        there = _present(objects, base, {c.run_id for c in stated}) if base else set()
+        present = _present(objects, base, {c.run_id for c in stated}) if base else set()
         for at, commit in enumerate(stated):
-            if commit.run_id in there:
-                done.present.append(commit.oid)
+            if commit.run_id in present:
+                recorded.present.append(commit.oid)
                 continue
             try:
-                one = _Recording(repo, objects, config, commit, here, done.complaints)
-                frozen = one.freeze(experiment)
+                recording = _Recording(repo, objects, config, commit, here, recorded.complaints)
+                frozen = recording.freeze(experiment)
             except GittrackError as error:
-                done.complaints.append(f"commit {commit.oid[:10]} was not recorded: {error}")
+                recorded.complaints.append(f"commit {commit.oid[:10]} was not recorded: {error}")
                 continue
-            done.records.append(frozen.record)
+            recorded.records.append(frozen.record)
             additions.append(replace(frozen.addition(), releases=()))
             if progress:
                 progress(at + 1, len(stated))
     if additions:
         ledger.append(additions, dvc_config=ledger_config(repo.worktree))
-    return done
+    return recorded
 
 
 def is_recorded(repo: Repository, config: Config, commit: str) -> bool:
@@ -146,8 +146,8 @@ def _ledger(repo: Repository, config: Config, name: str) -> Ledger:
 
 
 def _bytes(objects: ObjectReader, oid: str) -> bytes:
-    found = objects.get(oid)
-    return found.data if found is not None else b""
+    blob = objects.get(oid)
+    return blob.data if blob is not None else b""
 
 
 def _present(objects: ObjectReader, base: str, run_ids: Iterable[str]) -> set[str]:
@@ -155,8 +155,8 @@ def _present(objects: ObjectReader, base: str, run_ids: Iterable[str]) -> set[st
     wanted = set(run_ids)
     days = {f"{i[:4]}-{i[4:6]}-{i[6:8]}" for i in wanted}
     experiments = objects.tree(f"{base}:runs") or {}
-    found = (objects.tree(f"{base}:runs/{e}/{day}") or {} for e in experiments for day in days)
-    return wanted & {run_id for folder in found for run_id in folder}
+    folders = (objects.tree(f"{base}:runs/{e}/{day}") or {} for e in experiments for day in days)
+    return wanted & {run_id for folder in folders for run_id in folder}
 
 
 class _Recording:
@@ -201,9 +201,9 @@ class _Recording:
             )  # fmt: skip
             changed = set(out.decode("utf-8", "surrogateescape").split("\0"))
             locks = [lock for lock in locks if lock in changed] or locks
-        found = [read_pipeline(self._files, lock) for lock in locks]
-        self._complaints += [p.declared.fault for p in found if p.declared.fault]
-        return found
+        pipelines = [read_pipeline(self._files, lock) for lock in locks]
+        self._complaints += [p.declared.fault for p in pipelines if p.declared.fault]
+        return pipelines
 
     def freeze(self, experiment: str | None) -> Frozen:
         from gittrack.formats import codec

@@ -70,9 +70,11 @@ class DataReader:
         deps = {d.path: d for p in self.pipelines for d in p.deps}
         for path, role in roles.items():
             self._input(path, role, outs.get(path) or deps.get(path))
-        kept = {posixpath.normpath(o.path): o.role for o in [*config.outputs, *self.experiment.outputs]}
+        role_of_path = {
+            posixpath.normpath(o.path): o.role for o in [*config.outputs, *self.experiment.outputs]
+        }
         for out in outs.values():
-            self._output(out, kept)
+            self._output(out, role_of_path)
 
     def _is_code(self, path: str) -> bool:
         if path in self.files.names:
@@ -147,7 +149,7 @@ class DataReader:
         self.pointers[name] = write_pointer(content, pointer)
         return name
 
-    def _output(self, out: Out, kept: dict[str, str]) -> None:
+    def _output(self, out: Out, stated_roles: dict[str, str]) -> None:
         declared = [p for pipe in self.pipelines for p in [*pipe.declared.metrics, *pipe.declared.plots]]
         if out.path in self.files.names or matching(declared, [out.path]):
             return  # in the code's tree, or read as a metric
@@ -165,7 +167,7 @@ class DataReader:
         self.outputs.append(
             Output(
                 path=clean_text(out.path),
-                role=kept.get(out.path) or next((r for r in roles if r), DEFAULT_OUTPUT),
+                role=stated_roles.get(out.path) or next((r for r in roles if r), DEFAULT_OUTPUT),
                 pointer=self._keep("outputs", out.path, pointer),
                 md5=pointer.md5,
                 sha256=digest.sha256 if digest else None,
@@ -189,7 +191,7 @@ class DataReader:
             return None
         state = HashState(self.repo.state_dir)
         if not pointer.md5.endswith(".dir"):
-            found = hash_path(file, state=state, dos2unix=pointer.hash != "md5")
+            computed = hash_path(file, state=state, dos2unix=pointer.hash != "md5")
         else:
             entries = []
             for path, md5 in read_dir_object(cache, pointer.md5, pointer.hash):
@@ -198,10 +200,10 @@ class DataReader:
                     return None
                 digest = hash_path(one, state=state, dos2unix=pointer.hash != "md5")
                 entries.append(Entry(path, digest.md5, digest.sha256, digest.size))
-            found = folder_digest(entries, hash=pointer.hash)
-        if found.md5 != pointer.md5:
+            computed = folder_digest(entries, hash=pointer.hash)
+        if computed.md5 != pointer.md5:
             raise RecordError(f"the DVC cache holds other bytes under {pointer.md5}: run dvc fetch")
-        return found
+        return computed
 
 
 def _made(path: str, outs: dict[str, Out]) -> bool:

@@ -44,13 +44,13 @@ class CommitFiles:
 
     def read(self, path: str) -> bytes | None:
         """The bytes of a file; None if the commit has none of that name."""
-        found = self.objects.get(f"{self.commit}:{path}")
-        return found.data if found is not None and found.kind == "blob" else None
+        blob = self.objects.get(f"{self.commit}:{path}")
+        return blob.data if blob is not None and blob.kind == "blob" else None
 
     def oid(self, path: str) -> str | None:
         """The id of the blob or tree at `path`."""
-        found = self.objects.get(f"{self.commit}:{path}")
-        return found.oid if found is not None and found.kind in ("blob", "tree") else None
+        item = self.objects.get(f"{self.commit}:{path}")
+        return item.oid if item is not None and item.kind in ("blob", "tree") else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,7 @@ def read_declared(data: bytes | None, folder: str) -> Declared:
         document = _dict(read_yaml(data, posixpath.join(folder, YAML))) if data and data.strip() else {}
     except RecordError as error:
         return Declared(fault=str(error))
-    found: dict[str, list[str]] = {"metrics": [], "plots": [], "params": []}
+    declared: dict[str, list[str]] = {"metrics": [], "plots": [], "params": []}
     wdirs = {}
     for name, stage in _dict(document.get("stages")).items():
         body = _dict(_dict(stage).get("do") or stage)
@@ -119,16 +119,16 @@ def read_declared(data: bytes | None, folder: str) -> Declared:
         if isinstance(wdir, str) and "${" not in wdir:
             wdirs[name] = wdir
         where = posixpath.join(folder, wdirs.get(name, "."))
-        for kind, paths in found.items():
+        for kind, paths in declared.items():
             paths += _inside(where, _entries(body.get(kind), kind))
-    for kind, paths in found.items():
+    for kind, paths in declared.items():
         paths += _inside(folder, _entries(document.get(kind), kind))
     artifacts = [_dict(a) for a in _dict(document.get("artifacts")).values()]
     roles = {str(a["path"]): str(a["type"]) for a in artifacts if a.get("path") and a.get("type")}
     return Declared(
-        metrics=tuple(dict.fromkeys(found["metrics"])),
-        plots=tuple(dict.fromkeys(found["plots"])),
-        params=tuple(dict.fromkeys(found["params"])),
+        metrics=tuple(dict.fromkeys(declared["metrics"])),
+        plots=tuple(dict.fromkeys(declared["plots"])),
+        params=tuple(dict.fromkeys(declared["params"])),
         roles={path: role for key, role in roles.items() for path in _inside(folder, [key])},
         wdirs=wdirs,
     )
@@ -147,13 +147,13 @@ def metrics_named(repo: Repository, commit: str) -> list[str]:
         )
 
 
-def matching(declared: Iterable[str], there: Iterable[str]) -> list[str]:
+def matching(declared: Iterable[str], paths: Iterable[str]) -> list[str]:
     """Those of the paths `there` that are declared, or lie in a declared folder."""
     forms = [
         re.compile(".*".join(re.escape(part) for part in re.split(r"\$\{[^}]*\}", path)) + "(?:/.*)?")
         for path in declared
     ]
-    return [path for path in there if any(form.fullmatch(path) for form in forms)]
+    return [path for path in paths if any(form.fullmatch(path) for form in forms)]
 
 
 def _entries(listed: Any, kind: str) -> Iterator[str]:
@@ -172,12 +172,12 @@ _PARAMS_FILE = re.compile(r"\.(?:ya?ml|json|toml|py)\Z")
 
 def _inside(folder: str, paths: Iterable[Any]) -> list[str]:
     """Paths resolved from `folder`; those that are none, or leave the repository, left out."""
-    found = (
+    joined = (
         posixpath.normpath(posixpath.join(folder, path))
         for path in paths
         if isinstance(path, str) and path and path[0] != "/" and "\0" not in path and "\n" not in path
     )
-    return [path for path in found if path.split("/")[0] not in ("..", ".")]
+    return [path for path in joined if path.split("/")[0] not in ("..", ".")]
 
 
 def _command(value: Any) -> str:

@@ -114,8 +114,8 @@ class ResultReader:
         try:
             read()
         except GittrackError as error:
-            said = str(error).replace(f"{self.folder}/", "")
-            self.results.complaints.append(f"{path} of {self.files.commit[:10]} was not read: {said}")
+            message = str(error).replace(f"{self.folder}/", "")
+            self.results.complaints.append(f"{path} of {self.files.commit[:10]} was not read: {message}")
 
     def _place(self, path: str, at: Path) -> bool:
         """The content of `path` as a file at `at`; False, and said so, where it is not to be had."""
@@ -136,9 +136,9 @@ class ResultReader:
             return data
         for out in (out for p in self.pipelines for out in p.outs if out.path == path):
             pointer = out.pointer()
-            kept = object_path(self.cache, pointer.md5, pointer.hash)
-            if kept.is_file() and kept.stat().st_size <= _LARGEST and not pointer.md5.endswith(".dir"):
-                return kept.read_bytes()
+            cached = object_path(self.cache, pointer.md5, pointer.hash)
+            if cached.is_file() and cached.stat().st_size <= _LARGEST and not pointer.md5.endswith(".dir"):
+                return cached.read_bytes()
         return None
 
 

@@ -63,8 +63,8 @@ def _is_training(objects: ObjectReader, config: Config, commit: str, changed: li
         return True
     if matching([p.rstrip("/") for p in [*stated.paths, *stated.metrics]], changed):
         return True
-    found = objects.get(commit)
-    if found is not None and read_commit(commit, found.data).experiment:
+    item = objects.get(commit)
+    if item is not None and read_commit(commit, item.data).experiment:
         return True
     files = CommitFiles(commit, objects)
     folders = {folder for path in changed for folder in _above(path)}

@@ -220,10 +220,10 @@ class Journal:
             path = self.folder / f"events-{_event_files(self.folder):03d}-{self._pid}.jsonl"
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         before = os.fstat(self._file).st_size
-        done = 0
+        written = 0
         try:
-            while done < len(data):
-                done += os.write(self._file, data[done:] if done else data)
+            while written < len(data):
+                written += os.write(self._file, data[written:] if written else data)
         except BaseException:
             os.ftruncate(self._file, before)
             raise
@@ -309,15 +309,15 @@ def stored_journals(state_dir: Path) -> list[StoredJournal]:
     home = journals_dir(state_dir)
     if not home.is_dir():
         return []
-    found = []
+    journals = []
     for folder in sorted(home.iterdir()):
         if folder.name.startswith(".done-"):
             shutil.rmtree(folder, ignore_errors=True)
         elif folder.name.startswith(".new-"):
             _clear_draft(folder)
         elif folder.is_dir():
-            found.append(StoredJournal(folder))
-    return found
+            journals.append(StoredJournal(folder))
+    return journals
 
 
 def _clear_draft(folder: Path) -> None:

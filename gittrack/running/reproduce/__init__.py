@@ -28,8 +28,7 @@ from gittrack.running.executor.task import Done
 from gittrack.running.reproduce.plan import Options, Plan, make_plan
 from gittrack.stats.result import Result, read_result
 from gittrack.stats.verdict import judge
-from gittrack.verify import Options as Checks
-from gittrack.verify import verify
+from gittrack.verify import VerifyOptions, verify
 
 __all__ = ["Options", "Plan", "Reproduced", "plan", "reproduce"]
 

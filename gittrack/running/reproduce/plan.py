@@ -258,7 +258,7 @@ def _warnings(record: Record, options: Options) -> list[str]:
         if path.startswith("/") or ".." in path.split("/")
     ]
     if seed_key(record) == UNSEEDED and not has_seed(record.params):
-        found.append("the run records no seed: what it drew at random cannot be drawn again")
+        warnings.append("the run records no seed: what it drew at random cannot be drawn again")
     if options.seeds != SAME and record.seed is None:
         warnings.append("whether the program takes GITTRACK_SEED is not known: the run records no seed")
     if record.tags.get("gittrack.source") == "commit":
