@@ -11,7 +11,7 @@ from gittrack.text.seeds import seed_words
 def seeds(runs: Sequence[Record], most: int = 12) -> str:
     """The seeds of runs: ``0..4, 7``, with named ones ``0 (split 1)``."""
     if any(run.seeds or run.seed is None for run in runs):
-        said = [seed_words(run.seed, run.seeds) for run in runs]
+        words = [seed_words(run.seed, run.seeds) for run in runs]
     else:
         words = _ranges(sorted(run.seed for run in runs if run.seed is not None))
     more = [f"and {len(words) - most} more"] if len(words) > most else []
