@@ -13,6 +13,7 @@ from gittrack.reading.entry import open_index
 from gittrack.reading.index import Index
 from gittrack.stats.compare import contrast
 from gittrack.stats.replicates import Group, damaged_runs, named_groups
+from gittrack.text.tables import require_one_form
 
 
 def command(
@@ -30,6 +31,14 @@ def command(
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="JSON, in full precision.")] = False,
     md: Annotated[bool, typer.Option("--md", help="Markdown.")] = False,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="A table for a paper or a page: latex, html, rst, github, simple, plain or psql.",
+        ),
+    ] = None,
     no_pager: Annotated[bool, typer.Option("--no-pager", help="Never through a pager.")] = False,
 ) -> None:
     """Compare groups of replicates: is the difference real?
@@ -44,9 +53,9 @@ def command(
       gittrack compare 7f3a2c 9b21aa
       gittrack compare baseline candidate --metric acc --margin 0.005
       gittrack compare digits --metric acc --md
+      gittrack compare baseline candidate --metric acc --format latex > table.tex
     """
-    if json_ + md > 1:
-        raise UsageError("--json and --md: choose one")
+    require_one_form(format_, json=json_, md=md)
     with open_index(progress=output.Progress("indexing runs")) as index:
         groups = _groups(index, names)
         damaged = damaged_runs(index, [group.experiment for group in groups])
@@ -56,7 +65,7 @@ def command(
         return
     from gittrack.cli.pages import compare as pages
 
-    output.show_sections(pages.sections(contrasts, damaged), md=md, pager=not no_pager)
+    output.show_sections(pages.sections(found, damaged), md=md, form=format_, pager=not no_pager)
 
 
 def _groups(index: Index, names: Sequence[str]) -> list[Group]:

@@ -15,6 +15,7 @@ from gittrack.cli import output
 from gittrack.cli.pages import log as runs
 from gittrack.errors import UsageError
 from gittrack.reading.index import Index, Row, open_index, open_newest
+from gittrack.text.tables import require_one_form
 
 SHOWN = 20
 
@@ -28,7 +29,7 @@ class Order(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shown:
-    """How to show the runs. `form`: ``json``, ``csv``, ``md``, ``sheet``, or empty for people."""
+    """How to show runs. `form`: ``json``, ``csv``, ``md``, ``sheet``, one of `tables.FORMATS`, or empty."""
 
     form: str
     xlsx: Path | None
@@ -78,6 +79,14 @@ def command(
     json_: Annotated[bool, typer.Option("--json", help="A JSON array of whole records.")] = False,
     csv_: Annotated[bool, typer.Option("--csv", help="CSV, every parameter, metric and tag.")] = False,
     md: Annotated[bool, typer.Option("--md", help="A Markdown table.")] = False,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="A table for a paper or a page: latex, html, rst, github, simple, plain or psql.",
+        ),
+    ] = None,
     sheet: Annotated[
         bool, typer.Option("--sheet", help="The experiment log as a spreadsheet, as CSV or with --xlsx.")
     ] = False,
@@ -102,13 +111,13 @@ def command(
       gittrack log -F "status != 'finished' or started > '2 days ago'"
       gittrack log --sort-by metrics.acc --sort-order desc --only-changed
       gittrack log --all --csv > runs.csv
+      gittrack log -e digits --format latex > runs.tex
       gittrack log -e digits --sheet --xlsx experiment-log.xlsx
       gittrack log --repo . --repo ../vision --repo /srv/git/speech.git -F "metrics.acc > 0.9"
     """
-    if json_ + csv_ + md > 1:
-        raise UsageError("--json, --csv and --md: choose one")
+    require_one_form(format_, json=json_, csv=csv_, md=md)
     sheet = sheet or xlsx is not None
-    if sheet and (json_ or md or only_changed or keep or drop or precision or (csv_ and xlsx)):
+    if sheet and (json_ or md or format_ or only_changed or keep or drop or precision or (csv_ and xlsx)):
         raise UsageError("a sheet has every column, in full: give --sheet with --csv or --xlsx FILE alone")
     if limit is None:
         limit = 0 if sheet else SHOWN
@@ -118,8 +127,18 @@ def command(
         "order_by": [f"{sort_by} {sort_order.value}"] if sort_by else [],
         "limit": None if every or limit == 0 else limit,
     }
-    display = _Shown(
-        form="sheet" if sheet else "json" if json_ else "csv" if csv_ else "md" if md else "",
+    shown = _Shown(
+        form="sheet"
+        if sheet
+        else format_
+        if format_
+        else "json"
+        if json_
+        else "csv"
+        if csv_
+        else "md"
+        if md
+        else "",
         xlsx=xlsx,
         choice=runs.Choice(only_changed=only_changed, keep=keep, drop=drop, precision=precision),
         pager=not no_pager,
@@ -223,8 +242,10 @@ def _print(
             output.write(part)
     elif display.form == "csv":
         output.write(runs.as_csv(rows, choice, repos))
-    elif display.form == "md":
+    elif shown.form in ("md", "github"):
         output.write(runs.as_markdown(rows, choice, repos=repos))
+    elif shown.form:
+        output.write(runs.as_format(rows, choice, shown.form, repos))
     else:
         wide = output.columns()
         lines = runs.terminal(rows, choice, output.paint(), names=names, columns=wide, repos=repos)

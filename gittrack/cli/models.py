@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gittrack.cli import output
-from gittrack.errors import UsageError
+from gittrack.text.tables import require_one_form
 
 
 def command(
@@ -18,6 +18,14 @@ def command(
     history: Annotated[bool, typer.Option("--history", help="Every tag, the newest first.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="JSON, with sha256, message and commit.")] = False,
     md: Annotated[bool, typer.Option("--md", help="A Markdown table.")] = False,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="A table for a paper or a page: latex, html, rst, github, simple, plain or psql.",
+        ),
+    ] = None,
     no_pager: Annotated[bool, typer.Option("--no-pager", help="Never through a pager.")] = False,
 ) -> None:
     """List the registered models: versions, runs, stages.
@@ -30,13 +38,13 @@ def command(
       gittrack models
       gittrack models churn --history
       gittrack models --json
+      gittrack models --format html
     """
     from gittrack.cli.pages import models
     from gittrack.governance.registry import Registry
     from gittrack.reading.entry import open_index
 
-    if json_ and md:
-        raise UsageError("--json and --md: choose one")
+    require_one_form(format_, json=json_, md=md)
     with open_index(progress=output.Progress("indexing runs")) as index:
         registry = Registry.read(index.repository, index, name)
     if name is not None:
@@ -46,7 +54,7 @@ def command(
         return
     section = models.history(registry) if history else models.versions(registry, every=every)
     if section.rows:
-        output.show_sections([section], md=md, pager=not no_pager)
+        output.show_sections([section], md=md, form=format_, pager=not no_pager)
     else:
         more = "; --all shows what was given up" if registry.models else ""
         output.note(f"no models{more}: gittrack register RUN --model NAME adds one")

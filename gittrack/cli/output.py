@@ -67,11 +67,15 @@ def page(lines: Sequence[str], *, pager: bool = True) -> None:
         write("".join(f"{line}\n" for line in lines))
 
 
-def show_sections(sections: Sequence[Section], *, md: bool, pager: bool = True) -> None:
-    """Tables and notes, as Markdown or for people."""
-    from gittrack.text.sections import as_markdown, terminal
+def show_sections(
+    sections: Sequence[Section], *, md: bool, form: str | None = None, pager: bool = True
+) -> None:
+    """Tables and notes, as Markdown, in the format `form` of `tables`, or for people."""
+    from gittrack.text.sections import as_format, as_markdown, terminal
 
-    if md:
+    if form:
+        write(as_format(sections, form))
+    elif md:
         write(as_markdown(sections))
     else:
         page(terminal(sections, paint(), columns()), pager=pager)

@@ -14,6 +14,7 @@ from gittrack.reading.entry import open_index
 from gittrack.reading.index import Index
 from gittrack.stats.means import Options, shown
 from gittrack.stats.replicates import Group, damaged_runs, groups_of, named_groups
+from gittrack.text.tables import FORMATS, require_one_form
 
 LATEST = "latest"
 
@@ -67,6 +68,14 @@ def command(
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="JSON, in full precision.")] = False,
     md: Annotated[bool, typer.Option("--md", help="Markdown.")] = False,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="A table for a paper or a page: latex, html, rst, github, simple, plain or psql.",
+        ),
+    ] = None,
     no_pager: Annotated[bool, typer.Option("--no-pager", help="Never through a pager.")] = False,
 ) -> None:
     """Say what replicates show: means with their intervals, by what was varied.
@@ -83,15 +92,15 @@ def command(
       gittrack stats
       gittrack stats digits --metric acc --sided one
       gittrack stats 7f3a2c --half-width 0.005
+      gittrack stats digits --metric acc --format latex > table.tex
       gittrack stats atari --by params.algorithm --task params.game --metric score
     """
-    if json_ + md > 1:
-        raise UsageError("--json and --md: choose one")
+    require_one_form(format_, json=json_, md=md)
     if (by is None) != (task is None):
         raise UsageError("--by and --task go together: what is compared, and over what")
     if samples is not None and not metric:
         raise UsageError("--samples: say by --metric which metric is a share of so many cases")
-    form = "json" if json_ else "md" if md else ""
+    form = format_ or ("json" if json_ else "md" if md else "")
     with open_index(progress=output.Progress("indexing runs")) as index:
         if by is not None and task is not None:
             _over_tasks(index, name, by, task, metric or [], filter, confidence, form, not no_pager)
@@ -140,7 +149,12 @@ def _print(
         return
     from gittrack.cli.pages import stats as figures
 
-    output.show_sections(figures.sections(entries, options, damaged), md=form == "md", pager=pager)
+    output.show_sections(
+        figures.sections(found, options, damaged),
+        md=form == "md",
+        form=form if form in FORMATS else None,
+        pager=pager,
+    )
 
 
 def _over_tasks(
@@ -165,4 +179,9 @@ def _over_tasks(
         return
     from gittrack.cli.pages import stats as figures
 
-    output.show_sections(figures.task_sections(tasks, confidence), md=form == "md", pager=pager)
+    output.show_sections(
+        figures.task_sections(found, confidence),
+        md=form == "md",
+        form=form if form in FORMATS else None,
+        pager=pager,
+    )

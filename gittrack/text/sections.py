@@ -10,6 +10,7 @@ from typing import Any
 
 from gittrack.text import text
 from gittrack.text.table import Cell, Line, layout, markdown_cell
+from gittrack.text.tables import comment, markdown_lines, table
 
 _LONGEST = 40
 _WIDE = 100
@@ -109,13 +110,31 @@ def as_markdown(sections: Sequence[Section]) -> str:
 
 
 def _markdown_table(section: Section) -> list[str]:
-    lines = ["| " + " | ".join(markdown_cell(name.removeprefix(">")) for name in section.header) + " |"]
-    lines.append("|" + "".join(" ---: |" if name.startswith(">") else " --- |" for name in section.header))
-    for row in section.rows:
-        cells = [*row.cells, *([row.rest] if row.rest else [])]
-        cells += [""] * (len(section.header) - len(cells))
-        lines.append("| " + " | ".join(markdown_cell(cell) for cell in cells) + " |")
-    return lines
+    header, rows, numbers = _columns(section)
+    names = [markdown_cell(name) for name in header]
+    return markdown_lines(names, ([markdown_cell(cell) for cell in row] for row in rows), numbers)
+
+
+def _columns(section: Section) -> tuple[list[str], list[list[str]], set[int]]:
+    """Names, rows, and which columns are numbers."""
+    numbers = {at for at, name in enumerate(section.header) if name.startswith(">")}
+    rows = [[*row.cells, *([row.rest] if row.rest else [])] for row in section.rows]
+    return [name.removeprefix(">") for name in section.header], rows, numbers
+
+
+def as_format(sections: Sequence[Section], form: str) -> str:
+    """The tables in one of `tables.FORMATS`; what stands around them is comments where it has some."""
+    if form == "github":
+        return as_markdown(sections)
+    parts: list[str] = []
+    for section in sections:
+        above, below = [section.title, *section.lead], section.notes
+        block = "".join(f"{comment(line, form)}\n" for line in above if line)
+        if section.rows:
+            header, rows, numbers = _columns(section)
+            block += table(header, rows, form, numbers) + ("\n" if form == "rst" else "")
+        parts.append(block + "".join(f"{comment(line, form)}\n" for line in below))
+    return "\n".join(parts)
 
 
 # --- numbers --------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from gittrack.text.tables import markdown_lines
 from gittrack.text.text import Paint, cut, one_line, pad, value, width
 
 GAP = "  "
@@ -75,10 +76,9 @@ def _row(cells: Sequence[Cell], widths: Sequence[int], paint: Paint, *, open_end
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[Any]], precision: int | None) -> str:
     """A table of GitHub's Markdown."""
-    lines = ["| " + " | ".join(markdown_cell(name) for name in header) + " |"]
-    lines.append("|" + " --- |" * len(header))
-    lines += ["| " + " | ".join(markdown_cell(value(item, precision)) for item in row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
+    names = [markdown_cell(name) for name in header]
+    cells = ([markdown_cell(value(item, precision)) for item in row] for row in rows)
+    return "\n".join(markdown_lines(names, cells)) + "\n"
 
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@:-])")

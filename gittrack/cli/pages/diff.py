@@ -7,6 +7,7 @@ import re
 from gittrack.reading.diff import Comparison, MetricPair, Pair
 from gittrack.text import text
 from gittrack.text.table import markdown_cell
+from gittrack.text.tables import markdown_lines
 
 _TITLES = {
     "facts": "Run", "params": "Parameters", "metrics": "Metrics", "data": "Data", "locks": "Locks",
@@ -46,8 +47,8 @@ def as_markdown(comparison: Comparison, *, everything: bool = False) -> str:
     a, b = (markdown_cell(side.id) for side in (comparison.a, comparison.b))
     lines = [f"# {a} → {b}", ""]
     for title, rows in _sections(comparison, everything):
-        lines += [f"## {title}", "", f"| | {a} | {b} | |", "| --- | --- | --- | --- |"]
-        lines += ["| " + " | ".join(markdown_cell(cell) for cell in row) + " |" for row in rows]
+        cells = ([markdown_cell(cell) for cell in row] for row in rows)
+        lines += [f"## {title}", "", *markdown_lines(["", a, b, ""], cells)]
         lines.append("")
     if comparison.code:
         lines += ["## Code", ""]

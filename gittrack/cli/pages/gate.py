@@ -19,6 +19,7 @@ from gittrack.governance.gate.judgement import Kind, Outcome
 from gittrack.text import text
 from gittrack.text.seeds import seed_words
 from gittrack.text.table import Cell, Line, layout, markdown_cell
+from gittrack.text.tables import markdown_lines
 from gittrack.version import VERSION
 
 DIGITS = 6
@@ -180,13 +181,12 @@ def as_markdown(judgement: Judgement) -> str:
     lines = [f"## gittrack gate: {outcome(judgement)}", "", f"{cell(question(judgement))}", ""]
     lines += [f"**{cell(verdict(judgement))}**", ""] if verdict(judgement) else []
     metric = judgement.rule.metric if judgement.rule else "value"
-    lines += [f"| run | seed | {cell(metric)} | |", "| --- | --- | ---: | --- |"]
+    rows = []
     for run in judgement.runs:
         value = "" if run.value is None else text.number(run.value)
         remark = text.cut(text.one_line(_remark(run)), _WIDEST)
-        seeds = seed_words(run.record.seed, run.record.seeds)
-        lines.append(f"| {cell(run.id)} | {cell(seeds)} | {cell(value)} | {cell(remark)} |")
-    lines.append("")
+        rows.append([cell(part) for part in (run.id, seed(run.record), value, remark)])
+    lines += [*markdown_lines(["run", "seed", cell(metric), ""], rows, {2}), ""]
     lines += [f"- {label}: {cell(says)}" for label, says in _about(judgement) if says]
     others = [f for f in judgement.findings if f not in _against(judgement)[:1]]
     lines += [f"- {finding.kind}: {cell(finding.says)}" for finding in others]

@@ -20,6 +20,7 @@ from gittrack.formats.flat import flatten
 from gittrack.reading.index import DAMAGED, Row
 from gittrack.text import text
 from gittrack.text.table import Cell, Line, csv_text, layout, markdown
+from gittrack.text.tables import table
 
 _STATUS_COLOURS = {"failed": "red", "killed": "yellow", DAMAGED: "red"}
 _FACTS = frozenset({"id", "age", "experiment", "status", "commit", "outcome", "seed", "hypothesis"})
@@ -76,12 +77,38 @@ def terminal(
     return laid
 
 
+def _document(
+    rows: Sequence[Row], choice: Choice, now: float | None, repos: Sequence[str] | None
+) -> list[Column]:
+    """The columns of a document: full ids; a damaged record's fault is under ``hypothesis``."""
+    facts = _facts(rows, {}, now, repos)
+    return _chosen(rows, [*facts, *_measured(rows, choice, repos), *_ending(rows, faults=True)], choice)
+
+
+def as_format(
+    rows: Sequence[Row],
+    choice: Choice,
+    form: str,
+    repos: Sequence[str] | None = None,
+    now: float | None = None,
+) -> str:
+    """The same table in one of `tables.FORMATS`."""
+    columns = _document(rows, choice, now, repos)
+    precision = 5 if choice.precision is None else choice.precision
+    cells = zip(*([text.value(v, precision) for v in c.values] for c in columns), strict=True)
+    numbers = {at for at, c in enumerate(columns) if any(_is_number(v) for v in c.values)}
+    return table([c.label for c in columns], cells, form, numbers)
+
+
+def _is_number(item: Any) -> bool:
+    return isinstance(item, (int, float)) and not isinstance(item, bool)
+
+
 def as_markdown(
     rows: Sequence[Row], choice: Choice, now: float | None = None, repos: Sequence[str] | None = None
 ) -> str:
     """The same table as Markdown, with full ids; a damaged record's fault is under ``hypothesis``."""
-    facts = _facts(rows, {}, now, repos)
-    chosen = _chosen(rows, [*facts, *_measured(rows, choice, repos), *_ending(rows, faults=True)], choice)
+    shown = _document(rows, choice, now, repos)
     precision = 5 if choice.precision is None else choice.precision
     return markdown([c.label for c in chosen], zip(*(c.values for c in chosen), strict=True), precision)
 
@@ -238,11 +265,10 @@ def _line(row: Row, at: int, columns: Sequence[Column], precision: int, wide: in
         item = c.values[at]
         cell = text.value(item, precision)
         if wide is not None and c.name != "hypothesis":
-            cell = text.cut(cell, _LONGEST_VALUE)
-        numeric = isinstance(item, (int, float)) and not isinstance(item, bool)
-        cells.append(Cell(cell, _colour(row, c), right=numeric or c.name == "age"))
-    fault = None if row.fault is None else Cell(text.one_line(row.fault), "red")
-    return Line(cells, fault)
+            shown = text.cut(shown, _LONGEST_VALUE)
+        cells.append(Cell(shown, _colour(row, c), right=_is_number(item) or c.name == "age"))
+    rest = None if row.fault is None else Cell(text.one_line(row.fault), "red")
+    return Line(cells, rest)
 
 
 def _colour(row: Row, column: Column) -> str | None:

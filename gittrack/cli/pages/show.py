@@ -15,6 +15,7 @@ from gittrack.reading.entry import Entry, Series
 from gittrack.text import text
 from gittrack.text.braille import chart
 from gittrack.text.table import markdown_cell
+from gittrack.text.tables import markdown_lines
 
 if TYPE_CHECKING:
     from gittrack.reading.index.parse import Decided
@@ -65,12 +66,8 @@ def as_markdown(
         lines += [*(f"> {markdown_cell(line)}" for line in text.clean_lines(record.hypothesis.strip())), ""]
     for section in sections(record, reproductions, decisions):
         wide = max(map(len, section.rows))
-        lines += [f"## {section.title}", "", "|" + " |" * wide, "|" + " --- |" * wide]
-        for row in section.rows:
-            lines.append(
-                "| " + " | ".join(markdown_cell(cell) for cell in row) + " |" * (wide - len(row) + 1)
-            )
-        lines.append("")
+        cells = ([markdown_cell(cell) for cell in row] for row in section.rows)
+        lines += [f"## {section.title}", "", *markdown_lines([""] * wide, cells), ""]
     return "\n".join(lines)
 
 

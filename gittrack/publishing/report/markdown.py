@@ -22,6 +22,7 @@ from gittrack.publishing.report.document import (
     without_empty,
 )
 from gittrack.text.markdown import code, prose
+from gittrack.text.tables import markdown_lines
 
 LONGEST = 2000
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9./_%~-]+")
@@ -44,9 +45,7 @@ def _block(block: Block) -> Iterator[str]:
     if isinstance(block, Para):
         yield _inline(block.parts)
     elif isinstance(block, Facts):
-        yield "| | |"
-        yield "| --- | --- |"
-        yield from (f"| {prose(name)} | {_inline(cell)} |" for name, cell in block.rows)
+        yield from markdown_lines(["", ""], [[prose(name), _inline(cell)] for name, cell in block.rows])
     elif isinstance(block, Bullets):
         yield from (f"- {_inline(item)}" for item in block.items)
     elif isinstance(block, Quote):
@@ -66,13 +65,12 @@ def _table(given: Table) -> Iterator[str]:
     table = without_empty(given)
     yield f"**{prose(table.caption)}**"
     yield ""
-    yield "| " + " | ".join(prose(name) for name in table.header) + " |"
-    rules = ("---:" if at in table.numbers else "---" for at in range(len(table.header)))
-    yield "| " + " | ".join(rules) + " |"
+    rows = []
     for at, row in enumerate(table.rows):
         first, *others = [_inline(cell) for cell in row]
         note = f"<br>{_inline(table.notes[at])}" if table.notes else ""
-        yield "| " + " | ".join([first + note, *others]) + " |"
+        rows.append([first + note, *others])
+    yield from markdown_lines([prose(name) for name in table.header], rows, table.numbers)
 
 
 def _inline(cell: Cell) -> str:

@@ -13,6 +13,7 @@ from gittrack.reading.entry import Entry
 from gittrack.stats.maths import Interval
 from gittrack.stats.metrics import direction_of, metric_names
 from gittrack.text.markdown import code, prose
+from gittrack.text.tables import markdown_lines
 from gittrack.text.text import number, value
 
 LIMIT = 65_536
@@ -108,11 +109,11 @@ def _findings(review: Review) -> list[str]:
     order = {"fail": 0, "incomplete": 1}
     findings.sort(key=lambda f: order[f.severity])
     most = _MOST["findings"]
-    lines = ["| | Finding | Where | What |", "| --- | --- | --- | --- |"]
-    for f in findings[:most]:
+    rows = []
+    for f in found[:most]:
         where = code(f.run or f.path or "", 60)
-        lines.append(f"| {f.severity} | {code(f.code)} | {where} | {prose(f.says)} |")
-    return [*lines, *_more(len(findings) - most, "finding")]
+        rows.append([f.severity, code(f.code), where, prose(f.says)])
+    return [*markdown_lines(["", "Finding", "Where", "What"], rows), *_more(len(found) - most, "finding")]
 
 
 def _altered(review: Review) -> list[str]:
@@ -130,15 +131,16 @@ def _decisions(decisions: Sequence[Decision]) -> list[str]:
         lines += ["", f"{code(made.run)} of {prose(made.experiment, 60)}: **{made.outcome}**, {who}", ""]
         lines += [f"> {prose(made.because, 600)}", ""]
         names = list(dict.fromkeys(name for c in made.candidates for name in c.metrics))[: _MOST["metrics"]]
-        lines.append("| Candidate | Finished | Failed | " + " | ".join(code(n, 40) for n in names) + " |")
-        lines.append("| --- | ---: | ---: |" + " ---: |" * len(names))
+        header = ["Candidate", "Finished", "Failed", *(code(n, 40) for n in names)]
+        rows = []
         own = sorted(made.candidates, key=lambda c: made.run not in (*c.runs, *c.failed))
         for candidate in own[: _MOST["changes"]]:
             ids = [*candidate.runs, *candidate.failed]
             name = code(made.run if made.run in ids else (ids or [candidate.spec])[0])
             cells = [name, str(len(candidate.runs)), str(len(candidate.failed))]
             cells += [figure(candidate.metrics.get(metric)) for metric in names]
-            lines.append("| " + " | ".join(cells) + " |")
+            rows.append(cells)
+        lines += markdown_lines(header, rows, range(1, len(header)))
         lines += _more(len(own) - _MOST["changes"], "candidate")
     return lines
 
@@ -159,11 +161,10 @@ def _table(experiment: Experiment) -> list[str]:
     shown_params, shown_metrics = params[: _MOST["params"]], metrics[: _MOST["metrics"]]
     header = ["Run", "Status", "Seed", *(code(n, 40) for n in shown_params)]
     header += [_title(entries, name) for name in shown_metrics]
-    lines = [f"### {prose(experiment.name)}", "", "| " + " | ".join(header) + " |"]
-    lines.append("|" + " --- |" * (3 + len(shown_params)) + " ---: |" * len(shown_metrics))
     compared = {c.b.id: {pair.name: pair for pair in c.metrics} for c in experiment.comparisons}
     rows = (_row(experiment, e, shown_params, shown_metrics, compared) for e in entries[: _MOST["rows"]])
-    lines += ["| " + " | ".join(cells) + " |" for cells in rows]
+    numbers = range(3 + len(shown_params), len(header))
+    lines = [f"### {prose(experiment.name)}", "", *markdown_lines(header, rows, numbers)]
     lines += _more(len(entries) - _MOST["rows"], "run")
     lines += _more(len(params) - len(shown_params), "differing parameter")
     lines += _more(len(metrics) - len(shown_metrics), "metric")
@@ -215,15 +216,14 @@ def _hypotheses(experiment: Experiment) -> list[str]:
 
 def _replicates(experiment: Experiment) -> list[str]:
     """Means with t intervals, and Welch's test against the baseline's replicates."""
-    lines = [
-        f"### Replicates of {prose(experiment.name)}",
-        "",
-        "| Runs | Metric | Mean (95 % interval) | Baseline | Difference (95 % interval) | Is it real? |",
-        "| ---: | --- | ---: | ---: | ---: | --- |",
+    interval_of = "(95 % interval)"
+    header = ["Runs", "Metric", f"Mean {interval_of}", "Baseline", f"Difference {interval_of}", "Is it real?"]
+    rows = [
+        [str(r.mean.n), code(r.metric, 40), mean(r.mean), mean(r.base), interval(r), verdict(r)]
+        for r in experiment.replicated[: _MOST["changes"]]
     ]
-    for r in experiment.replicated[: _MOST["changes"]]:
-        cells = [str(r.mean.n), code(r.metric, 40), mean(r.mean), mean(r.base), interval(r), verdict(r)]
-        lines += ["| " + " | ".join(cells) + " |"]
+    title = f"### Replicates of {prose(experiment.name)}"
+    lines = [title, "", *markdown_lines(header, rows, {0, 2, 3, 4})]
     lines += _more(len(experiment.replicated) - _MOST["changes"], "row")
     return [
         *lines,
