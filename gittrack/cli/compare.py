@@ -65,7 +65,7 @@ def command(
         return
     from gittrack.cli.pages import compare as pages
 
-    output.show_sections(pages.sections(found, damaged), md=md, form=format_, pager=not no_pager)
+    output.show_sections(pages.sections(contrasts, damaged), md=md, form=format_, pager=not no_pager)
 
 
 def _groups(index: Index, names: Sequence[str]) -> list[Group]:

@@ -127,7 +127,7 @@ def command(
         "order_by": [f"{sort_by} {sort_order.value}"] if sort_by else [],
         "limit": None if every or limit == 0 else limit,
     }
-    shown = _Shown(
+    display = _Shown(
         form="sheet"
         if sheet
         else format_
@@ -242,10 +242,10 @@ def _print(
             output.write(part)
     elif display.form == "csv":
         output.write(runs.as_csv(rows, choice, repos))
-    elif shown.form in ("md", "github"):
+    elif display.form in ("md", "github"):
         output.write(runs.as_markdown(rows, choice, repos=repos))
-    elif shown.form:
-        output.write(runs.as_format(rows, choice, shown.form, repos))
+    elif display.form:
+        output.write(runs.as_format(rows, choice, display.form, repos))
     else:
         wide = output.columns()
         lines = runs.terminal(rows, choice, output.paint(), names=names, columns=wide, repos=repos)

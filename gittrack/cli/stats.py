@@ -150,7 +150,7 @@ def _print(
     from gittrack.cli.pages import stats as figures
 
     output.show_sections(
-        figures.sections(found, options, damaged),
+        figures.sections(entries, options, damaged),
         md=form == "md",
         form=form if form in FORMATS else None,
         pager=pager,
@@ -180,7 +180,7 @@ def _over_tasks(
     from gittrack.cli.pages import stats as figures
 
     output.show_sections(
-        figures.task_sections(found, confidence),
+        figures.task_sections(tasks, confidence),
         md=form == "md",
         form=form if form in FORMATS else None,
         pager=pager,

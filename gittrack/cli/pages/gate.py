@@ -185,7 +185,9 @@ def as_markdown(judgement: Judgement) -> str:
     for run in judgement.runs:
         value = "" if run.value is None else text.number(run.value)
         remark = text.cut(text.one_line(_remark(run)), _WIDEST)
-        rows.append([cell(part) for part in (run.id, seed(run.record), value, remark)])
+        rows.append(
+            [cell(part) for part in (run.id, seed_words(run.record.seed, run.record.seeds), value, remark)]
+        )
     lines += [*markdown_lines(["run", "seed", cell(metric), ""], rows, {2}), ""]
     lines += [f"- {label}: {cell(says)}" for label, says in _about(judgement) if says]
     others = [f for f in judgement.findings if f not in _against(judgement)[:1]]

@@ -108,9 +108,9 @@ def as_markdown(
     rows: Sequence[Row], choice: Choice, now: float | None = None, repos: Sequence[str] | None = None
 ) -> str:
     """The same table as Markdown, with full ids; a damaged record's fault is under ``hypothesis``."""
-    shown = _document(rows, choice, now, repos)
+    columns = _document(rows, choice, now, repos)
     precision = 5 if choice.precision is None else choice.precision
-    return markdown([c.label for c in chosen], zip(*(c.values for c in chosen), strict=True), precision)
+    return markdown([c.label for c in columns], zip(*(c.values for c in columns), strict=True), precision)
 
 
 def as_csv(rows: Sequence[Row], choice: Choice, repos: Sequence[str] | None = None) -> str:
@@ -265,10 +265,10 @@ def _line(row: Row, at: int, columns: Sequence[Column], precision: int, wide: in
         item = c.values[at]
         cell = text.value(item, precision)
         if wide is not None and c.name != "hypothesis":
-            shown = text.cut(shown, _LONGEST_VALUE)
-        cells.append(Cell(shown, _colour(row, c), right=_is_number(item) or c.name == "age"))
-    rest = None if row.fault is None else Cell(text.one_line(row.fault), "red")
-    return Line(cells, rest)
+            cell = text.cut(cell, _LONGEST_VALUE)
+        cells.append(Cell(cell, _colour(row, c), right=_is_number(item) or c.name == "age"))
+    fault = None if row.fault is None else Cell(text.one_line(row.fault), "red")
+    return Line(cells, fault)
 
 
 def _colour(row: Row, column: Column) -> str | None:

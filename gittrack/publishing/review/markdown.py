@@ -110,10 +110,10 @@ def _findings(review: Review) -> list[str]:
     findings.sort(key=lambda f: order[f.severity])
     most = _MOST["findings"]
     rows = []
-    for f in found[:most]:
+    for f in findings[:most]:
         where = code(f.run or f.path or "", 60)
         rows.append([f.severity, code(f.code), where, prose(f.says)])
-    return [*markdown_lines(["", "Finding", "Where", "What"], rows), *_more(len(found) - most, "finding")]
+    return [*markdown_lines(["", "Finding", "Where", "What"], rows), *_more(len(findings) - most, "finding")]
 
 
 def _altered(review: Review) -> list[str]:
