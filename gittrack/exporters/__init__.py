@@ -80,17 +80,17 @@ def export(index: Index, name: str, to: Format, options: ExportOptions) -> Expor
     _check(to, options)
     if options.licence is not None and not _LICENCE.fullmatch(options.licence):
         raise UsageError(f"--license takes an SPDX identifier or a URL, not {options.licence!r}")
-    with subject(index, name) as found:
-        if found.whole and to not in WHOLE:
+    with subject(index, name) as chosen:
+        if chosen.whole and to not in WHOLE:
             raise UsageError(
                 f"--to {to} takes a run, and {name} is an experiment: name one, such as {name}/latest"
             )
         if to == "mlflow":
-            return _to_mlflow(found, options)
+            return _to_mlflow(chosen, options)
         if to == "ro-crate":
-            return _to_crate(found, options)
-        data = _text(found, to, options, index.repository)
-        return _put(found, data, _default_name(found, to), options)
+            return _to_crate(chosen, options)
+        data = _text(chosen, to, options, index.repository)
+        return _put(chosen, data, _default_name(chosen, to), options)
 
 
 def export_tables(
@@ -109,12 +109,12 @@ def export_tables(
     if experiment is not None:
         across.require_experiment(experiment)
     target = Path(options.target)
-    done = parquet.write(across, target, experiment=experiment, force=options.force, progress=progress)
+    written = parquet.write(across, target, experiment=experiment, force=options.force, progress=progress)
     notes = [f"{name} has no ledger, and so no runs" for name in across.without_ledger]
-    if done.damaged:
-        records = "1 record is" if done.damaged == 1 else f"{done.damaged:,} records are"
+    if written.damaged:
+        records = "1 record is" if written.damaged == 1 else f"{written.damaged:,} records are"
         notes.append(f"{records} damaged: runs has the fault, gittrack verify says more")
-    runs = "1 run" if done.runs == 1 else f"{done.runs:,} runs"
+    runs = "1 run" if written.runs == 1 else f"{written.runs:,} runs"
     return Exported(None, f"{runs} written to {target}/", notes)
 
 
@@ -125,10 +125,10 @@ def _check(to: str, options: ExportOptions) -> None:
             raise UsageError(f"{_FLAGS[option]}: not with --to {to}, only {' and '.join(formats)}")
 
 
-def _text(found: Subject, to: Format, options: ExportOptions, repository: Repository) -> bytes:
+def _text(chosen: Subject, to: Format, options: ExportOptions, repository: Repository) -> bytes:
     from gittrack.exporters.values import pretty
 
-    source = found.sources[0]
+    source = chosen.sources[0]
     if to == "in-toto":
         return _attestations(source, options, repository)
     if to == "cyclonedx":
@@ -141,7 +141,7 @@ def _text(found: Subject, to: Format, options: ExportOptions, repository: Reposi
         return model_card(source, options.licence)
     from gittrack.exporters.prov import document
 
-    return pretty(document(found))
+    return pretty(document(chosen))
 
 
 def _attestations(source: Source, options: ExportOptions, repository: Repository) -> bytes:
@@ -157,27 +157,27 @@ def _attestations(source: Source, options: ExportOptions, repository: Repository
     return b"".join(line + b"\n" for line in lines)
 
 
-def _default_name(found: Subject, to: Format) -> str:
+def _default_name(chosen: Subject, to: Format) -> str:
     """Name of the file in a folder that was given as the target."""
     endings = {"in-toto": ".intoto.jsonl", "cyclonedx": ".cdx.json", "prov": ".prov.json"}
-    return "README.md" if to == "model-card" else found.name + endings.get(to, ".crate.zip")
+    return "README.md" if to == "model-card" else chosen.name + endings.get(to, ".crate.zip")
 
 
-def _put(found: Subject, data: bytes, name: str, options: ExportOptions) -> Exported:
+def _put(chosen: Subject, data: bytes, name: str, options: ExportOptions) -> Exported:
     """`data` to the terminal, a file, or a file of that `name` in a folder."""
     from gittrack.exporters.writing import new_file
 
     if options.target == _STANDARD_OUTPUT:
-        return Exported(data, "", found.notes)
+        return Exported(data, "", chosen.notes)
     target = Path(options.target)
     if target.is_dir():
         target /= name
     with new_file(target, force=options.force) as temporary:
         temporary.write_bytes(data)
-    return Exported(None, str(target), found.notes)
+    return Exported(None, str(target), chosen.notes)
 
 
-def _to_crate(found: Subject, options: ExportOptions) -> Exported:
+def _to_crate(chosen: Subject, options: ExportOptions) -> Exported:
     """A folder where the target ends in a slash, else a zip."""
     from gittrack.exporters import ro_crate
     from gittrack.exporters.writing import new_file, new_folder
@@ -185,27 +185,27 @@ def _to_crate(found: Subject, options: ExportOptions) -> Exported:
     target = Path(options.target)
     if options.data and options.target == _STANDARD_OUTPUT:
         raise UsageError("--data may be much: say where to with -o FILE or -o FOLDER/")
-    crate = ro_crate.build(found, data=options.data, licence=options.licence)
+    crate = ro_crate.build(chosen, data=options.data, licence=options.licence)
     if options.target == _STANDARD_OUTPUT:
         stream = io.BytesIO()
         ro_crate.write_zip(crate, stream)
-        return Exported(stream.getvalue(), "", found.notes)
+        return Exported(stream.getvalue(), "", chosen.notes)
     if options.target.endswith("/"):
         with new_folder(target) as temporary:
             ro_crate.write_folder(crate, temporary)
-        return Exported(None, f"{target}/", found.notes)
+        return Exported(None, f"{target}/", chosen.notes)
     with new_file(target, force=options.force) as temporary:
         ro_crate.write_zip(crate, temporary)
-    return Exported(None, str(target), found.notes)
+    return Exported(None, str(target), chosen.notes)
 
 
-def _to_mlflow(found: Subject, options: ExportOptions) -> Exported:
+def _to_mlflow(chosen: Subject, options: ExportOptions) -> Exported:
     from gittrack.exporters import mlflow
 
     if options.target == _STANDARD_OUTPUT:
         raise UsageError("--to mlflow needs -o: a folder, sqlite:///FILE or the address of a tracking server")
-    done = mlflow.export(found, options.target, data=options.data)
-    there = f"; {len(done.there)} there already" if done.there else ""
-    runs = "1 run" if len(done.written) == 1 else f"{len(done.written)} runs"
-    said = f"{runs} written to {mlflow.shown(options.target)}{there}"
-    return Exported(None, said, found.notes)
+    exported = mlflow.export(chosen, options.target, data=options.data)
+    skipped = f"; {len(exported.there)} there already" if exported.there else ""
+    runs = "1 run" if len(exported.written) == 1 else f"{len(exported.written)} runs"
+    sentence = f"{runs} written to {mlflow.shown(options.target)}{skipped}"
+    return Exported(None, sentence, chosen.notes)

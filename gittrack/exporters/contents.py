@@ -32,17 +32,17 @@ def contents_of(repository: Repository, output: Output) -> list[Content]:
     own = repository.state_dir / "dvc" / "cache"  # of runs that were made before `dvc init`
     cache = own if object_path(own, output.md5).is_file() else shared
     if not output.md5.endswith(".dir"):
-        found = [_content(cache, output, "", output.md5)]
-        digest = found[0].sha256
+        contents = [_content(cache, output, "", output.md5)]
+        digest = contents[0].sha256
     else:
         if not object_path(cache, output.md5).is_file():
             raise _absent(output)
         listed = read_dir_object(cache, output.md5)
-        found = sorted((_content(cache, output, path, md5) for path, md5 in listed), key=lambda c: c.path)
-        digest = folder_digest(Entry(c.path, "", c.sha256, c.size) for c in found).sha256
+        contents = sorted((_content(cache, output, path, md5) for path, md5 in listed), key=lambda c: c.path)
+        digest = folder_digest(Entry(c.path, "", c.sha256, c.size) for c in contents).sha256
     if output.sha256 is not None and digest != output.sha256:
         raise DvcError(f"the bytes of {output.path} in the DVC cache have another sha256 than was recorded")
-    return found
+    return contents
 
 
 def _content(cache: Path, output: Output, path: str, md5: str) -> Content:
@@ -68,8 +68,8 @@ _UNSAFE = re.compile(r"[^\w .@+=,()-]")
 def safe_path(path: str) -> str:
     """A recorded path as a name inside an archive: relative, without ``..``, for every system."""
     parts = [_UNSAFE.sub("_", piece).strip() for piece in re.split(r"[/\\]", path)]
-    kept = [piece if piece.strip(". ") else "_" * len(piece) for piece in parts if piece not in ("", ".")]
-    return "/".join(piece.rstrip(".") or "_" for piece in kept) or "_"
+    pieces = [piece if piece.strip(". ") else "_" * len(piece) for piece in parts if piece not in ("", ".")]
+    return "/".join(piece.rstrip(".") or "_" for piece in pieces) or "_"
 
 
 class Names:

@@ -115,8 +115,8 @@ def _model(source: Source, licence: str | None) -> Component:
 
 def _odd_digests(item: Output | DataInput | None) -> dict[str, str]:
     """Digests that CycloneDX has no name for."""
-    found = {} if item is None else digests(item)
-    return {f"digest:{name}": value for name, value in found.items() if name not in _HASHES}
+    known = {} if item is None else digests(item)
+    return {f"digest:{name}": value for name, value in known.items() if name not in _HASHES}
 
 
 def _ancestor(base: BaseModel) -> Component:
@@ -155,7 +155,7 @@ def _card(source: Source) -> dict[str, Any]:
             "quantitativeAnalysis": without_none({"performanceMetrics": list(_performance(source))}),
             "considerations": without_none(
                 {
-                    "useCases": [said for said in (source.evidence.purpose, question) if said],
+                    "useCases": [use for use in (source.evidence.purpose, question) if use],
                     "technicalLimitations": list(source.evidence.limitations),
                 }
             ),
@@ -169,16 +169,20 @@ def _performance(source: Source) -> Iterator[dict[str, Any]]:
     for name, metric in source.record.metrics.items():
         sliced = {"slice": metric.split} if metric.split else {}
         yield {"type": name, "value": text(metric_value(metric)), **sliced}
-        found = source.interval(name)
-        if found is None:
+        interval = source.interval(name)
+        if interval is None:
             continue
         said: dict[str, Any] = {
-            "type": f"{name}, mean of {found.n} runs",
-            "value": text(found.mean),
+            "type": f"{name}, mean of {interval.n} runs",
+            "value": text(interval.mean),
             **sliced,
         }
-        if found.low is not None and found.high is not None and math.isfinite(found.high - found.low):
-            said["confidenceInterval"] = {"lowerBound": text(found.low), "upperBound": text(found.high)}
+        if (
+            interval.low is not None
+            and interval.high is not None
+            and math.isfinite(interval.high - interval.low)
+        ):
+            said["confidenceInterval"] = {"lowerBound": text(interval.low), "upperBound": text(interval.high)}
         yield said
 
 

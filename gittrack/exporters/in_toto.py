@@ -40,14 +40,14 @@ Descriptor = dict[str, Any]
 def statements(source: Source) -> list[dict[str, Any]]:
     """The provenance of a run, and the verdict of its gate if there is one."""
     subjects = subjects_of(source)
-    found = [_statement(subjects, PROVENANCE, provenance(source))]
+    statements = [_statement(subjects, PROVENANCE, provenance(source))]
     judged = source.judgement
     if judged is not None and judged.outcome in _RESULTS:
-        found.append(_statement(subjects, TEST_RESULT, test_result(source, judged)))
+        statements.append(_statement(subjects, TEST_RESULT, test_result(source, judged)))
     elif judged is not None:
         why = next((f.says for f in judged.findings if f.kind == "incomplete"), judged.outcome)
         source.notes.append(f"no test-result, as the gate cannot be judged here: {why}")
-    return found
+    return statements
 
 
 def _statement(subjects: list[Descriptor], kind: str, predicate: dict[str, Any]) -> dict[str, Any]:

@@ -61,16 +61,16 @@ def export(subject: Subject, target: str, *, data: bool) -> Exported:
     with _client(uri) as client:
         from mlflow.exceptions import MlflowException
 
-        done = Exported([], [])
+        exported = Exported([], [])
         try:
             store = _store(client, uri, subject.experiment)
             for source in subject.sources:
                 new = _export_run(store, source, data)
-                (done.written if new else done.there).append(source.record.id)
+                (exported.written if new else exported.there).append(source.record.id)
         except MlflowException as error:
-            said = " ".join(str(error).split())
-            raise RepositoryError(f"MLflow at {shown(uri)} refused: {said[:500]}") from error
-        return done
+            message = " ".join(str(error).split())
+            raise RepositoryError(f"MLflow at {shown(uri)} refused: {message[:500]}") from error
+        return exported
 
 
 def shown(uri: str) -> str:
@@ -94,8 +94,8 @@ def _client(uri: str) -> Iterator[Any]:
         try:
             client = MlflowClient(tracking_uri=uri)
         except Exception as error:  # whatever a store raises that cannot be opened
-            said = " ".join(str(error).split()) or type(error).__name__
-            raise UsageError(f"{shown(uri)} is no store that MLflow can use: {said[:500]}") from error
+            message = " ".join(str(error).split()) or type(error).__name__
+            raise UsageError(f"{shown(uri)} is no store that MLflow can use: {message[:500]}") from error
         yield client
     finally:
         logger.setLevel(level)
@@ -117,34 +117,34 @@ class _Store:
 
 
 def _store(client: Any, uri: str, name: str) -> _Store:
-    found = _Store(client, _experiment(client, uri, name), {}, {})
+    store = _Store(client, _experiment(client, uri, name), {}, {})
     token = None
     while True:
-        page = client.search_runs([found.experiment], max_results=_BATCH, page_token=token)
+        page = client.search_runs([store.experiment], max_results=_BATCH, page_token=token)
         for run in page:
-            known = found.broken if run.info.status == "RUNNING" else found.whole
+            known = store.broken if run.info.status == "RUNNING" else store.whole
             if RUN_ID in run.data.tags:
                 known[run.data.tags[RUN_ID]] = run.info.run_id
         token = page.token
         if not token:
-            return found
+            return store
 
 
 def _experiment(client: Any, uri: str, name: str) -> str:
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        if found.lifecycle_stage != "active":
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        if experiment.lifecycle_stage != "active":
             raise UsageError(f"the experiment {name} was deleted in MLflow: restore it there first")
-        return str(found.experiment_id)
+        return str(experiment.experiment_id)
     return str(client.create_experiment(name, artifact_location=_artifacts(uri, name)))
 
 
 def _artifacts(uri: str, name: str) -> str | None:
     """Beside a database file; by default MLflow would put them into the current folder."""
-    found = re.match(r"sqlite:///(.+)", uri)
-    if found is None:
+    match = re.match(r"sqlite:///(.+)", uri)
+    if match is None:
         return None
-    return (Path(found[1]).absolute().parent / "mlartifacts" / name).as_uri()
+    return (Path(match[1]).absolute().parent / "mlartifacts" / name).as_uri()
 
 
 # --- a run --------------------------------------------------------------------------------------------
@@ -199,22 +199,22 @@ def _milliseconds_of(seconds: float) -> int:
 def _safe(names: Iterable[str]) -> dict[str, str]:
     """For each name one that MLflow takes, no two alike."""
     given = Names()
-    found = {}
+    names_there = {}
     for name in names:
         wanted = re.sub(r"[^\w./ -]", "_", name, flags=re.ASCII)[: _NAME - 10]
         wanted = "/".join(piece.strip(". ") or "_" for piece in wanted.split("/") if piece) or "_"
-        found[name] = given.free(wanted)
-    return found
+        names_there[name] = given.free(wanted)
+    return names_there
 
 
 def _params(source: Source) -> dict[str, Any]:
     record = source.record
     flat = flatten(record.params)
     names = _safe(flat)
-    found = {names[name]: value for name, value in flat.items()}
+    params = {names[name]: value for name, value in flat.items()}
     if record.seed is not None:
-        found.setdefault("seed", record.seed)
-    return found
+        params.setdefault("seed", record.seed)
+    return params
 
 
 def _points(source: Source) -> Iterator[Point]:
@@ -306,14 +306,14 @@ def _log_inputs(client: Any, run: str, source: Source) -> None:
 def _artifact_files(source: Source) -> dict[str, bytes | Path]:
     """The record and what lies beside it, and the bytes of outputs, by name. DvcError where one is absent."""
     names = Names()
-    found: dict[str, bytes | Path] = {f"gittrack/{name}": content for name, content in source.files.items()}
+    files: dict[str, bytes | Path] = {f"gittrack/{name}": content for name, content in source.files.items()}
     for output in source.record.outputs:
         contents = contents_of(source.index.repository, output)
         base = names.free(safe_path(output.path), folder=output.md5.endswith(".dir"))
         for content in contents:
             inside = names.free(f"{base}/{safe_path(content.path)}") if content.path else base
-            found[f"outputs/{inside}"] = content.file
-    return found
+            files[f"outputs/{inside}"] = content.file
+    return files
 
 
 def _log_artifacts(client: Any, run: str, files: Mapping[str, bytes | Path]) -> None:

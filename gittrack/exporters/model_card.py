@@ -73,9 +73,9 @@ def _dataset(source: Source, split: str | None) -> str:
     """The data whose role is the split, else whatever the run was tested on."""
     data = source.record.data
     for role in (split, "test", "validation", "holdout"):
-        found = [item.path for item in data if item.role == role]
-        if found:
-            return found[0]
+        paths = [item.path for item in data if item.role == role]
+        if paths:
+            return paths[0]
     return data[0].path if data else "unknown"
 
 
@@ -83,9 +83,9 @@ def _dataset(source: Source, split: str | None) -> str:
 
 
 def _body(source: Source) -> str:
-    found = [_head(source), *_training(source), _data(source), _results_table(source), *_choice(source)]
-    found += [_reproducibility(source), *_limits(source), _checking(source)]
-    return as_markdown([section for section in found if section.lead or section.rows or section.notes])
+    sections = [_head(source), *_training(source), _data(source), _results_table(source), *_choice(source)]
+    sections += [_reproducibility(source), *_limits(source), _checking(source)]
+    return as_markdown([section for section in sections if section.lead or section.rows or section.notes])
 
 
 def _head(source: Source) -> Section:
@@ -94,7 +94,7 @@ def _head(source: Source) -> Section:
     if record.status != "finished":
         failure = record.failure
         lead.append(f"The run {record.status}: {failure.type if failure else 'no reason recorded'}.")
-    lead += [said for said in (source.protocol.question, record.hypothesis) if said]
+    lead += [sentence for sentence in (source.protocol.question, record.hypothesis) if sentence]
     lead += [source.evidence.purpose] if source.evidence.purpose else []
     return Section(title=record.name or record.experiment, lead=lead, level=1)
 
@@ -166,14 +166,14 @@ def _figures(source: Source, name: str, metric: Metric) -> list[str]:
     """This run's value, the mean ± its half-width, and how many runs that rests on."""
     unit = f" {metric.unit}" if metric.unit else ""
     own = text.value(metric_value(metric)) + unit
-    found = source.interval(name)
-    if found is None:
+    interval = source.interval(name)
+    if interval is None:
         return [own, "", "1"]
-    mean = measured(found.mean, found.sd)
-    if found.low is None or found.high is None:
-        return [own, f"{mean}{unit} ({found.why})", str(found.n)]
-    half = (found.high - found.low) / 2
-    return [own, f"{mean} ± {half:.2g}{unit}" if math.isfinite(half) else mean, str(found.n)]
+    mean = measured(interval.mean, interval.sd)
+    if interval.low is None or interval.high is None:
+        return [own, f"{mean}{unit} ({interval.why})", str(interval.n)]
+    half = (interval.high - interval.low) / 2
+    return [own, f"{mean} ± {half:.2g}{unit}" if math.isfinite(half) else mean, str(interval.n)]
 
 
 def _choice(source: Source) -> Iterator[Section]:

@@ -128,10 +128,10 @@ def _authors(crate: Crate) -> list[Node]:
 
 def _about(subject: Subject) -> str:
     newest = subject.sources[-1]
-    asked = newest.protocol.question or newest.record.hypothesis
+    question = newest.protocol.question or newest.record.hypothesis
     count = len(subject.sources)
     runs = f"{count} runs" if count > 1 else "A run"
-    return f"{runs} of the experiment {subject.experiment}." + (f" {asked}" if asked else "")
+    return f"{runs} of the experiment {subject.experiment}." + (f" {question}" if question else "")
 
 
 def _licence(crate: Crate, licence: str | None) -> Node:

@@ -48,18 +48,18 @@ class Source:
 
     def file(self, name: str) -> bytes | None:
         """The bytes of a file beside the record; None if there is none."""
-        found = self.objects.get(f"{self.index.tip}:{self.row.folder}/{name}")
-        return found.data if found is not None and found.kind == "blob" else None
+        blob = self.objects.get(f"{self.index.tip}:{self.row.folder}/{name}")
+        return blob.data if blob is not None and blob.kind == "blob" else None
 
     @cached_property
     def files(self) -> dict[str, bytes]:
         """Those of FILES that there are, in that order. RecordError where one that has to be is not."""
-        found = {name: data for name in FILES if (data := self.file(name)) is not None}
+        files = {name: data for name in FILES if (data := self.file(name)) is not None}
         for name, wanted in (("run.yaml", None), ("environment.yaml", self.record.environment.sha256)):
-            said = hashlib.sha256(found.get(name, b"")).hexdigest()
-            if name not in found or said != (wanted or said):
+            digest = hashlib.sha256(files.get(name, b"")).hexdigest()
+            if name not in files or digest != (wanted or digest):
                 raise RecordError(f"{self.row.folder}/{name} is missing or altered: run gittrack verify")
-        return found
+        return files
 
     @property
     def record_sha256(self) -> str:
@@ -181,11 +181,11 @@ class Subject:
 @contextmanager
 def subject(index: Index, name: str) -> Iterator[Subject]:
     """What `name` means: an experiment, or a run. NotFoundError if nothing, RecordError if damaged."""
-    whole = name in index.experiments()
-    rows = index.search(experiment=name, order_by=["started"]) if whole else [index.one(name)]
+    is_experiment = name in index.experiments()
+    rows = index.search(experiment=name, order_by=["started"]) if is_experiment else [index.one(name)]
     for row in rows:
         if row.fault is not None:
             raise RecordError(row.fault)
     with index.repository.objects() as objects:
         sources = [Source(index, row, objects) for row in rows]
-        yield Subject(sources, rows[0].experiment, whole)
+        yield Subject(sources, rows[0].experiment, is_experiment)

@@ -54,13 +54,13 @@ def _commit(context: Context, oid: str) -> _Commit | None:
     return cached[oid]
 
 
-def _trees(code: Code, found: dict[str, _Commit | None], run: RunFiles) -> Iterator[Finding]:
-    ran = found.get(code.snapshot or code.commit or "")
+def _trees(code: Code, commits: dict[str, _Commit | None], run: RunFiles) -> Iterator[Finding]:
+    ran = commits.get(code.snapshot or code.commit or "")
     if ran is not None and ran[0] != code.tree:
         says = "the commit that ran holds another tree than the record says"
         yield run.finding("code-tree", says, expected=code.tree, found=ran[0])
     parents = [code.commit] if code.commit else []
-    snapshot = found.get(code.snapshot or "")
+    snapshot = commits.get(code.snapshot or "")
     if snapshot is not None and snapshot[1] != parents:
         says = "the snapshot was not made of the commit that the record names"
         stated, made_of = (" ".join(names) or "no parent" for names in (parents, snapshot[1]))
@@ -109,12 +109,12 @@ def _reached(context: Context) -> tuple[set[bytes] | None, Finding | None]:
 
 
 def _submodules(
-    context: Context, code: Code, found: dict[str, _Commit | None], run: RunFiles
+    context: Context, code: Code, commits: dict[str, _Commit | None], run: RunFiles
 ) -> Iterator[Finding]:
     trees = code_trees(context)
     if not code.submodules or not trees.has(code.tree):
         return
-    committed = found.get(code.commit or "")
+    committed = commits.get(code.commit or "")
     for module in code.submodules:
         links = [
             entry.oid if entry is not None and entry.mode == GITLINK_MODE else None

@@ -74,12 +74,12 @@ def _read(
 def _graded(run: RunFiles, record: Record, lock: Lock, current: Lock) -> Iterator[Finding]:
     if (lock.kind, lock.pins) == (current.kind, current.pins):
         return
-    stated, found = f"{lock.kind}, pins {lock.pins}", f"{current.kind}, pins {current.pins}"
+    stated, read_as = f"{lock.kind}, pins {lock.pins}", f"{current.kind}, pins {current.pins}"
     says = f"{lock.path} does not deserve the grade that the record gives it"
     # A gittrack that has learnt to read more gives better grades than the one that wrote the record.
     learnt = record.tool.version != VERSION and _GRADES.index(current.pins) >= _GRADES.index(lock.pins)
     severity: Severity = "note" if learnt else "fail"
-    yield run.finding("locks-grade", says, severity=severity, expected=stated, found=found)
+    yield run.finding("locks-grade", says, severity=severity, expected=stated, found=read_as)
 
 
 def _installed(run: RunFiles, lock: Lock, again: Lock, environment: Environment | None) -> Iterator[Finding]:
@@ -101,9 +101,9 @@ def _drift(lock: Lock, environment: Environment, run: RunFiles) -> Iterator[Find
         says = (
             f"what environment.yaml lists as not installed as {lock.path} pins is not what the record counts"
         )
-        found = f"{len(listed) - missing} differ, {missing} missing"
-        found += "" if true else ", and some are installed otherwise"
-        yield run.finding("locks-drift", says, expected=_counts(lock), found=found)
+        counted_here = f"{len(listed) - missing} differ, {missing} missing"
+        counted_here += "" if true else ", and some are installed otherwise"
+        yield run.finding("locks-drift", says, expected=_counts(lock), found=counted_here)
 
 
 def _counts(lock: Lock) -> str:

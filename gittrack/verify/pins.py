@@ -71,14 +71,14 @@ def _absent(context: Context, pin: Pin, absent: bool) -> Finding:
 
 def pins(repository: Repository, branch: str, options: VerifyOptions, *, follows: bool) -> list[Pin]:
     """What was asked for, and (for the ledger as it stands) what this clone verified last."""
-    found = []
+    pins = []
     given = options.anchor or os.environ.get("GITTRACK_ANCHOR")
     if given:
-        found.append(Pin(_read_anchor(repository, given), "anchor"))
+        pins.append(Pin(_read_anchor(repository, given), "anchor"))
     last = read_verified(repository).get(branch) if follows else None
     if last is not None:
-        found.append(Pin(last, "last verified"))
-    return found
+        pins.append(Pin(last, "last verified"))
+    return pins
 
 
 def _read_anchor(repository: Repository, given: str) -> str:
@@ -112,11 +112,11 @@ def read_verified(repository: Repository) -> dict[str, str]:
 def remember(repository: Repository, branch: str, tip: str) -> bool:
     """Keep `tip` as the last one that passed; False where the git directory takes no files."""
     tips = {**read_verified(repository), branch: tip}
-    kept = {name: {"tip": commit} for name, commit in tips.items()}
+    plain = {name: {"tip": commit} for name, commit in tips.items()}
     try:
         repository.state_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=repository.state_dir, prefix=FILE, delete=False) as file:
-            json.dump(kept, file, indent=1)
+            json.dump(plain, file, indent=1)
         Path(file.name).replace(repository.state_dir / FILE)
     except OSError:
         return False

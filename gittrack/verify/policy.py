@@ -38,8 +38,8 @@ def _asked(record: Record, policy: PolicyConfig) -> Iterator[Fault]:
     used = {data.role for data in record.data}
     for role in policy.data_roles:
         if role not in used:
-            found = ", ".join(sorted(used)) or "no data"
-            yield "policy-data-role", f"the policy requires data with the role {role}", role, found
+            roles = ", ".join(sorted(used)) or "no data"
+            yield "policy-data-role", f"the policy requires data with the role {role}", role, roles
     if policy.clean_tree and (record.code.dirty or record.code.commit is None):
         says = "the policy allows committed code only, and the run had uncommitted changes"
         yield "policy-clean-tree", says, "a clean work tree", record.code.snapshot
@@ -55,9 +55,9 @@ def _at(plain: Mapping[str, Any], name: str) -> Any:
     """The value at a dotted name; a key that holds dots itself is found as well."""
     if name in plain:
         return plain[name]
-    head, _, rest = name.partition(".")
+    head, _, tail = name.partition(".")
     inner = plain.get(head)
-    return _at(inner, rest) if isinstance(inner, Mapping) and rest else None
+    return _at(inner, tail) if isinstance(inner, Mapping) and tail else None
 
 
 def _hashed(locks: tuple[Lock, ...]) -> Iterator[Fault]:
@@ -79,11 +79,11 @@ def _annex_iv(record: Record) -> Iterator[Fault]:
 
 def _needs(record: Record) -> Iterator[tuple[str, str, bool]]:
     code, roles = record.code, {data.role for data in record.data}
-    kept = not code.left_out and not any(module.dirty for module in code.submodules)
+    is_whole = not code.left_out and not any(module.dirty for module in code.submodules)
     python = [lock for lock in record.locks if lock.kind in PYTHON_LOCKS]
     hashed = bool(python) and all(lock.pins == "hashed" for lock in python)
     metrics = record.metrics.values()
-    yield "1(a)", "the code whole: a commit, or a snapshot that leaves nothing out", kept
+    yield "1(a)", "the code whole: a commit, or a snapshot that leaves nothing out", is_whole
     yield "1(c)", "the versions of the software: locks with a digest for every package", hashed
     yield "1(e) and 2(c)", "the hardware: at least the processor", record.environment.cpu is not None
     yield "2(a)", "a revision or digest of every base model", _base_models(record)

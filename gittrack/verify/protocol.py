@@ -28,8 +28,8 @@ def check_protocol(context: Context, run: RunFiles) -> Iterator[Finding]:
     except Absent as absent:
         yield unchecked("protocol-unchecked", run, absent)
         return
-    found = entry.oid if entry is not None and entry.mode != GITLINK_MODE else None
-    if found != record.protocol:
+    blob = entry.oid if entry is not None and entry.mode != GITLINK_MODE else None
+    if blob != record.protocol:
         says = f"{FILE} of the code is another than the record says was in force"
         stated = record.protocol or "none recorded"
-        yield run.finding("protocol-differs", says, expected=found or f"no {FILE}", found=stated)
+        yield run.finding("protocol-differs", says, expected=blob or f"no {FILE}", found=stated)

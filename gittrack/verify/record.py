@@ -103,8 +103,8 @@ def _environment(context: Context, run: RunFiles, record: Record) -> Iterator[Fi
         yield run.finding("record-environment", environment.fault or "cannot be read", ENVIRONMENT)
     elif environment.summary != record.environment:
         says = "the record sums up environment.yaml as it is not"
-        shown = [_summary(summary) for summary in (record.environment, environment.summary)]
-        yield run.finding("record-environment", says, RECORD, expected=shown[0], found=shown[1])
+        summaries = [_summary(summary) for summary in (record.environment, environment.summary)]
+        yield run.finding("record-environment", says, RECORD, expected=summaries[0], found=summaries[1])
 
 
 def _summary(summary: object) -> str:
@@ -122,9 +122,9 @@ def _series(context: Context, run: RunFiles, record: Record) -> Iterator[Finding
             yield _absent(context, run, SERIES)
             return
         stated = series.sampled_sha256 if series.pointer else series.sha256
-        found = hashlib.sha256(data).hexdigest()
-        if found != stated:
-            yield _digest(run, SERIES, stated or "none", found)
+        digest = hashlib.sha256(data).hexdigest()
+        if digest != stated:
+            yield _digest(run, SERIES, stated or "none", digest)
     for code, says, expected, actual in check_series(record, data):
         yield run.finding(code, says, SERIES if series else RECORD, expected=expected, found=actual)
 
@@ -146,8 +146,8 @@ def _console(context: Context, run: RunFiles, record: Record) -> Iterator[Findin
 
 
 def _bytes(context: Context, run: RunFiles, name: str) -> bytes | None:
-    found = context.read(run, name)
-    return found.data if found is not None and found.kind == "blob" else None
+    blob = context.read(run, name)
+    return blob.data if blob is not None and blob.kind == "blob" else None
 
 
 def _absent(context: Context, run: RunFiles, name: str) -> Finding:

@@ -40,11 +40,11 @@ class Records(Mapping[str, Record]):
     def __getitem__(self, folder: str) -> Record:
         if folder not in self.starts:
             raise KeyError(folder)
-        found = self._kept.get(folder)
-        if found is None:
-            found = self._load(folder)
-            self._keep(folder, found)
-        return found
+        record = self._kept.get(folder)
+        if record is None:
+            record = self._load(folder)
+            self._keep(folder, record)
+        return record
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.starts)

@@ -36,16 +36,16 @@ def check_registry(context: Context) -> Iterator[Finding]:
     every = len(context.runs) == len(context.all_runs) and context.new is None
     runs = {run.run_id: run for run in context.runs.values()}
     commits = {commit for added in context.added_by.values() for commit in added}
-    asked = []
+    signed = []
     for model in models_of(read_tags(context.repository, context.objects)).values():
         own = [tag for tag in (*model.tags, *model.strays) if _is_of(tag, runs, commits)]
         if every and own:
             own = [*model.tags, *model.strays]
         for tag in own:
-            asked.append(tag)
+            signed.append(tag)
             yield from _tag(context, model, tag, runs, every)
         yield from _twice(model, own)
-    yield from _signatures(context, asked)
+    yield from _signatures(context, signed)
 
 
 def _is_of(tag: Tag, runs: dict[str, RunFiles], commits: set[str]) -> bool:
@@ -138,8 +138,8 @@ def _signatures(context: Context, tags: Sequence[Tag]) -> Iterator[Finding]:
 def _states(context: Context, tags: Sequence[Tag], signers: Signers) -> dict[str, Signed]:
     """By object id. SSH signatures as those of commits are judged; the others by git with GnuPG."""
     repository = context.repository
-    found = context.objects.get_many(tag.oid for tag in tags)
-    data = {tag.oid: b"" if item is None else item.data for tag, item in zip(tags, found, strict=True)}
+    items = context.objects.get_many(tag.oid for tag in tags)
+    data = {tag.oid: b"" if item is None else item.data for tag, item in zip(tags, items, strict=True)}
     split = {oid: split_signature(content) for oid, content in data.items()}
     ssh = {oid for oid, (_, signature) in split.items() if signature.startswith(b"-----BEGIN SSH ")}
     headed = {
@@ -166,8 +166,8 @@ def _by_gnupg(context: Context, oid: str, signers: Signers) -> Signed:
     if signers.gnupg == "nobody":
         return Signed("untrusted")
     home = {} if signers.gnupg == "own" else {"GNUPGHOME": str(signers.gnupg)}
-    said = context.repository.run("verify-tag", "--raw", oid, env=home).err
-    words = [line.split()[1:] for line in said.splitlines() if line.startswith(b"[GNUPG:] ")]
+    status = context.repository.run("verify-tag", "--raw", oid, env=home).err
+    words = [line.split()[1:] for line in status.splitlines() if line.startswith(b"[GNUPG:] ")]
     present = {line[0]: line for line in words if line}
     state = next((state for word, state in _GNUPG if word in present), "bad" if present else "unknown")
     if state == "unknown" and home:

@@ -163,12 +163,12 @@ def _replaced(context: Context, repository: BareFacts) -> Iterator[Finding]:
 
 
 def _alternates(repository: BareFacts) -> Iterator[Finding]:
-    found = lines_of(repository.common_dir / "objects" / "info" / "alternates")
-    if found:
+    lines = lines_of(repository.common_dir / "objects" / "info" / "alternates")
+    if lines:
         yield _one(
             "repository-alternates", "note",
             "objects are borrowed from another repository on this machine, and are gone when that is",
-            path="objects/info/alternates", found=", ".join(found[:3]),
+            path="objects/info/alternates", found=", ".join(lines[:3]),
         )  # fmt: skip
 
 
@@ -178,16 +178,16 @@ def check_objects(context: Context) -> Iterator[Finding]:
         return
     repository = context.repository
     heads = [context.tip, *(ref.oid for ref in repository.refs(ANCHOR).values())]
-    done = repository.run(
+    fsck = repository.run(
         "fsck", "--full", "--strict", "--no-dangling", "--no-progress", "--no-reflogs", *heads
     )
-    said = (done.out + done.err).decode("utf-8", "replace").splitlines()
-    lines = [line.strip() for line in said if line.strip() and not _HARMLESS.match(line)]
+    output = (fsck.out + fsck.err).decode("utf-8", "replace").splitlines()
+    lines = [line.strip() for line in output if line.strip() and not _HARMLESS.match(line)]
     forms = [line for line in lines if _FORM.match(line)]
     damage = [line for line in lines if not _FORM.match(line)]
     missing = [line for line in damage if line.startswith(("missing ", "broken link ", "to ", "from "))]
     broken = [line for line in damage if line not in missing]
-    if broken or (done.code != 0 and not lines):
+    if broken or (fsck.code != 0 and not lines):
         yield _fsck_finding("repository-damaged", "fail", "objects are damaged", broken or ["no message"])
     if missing:
         yield _fsck_finding("repository-missing", "incomplete", "objects are missing: run git fetch", missing)
@@ -219,11 +219,11 @@ def _rehash(context: Context, repository: BareFacts) -> Iterator[Finding]:
         doing="list the range's objects", end=b"\n",
     )  # fmt: skip
     names = [line.decode() for line in listed if line]
-    for oid, found in zip(names, context.objects.get_many(names), strict=True):
-        if found is None:
+    for oid, item in zip(names, context.objects.get_many(names), strict=True):
+        if item is None:
             yield _one("repository-missing", "incomplete", "an object is missing: run git fetch", found=oid)
-        elif len(found.data) >= MAX_BYTES:
+        elif len(item.data) >= MAX_BYTES:
             yield _one("repository-too-large", "incomplete", "an object is too large to be read", found=oid)
-        elif make(found.kind, found.data, repository.object_format).oid != oid:
+        elif make(item.kind, item.data, repository.object_format).oid != oid:
             yield _one("repository-damaged", "fail", "the bytes of an object are not those it is named after",
                        found=oid)  # fmt: skip

@@ -30,8 +30,8 @@ def check_reproductions(context: Context) -> Iterator[Finding]:
             continue
         if selected and not ids & set(path.split("/")):
             continue
-        found = context.objects.get(blob.oid)
-        if found is None:
+        item = context.objects.get(blob.oid)
+        if item is None:
             yield _finding(
                 "reproduction-unchecked",
                 "its content is not in this clone; run git fetch",
@@ -41,14 +41,14 @@ def check_reproductions(context: Context) -> Iterator[Finding]:
             )
             continue
         try:
-            statement = load(found.data, path)
+            statement = load(item.data, path)
         except RecordError as error:
             yield _finding("reproduction-unreadable", str(error), path, None)
             continue
         if path != f"{statement.path}/{FILE}":
             says = "it lies in another folder than its run and id say"
             yield _finding("reproduction-path", says, path, statement, expected=f"{statement.path}/{FILE}")
-        if dump(statement) != found.data:
+        if dump(statement) != item.data:
             yield _finding(
                 "reproduction-canonical", "it is not in the form that gittrack writes", path, statement
             )
@@ -66,8 +66,8 @@ def _verdict(context: Context, path: str, statement: Reproduction) -> Iterator[F
             "reproduction-run", says, path, statement, found=", ".join(missing[:5]) or statement.run
         )
         return
-    kept = [rerun for rerun in reruns if rerun is not None]
-    for rerun in kept:
+    present = [rerun for rerun in reruns if rerun is not None]
+    for rerun in present:
         if rerun.record.reproduces != statement.run:
             says = "a rerun that it names is no rerun of its run"
             yield _finding(
@@ -85,7 +85,7 @@ def _verdict(context: Context, path: str, statement: Reproduction) -> Iterator[F
         says = "not judged again: gittrack.yaml of the run's code is not in this clone; run gittrack pull"
         yield _finding("reproduction-unchecked", says, path, statement, severity="incomplete")
         return
-    yield from _same(path, statement, original, kept, protocol)
+    yield from _same(path, statement, original, present, protocol)
 
 
 def _same(
@@ -97,11 +97,11 @@ def _same(
             "reproduction-protocol", says, path, statement, expected=protocol.reproducibility.level
         )
     again = judge(original, reruns, protocol)
-    stated, found = (_figures(verdict, statement.tool.version) for verdict in (statement.verdict, again))
-    for name in sorted({*stated, *found}):
-        if not close(stated.get(name), found.get(name)):
+    stated, worked_out = (_figures(verdict, statement.tool.version) for verdict in (statement.verdict, again))
+    for name in sorted({*stated, *worked_out}):
+        if not close(stated.get(name), worked_out.get(name)):
             says = f"the records say something else about the verdict's {name}"
-            expected, actual = str(found.get(name)), str(stated.get(name))
+            expected, actual = str(worked_out.get(name)), str(stated.get(name))
             yield _finding("reproduction-verdict", says, path, statement, expected=expected, found=actual)
 
 
@@ -131,18 +131,18 @@ def _result(context: Context, experiment: str, run_id: str) -> Result | None:
 
 
 def _bytes(context: Context, run: RunFiles, name: str) -> bytes:
-    found = context.read(run, name)
-    return b"" if found is None else found.data
+    blob = context.read(run, name)
+    return b"" if blob is None else blob.data
 
 
 def _protocol(context: Context, record: Record) -> ExperimentConfig | None:
     if record.protocol is None:
         return ExperimentConfig()
-    found = context.objects.get(record.protocol)
-    if found is None:
+    blob = context.objects.get(record.protocol)
+    if blob is None:
         return None
     try:
-        return parse(found.data).experiment_config(record.experiment)
+        return parse(blob.data).experiment_config(record.experiment)
     except ConfigError:
         return None
 

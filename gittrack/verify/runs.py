@@ -54,12 +54,12 @@ def check_runs(context: Context, progress: Progress | None = None) -> Iterator[F
     """What the run checks find, run by run; fills `context.records`."""
     runs = list(context.runs.values())
     parts = [runs[at : at + PART] for at in range(0, len(runs), PART)]
-    done = 0
+    count = 0
     for part, findings in zip(parts, _answers(context, parts), strict=True):
         yield from findings
-        done += len(part)
+        count += len(part)
         if progress is not None:
-            progress(done, len(runs))
+            progress(count, len(runs))
 
 
 def _answers(context: Context, parts: Sequence[Sequence[RunFiles]]) -> Iterator[list[Finding]]:

@@ -54,8 +54,8 @@ def check_signatures(context: Context) -> Iterator[Finding]:
 
 def _bytes_of(context: Context, commits: Iterable[str]) -> dict[str, bytes]:
     """The bytes of each commit; nothing for one that is missing or larger than any commit of a ledger."""
-    found = zip(commits, context.objects.get_many(commits), strict=True)
-    return {c: item.data for c, item in found if item is not None and len(item.data) < _MAX_COMMIT}
+    pairs = zip(commits, context.objects.get_many(commits), strict=True)
+    return {c: item.data for c, item in pairs if item is not None and len(item.data) < _MAX_COMMIT}
 
 
 def allowed_signers(context: Context) -> bytes | None:
@@ -70,10 +70,10 @@ def allowed_signers(context: Context) -> bytes | None:
     path = context.config.policy.signers
     if path is None or context.base is None:
         return None
-    found = context.objects.get(f"{context.base}:{path}")
-    if found is None or found.kind != "blob":
+    blob = context.objects.get(f"{context.base}:{path}")
+    if blob is None or blob.kind != "blob":
         raise UsageError(f"policy.signers names {path}, which the trusted revision {context.base[:12]} lacks")
-    return found.data[:_MAX_SIGNERS]
+    return blob.data[:_MAX_SIGNERS]
 
 
 def _commit(folder: str, commit: str, signed: Signed, required: bool) -> Iterator[Finding]:

@@ -120,16 +120,16 @@ def read_signatures(
     RepositoryError when it is not done at the time `until` (as time.monotonic() has it).
     """
     split = {oid: split_signature(data, repository.object_format) for oid, data in commits.items()}
-    found = {oid: Signed("none") for oid, (signature, _) in split.items() if not signature}
+    signed = {oid: Signed("none") for oid, (signature, _) in split.items() if not signature}
     ssh = {oid: parts for oid, parts in split.items() if parts[0].lstrip().startswith(_SSH)}
-    others = {oid: split[oid][0] for oid in commits if oid not in found and oid not in ssh}
+    others = {oid: split[oid][0] for oid in commits if oid not in signed and oid not in ssh}
     keys = {oid: public_key(signature) for oid, (signature, _) in ssh.items()}
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool, tempfile.TemporaryDirectory() as folder:
         judge = _Judge(signers, Path(folder), until)
         judge.learn({key: ssh[oid][0] for oid, key in keys.items()})
-        found.update(zip(ssh, pool.map(judge, ssh, ssh.values(), keys.values()), strict=True))
-    found.update(_by_gnupg(repository, others, signers, until))
-    return found
+        signed.update(zip(ssh, pool.map(judge, ssh, ssh.values(), keys.values()), strict=True))
+    signed.update(_by_gnupg(repository, others, signers, until))
+    return signed
 
 
 def split_signature(data: bytes, algorithm: str) -> tuple[bytes, bytes]:
@@ -137,16 +137,16 @@ def split_signature(data: bytes, algorithm: str) -> tuple[bytes, bytes]:
     head, separator, body = data.partition(b"\n\n")
     ours = b"gpgsig" if algorithm == "sha1" else b"gpgsig-sha256"
     signature: list[bytes] = []
-    rest: list[bytes] = []
+    lines: list[bytes] = []
     header = b""
     for line in head.split(b"\n"):
         key, _, value = line.partition(b" ")
         header = header if line.startswith(b" ") else key
         if header not in (b"gpgsig", b"gpgsig-sha256"):
-            rest.append(line)
+            lines.append(line)
         elif header == ours:
             signature.append(value)
-    return b"\n".join(signature), b"\n".join(rest) + separator + body
+    return b"\n".join(signature), b"\n".join(lines) + separator + body
 
 
 def public_key(signature: bytes) -> str:
@@ -178,9 +178,9 @@ class _Judge:
 
     def _principal(self, key: str, signature: bytes) -> tuple[str, bool]:
         file = self._write("key", signature)
-        found = self._keygen("find-principals", "-f", str(self._signers.file), "-s", str(file), self._now)
-        if found.returncode == 0:
-            return found.stdout.decode("utf-8", "replace").splitlines()[0].split(",")[0], True
+        result = self._keygen("find-principals", "-f", str(self._signers.file), "-s", str(file), self._now)
+        if result.returncode == 0:
+            return result.stdout.decode("utf-8", "replace").splitlines()[0].split(",")[0], True
         return expired_principal(self._signers.file, key), False
 
     def __call__(self, oid: str, parts: tuple[bytes, bytes], key: str) -> Signed:
@@ -200,11 +200,11 @@ class _Judge:
         return Signed("good", principal, key)
 
     def _fits(self, principal: str, signature: Path, payload: bytes, *revoked: str) -> bool:
-        done = self._keygen(
+        result = self._keygen(
             "verify", "-f", str(self._signers.file), "-I", principal, "-n", "git", "-s", str(signature),
             self._now, *revoked, data=payload,
         )  # fmt: skip
-        return done.returncode == 0
+        return result.returncode == 0
 
     def _write(self, name: str, signature: bytes) -> Path:
         path = self._folder / f"{name}.sig"
@@ -232,25 +232,25 @@ def _by_gnupg(
     repository: Repository, signatures: Mapping[str, bytes], signers: Signers, until: float | None
 ) -> dict[str, Signed]:
     """GPG and X.509, by git processes (which start gpg for each commit)."""
-    found: dict[str, Signed] = {}
-    asked = []
+    signed: dict[str, Signed] = {}
+    unknown = []
     for oid, data in signatures.items():
         program = next((program for begin, program in _GNUPG if data.startswith(begin)), None)
         if program is None:
-            found[oid] = Signed("bad")
+            signed[oid] = Signed("bad")
         elif signers.gnupg == "nobody":
-            found[oid] = Signed("untrusted")
+            signed[oid] = Signed("untrusted")
         elif shutil.which(_program(repository, program)) is None:
-            found[oid] = Signed("unknown")
+            signed[oid] = Signed("unknown")
         else:
-            asked.append(oid)
+            unknown.append(oid)
     cores = os.cpu_count() or 1
     home = signers.gnupg if isinstance(signers.gnupg, Path) else None
     with ThreadPoolExecutor(cores) as pool:
-        shares = [asked[at::cores] for at in range(cores)]
+        shares = [unknown[at::cores] for at in range(cores)]
         for part in pool.map(lambda share: _by_git(repository, share, home, until), shares):
-            found.update(part)
-    return found
+            signed.update(part)
+    return signed
 
 
 def _program(repository: Repository, name: str) -> str:
@@ -266,13 +266,13 @@ def _by_git(
         return {}
     command = ["git", "log", "--stdin", "--no-walk=unsorted", "--format=%H%x00%G?%x00%GS%x00%GF"]
     given = {} if home is None else {"GNUPGHOME": str(home)}
-    done = _output(
+    result = _output(
         [*command, "--no-show-signature"], "\n".join([*commits, ""]).encode(), _left(until),
         env=repository.environment(**given), cwd=repository.top,
     )  # fmt: skip
-    if done.returncode != 0:
-        raise RepositoryError(explain("verify signatures", done.stderr))
-    rows = (line.split("\0") for line in done.stdout.decode("utf-8", "replace").split("\n"))
+    if result.returncode != 0:
+        raise RepositoryError(explain("verify signatures", result.stderr))
+    rows = (line.split("\0") for line in result.stdout.decode("utf-8", "replace").split("\n"))
     signed = {r[0]: Signed(_GPG.get(r[1], "bad"), r[2], r[3]) for r in rows if len(r) == 4}
     if home is None:
         return signed

@@ -73,13 +73,13 @@ class BareFacts(Repository):
 def _cut(process: subprocess.Popen[bytes], end: bytes, doing: str) -> Iterator[bytes]:
     if process.stdout is None:
         raise RepositoryError(f"git could not {doing}: it has no output")
-    rest = b""
+    partial = b""
     count = 0
     while data := os.read(process.stdout.fileno(), 1 << 18):
-        *whole, rest = (rest + data).split(end)
-        count += len(whole)
-        if count > MAX_ENTRIES or len(rest) > MAX_PATH:
+        *complete, partial = (partial + data).split(end)
+        count += len(complete)
+        if count > MAX_ENTRIES or len(partial) > MAX_PATH:
             raise RepositoryError(f"git could not {doing}: there are more or longer names than a ledger has")
-        yield from whole
-    if rest:
-        yield rest
+        yield from complete
+    if partial:
+        yield partial

@@ -114,7 +114,7 @@ def check_bytes(context: Context, progress: Progress | None = None) -> Iterator[
                 claims.setdefault((stored.md5, kind), []).append(_Claim(folder, stored))
     if options.read_data is not None and not options.data:
         part, parts = options.read_data
-        claims = {key: said for key, said in claims.items() if part_of(key[0], parts) == part}
+        claims = {key: claim for key, claim in claims.items() if part_of(key[0], parts) == part}
     held = {key: _files(cache_folder(context), key) for key in claims}
     yield from _availability(context, claims, {key for key, files in held.items() if files is None})
     if options.read_data is not None:
@@ -200,25 +200,25 @@ def _read_again(
 
 def _digests(files: Iterable[tuple[Path, Kind]], progress: Progress | None) -> Iterator[Digest | str]:
     """The digest of each file, or why it cannot be read."""
-    asked = list(files)
-    jobs = 1 if len(asked) >= cores() else None  # the digests of a single file beside each other
-    total = sum(_size(path) for path, _ in asked)
-    done, guard = [0], Lock()
+    listed = list(files)
+    jobs = 1 if len(listed) >= cores() else None  # the digests of a single file beside each other
+    total = sum(_size(path) for path, _ in listed)
+    progress_made, guard = [0], Lock()
 
     def count(size: int) -> None:
         with guard:
-            done[0] += size
+            progress_made[0] += size
             if progress:
-                progress(done[0], total)
+                progress(progress_made[0], total)
 
-    def read(asked: tuple[Path, Kind]) -> Digest | str:
+    def read(listed: tuple[Path, Kind]) -> Digest | str:
         try:
-            return hash_path(asked[0], dos2unix=asked[1] == "md5-dos2unix", jobs=jobs, progress=count)
+            return hash_path(listed[0], dos2unix=listed[1] == "md5-dos2unix", jobs=jobs, progress=count)
         except GittrackError as error:
             return str(error)
 
     with ThreadPoolExecutor(cores()) as pool:
-        yield from pool.map(read, asked)
+        yield from pool.map(read, listed)
 
 
 def _size(path: Path) -> int:
@@ -240,13 +240,13 @@ def _whole(read: Mapping[str, Digest | str], kind: Kind) -> Digest:
 def _compare(claim: _Claim, digest: Digest) -> Iterator[Finding]:
     stored = claim.stored
     expected = {"md5": stored.md5, "sha256": stored.sha256, "size": stored.size, "nfiles": stored.nfiles}
-    found = {"md5": digest.md5, "sha256": digest.sha256, "size": digest.size, "nfiles": digest.nfiles}
-    differs = [name for name, value in expected.items() if value is not None and found[name] != value]
+    actual = {"md5": digest.md5, "sha256": digest.sha256, "size": digest.size, "nfiles": digest.nfiles}
+    differs = [name for name, value in expected.items() if value is not None and actual[name] != value]
     if differs:
         yield claim.finding(
             "data-bytes-differ",
             "fail",
             "the bytes in the DVC cache are not those of the record",
             ", ".join(f"{name} {expected[name]}" for name in differs),
-            ", ".join(f"{name} {found[name]}" for name in differs),
+            ", ".join(f"{name} {actual[name]}" for name in differs),
         )

@@ -104,12 +104,12 @@ def code_is_here(context: Context, record: Record) -> bool:
 
 def anchors(context: Context) -> list[str]:
     """Commits of the code anchors that this clone has."""
-    found: list[str] | None = context.cache.get("anchors")
-    if found is None:
+    oids: list[str] | None = context.cache.get("anchors")
+    if oids is None:
         refs = context.repository.refs(*ANCHORS)
-        found = [ref.oid for name, ref in refs.items() if name == ANCHORS[0] or name.endswith("/code")]
-        context.cache["anchors"] = found
-    return found
+        oids = [ref.oid for name, ref in refs.items() if name == ANCHORS[0] or name.endswith("/code")]
+        context.cache["anchors"] = oids
+    return oids
 
 
 def is_partial(context: Context) -> bool:
@@ -140,8 +140,8 @@ class CodeFiles:
     root: str
 
     def read(self, path: str) -> bytes | None:
-        found = self.trees.file(self.root, path)
-        return None if found is None else found.data
+        item = self.trees.file(self.root, path)
+        return None if item is None else item.data
 
     def names(self, folder: str) -> list[str]:
         return [

@@ -136,8 +136,8 @@ def _stated(opened: Opened) -> Iterator[tuple[str, str]]:
             match = _LINE.fullmatch(line)
             name = match[2].decode() if match else ""
             if match is None or not is_file_name(name) or name <= before:
-                said = line[:200].decode("utf-8", "replace")
-                raise Damaged("bundle-sums", "a line is not a checksum and a name, in order", SUMS, said)
+                start = line[:200].decode("utf-8", "replace")
+                raise Damaged("bundle-sums", "a line is not a checksum and a name, in order", SUMS, start)
             before = name
             yield name, match[1].decode()
 
@@ -177,10 +177,10 @@ def _repository(opened: Opened, git_dir: Path) -> tuple[Repository, str, list[Fi
         repository.git("bundle", "unbundle", str(bundle), doing="read the git bundle")
     except RepositoryError as error:
         raise Damaged("bundle-git", str(error), GIT) from error
-    done = repository.update_refs([(name, oid, None) for name, oid in ours.items()])
-    if done.code != 0:
-        said = done.err[:300].decode("utf-8", "replace").strip()
-        raise Damaged("bundle-refs", "git does not take the refs of the git bundle", GIT, said)
+    result = repository.update_refs([(name, oid, None) for name, oid in ours.items()])
+    if result.code != 0:
+        message = result.err[:300].decode("utf-8", "replace").strip()
+        raise Damaged("bundle-refs", "git does not take the refs of the git bundle", GIT, message)
     strange = [
         _finding("bundle-refs", "a bundle holds no such ref; it was left out", name)
         for name in sorted(refs.keys() - ours.keys())[:MOST]
@@ -200,8 +200,8 @@ def _header(bundle: Path) -> tuple[str, dict[str, str]]:
             if line.startswith(b"@object-format="):
                 object_format = line[15:-1].decode("ascii", "replace")
             elif not _OID.fullmatch(oid) or not name or file.tell() > _LARGEST_HEADER:
-                said = line[:200].decode("utf-8", "replace")
-                raise Damaged("bundle-git", "not a git bundle that stands for itself", GIT, said)
+                start = line[:200].decode("utf-8", "replace")
+                raise Damaged("bundle-git", "not a git bundle that stands for itself", GIT, start)
             else:
                 refs[name.decode("utf-8", "surrogateescape")] = oid.decode()
     if object_format not in ("sha1", "sha256"):
@@ -230,11 +230,11 @@ def _verified(
     repository: Repository, selection: Sequence[str], options: VerifyOptions, progress: Progress | None
 ) -> VerifyReport:
     """The report on the ledger. Bytes that are there are read, and only missed if they were asked for."""
-    asked = options.data or options.read_data is not None
+    reads_data = options.data or options.read_data is not None
     reading = replace(options, read_data=options.read_data or (1, 1))
     report = verify(repository, selection=selection, options=reading, progress=progress)
-    kept = [f for f in report.findings if asked or f.code != "data-bytes-unknown"]
-    return VerifyReport(report.tip, report.runs, [_of_bundle(finding) for finding in kept])
+    findings = [f for f in report.findings if reads_data or f.code != "data-bytes-unknown"]
+    return VerifyReport(report.tip, report.runs, [_of_bundle(finding) for finding in findings])
 
 
 def _of_bundle(finding: Finding) -> Finding:

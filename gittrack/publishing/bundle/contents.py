@@ -105,33 +105,33 @@ class BundleRequest:
 def choose(index: Index, names: Sequence[str]) -> list[Row]:
     """The runs that names of runs and experiments mean, by folder; NotFoundError where one means none."""
     if not names:
-        found = index.search()
+        rows = index.search()
     else:
         known = index.experiments()
-        found = [
+        rows = [
             row
             for name in names
             for row in (index.search(experiment=name) if name in known else index.resolve(name))
         ]
-    return sorted({row.folder: row for row in found}.values(), key=lambda row: row.folder)
+    return sorted({row.folder: row for row in rows}.values(), key=lambda row: row.folder)
 
 
 def wanted(request: BundleRequest, items: Sequence[Item]) -> list[Item]:
     """Those of `items` whose bytes are asked for; NotFoundError for a role that nothing has."""
-    there = {item.role for item in items}
+    roles = {item.role for item in items}
     for role in request.roles:
-        if role not in there:
-            known = ", ".join(sorted(map(cell, there))) or "none"
+        if role not in roles:
+            known = ", ".join(sorted(map(cell, roles))) or "none"
             raise NotFoundError(f"nothing of these runs has the role {role!r}: there is {known}")
     return [item for item in items if request.wants(item)]
 
 
 def counted(objects: ObjectReader, tip: str, items: Sequence[Item]) -> list[Item]:
     """`items`, those that leave it to their pointer told how their md5 is counted."""
-    asked = [item for item in items if item.hash is None]
-    found = objects.get_many(f"{tip}:{item.folder}/{item.pointer}" for item in asked)
+    uncounted = [item for item in items if item.hash is None]
+    blobs = objects.get_many(f"{tip}:{item.folder}/{item.pointer}" for item in uncounted)
     kinds: dict[Item, Kind] = {}
-    for item, blob in zip(asked, found, strict=True):
+    for item, blob in zip(uncounted, blobs, strict=True):
         if blob is not None and blob.kind == "blob":
             named = parse_pointer(blob.data, f"{item.folder}/{item.pointer}")
             kinds.update((item, pointer.hash) for pointer in named if pointer.md5 == item.md5)
@@ -182,37 +182,37 @@ class Gathered:
 
 def gather(items: Iterable[Item], caches: Sequence[Path]) -> Gathered:
     """Where the bytes of `items` are; nothing of them is read yet but lists of folders."""
-    found = Gathered()
+    gathered = Gathered()
     for item in items:
-        missing = list(_take(found, item, caches))
-        found.absent += [(item, path) for path in missing]
+        missing = list(_take(gathered, item, caches))
+        gathered.absent += [(item, path) for path in missing]
         if not missing and item.md5 is not None:
-            found.whole[item] = data_name(item.md5, item.hash or "md5")
-    return found
+            gathered.whole[item] = data_name(item.md5, item.hash or "md5")
+    return gathered
 
 
-def _take(found: Gathered, item: Item, caches: Sequence[Path]) -> Iterator[str]:
+def _take(gathered: Gathered, item: Item, caches: Sequence[Path]) -> Iterator[str]:
     """Take up what there is of one item; the paths of what is not."""
     kind = item.hash or "md5"
     is_folder = item.md5 is not None and item.md5.endswith(".dir")
-    cache = found.add(caches, item.md5, kind, None if is_folder else item.sha256) if item.md5 else None
+    cache = gathered.add(caches, item.md5, kind, None if is_folder else item.sha256) if item.md5 else None
     if cache is None or item.md5 is None:
         yield ""
     elif is_folder:
         try:
             listed = read_dir_object(cache, item.md5, kind)
         except (DvcError, RecordError):
-            del found.contents[data_name(item.md5, kind)]
+            del gathered.contents[data_name(item.md5, kind)]
             yield ""
             return
-        yield from (path for path, md5 in listed if found.add(caches, md5, kind) is None)
+        yield from (path for path, md5 in listed if gathered.add(caches, md5, kind) is None)
 
 
 # --- lists of folders that the code tracks ---------------------------------------------------------
 
 
 def add_listings(
-    found: Gathered, objects: ObjectReader, records: Iterable[Record], caches: Sequence[Path]
+    gathered: Gathered, objects: ObjectReader, records: Iterable[Record], caches: Sequence[Path]
 ) -> None:
     """Lists of the folders that data lies in: without them verify cannot tell what the code tracked there."""
     trees = CodeTrees(objects)
@@ -229,7 +229,7 @@ def add_listings(
             except (RecordError, Absent):
                 continue  # verify says it
             if tracking is not None and tracking.inside is not None:
-                found.add(caches, tracking.pointer.md5, tracking.pointer.hash)
+                gathered.add(caches, tracking.pointer.md5, tracking.pointer.hash)
 
 
 # --- tables ------------------------------------------------------------------------------------

@@ -57,6 +57,6 @@ def named_md5(name: str) -> tuple[str, Kind] | None:
     """The digest that a file below data/ is named after; None for other files."""
     if not name.startswith(f"{DATA}/"):
         return None
-    *_, folder, rest = name.split("/")
+    *_, folder, tail = name.split("/")
     kind: Kind = "md5" if name.startswith(f"{DATA}/files/") else "md5-dos2unix"
-    return folder + rest, kind
+    return folder + tail, kind

@@ -105,13 +105,13 @@ def make_bundle(
     with guarded(folder, folder / GIT):
         members = list(_members(bare, branch, plan, folder))
         total = sum(member.size for member in members)
-        done = 0
+        bytes_done = 0
 
         def told(size: int) -> None:
-            nonlocal done
-            done += size
+            nonlocal bytes_done
+            bytes_done += size
             if progress is not None:
-                progress(min(done, total), total)
+                progress(min(bytes_done, total), total)
 
         form = archive.form_of(target)
         sums = archive.write(form, folder / "made", members, _committed(bare, plan), told)
@@ -131,14 +131,14 @@ def _tip(plan: _Plan) -> str:
 def _refs(repository: BareFacts, branch: str, tip: str | None) -> dict[str, str]:
     """Ledger, code anchor, and the tags on commits of the ledger."""
     ledger = f"refs/heads/{branch}"
-    here = repository.refs(ledger, ANCHOR)
-    if tip is None or ledger not in here:
-        there = "" if tip is None else " (only a remote's is known)"
-        raise LedgerError(f"there is no ledger {branch} in this clone{there}: run gittrack pull")
+    local = repository.refs(ledger, ANCHOR)
+    if tip is None or ledger not in local:
+        remote_note = "" if tip is None else " (only a remote's is known)"
+        raise LedgerError(f"there is no ledger {branch} in this clone{remote_note}: run gittrack pull")
     if (repository.common_dir / "shallow").exists():
         raise RepositoryError("this clone is shallow, and a bundle is whole: run git fetch --unshallow")
     # The anchor was read after the tip, and so reaches all that the tip names.
-    anchor = {ANCHOR: here[ANCHOR].oid} if ANCHOR in here else {}
+    anchor = {ANCHOR: local[ANCHOR].oid} if ANCHOR in local else {}
     listed = repository.git(
         "for-each-ref", f"--merged={tip}", "--format=%(objectname) %(refname)", "refs/tags/",
         doing="list the tags of the ledger",
@@ -178,8 +178,8 @@ def _packed(repository: BareFacts, refs: dict[str, str], folder: Path) -> Member
 
 def _committed(repository: BareFacts, plan: _Plan) -> int:
     """The time that all files get: that of the ledger's last commit."""
-    shown = repository.git("show", "-s", "--format=%ct", _tip(plan), doing="read the ledger")
-    return max(0, int(shown))
+    seconds = repository.git("show", "-s", "--format=%ct", _tip(plan), doing="read the ledger")
+    return max(0, int(seconds))
 
 
 # --- bytes -----------------------------------------------------------------------------------------
@@ -194,14 +194,14 @@ def _plan(repository: Repository, refs: dict[str, str], rows: Sequence[Row], req
     with repository.objects() as objects:
         if request.wants_bytes:
             items = counted(objects, tip, items)
-        asked = wanted(request, items)
+        chosen = wanted(request, items)
         if request.dvc_remote is not None:
-            _fetch(repository, gather(asked, caches), caches[0], request)
-        found = gather(asked, caches)
-        if found.absent and not request.partial:
-            raise _nowhere(found, request)
-        add_listings(found, objects, records, caches)
-    return _Plan(refs, rows, items, found)
+            _fetch(repository, gather(chosen, caches), caches[0], request)
+        gathered = gather(chosen, caches)
+        if gathered.absent and not request.partial:
+            raise _nowhere(gathered, request)
+        add_listings(gathered, objects, records, caches)
+    return _Plan(refs, rows, items, gathered)
 
 
 def _records(rows: Sequence[Row], request: BundleRequest) -> Iterator[Record]:
@@ -213,9 +213,9 @@ def _records(rows: Sequence[Row], request: BundleRequest) -> Iterator[Record]:
             raise RecordError(f"{row.fault}; with --partial its bytes are left out")
 
 
-def _fetch(repository: Repository, found: Gathered, cache: Path, request: BundleRequest) -> None:
+def _fetch(repository: Repository, gathered: Gathered, cache: Path, request: BundleRequest) -> None:
     """Bring what is absent from the DVC remote; what it lacks too is left to `_nowhere`."""
-    absent = {item for item, _ in found.absent if item.md5 is not None}
+    absent = {item for item, _ in gathered.absent if item.md5 is not None}
     pointers = [Pointer(path=item.path, md5=item.md5, hash=item.hash or "md5") for item in absent if item.md5]
     remote = request.dvc_remote
     if not pointers:
@@ -230,8 +230,8 @@ def _fetch(repository: Repository, found: Gathered, cache: Path, request: Bundle
                 transfer(repository.top, [pointer], cache=cache, remote=remote, direction="pull")
 
 
-def _nowhere(found: Gathered, request: BundleRequest) -> DvcError:
-    names = [f"{item.run}:{item.path}{f'/{inside}' if inside else ''}" for item, inside in found.absent]
+def _nowhere(gathered: Gathered, request: BundleRequest) -> DvcError:
+    names = [f"{item.run}:{item.path}{f'/{inside}' if inside else ''}" for item, inside in gathered.absent]
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     where = "" if request.dvc_remote else ", or give -r REMOTE to fetch from"
     return DvcError(
@@ -245,16 +245,16 @@ def _nowhere(found: Gathered, request: BundleRequest) -> DvcError:
 
 def _members(repository: BareFacts, branch: str, plan: _Plan, folder: Path) -> Iterator[Member]:
     """All files of the bundle but the checksums, by name."""
-    found = plan.found
+    gathered = plan.found
     members = [
         _packed(repository, plan.refs, folder),
-        text_member(POINTERS, pointer_table(plan.items, found.whole)),
-        text_member(README, readme(branch, plan.rows, found.whole).encode()),
+        text_member(POINTERS, pointer_table(plan.items, gathered.whole)),
+        text_member(README, readme(branch, plan.rows, gathered.whole).encode()),
         *(text_member(f"schemas/{name}.schema.json", schema_text(name).encode()) for name in schema_names()),
-        *map(_content, found.contents.values()),
+        *map(_content, gathered.contents.values()),
     ]
-    if found.absent:
-        members.append(text_member(ABSENT, absent_table(found.absent)))
+    if gathered.absent:
+        members.append(text_member(ABSENT, absent_table(gathered.absent)))
     yield from sorted(members, key=lambda member: member.name)
 
 

@@ -148,27 +148,27 @@ _HERE = "The bytes of {count} files and folders are in this bundle; `pointers.ts
 _NOT_HERE = "No bytes are in this bundle: it was made without. The digests are all the same."
 
 
-def readme(branch: str, rows: Sequence[Row], whole: Mapping[Item, str]) -> str:
+def readme(branch: str, rows: Sequence[Row], members: Mapping[Item, str]) -> str:
     """The page for a bundle of `rows` with the bytes of `whole`, its examples being of one of them."""
-    run, pointer = _example(rows, whole)
-    here = _HERE.format(count=len(whole)) if whole else _NOT_HERE
+    run, pointer = _example(rows, members)
+    sentence = _HERE.format(count=len(members)) if members else _NOT_HERE
     return _TEXT.format(
-        version=VERSION, ledger=shlex.quote(f"refs/heads/{branch}"), run=run, pointer=pointer, bytes=here
+        version=VERSION, ledger=shlex.quote(f"refs/heads/{branch}"), run=run, pointer=pointer, bytes=sentence
     )
 
 
-def _example(rows: Sequence[Row], whole: Mapping[Item, str]) -> tuple[str, str]:
+def _example(rows: Sequence[Row], members: Mapping[Item, str]) -> tuple[str, str]:
     """A run and one of its pointers, a model of the newest run if there is one.
 
     Whoever recorded a run chose its names: only those that mean nothing to a shell become part of a command.
     """
-    shown = [
+    examples = [
         (item.role == "model", not str(item.md5).endswith(".dir"), item.run, item.pointer)
-        for item, where in whole.items()
+        for item, where in members.items()
         if item.pointer and _PLAIN.fullmatch(item.pointer) and where.startswith("data/files/")
     ]
-    if shown:
-        *_, run, pointer = max(shown)
+    if examples:
+        *_, run, pointer = max(examples)
         return run, pointer
     sound = [row.id for row in rows if row.fault is None]
     return max(sound, default="20261122-142233-7f3a2c"), "outputs/model.pkl.dvc"

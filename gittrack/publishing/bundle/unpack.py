@@ -146,8 +146,8 @@ def _from_tar(stream: Stream, room: Path) -> Iterator[tuple[str, Sums]]:
                 "more room, or unpack the bundle yourself and name its folder"
             )
         yield name, _unpack(stream, room / name, name, info.size)
-    rest = stream.read(_CHUNK)
-    if len(rest) == _CHUNK or rest.strip(b"\0"):
+    trailer = stream.read(_CHUNK)
+    if len(trailer) == _CHUNK or trailer.strip(b"\0"):
         raise ValueError("something comes after its end")
 
 

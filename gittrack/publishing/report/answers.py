@@ -27,25 +27,25 @@ def read_mapping() -> tuple[Mapping_, list[dict[str, Any]]]:
 
 def answers_of(report: Report, links: Mapping[str, Place]) -> list[Answer]:
     """One for each item, in the order of the mapping. A path that leads to nothing is no evidence."""
-    found = []
+    answers = []
     for item in read_mapping()[1]:
-        here = tuple(e for key in item["evidence"] for e in EVIDENCE[key](report))
+        evidence = tuple(e for key in item["evidence"] for e in EVIDENCE[key](report))
         link = links.get(item["id"])
-        there = link is not None and (link.web or link.oid is not None)
-        found.append(
+        is_linked = link is not None and (link.web or link.oid is not None)
+        answers.append(
             Answer(
                 id=item["id"],
                 provision=item["provision"],
                 title=item["title"],
                 module=item["module"],
-                status="here" if here else "elsewhere" if there else "missing",
+                status="here" if evidence else "elsewhere" if is_linked else "missing",
                 recorded=bool(item["evidence"]),
-                here=here,
+                here=evidence,
                 link=link,
                 limit=item.get("limit", ""),
             )
         )
-    return found
+    return answers
 
 
 def _subject(report: Report) -> Record | None:
@@ -81,10 +81,10 @@ def _software(report: Report) -> Iterator[Evidence]:
     if record is None:
         return
     locks = [lock for lock in record.locks if lock.pins != "none"]
-    said = f"{_counted(len(locks), 'lock file')} with versions" if locks else "no lock file"
+    sentence = f"{_counted(len(locks), 'lock file')} with versions" if locks else "no lock file"
     packages = f"{_counted(len(report.packages), 'installed package')}, " if report.packages else ""
-    said = f"Python {record.environment.python}, {packages}{said}"
-    yield Evidence(text=said, section="environment", runs=(record.id,))
+    sentence = f"Python {record.environment.python}, {packages}{sentence}"
+    yield Evidence(text=sentence, section="environment", runs=(record.id,))
 
 
 def _steps(report: Report) -> Iterator[Evidence]:
@@ -106,8 +106,8 @@ def _decision(report: Report) -> Iterator[Evidence]:
     signed = report.decision
     if signed is not None:
         made = signed.decision
-        said = f"{made.outcome} among {_counted(len(made.candidates), 'candidate')}, with the reason"
-        yield Evidence(text=said, section="selection", runs=(made.run,), commits=(signed.commit,))
+        sentence = f"{made.outcome} among {_counted(len(made.candidates), 'candidate')}, with the reason"
+        yield Evidence(text=sentence, section="selection", runs=(made.run,), commits=(signed.commit,))
 
 
 def _objective(report: Report) -> Iterator[Evidence]:
@@ -118,47 +118,47 @@ def _objective(report: Report) -> Iterator[Evidence]:
 
 def _importance(report: Report) -> Iterator[Evidence]:
     if report.importance is not None:
-        found = report.importance
-        parameters = _counted(len(found.parameters), "parameter")
-        said = f"association of {parameters} with {found.metric} over {found.runs:,} runs"
-        yield Evidence(text=said, section="importance")
+        importance = report.importance
+        parameters = _counted(len(importance.parameters), "parameter")
+        sentence = f"association of {parameters} with {importance.metric} over {importance.runs:,} runs"
+        yield Evidence(text=sentence, section="importance")
 
 
 def _compute(report: Report) -> Iterator[Evidence]:
     if report.spent:
         hours = sum(spent.hours for spent in report.spent)
-        said = f"{hours:.3g} h over {_counted(report.runs, 'run')}, failed and rejected ones too"
-        yield Evidence(text=said, section="compute")
+        sentence = f"{hours:.3g} h over {_counted(report.runs, 'run')}, failed and rejected ones too"
+        yield Evidence(text=sentence, section="compute")
 
 
 def _datasheets(report: Report) -> Iterator[Evidence]:
     sheets = {u.data.path for u in report.data if u.sheet and (u.sheet.web or u.sheet.oid)}
     if sheets:
         every = len({use.data.path for use in report.data})
-        said = f"where the sheets of {len(sheets)} of {_counted(every, 'data set')} lie"
-        yield Evidence(text=said, section="data")
+        sentence = f"where the sheets of {len(sheets)} of {_counted(every, 'data set')} lie"
+        yield Evidence(text=sentence, section="data")
 
 
 def _data(report: Report) -> Iterator[Evidence]:
     record = _subject(report)
     if record is not None and record.data:
         digests = sum(1 for data in record.data if data.sha256 or data.md5 or data.blob)
-        said = f"{_counted(len(record.data), 'data set')}, {digests} by digest"
-        yield Evidence(text=said, section="data", runs=(record.id,))
+        sentence = f"{_counted(len(record.data), 'data set')}, {digests} by digest"
+        yield Evidence(text=sentence, section="data", runs=(record.id,))
 
 
 def _test_data(report: Report) -> Iterator[Evidence]:
     record = _subject(report)
     judged = [data for data in record.data if data.role in JUDGED] if record else []
     if record is not None and judged:
-        said = ", ".join(f"{data.path} ({data.role})" for data in judged)
-        yield Evidence(text=said, section="data", runs=(record.id,))
+        sentence = ", ".join(f"{data.path} ({data.role})" for data in judged)
+        yield Evidence(text=sentence, section="data", runs=(record.id,))
 
 
 def _changes(report: Report) -> Iterator[Evidence]:
     if report.evidence.changes:
-        said = f"{_counted(len(report.evidence.changes), 'change')}, as gittrack.yaml states"
-        yield Evidence(text=said, section="stated")
+        sentence = f"{_counted(len(report.evidence.changes), 'change')}, as gittrack.yaml states"
+        yield Evidence(text=sentence, section="stated")
 
 
 def _metrics(report: Report) -> Iterator[Evidence]:
@@ -170,20 +170,23 @@ def _metrics(report: Report) -> Iterator[Evidence]:
 
 
 def _gate(report: Report) -> Iterator[Evidence]:
-    found = report.gate
-    if found is not None and found.rule is not None:
-        fixed = ", fixed before the runs" if found.origins else ""
-        said = f"gate {found.outcome}: {found.rule.metric} against {found.rule.threshold:.12g}{fixed}"
-        commits = tuple(origin.commit for origin in found.origins)
-        yield Evidence(text=said, section="gate", runs=tuple(run.id for run in found.judged), commits=commits)
+    judgement = report.gate
+    if judgement is not None and judgement.rule is not None:
+        fixed = ", fixed before the runs" if judgement.origins else ""
+        rule = judgement.rule
+        sentence = f"gate {judgement.outcome}: {rule.metric} against {rule.threshold:.12g}{fixed}"
+        commits = tuple(origin.commit for origin in judgement.origins)
+        yield Evidence(
+            text=sentence, section="gate", runs=tuple(run.id for run in judgement.judged), commits=commits
+        )
 
 
 def _slices(report: Report) -> Iterator[Evidence]:
     record = _subject(report)
     if record is not None and report.slices:
         groups = len({part.group for part in report.slices})
-        said = f"{_counted(len(report.slices), 'figure')} for {_counted(groups, 'group')}"
-        yield Evidence(text=said, section="groups", runs=(record.id,))
+        sentence = f"{_counted(len(report.slices), 'figure')} for {_counted(groups, 'group')}"
+        yield Evidence(text=sentence, section="groups", runs=(record.id,))
 
 
 def _signed(report: Report) -> Iterator[Evidence]:
@@ -191,14 +194,14 @@ def _signed(report: Report) -> Iterator[Evidence]:
     if signed is not None and (signed.signature or signed.merged_by):
         ways = [f"{signed.signature} signature"] if signed.signature else []
         ways += [f"merged by {signed.merged_by}"] if signed.merged_by else []
-        said = f"decision of {signed.committed}: {', '.join(ways)}"
-        yield Evidence(text=said, section="selection", commits=(signed.commit,))
+        sentence = f"decision of {signed.committed}: {', '.join(ways)}"
+        yield Evidence(text=sentence, section="selection", commits=(signed.commit,))
 
 
 def _integrity(report: Report) -> Iterator[Evidence]:
     if report.verified is not None:
-        said = f"gittrack verify: {report.verified.outcome} over {_counted(report.verified.runs, 'run')}"
-        yield Evidence(text=said, section="verification", commits=(report.tip,))
+        sentence = f"gittrack verify: {report.verified.outcome} over {_counted(report.verified.runs, 'run')}"
+        yield Evidence(text=sentence, section="verification", commits=(report.tip,))
 
 
 def _accuracy(report: Report) -> Iterator[Evidence]:
@@ -207,42 +210,42 @@ def _accuracy(report: Report) -> Iterator[Evidence]:
         return
     runs = group.across.runs
     if len(runs) > 1:
-        said = f"means with intervals over {len(runs)} replicates ({group.across.varied} varied)"
-        yield Evidence(text=said, section="accuracy", runs=tuple(run.id for run in runs))
+        sentence = f"means with intervals over {len(runs)} replicates ({group.across.varied} varied)"
+        yield Evidence(text=sentence, section="accuracy", runs=tuple(run.id for run in runs))
     else:
         yield Evidence(text="values of one run, without an interval", section="accuracy", runs=(record.id,))
 
 
 def _limitations(report: Report) -> Iterator[Evidence]:
     if report.evidence.limitations:
-        said = f"{_counted(len(report.evidence.limitations), 'limitation')}, as gittrack.yaml states"
-        yield Evidence(text=said, section="limitations")
+        sentence = f"{_counted(len(report.evidence.limitations), 'limitation')}, as gittrack.yaml states"
+        yield Evidence(text=sentence, section="limitations")
 
 
 def _why_metrics(report: Report) -> Iterator[Evidence]:
-    said = [name for name, metric in report.protocol.metrics.items() if metric.why]
-    if said:
-        yield Evidence(text=f"reasons for {', '.join(said[:10])}", section="criteria")
+    names = [name for name, metric in report.protocol.metrics.items() if metric.why]
+    if names:
+        yield Evidence(text=f"reasons for {', '.join(names[:10])}", section="criteria")
 
 
 def _since(report: Report) -> Iterator[Evidence]:
     change = report.change
     if change is not None:
-        said = f"{_counted(change.runs, 'run')} added since {change.since}"
-        yield Evidence(text=said, section="change", commits=(change.commit,))
+        sentence = f"{_counted(change.runs, 'run')} added since {change.since}"
+        yield Evidence(text=sentence, section="change", commits=(change.commit,))
 
 
 def _reproducibility(report: Report) -> Iterator[Evidence]:
     for statement in report.reproductions[-1:]:
         runs = tuple(rerun.run for rerun in statement.verdict.reruns)
-        said = f"{statement.verdict.level}, from {_counted(len(runs), 'rerun')}"
-        yield Evidence(text=said, section="reproducibility", runs=runs)
+        sentence = f"{statement.verdict.level}, from {_counted(len(runs), 'rerun')}"
+        yield Evidence(text=sentence, section="reproducibility", runs=runs)
     if not report.reproductions and report.group is not None and len(report.group.across.runs) > 2:
         runs = tuple(run.id for run in report.group.across.runs)
-        said = (
+        sentence = (
             f"spread over {len(runs)} replicates ({report.group.across.varied} varied); no rerun of the run"
         )
-        yield Evidence(text=said, section="reproducibility", runs=runs)
+        yield Evidence(text=sentence, section="reproducibility", runs=runs)
 
 
 EVIDENCE: Mapping[str, Callable[[Report], Iterator[Evidence]]] = {

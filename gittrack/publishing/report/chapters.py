@@ -59,17 +59,17 @@ def document(report: Report) -> Document:
 
 def _by_module(report: Report, sections: list[Chapter]) -> list[Chapter]:
     """Sections by module of the AISDP, each with what belongs to it; index first, runs last."""
-    whole: list[list[Chapter]] = []
+    parts: list[list[Chapter]] = []
     for section in sections:
         if section.level == 2:
-            whole.append([])
-        whole[-1].append(section)
+            parts.append([])
+        parts[-1].append(section)
 
     def place(part: list[Chapter]) -> int:
         first = part[0]
         return 0 if first.id in FRONT else 1000 if first.id in BACK else first.module
 
-    ordered = [section for part in sorted(whole, key=place) for section in part]
+    ordered = [section for part in sorted(parts, key=place) for section in part]
     return [
         replace(s, about=f"Module {s.module}: {report.mapping.modules[s.module]}")
         if s.module
@@ -92,36 +92,36 @@ def _stated(report: Report) -> Iterator[Chapter]:
     where: list[Inline] = ["the gittrack.yaml of this work tree, which is not committed as it is"]
     if report.stated_in is not None:
         where = ["gittrack.yaml ", Code(report.stated_in[:12])]
-    said = Para(["Stated by people; no record bears it out. From ", *where, "."])
-    yield Chapter("stated", "What people state", [said, Facts(rows)], about="Annex IV 1(a), 2(f)", module=1)
+    origin = Para(["Stated by people; no record bears it out. From ", *where, "."])
+    yield Chapter("stated", "What people state", [origin, Facts(rows)], about="Annex IV 1(a), 2(f)", module=1)
 
 
 def _limitations(report: Report) -> Iterator[Chapter]:
-    said: list[Block] = []
+    blocks: list[Block] = []
     if report.evidence.limitations:
-        said.append(Facts([("Stated by people", text) for text in report.evidence.limitations]))
+        blocks.append(Facts([("Stated by people", text) for text in report.evidence.limitations]))
     else:
-        said.append(Para(["gittrack.yaml states no limitations (evidence.limitations)."]))
+        blocks.append(Para(["gittrack.yaml states no limitations (evidence.limitations)."]))
     record = report.subject.record if report.subject else None
-    found: list[tuple[str, Cell]] = []
+    facts: list[tuple[str, Cell]] = []
     if record is not None and not any(data.role == "test" for data in record.data):
-        found.append(("Seen in the records", "the run names no test data"))
+        facts.append(("Seen in the records", "the run names no test data"))
     if report.overlaps:
-        found.append(("Seen in the records", "training data is data to judge by as well"))
+        facts.append(("Seen in the records", "training data is data to judge by as well"))
     if report.group is not None and len(report.group.across.runs) < 3:
-        found.append(
+        facts.append(
             (
                 "Seen in the records",
                 f"{len(report.group.across.runs)} replicates: too few for an interval worth quoting",
             )
         )
     if report.damaged:
-        found.append(
+        facts.append(
             ("Seen in the records", f"{len(report.damaged)} records cannot be read, and are in no figure")
         )
-    if found:
-        said.append(Facts(found))
-    yield Chapter("limitations", "Limitations", said, about="Annex IV 3", module=8)
+    if facts:
+        blocks.append(Facts(facts))
+    yield Chapter("limitations", "Limitations", blocks, about="Annex IV 3", module=8)
 
 
 def _compute(report: Report) -> Iterator[Chapter]:
@@ -212,13 +212,13 @@ def _differences(report: Report) -> Iterator[Block]:
 def _verification(report: Report) -> Iterator[Chapter]:
     from gittrack.verify import UNPROVEN
 
-    found = report.verified
+    verified = report.verified
     blocks: list[Block] = []
-    if found is None:
+    if verified is None:
         blocks.append(Para(["Left out: the report was made with --no-verify."]))
     else:
-        runs = "1 run" if found.runs == 1 else f"{found.runs:,} runs"
-        verdict = Mark(found.outcome, VERDICTS[found.outcome])
+        runs = "1 run" if verified.runs == 1 else f"{verified.runs:,} runs"
+        verdict = Mark(verified.outcome, VERDICTS[verified.outcome])
         blocks.append(Para(["gittrack verify says ", verdict, f" over {runs}. {UNPROVEN}"]))
         order = ("fail", "incomplete", "note")
         rows: list[list[Cell]] = [
@@ -233,10 +233,10 @@ def _verification(report: Report) -> Iterator[Chapter]:
                     if text
                 ),
             ]
-            for f in sorted(found.findings, key=lambda f: order.index(f.severity))[:MOST_FINDINGS]
+            for f in sorted(verified.findings, key=lambda f: order.index(f.severity))[:MOST_FINDINGS]
         ]
         if rows:
-            more = len(found.findings) - len(rows)
+            more = len(verified.findings) - len(rows)
             caption = "Findings" if more <= 0 else f"Findings; {more:,} more are listed by gittrack verify"
             blocks.append(Table(caption, ["", "Code", "Where", "What", "Details"], rows))
     yield Chapter("verification", "Verification", blocks, about="Annex IV 2(h), Article 15(5)", module=9)
@@ -293,13 +293,13 @@ def _run(report: Report, run: Record, names: list[str]) -> list[Cell]:
 
 def _source(report: Report, run_id: str, path: str) -> Cell:
     oid = report.commits.get(run_id, report.tip)
-    found: list[str | Code | Ref] = [
+    cell: list[str | Code | Ref] = [
         Code(f"git show {oid[:12]}:{path}"),
         f" · blob {report.blobs.get(run_id, '')[:12]}",
     ]
     if report.web is not None:
-        found += [" · ", Ref("on the web", report.web.file(oid, path))]
-    return found
+        cell += [" · ", Ref("on the web", report.web.file(oid, path))]
+    return cell
 
 
 def _reading(report: Report) -> Iterator[Chapter]:
@@ -309,8 +309,8 @@ def _reading(report: Report) -> Iterator[Chapter]:
         ("Check everything, bytes too", Code("gittrack verify --read-data")),
         ("Make this report again", Code(f"gittrack report {report.experiment} --format html")),
     ]
-    said = (
+    sentence = (
         "The report is made from the ledger and a clone of the code. The same ledger and the same clone "
         "give the same bytes, whoever makes it."
     )
-    yield Chapter("reading", "How to check this report", [Para([said]), Facts(rows)])
+    yield Chapter("reading", "How to check this report", [Para([sentence]), Facts(rows)])

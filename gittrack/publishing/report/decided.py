@@ -27,23 +27,23 @@ def decisions_of(repository: Repository, objects: ObjectReader, tip: str, experi
     folder = f"{ROOT}/{experiment}"
     listed = repository.run("ls-tree", "-r", "-z", "--name-only", "--end-of-options", tip, f"{folder}/")
     paths = [p for p in listed.out.decode("utf-8", "replace").split("\0") if p.endswith(".yaml")]
-    found: list[tuple[Decision, str]] = []
+    pairs: list[tuple[Decision, str]] = []
     for path, blob in zip(paths, objects.get_many(f"{tip}:{path}" for path in paths), strict=True):
         try:
             made = load(blob.data if blob else b"", path)
         except RecordError:
             continue
         if blob is not None and made.path == path:
-            found.append((made, blob.oid))
-    if not found:
+            pairs.append((made, blob.oid))
+    if not pairs:
         return []
-    found.sort(key=lambda item: (item[0].made, item[0].id))
-    last = {made.run: made.id for made, _ in found}
+    pairs.sort(key=lambda item: (item[0].made, item[0].id))
+    last = {made.run: made.id for made, _ in pairs}
     added = added_by(repository, tip, folder)
     line = set(_line(repository, tip))
     return [
         _signed(repository, objects, tip, line, made, blob, added.get(made.path), last[made.run] == made.id)
-        for made, blob in found
+        for made, blob in pairs
     ]
 
 
@@ -110,25 +110,25 @@ def candidates_of(
     """Every spec, oldest first: with the figures of the decision where it weighed it, else those now."""
     weighed = {c.spec: c for c in decision.candidates} if decision is not None else {}
     ordered = sorted(groups, key=lambda group: (group.runs[0].started, group.spec))
-    found = []
+    candidates = []
     for group, apart in zip(ordered, told_apart(ordered), strict=True):
         now = candidate_of(group, metrics)
         then = weighed.pop(group.spec, None)
-        shown = then or now
-        known = {*shown.runs, *shown.failed}
-        found.append(
+        candidate = then or now
+        known = {*candidate.runs, *candidate.failed}
+        candidates.append(
             Candidate(
                 spec=group.spec,
                 apart=apart,
-                runs=shown.runs,
-                failed=shown.failed,
-                figures=shown.metrics,
+                runs=candidate.runs,
+                failed=candidate.failed,
+                figures=candidate.metrics,
                 outcome=next((o for run in reversed(group.runs) if (o := outcomes.get(run.id))), None),
                 weighed=then is not None,
                 later=0 if then is None else sum(run.id not in known for run in group.runs),
             )
         )
-    return [*found, *(_lost(c.spec, c.runs, c.failed, c.metrics) for c in weighed.values())]
+    return [*candidates, *(_lost(c.spec, c.runs, c.failed, c.metrics) for c in weighed.values())]
 
 
 def _lost(spec: str, runs: tuple[str, ...], failed: tuple[str, ...], figures: Any) -> Candidate:

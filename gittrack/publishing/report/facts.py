@@ -65,21 +65,21 @@ def _same(a: DataInput, b: DataInput) -> bool:
 
 def slice_of(metric: str) -> tuple[str, str] | None:
     """``accuracy/sex=female`` is accuracy for the group sex=female; None for other names."""
-    found = _SLICE.fullmatch(metric)
-    return (found[1], found[2]) if found else None
+    match = _SLICE.fullmatch(metric)
+    return (match[1], match[2]) if match else None
 
 
 def slices_of(subject: Record | None, group: Group | None) -> list[Slice]:
     """The subject's metrics by group of cases, by metric and then by group."""
     if subject is None:
         return []
-    found = []
+    slices = []
     for name, final in subject.metrics.items():
         parts = slice_of(name)
         value = final.status or final.value
         if parts is None or value is None:
             continue
-        found.append(
+        slices.append(
             Slice(
                 metric=parts[0],
                 group=parts[1],
@@ -88,4 +88,4 @@ def slices_of(subject: Record | None, group: Group | None) -> list[Slice]:
                 figure=None if group is None else figure_of(group, name),
             )
         )
-    return sorted(found, key=lambda part: (part.metric, part.group))
+    return sorted(slices, key=lambda part: (part.metric, part.group))

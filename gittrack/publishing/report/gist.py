@@ -57,17 +57,21 @@ def _subject(report: Report) -> Cell:
 
 
 def _verdict(report: Report) -> Cell:
-    found = report.verified
-    if found is None:
+    verified = report.verified
+    if verified is None:
         return "left out (--no-verify)"
-    runs = "1 run" if found.runs == 1 else f"{found.runs:,} runs"
-    return [Mark(found.outcome, VERDICTS[found.outcome]), f" over {runs}: ", Ref("findings", "#verification")]
+    runs = "1 run" if verified.runs == 1 else f"{verified.runs:,} runs"
+    return [
+        Mark(verified.outcome, VERDICTS[verified.outcome]),
+        f" over {runs}: ",
+        Ref("findings", "#verification"),
+    ]
 
 
 def _counts(answers: Sequence[Answer]) -> Cell:
     counts = {status: sum(1 for a in answers if a.status == status) for status in KINDS}
-    said = ", ".join(f"{count} {status}" for status, count in counts.items())
-    return [f"{len(answers)} items: {said} (", Ref("index", "#items"), ")"]
+    counted = ", ".join(f"{count} {status}" for status, count in counts.items())
+    return [f"{len(answers)} items: {counted} (", Ref("index", "#items"), ")"]
 
 
 # --- the index -----------------------------------------------------------------------------------
@@ -75,17 +79,17 @@ def _counts(answers: Sequence[Answer]) -> Cell:
 
 def index(report: Report) -> Iterator[Chapter]:
     """The items that records can answer, and those that they cannot."""
-    found = report.mapping
+    mapping = report.mapping
     yield Chapter(
         "items",
         "Index of evidence",
         [
             Para(
                 [
-                    f"Items of {found.source}, as consolidated on {found.consolidated} "
-                    f"({found.amended_by} in it): ",
-                    Ref(found.url, found.url),
-                    f". {found.note}",
+                    f"Items of {mapping.source}, as consolidated on {mapping.consolidated} "
+                    f"({mapping.amended_by} in it): ",
+                    Ref(mapping.url, mapping.url),
+                    f". {mapping.note}",
                 ],
                 soft=True,
             ),
@@ -124,21 +128,21 @@ def _items(report: Report, caption: str, *, recorded: bool) -> Table:
 
 
 def _where(report: Report, answer: Answer) -> Cell:
-    found: list[Inline] = []
+    cell: list[Inline] = []
     for evidence in answer.here:
-        found += ["; "] if found else []
-        found.append(Ref(evidence.text, f"#{evidence.section}"))
+        cell += ["; "] if cell else []
+        cell.append(Ref(evidence.text, f"#{evidence.section}"))
         for run in list(evidence.runs)[:MOST_RUNS]:
-            found += [" ", run_ref(run, short=True)]
+            cell += [" ", run_ref(run, short=True)]
         if len(evidence.runs) > MOST_RUNS:
-            found.append(f" and {len(evidence.runs) - MOST_RUNS} more runs")
+            cell.append(f" and {len(evidence.runs) - MOST_RUNS} more runs")
         for oid in list(evidence.commits)[:MOST_RUNS]:
-            found += [" ", commit(report, oid)]
+            cell += [" ", commit(report, oid)]
     if answer.link is not None:
-        found += [*(["; "] if found else []), *place(report, answer.link)]
+        cell += [*(["; "] if cell else []), *place(report, answer.link)]
     if answer.here and answer.limit:
-        found.append(f". {answer.limit}")
-    return found
+        cell.append(f". {answer.limit}")
+    return cell
 
 
 # --- values and links ---------------------------------------------------------------------------------------
@@ -166,15 +170,20 @@ def commit(report: Report, oid: str) -> Inline:
     return Ref(oid[:12], report.web.commit(oid), code=True) if report.web else Code(oid[:12])
 
 
-def place(report: Report, found: Place) -> list[Inline]:
+def place(report: Report, place_given: Place) -> list[Inline]:
     """A web address as a link; a path with what lies there."""
-    if found.web:
-        return [Ref(found.target, found.target)]
-    if found.oid is None:
-        return [Code(found.target), " ", Mark("not in HEAD", "open")]
-    if report.web and found.commit:
+    if place_given.web:
+        return [Ref(place_given.target, place_given.target)]
+    if place_given.oid is None:
+        return [Code(place_given.target), " ", Mark("not in HEAD", "open")]
+    if report.web and place_given.commit:
         return [
-            Ref(found.target, report.web.file(found.commit, found.target), code=True),
-            f" ({found.oid[:12]})",
+            Ref(place_given.target, report.web.file(place_given.commit, place_given.target), code=True),
+            f" ({place_given.oid[:12]})",
         ]
-    return [Code(found.target), f" ({found.oid[:12]} in ", Code((found.commit or "")[:12]), ")"]
+    return [
+        Code(place_given.target),
+        f" ({place_given.oid[:12]} in ",
+        Code((place_given.commit or "")[:12]),
+        ")",
+    ]

@@ -154,10 +154,10 @@ def _cells(table: Table, at: int) -> str:
 
 
 def _cell(cell: Cell, number: bool, first: bool) -> str:
-    shown = _inline(cell)
-    if first and shown:
-        return f'<th scope="row">{shown}</th>'
-    return f'<td class="n">{shown}</td>' if number else f"<td>{shown}</td>"
+    content = _inline(cell)
+    if first and content:
+        return f'<th scope="row">{content}</th>'
+    return f'<td class="n">{content}</td>' if number else f"<td>{content}</td>"
 
 
 def _inline(cell: Cell) -> str:
@@ -176,14 +176,14 @@ def _piece(piece: Inline) -> str:
 
 
 def _link(ref: Ref) -> str:
-    shown = f"<code>{_text(ref.text)}</code>" if ref.code else _text(ref.text)
+    label = f"<code>{_text(ref.text)}</code>" if ref.code else _text(ref.text)
     if not ref.target.startswith(("#", "https://", "http://")):
-        return shown
+        return label
     outside = "" if ref.target.startswith("#") else ' rel="noopener noreferrer"'
-    return f'<a href="{html.escape(ref.target, quote=True)}"{outside}>{shown}</a>'
+    return f'<a href="{html.escape(ref.target, quote=True)}"{outside}>{label}</a>'
 
 
 def _text(text: str) -> str:
     """Escaped, without control characters and what turns the direction of writing."""
-    shown = " ".join(clean(text[: LONGEST + 1]).split())
-    return html.escape(shown if len(shown) <= LONGEST else shown[:LONGEST] + "…", quote=True)
+    line = " ".join(clean(text[: LONGEST + 1]).split())
+    return html.escape(line if len(line) <= LONGEST else line[:LONGEST] + "…", quote=True)

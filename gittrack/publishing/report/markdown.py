@@ -86,6 +86,6 @@ def _piece(piece: Inline) -> str:
         return code(piece.text, 200)
     if isinstance(piece, Mark):
         return f"**{prose(piece.text)}**" if piece.kind in ("bad", "open") else prose(piece.text)
-    shown = code(piece.text) if piece.code else prose(piece.text)
+    label = code(piece.text) if piece.code else prose(piece.text)
     # Only what is sure to end the link where we want it to end; anything else is shown, and links nothing.
-    return f"[{shown}]({piece.target})" if _ADDRESS.fullmatch(piece.target) else shown
+    return f"[{label}]({piece.target})" if _ADDRESS.fullmatch(piece.target) else label

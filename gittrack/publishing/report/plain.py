@@ -102,25 +102,29 @@ def _run(report: Report, run: Record) -> dict[str, Any]:
 
 
 def _gate(report: Report) -> dict[str, Any]:
-    found = report.gate
-    if found is None:
+    judgement = report.gate
+    if judgement is None:
         return {"outcome": None, "why": report.gate_why}
     return {
-        "outcome": found.outcome,
-        "rule": str(found.rule) if found.rule else None,
-        "bound": found.figures.bound if found.figures else None,
-        "margin": found.figures.margin if found.figures else None,
-        "interval": asdict(found.figures.interval) if found.figures else None,
-        "runs": [{"run": r.id, "value": r.value, "part": r.part, "says": r.says} for r in found.runs],
-        "findings": [asdict(finding) for finding in found.findings],
+        "outcome": judgement.outcome,
+        "rule": str(judgement.rule) if judgement.rule else None,
+        "bound": judgement.figures.bound if judgement.figures else None,
+        "margin": judgement.figures.margin if judgement.figures else None,
+        "interval": asdict(judgement.figures.interval) if judgement.figures else None,
+        "runs": [{"run": r.id, "value": r.value, "part": r.part, "says": r.says} for r in judgement.runs],
+        "findings": [asdict(finding) for finding in judgement.findings],
     }
 
 
 def _verified(report: Report) -> dict[str, Any] | None:
-    found = report.verified
-    if found is None:
+    verified = report.verified
+    if verified is None:
         return None
-    return {"outcome": found.outcome, "runs": found.runs, "findings": [asdict(f) for f in found.findings]}
+    return {
+        "outcome": verified.outcome,
+        "runs": verified.runs,
+        "findings": [asdict(f) for f in verified.findings],
+    }
 
 
 def _change(report: Report) -> dict[str, Any] | None:

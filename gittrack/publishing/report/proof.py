@@ -36,8 +36,8 @@ def proof(report: Report) -> Iterator[Chapter]:
     """Gate, reproducibility, accuracy."""
     gate = list(_gate(report))
     yield Chapter("gate", "Test against the threshold", gate, about="Annex IV 2(g), Article 9(8)", module=5)
-    said = list(_reproducibility(report))
-    yield Chapter("reproducibility", "Reproducibility", said, about="Article 15(1)", module=5)
+    blocks = list(_reproducibility(report))
+    yield Chapter("reproducibility", "Reproducibility", blocks, about="Article 15(1)", module=5)
     yield Chapter(
         "accuracy", "Accuracy", list(_accuracy(report)), about="Annex IV 3, Article 15(3)", module=5
     )
@@ -48,16 +48,16 @@ def proof(report: Report) -> Iterator[Chapter]:
 
 
 def _gate(report: Report) -> Iterator[Block]:
-    found = report.gate
-    if found is None:
+    judgement = report.gate
+    if judgement is None:
         yield Para([f"Not judged: {report.gate_why}."])
         return
-    rows: list[tuple[str, Cell]] = [("Verdict", Mark(found.outcome, _KINDS[found.outcome]))]
-    if found.rule is not None:
-        rows.append(("Rule", str(found.rule)))
-    if found.declared:
-        rows.append(("Declared", found.declared))
-    figures = found.figures
+    rows: list[tuple[str, Cell]] = [("Verdict", Mark(judgement.outcome, _KINDS[judgement.outcome]))]
+    if judgement.rule is not None:
+        rows.append(("Rule", str(judgement.rule)))
+    if judgement.declared:
+        rows.append(("Declared", judgement.declared))
+    figures = judgement.figures
     if figures is not None:
         verb = "reaches the threshold with" if figures.margin >= 0 else "misses the threshold by"
         spare = " to spare" if figures.margin >= 0 else ""
@@ -68,8 +68,8 @@ def _gate(report: Report) -> Iterator[Block]:
                 f"{number(figures.interval.mean, 6)} over {figures.interval.n} runs; not what is judged",
             ),
         ]
-    rows.append(("Varied between the runs", found.varied or "nothing: there are fewer than two"))
-    rows.append(("Other specs tried", f"{found.others:,}"))
+    rows.append(("Varied between the runs", judgement.varied or "nothing: there are fewer than two"))
+    rows.append(("Other specs tried", f"{judgement.others:,}"))
     yield Facts(rows)
     judged: list[list[Cell]] = [
         [
@@ -79,13 +79,13 @@ def _gate(report: Report) -> Iterator[Block]:
             run.part,
             run.says,
         ]
-        for run in found.runs[:MOST_RUNS]
+        for run in judgement.runs[:MOST_RUNS]
     ]
     yield Table(
         "Every run of this spec", ["Run", "Seed", "Value", "Counts as", "Why"], judged, frozenset({1, 2})
     )
-    if found.findings:
-        yield Bullets([f"{finding.kind}: {finding.says}" for finding in found.findings[:100]])
+    if judgement.findings:
+        yield Bullets([f"{finding.kind}: {finding.says}" for finding in judgement.findings[:100]])
     yield Para([UNPROVEN], soft=True)
 
 
@@ -150,9 +150,9 @@ def _mechanisms(record: Record) -> Iterator[str]:
 
 
 def _factors(report: Report) -> list[str]:
-    found = [*report.protocol.reproducibility.factors]
-    found += [text for statement in report.reproductions for text in statement.verdict.factors]
-    return list(dict.fromkeys(found))[:40] or ["none declared, and none seen in reruns"]
+    factors = [*report.protocol.reproducibility.factors]
+    factors += [text for statement in report.reproductions for text in statement.verdict.factors]
+    return list(dict.fromkeys(factors))[:40] or ["none declared, and none seen in reruns"]
 
 
 def _limits(record: Record | None) -> Iterator[str]:
@@ -251,12 +251,12 @@ def _groups(report: Report) -> Iterator[Block]:
     record = report.subject.id if report.subject else ""
     rows: list[list[Cell]] = []
     for part in report.slices:
-        shown = figure(part.value, 5)
+        value = figure(part.value, 5)
         apart = (
             part.value - part.whole if part.whole is not None and not isinstance(part.value, str) else None
         )
         over = figure_text(part.figure) if part.figure is not None and part.figure.n > 1 else ""
         gap = "" if apart is None else f"{apart:+.3g}"
-        rows.append([part.metric, part.group, Ref(shown, f"#run-{record}"), gap, over])
+        rows.append([part.metric, part.group, Ref(value, f"#run-{record}"), gap, over])
     header = ["Metric", "Group", "This run", "From the whole", "Over replicates"]
     yield Table("Metrics by group", header, rows, frozenset({2, 3, 4}))

@@ -77,8 +77,8 @@ def _criteria(report: Report) -> Iterator[Block]:
     if protocol.gate is not None:
         rule = report.gate.rule if report.gate is not None else None
         gate = protocol.gate
-        said = str(rule) if rule is not None else f"{gate.metric} against {gate.threshold:.12g}"
-        yield Facts([("Gate", said), *([("Why", gate.why)] if gate.why else [])])
+        gate_rule = str(rule) if rule is not None else f"{gate.metric} against {gate.threshold:.12g}"
+        yield Facts([("Gate", gate_rule), *([("Why", gate.why)] if gate.why else [])])
         yield from _origins(report)
     if report.versions:
         yield _versions(report)
@@ -189,14 +189,14 @@ def _candidates(report: Report) -> Iterator[Block]:
     params = list(dict.fromkeys(name for c in report.candidates for name in c.apart))[:MOST_PARAMS]
     yield from _picture(report, metrics, own)
     yield _table(report, metrics, params, own)
-    said = (
+    sentence = (
         "A candidate is all runs of one spec: the same code, command, parameters, data and locks. "
         "Figures are means over distinct seeds with two-sided 95 % t intervals, where there are two or more. "
         "The best of several looks better than it is, for it was chosen by its figure."
     )
     if report.decision is not None:
-        said = "Figures of candidates that the decision weighed are those written down in it. " + said
-    yield Para([said], soft=True)
+        sentence = "Figures of candidates that the decision weighed are those written down in it. " + sentence
+    yield Para([sentence], soft=True)
 
 
 def _table(report: Report, metrics: Sequence[str], params: Sequence[str], own: str | None) -> Table:
@@ -236,12 +236,12 @@ def _picture(report: Report, metrics: Sequence[str], own: str | None) -> Iterato
     """Means and intervals of the metric that decides, where there are candidates to compare."""
     gate = report.protocol.gate
     metric = gate.metric if gate is not None and gate.metric in metrics else next(iter(metrics), None)
-    found = [(c, c.figures[metric]) for c in report.candidates if metric is not None and metric in c.figures]
-    if metric is None or len(found) < 2 or any(abs(f.mean) > 1e100 for _, f in found):
+    pairs = [(c, c.figures[metric]) for c in report.candidates if metric is not None and metric in c.figures]
+    if metric is None or len(pairs) < 2 or any(abs(f.mean) > 1e100 for _, f in pairs):
         return
     sign = 1 if report.protocol.direction_of(metric) == "minimize" else -1
-    found.sort(key=lambda item: (item[0].spec != own, sign * item[1].mean))
-    figures = [(_label(c.apart) or c.spec[:8], f, c.spec == own) for c, f in found]
+    pairs.sort(key=lambda item: (item[0].spec != own, sign * item[1].mean))
+    figures = [(_label(c.apart) or c.spec[:8], f, c.spec == own) for c, f in pairs]
     threshold = gate.threshold if gate is not None and gate.metric == metric else None
     yield intervals(metric, figures, threshold, "intervals")
 
@@ -252,74 +252,78 @@ def _label(apart: Mapping[str, object]) -> str:
 
 def _metrics(report: Report) -> list[str]:
     declared = list(report.protocol.metrics)
-    found = sorted({name for candidate in report.candidates for name in candidate.figures})
-    return [name for name in (declared or found) if not slice_of(name)][:MOST_METRICS]
+    names = sorted({name for candidate in report.candidates for name in candidate.figures})
+    return [name for name in (declared or names) if not slice_of(name)][:MOST_METRICS]
 
 
 def _figure(candidate: Candidate, metric: str) -> Cell:
-    found = candidate.figures.get(metric)
-    if found is None or not candidate.runs:
+    figure = candidate.figures.get(metric)
+    if figure is None or not candidate.runs:
         return ""
     target = f"#run-{candidate.runs[0]}" if len(candidate.runs) == 1 else f"#spec-{candidate.spec[:12]}"
-    return Ref(figure_text(found), target)
+    return Ref(figure_text(figure), target)
 
 
-def figure_text(found: Figure) -> str:
+def figure_text(figure: Figure) -> str:
     """``0.98178 ± 0.0077 (n 5)``."""
-    if found.n == 1:
-        return number(found.mean, 5)
-    if found.high is None:
-        return f"{number(found.mean, 5)} (n {found.n}, identical)"
-    return f"{number(found.mean, 5)} ± {found.high - found.mean:.2g} (n {found.n})"
+    if figure.n == 1:
+        return number(figure.mean, 5)
+    if figure.high is None:
+        return f"{number(figure.mean, 5)} (n {figure.n}, identical)"
+    return f"{number(figure.mean, 5)} ± {figure.high - figure.mean:.2g} (n {figure.n})"
 
 
 def _runs(candidate: Candidate) -> Cell:
-    found: list[Inline] = []
+    cell: list[Inline] = []
     for run in candidate.runs[:MOST_RUNS]:
-        found += [*([" "] if found else []), run_ref(run, short=True)]
+        cell += [*([" "] if cell else []), run_ref(run, short=True)]
     for run in candidate.failed[: max(0, MOST_RUNS - len(candidate.runs))]:
-        found += [*([" "] if found else []), run_ref(run, short=True), " failed"]
+        cell += [*([" "] if cell else []), run_ref(run, short=True), " failed"]
     more = len(candidate.runs) + len(candidate.failed) - MOST_RUNS
-    return [*found, f" and {more:,} more"] if more > 0 else found
+    return [*cell, f" and {more:,} more"] if more > 0 else cell
 
 
 # --- parameters ----------------------------------------------------------------------------------
 
 
 def _importance(report: Report) -> Iterator[Block]:
-    found = report.importance
-    if found is None:
+    importance = report.importance
+    if importance is None:
         yield Para([f"Not ranked: {report.importance_why}."])
         return
     rows: list[list[Cell]] = []
-    for p in found.parameters:
+    for p in importance.parameters:
         rho = p.correlation.rho if p.correlation is not None else None
         rows.append(
             [p.name, p.kind, f"{p.levels:,}", *(_number(each) for each in (p.importance, rho, p.holm)), p.why]
         )
     drops = [
-        (p.name, p.importance) for p in found.parameters if p.importance is not None and p.importance > 0
+        (p.name, p.importance) for p in importance.parameters if p.importance is not None and p.importance > 0
     ]
     rhos = [
         (p.name, p.correlation.rho)
-        for p in found.parameters
+        for p in importance.parameters
         if p.correlation and p.correlation.rho is not None
     ]
-    yield Para([f"Association with {found.metric} over {found.runs:,} runs."])
-    yield Bullets([*found.cautions, *(f"{n:,} runs left out: {why}" for why, n in found.left_out.items())])
+    yield Para([f"Association with {importance.metric} over {importance.runs:,} runs."])
+    yield Bullets(
+        [*importance.cautions, *(f"{n:,} runs left out: {why}" for why, n in importance.left_out.items())]
+    )
     if drops:
         yield bars(
             drops,
-            f"By how much the forest's R² for {found.metric} falls without each parameter",
+            f"By how much the forest's R² for {importance.metric} falls without each parameter",
             "importance-bars",
         )
     elif rhos:
         rhos.sort(key=lambda item: -abs(item[1]))
         yield bars(
-            rhos, f"Spearman's rank correlation of each parameter with {found.metric}", "importance-bars"
+            rhos, f"Spearman's rank correlation of each parameter with {importance.metric}", "importance-bars"
         )
     header = ["Parameter", "Kind", "Values", "R² lost", "Spearman's ρ", "p (Holm)", "Why not"]
-    yield Table(f"Parameters by their association with {found.metric}", header, rows, frozenset({2, 3, 4, 5}))
+    yield Table(
+        f"Parameters by their association with {importance.metric}", header, rows, frozenset({2, 3, 4, 5})
+    )
 
 
 def _number(found: float | None) -> str:

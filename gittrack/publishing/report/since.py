@@ -97,10 +97,10 @@ def _revision(
 def _moment(since: str, date: re.Match[str]) -> int:
     """Seconds since the epoch; a day means its end."""
     try:
-        found = datetime.fromisoformat(f"{date[1]}T{date[2] or '23:59:59'}").replace(tzinfo=UTC)
+        moment = datetime.fromisoformat(f"{date[1]}T{date[2] or '23:59:59'}").replace(tzinfo=UTC)
     except ValueError as error:
         raise UsageError(f"--since {since}: no such date; give 2026-11-25 or 2026-11-25T14:30") from error
-    return int(found.timestamp())
+    return int(moment.timestamp())
 
 
 def _ledger_before(repository: Repository, tip: str, moment: int) -> str | None:

@@ -19,8 +19,8 @@ MOST_DATA = 1000
 def specification(report: Report) -> Iterator[Chapter]:
     """Code, command, parameters, environment and outputs of the subject; data."""
     if report.subject is None:
-        said = Para([f"None is specified here: {report.subject_why}. Name one: gittrack report RUN."])
-        yield Chapter("run", "The selected run", [said], about="Annex IV 2(a)", module=3)
+        lead = Para([f"None is specified here: {report.subject_why}. Name one: gittrack report RUN."])
+        yield Chapter("run", "The selected run", [lead], about="Annex IV 2(a)", module=3)
     else:
         record = report.subject.record
         about = "Annex IV 1(a), 1(c), 2(a)"
@@ -52,8 +52,8 @@ def _run(report: Report, record: Record) -> Iterator[Block]:
         rows.append(("Failure", f"{record.failure.type}: {record.failure.message}"))
     rows.append(("Code", commit(report, code.commit) if code.commit else ["tree ", Code(code.tree[:12])]))
     if code.dirty:
-        kept: Cell = ["kept as snapshot ", commit(report, code.snapshot)] if code.snapshot else "not kept"
-        rows.append(("Uncommitted changes", kept))
+        snapshot: Cell = ["kept as snapshot ", commit(report, code.snapshot)] if code.snapshot else "not kept"
+        rows.append(("Uncommitted changes", snapshot))
     if code.submodules:
         rows.append(
             ("Submodules", ", ".join(f"{s.path} {(s.commit or 'none')[:12]}" for s in code.submodules[:50]))
@@ -142,10 +142,10 @@ def _environment(report: Report, record: Record) -> Iterator[Block]:
         yield Facts([(title, ", ".join(part)) for title, part in zip(titles, parts, strict=True)])
 
 
-def _installed(found: Installed | None) -> str:
-    if found is None:
+def _installed(installed: Installed | None) -> str:
+    if installed is None:
         return "not compared"
-    return f"{found.same} as locked, {found.differs} in another version, {found.missing} not"
+    return f"{installed.same} as locked, {installed.differs} in another version, {installed.missing} not"
 
 
 def _outputs(record: Record) -> Iterator[Block]:
@@ -213,6 +213,6 @@ def _beside(report: Report) -> Iterator[Block]:
 
 
 def _digest(data: DataInput) -> str:
-    found = data.sha256 or data.md5 or data.blob or ""
+    digest = data.sha256 or data.md5 or data.blob or ""
     kind = "sha256" if data.sha256 else "md5" if data.md5 else "git"
-    return f"{kind} {found[:16]}" if found else "none"
+    return f"{kind} {digest[:16]}" if digest else "none"

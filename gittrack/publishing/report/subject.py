@@ -48,17 +48,17 @@ def named(index: Index, name: str) -> tuple[str, str | None]:
     return row.experiment, row.id
 
 
-def subject_of(index: Index, asked: str | None, decisions: Sequence[Signed]) -> tuple[Entry | None, str]:
+def subject_of(index: Index, name: str | None, decisions: Sequence[Signed]) -> tuple[Entry | None, str]:
     """The run that the report is about, and why it is that one, or why there is none."""
-    if asked is not None:
-        return _entry(index, asked), "it was asked for"
+    if name is not None:
+        return _entry(index, name), "it was asked for"
     chosen = [s.decision.run for s in decisions if s.holds and s.decision.outcome == "selected"]
     for run in reversed(chosen):
-        found = _entry(index, run)
-        if found is not None:
+        entry = _entry(index, run)
+        if entry is not None:
             others = len(set(chosen)) - 1
             more = f", the last of {others + 1} that were" if others else ""
-            return found, f"it was selected{more}"
+            return entry, f"it was selected{more}"
     if chosen:
         return None, "the record of the run that was selected cannot be read"
     return None, "no run of this experiment was selected"
@@ -66,10 +66,10 @@ def subject_of(index: Index, asked: str | None, decisions: Sequence[Signed]) -> 
 
 def _entry(index: Index, run_id: str) -> Entry | None:
     try:
-        found = entry_of(index, index.one(run_id))
+        entry = entry_of(index, index.one(run_id))
     except NotFoundError:
         return None
-    return found if found.row.fault is None else None
+    return entry if entry.row.fault is None else None
 
 
 def protocol_in_force(
@@ -85,10 +85,10 @@ def protocol_in_force(
 
 def versions_of(objects: ObjectReader, experiment: str, records: Sequence[Record]) -> list[Version]:
     """Every gittrack.yaml that runs were made under, by their first run."""
-    found: dict[str | None, list[str]] = {}
+    runs_by_protocol: dict[str | None, list[str]] = {}
     for run in records:
-        found.setdefault(run.protocol, []).append(run.id)
-    return [_version(objects, experiment, blob, runs) for blob, runs in found.items()]
+        runs_by_protocol.setdefault(run.protocol, []).append(run.id)
+    return [_version(objects, experiment, blob, runs) for blob, runs in runs_by_protocol.items()]
 
 
 def _version(objects: ObjectReader, experiment: str, blob: str | None, runs: Sequence[str]) -> Version:
@@ -132,11 +132,11 @@ def gate_of(repository: Repository, index: Index, subject: Entry | None) -> tupl
 
 def reruns_of(objects: ObjectReader, tip: str, group: Group | None) -> list[Reproduction]:
     """The statements on reruns of the subject's spec, oldest first. A damaged one is for verify to name."""
-    found: list[Reproduction] = []
+    statements: list[Reproduction] = []
     for run in group.runs if group is not None else ():
         with suppress(RecordError):
-            found += reproductions_of(objects, tip, run)
-    return sorted(found, key=lambda statement: (statement.made, statement.id))
+            statements += reproductions_of(objects, tip, run)
+    return sorted(statements, key=lambda statement: (statement.made, statement.id))
 
 
 def ranked(groups: Sequence[Group], protocol: ExperimentConfig) -> tuple[Importance | None, str]:
@@ -146,8 +146,8 @@ def ranked(groups: Sequence[Group], protocol: ExperimentConfig) -> tuple[Importa
 
     decides = [protocol.gate.metric] if protocol.gate else []
     aimed = [name for name, metric in protocol.metrics.items() if metric.direction]
-    there = metric_names(finished_of(groups))
-    metric = next((name for name in [*decides, *aimed, *there] if name in there), None)
+    names = metric_names(finished_of(groups))
+    metric = next((name for name in [*decides, *aimed, *names] if name in names), None)
     if metric is None:
         return None, "no run has a metric"
     try:
