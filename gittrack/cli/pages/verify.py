@@ -6,13 +6,16 @@ JSON is the whole report; JUnit has a test case per run; SARIF 2.1.0 is what cod
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import accumulate
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from gittrack.formats.record import clean_text
 from gittrack.text.table import markdown_cell
+from gittrack.text.tables import markdown_lines
 from gittrack.text.text import Paint, one_line
 from gittrack.verify import UNPROVEN
 from gittrack.verify.findings import Finding, Severity, VerifyReport
@@ -64,17 +67,14 @@ def _terminal(finding: Finding, paint: Paint) -> Iterator[str]:
 def as_markdown(report: VerifyReport) -> str:
     """A heading with the verdict and a table of what was found, as much as a comment on a forge holds."""
     head = f"## gittrack verify: {report.outcome}\n\n{verdict(report)}\n"
-    rows: list[str] = []
-    size = 0
-    for finding in ordered(report.findings):
-        row = "| " + " | ".join(_markdown(finding)) + " |"
-        size += len(row) + 1
-        if size > LONGEST_MARKDOWN - 1000:
-            rows.append(f"\n{len(report.findings) - len(rows)} more are not shown.")
-            break
-        rows.append(row)
-    table = ["", "| severity | code | where | what |", "| --- | --- | --- | --- |", *rows] if rows else []
-    return "\n".join([head, *table, "", UNPROVEN, ""]).replace("\n\n\n", "\n\n")
+    findings = ordered(report.findings)
+    rows = [list(_markdown(finding)) for finding in findings[: LONGEST_MARKDOWN // 20]]  # the shortest row
+    table = markdown_lines(["severity", "code", "where", "what"], rows) if rows else []
+    ends = list(accumulate(len(line) + 1 for line in table[2:]))
+    most = bisect_right(ends, LONGEST_MARKDOWN - 1000)
+    more = [f"\n{len(findings) - most} more are not shown."] if most < len(findings) else []
+    body = ["", *table[: 2 + most], *more] if findings else []
+    return "\n".join([head, *body, "", UNPROVEN, ""]).replace("\n\n\n", "\n\n")
 
 
 def _markdown(finding: Finding) -> Iterator[str]:
