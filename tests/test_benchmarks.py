@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import page
+from benchmarks import beside, page
 from benchmarks.__main__ import NAMES
 
 ROOT = Path(__file__).parent.parent
@@ -43,3 +43,12 @@ def test_a_benchmark_that_is_not_there_is_named() -> None:
     )
     assert done.returncode == 2
     assert "no benchmark speed" in done.stderr
+
+
+def test_two_states_are_held_beside_each_other() -> None:
+    """Growth is above 1 for times and for rates alike, and what grew by more than 5 % is marked."""
+    before = {("life", "a run", "ms"): [10.0, 11.0, 12.0], ("logging", "a point", "points/s"): [200.0]}
+    now = {("life", "a run", "ms"): [11.0, 10.0, 30.0], ("logging", "a point", "points/s"): [100.0]}
+    rows = beside.table(now, before).splitlines()[2:]
+    assert rows[0] == "| life | a run | 11 ms | 11 ms | 1.000 |  |"
+    assert rows[1] == "| logging | a point | 200 points/s | 100 points/s | 2.000 | **over 1.05** |"
