@@ -185,7 +185,9 @@ def test_a_verb_explains_itself(verb: str) -> None:
     assert f"gittrack {verb}" in examples
 
 
-PRONOUNS = frozenset("found said shown kept there here asked done whole rest each".split())
+PRONOUNS = frozenset(
+    {"found", "said", "shown", "kept", "there", "here", "asked", "done", "whole", "rest", "each"}
+)
 
 
 def assigned_locals(tree: ast.AST) -> list[str]:

@@ -37,7 +37,7 @@ _LARGE = 4 << 20
 _RACY_NS = 2_000_000_000
 
 
-class Entry(NamedTuple):
+class HashedFile(NamedTuple):
     """A file of a folder; `path` is relative to the folder, with ``/``."""
 
     path: str
@@ -57,7 +57,7 @@ class Digest:
     size: int
     nfiles: int | None = None
     """None for a file."""
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[HashedFile, ...] = ()
     isexec: bool = False
     """A file with an x bit; DVC notes it in the pointer."""
 
@@ -85,14 +85,14 @@ def hash_path(
     if path.is_dir():
         files = dict(_walk(str(path), ignore))
         sums = _hash_files(list(files.values()), kind, state, jobs, progress)
-        return folder_digest((Entry(rel, *_entry(sums[full])) for rel, full in files.items()), hash=kind)
+        return folder_digest((HashedFile(rel, *_entry(sums[full])) for rel, full in files.items()), hash=kind)
     name = str(path)
     one = _hash_files([name], kind, state, jobs, progress)[name]
     mode = one.stat.st_mode
     return Digest(md5=one.md5, hash=kind, sha256=one.sha256, size=one.stat.st_size, isexec=bool(mode & 0o111))
 
 
-def folder_digest(entries: Iterable[Entry], *, hash: Kind = "md5") -> Digest:
+def folder_digest(entries: Iterable[HashedFile], *, hash: Kind = "md5") -> Digest:
     """The digest of a folder that holds exactly these files."""
     files = tuple(sorted(entries))
     return Digest(
@@ -105,7 +105,7 @@ def folder_digest(entries: Iterable[Entry], *, hash: Kind = "md5") -> Digest:
     )
 
 
-def dir_listing(entries: Iterable[Entry]) -> bytes:
+def dir_listing(entries: Iterable[HashedFile]) -> bytes:
     """The JSON text that DVC keeps as the ``.dir`` object of a folder."""
     listed = [{"md5": entry.md5, "relpath": entry.path} for entry in sorted(entries)]
     return json.dumps(listed, sort_keys=True).encode()
@@ -121,7 +121,7 @@ def file_md5(path: Path, kind: Kind = "md5") -> str:
     return md5.hexdigest()
 
 
-def _sha256sum_lines(entries: Iterable[Entry]) -> bytes:
+def _sha256sum_lines(entries: Iterable[HashedFile]) -> bytes:
     """What sha256sum prints, its escapes included, so that no file name can pass for two lines."""
     lines = []
     for name, sha256 in sorted((os.fsencode(entry.path), entry.sha256) for entry in entries):

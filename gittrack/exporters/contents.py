@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gittrack.dvc.cache import object_path, read_dir_object
-from gittrack.dvc.hashing import Entry, folder_digest, hash_path
+from gittrack.dvc.hashing import HashedFile, folder_digest, hash_path
 from gittrack.dvc.settings import cache_of
 from gittrack.errors import DvcError
 from gittrack.formats.record import Output
@@ -39,7 +39,7 @@ def contents_of(repository: Repository, output: Output) -> list[Content]:
             raise _absent(output)
         listed = read_dir_object(cache, output.md5)
         contents = sorted((_content(cache, output, path, md5) for path, md5 in listed), key=lambda c: c.path)
-        digest = folder_digest(Entry(c.path, "", c.sha256, c.size) for c in contents).sha256
+        digest = folder_digest(HashedFile(c.path, "", c.sha256, c.size) for c in contents).sha256
     if output.sha256 is not None and digest != output.sha256:
         raise DvcError(f"the bytes of {output.path} in the DVC cache have another sha256 than was recorded")
     return contents

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import parse_time
-from gittrack.reading.across import Found
+from gittrack.reading.across import PlacedRun
 from gittrack.reading.index import Row
 from gittrack.reading.index.rows import number
 
@@ -108,7 +108,7 @@ _ENTRIES = {"inputs": "data", "outputs": "outputs"}
 """Tables of the lists of a record."""
 
 
-def rows_of(found: Found) -> Iterator[tuple[str, tuple[Any, ...]]]:
+def rows_of(found: PlacedRun) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """What a run is in the tables: the name of one, and a value for each of its columns after ``repo``.
 
     Times are microseconds since the epoch. A damaged record is a row of ``runs`` alone.

@@ -38,7 +38,7 @@ _HINTS = (
 )
 
 
-class Result(NamedTuple):
+class GitResult(NamedTuple):
     """What a git process left: exit status and output."""
 
     code: int
@@ -76,7 +76,9 @@ def program(path: str | None) -> str:
     return os.path.abspath(git) if git else "git"  # noqa: PTH100  (a link stays one)
 
 
-def spawn(arguments: Sequence[str], env: Mapping[str, str], cwd: Path | None, data: bytes | None) -> Result:
+def spawn(
+    arguments: Sequence[str], env: Mapping[str, str], cwd: Path | None, data: bytes | None
+) -> GitResult:
     try:
         process = subprocess.run(
             [program(env.get("PATH")), *arguments],
@@ -93,7 +95,7 @@ def spawn(arguments: Sequence[str], env: Mapping[str, str], cwd: Path | None, da
         raise RepositoryError("git is not on PATH: install git 2.34 or newer") from error
     except (NotADirectoryError, PermissionError) as error:
         raise UsageError(f"cannot use directory {cwd}: {error.strerror}") from error
-    return Result(process.returncode, process.stdout, process.stderr)
+    return GitResult(process.returncode, process.stdout, process.stderr)
 
 
 def explain(action: str, err: bytes) -> str:

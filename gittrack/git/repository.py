@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gittrack.errors import RepositoryError, UsageError
 from gittrack.git.objects import GitObject, Signature, make_commit, make_pack
 from gittrack.git.process import (
-    Result,
+    GitResult,
     clean_environment,
     explain,
     outside_environment,
@@ -40,7 +40,7 @@ __all__ = [
     "ObjectReader",
     "Ref",
     "Repository",
-    "Result",
+    "GitResult",
     "Status",
     "clean_environment",
     "explain",
@@ -135,7 +135,9 @@ class Repository:
         env.update(extra)
         return env
 
-    def run(self, *arguments: str, data: bytes | None = None, env: Mapping[str, str] | None = None) -> Result:
+    def run(
+        self, *arguments: str, data: bytes | None = None, env: Mapping[str, str] | None = None
+    ) -> GitResult:
         """Run git and return what it left, whatever its exit status."""
         self.process_count += 1
         return spawn(arguments, self.environment(**(env or {})), self.top, data)
@@ -342,7 +344,7 @@ class Repository:
         )
         return out.decode().strip()
 
-    def update_refs(self, changes: Iterable[tuple[str, str | None, str | None]]) -> Result:
+    def update_refs(self, changes: Iterable[tuple[str, str | None, str | None]]) -> GitResult:
         """Change refs in one transaction, or none of them: (full name, new id, old id).
 
         A new id of None deletes. An old id of None means "whatever it is", the null id

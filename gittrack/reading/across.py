@@ -34,7 +34,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PlacedRun:
     """A run, and where it is."""
 
     row: Row
@@ -103,10 +103,10 @@ class Across:
         experiment: str | None = None,
         order_by: Sequence[str] = (),
         limit: int | None = None,
-    ) -> list[Found]:
+    ) -> list[PlacedRun]:
         """As `Index.search`: what one ledger with the runs of all would answer, in that order."""
         entries = [
-            Found(row, place)
+            PlacedRun(row, place)
             for place in self.places
             for row in place.index.search(filter, experiment=experiment, order_by=order_by, limit=limit)
         ]
@@ -114,7 +114,7 @@ class Across:
         _sort(entries, order_by)
         return entries[: None if limit is None else max(limit, 0)]
 
-    def shortened(self, entries: Sequence[Found]) -> dict[str, str]:
+    def shortened(self, entries: Sequence[PlacedRun]) -> dict[str, str]:
         """For each id the shortest name that the repositories with such a run surely take."""
         names: dict[str, str] = {}
         for place in self.places:
@@ -123,7 +123,7 @@ class Across:
                 names[run_id] = max(name, names.get(run_id, ""), key=len)
         return names
 
-    def pages(self, *, experiment: str | None = None, size: int = PAGE) -> Iterator[list[Found]]:
+    def pages(self, *, experiment: str | None = None, size: int = PAGE) -> Iterator[list[PlacedRun]]:
         """Every run once, one repository after the other, newest first, in lists of at most `size`."""
         seen: set[Any] = set()
         for place in self.places:
@@ -131,10 +131,10 @@ class Across:
             while rows := place.index.search(experiment=experiment, limit=size, offset=at):
                 at += len(rows)
                 # What another process adds meanwhile moves the rest on: some of it comes again.
-                yield list(_once((Found(row, place) for row in rows), seen))
+                yield list(_once((PlacedRun(row, place) for row in rows), seen))
 
 
-def _once(entries: Sequence[Found] | Iterator[Found], seen: set[Any]) -> Iterator[Found]:
+def _once(entries: Sequence[PlacedRun] | Iterator[PlacedRun], seen: set[Any]) -> Iterator[PlacedRun]:
     """`found` without what is there already: clones of one ledger have the same runs."""
     for entry in entries:
         row = entry.row
@@ -176,7 +176,7 @@ def short_names(folders: Sequence[Path]) -> list[str]:
 # --- order ------------------------------------------------------------------------------------
 
 
-def _sort(entries: list[Found], order_by: Sequence[str]) -> None:
+def _sort(entries: list[PlacedRun], order_by: Sequence[str]) -> None:
     """As `gittrack.reading.index.sql` orders: by each value, those without it last; then newest first."""
     entries.sort(key=lambda entry: (entry.row.started, entry.row.id), reverse=True)
     if not order_by:

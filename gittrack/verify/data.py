@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from gittrack.dvc.cache import object_path, read_dir_object
 from gittrack.dvc.files import Pointer, parse_pointer
-from gittrack.dvc.hashing import Entry, Kind, dir_listing
+from gittrack.dvc.hashing import HashedFile, Kind, dir_listing
 from gittrack.dvc.tracking import Tracking, dependencies, find_tracking_in
 from gittrack.errors import DvcError, RecordError
 from gittrack.formats.codec import read_yaml
@@ -170,7 +170,7 @@ def _tracked(context: Context, tracking: Tracking, item: DataInput) -> tuple[str
         return listed[tracking.inside], pointer.hash
     prefix = tracking.inside + "/"
     below = [
-        Entry(path.removeprefix(prefix), md5, "", 0)
+        HashedFile(path.removeprefix(prefix), md5, "", 0)
         for path, md5 in listed.items()
         if path.startswith(prefix)
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 
 from gittrack.dvc.cache import object_path, read_dir_object
-from gittrack.dvc.hashing import Digest, Entry, Kind, folder_digest, hash_path
+from gittrack.dvc.hashing import Digest, HashedFile, Kind, folder_digest, hash_path
 from gittrack.dvc.settings import cache_of
 from gittrack.dvc.transfer import missing_on_remote
 from gittrack.errors import DvcError, GittrackError, RecordError
@@ -233,7 +233,7 @@ def _whole(read: Mapping[str, Digest | str], kind: Kind) -> Digest:
     digests = {name: digest for name, digest in read.items() if isinstance(digest, Digest)}
     if list(digests) == [""]:
         return digests[""]
-    entries = [Entry(name, d.md5, d.sha256, d.size) for name, d in digests.items()]
+    entries = [HashedFile(name, d.md5, d.sha256, d.size) for name, d in digests.items()]
     return folder_digest(entries, hash=kind)
 
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gittrack.dvc import hashing
-from gittrack.dvc.hashing import Digest, Entry, HashState, file_md5, folder_digest, hash_path
+from gittrack.dvc.hashing import Digest, HashedFile, HashState, file_md5, folder_digest, hash_path
 from gittrack.errors import UsageError
 
 BIG = hashing._LARGE + 12345
@@ -238,14 +238,14 @@ def test_executable_is_noted(tmp_path: Path) -> None:
 
 def test_folder_digest_does_not_depend_on_the_order() -> None:
     """Entries are sorted before they are digested."""
-    entries = [Entry("b", "0" * 32, "0" * 64, 1), Entry("a", "1" * 32, "1" * 64, 2)]
+    entries = [HashedFile("b", "0" * 32, "0" * 64, 1), HashedFile("a", "1" * 32, "1" * 64, 2)]
     assert folder_digest(entries) == folder_digest(reversed(entries))
 
 
 def test_sha256_lines_cannot_be_forged_by_a_name() -> None:
     """One file with a line break in its name is not two files."""
-    one = Entry(f"a\n{'1' * 64}  b", "0" * 32, "0" * 64, 0)
-    two = [Entry("a", "0" * 32, "0" * 64, 0), Entry("b", "1" * 32, "1" * 64, 0)]
+    one = HashedFile(f"a\n{'1' * 64}  b", "0" * 32, "0" * 64, 0)
+    two = [HashedFile("a", "0" * 32, "0" * 64, 0), HashedFile("b", "1" * 32, "1" * 64, 0)]
     assert folder_digest([one]).sha256 != folder_digest(two).sha256
 
 

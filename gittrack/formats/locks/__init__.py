@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from gittrack.formats.locks.compare import Drift, compare
-from gittrack.formats.locks.entry import Contents, Entry, Malformed
+from gittrack.formats.locks.entry import Contents, LockedPackage, Malformed
 from gittrack.formats.locks.kinds import kind_of
 from gittrack.formats.record import Lock, Pins
 
@@ -141,13 +141,13 @@ def _note(contents: Contents) -> str | None:
     return "; ".join([*parts, *contents.remarks]) or None
 
 
-def _listing(lacking: list[Entry], total: int, what: str) -> str:
+def _listing(lacking: list[LockedPackage], total: int, what: str) -> str:
     names = list(dict.fromkeys(_shown(entry) for entry in lacking))
     listed = ", ".join(names[:_NAMES_IN_NOTE]) + (", ..." if len(names) > _NAMES_IN_NOTE else "")
     return f"{len(lacking)} of {total} entries carr{'ies' if len(lacking) == 1 else 'y'} {what}: {listed}"
 
 
-def _shown(entry: Entry) -> str:
+def _shown(entry: LockedPackage) -> str:
     """The name, unless it could be something else in a name's place (an URL with a password)."""
     name = entry.name if _SHOWABLE.match(entry.name) else "(unnamed)"
     return f"{name} ({entry.source})" if entry.source else name

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from gittrack.formats.locks.entry import Entry, Use
+from gittrack.formats.locks.entry import LockedPackage, Use
 from gittrack.formats.record import Installed
 
 # What of a marker is the installer's choice: extra == "x", "x" in extras, "x" in dependency_groups.
@@ -60,13 +60,15 @@ def weaker(first: Use, second: Use) -> Use:
     return min(first, second, key=order.index)
 
 
-def compare(entries: Iterable[Entry], installed: Mapping[str, str]) -> tuple[Installed | None, list[Drift]]:
+def compare(
+    entries: Iterable[LockedPackage], installed: Mapping[str, str]
+) -> tuple[Installed | None, list[Drift]]:
     """Counts and differences, by name; no counts where there was nothing to compare.
 
     `installed` maps PEP 503 names to versions. A package that the lock holds in several versions
     (uv forks) is the same if one of those that apply here is installed.
     """
-    wanted: dict[str, list[Entry]] = {}
+    wanted: dict[str, list[LockedPackage]] = {}
     for entry in entries:
         if entry.use != "excluded" and entry.version is not None:
             wanted.setdefault(normalised(entry.name), []).append(entry)

@@ -15,7 +15,7 @@ from typing import Any
 from gittrack.formats.locks.compare import normalised, weaker
 from gittrack.formats.locks.entry import (
     Contents,
-    Entry,
+    LockedPackage,
     Malformed,
     Use,
     decode,
@@ -54,7 +54,7 @@ def read_conda_lock(data: bytes) -> Contents:
     if "package" not in document:
         raise Malformed("'package' is missing")
     platform_here = this_platform()
-    entries: list[Entry] = []
+    entries: list[LockedPackage] = []
     for package in tables(document, "package"):
         url = text(package, "url") or ""
         digests = package.get("hash")
@@ -64,7 +64,7 @@ def read_conda_lock(data: bytes) -> Contents:
         elif text(package, "category") not in (None, "main"):
             use = weaker(use, "optional")
         entries.append(
-            Entry(
+            LockedPackage(
                 name=name_of(package),
                 version=version(package.get("version")),
                 hashed=(isinstance(digests, dict) and _has_digest(digests))
@@ -81,14 +81,14 @@ def read_explicit(data: bytes) -> Contents:
     lines = [line.strip() for line in decode(data).splitlines()]
     if "@EXPLICIT" not in lines:
         return Contents(remarks=["no @EXPLICIT line: it is no conda explicit list"], pins="none")
-    entries: list[Entry] = []
+    entries: list[LockedPackage] = []
     for line in lines[lines.index("@EXPLICIT") + 1 :]:
         if not line or line.startswith("#"):
             continue
         url = line.partition("#")[0]
         name, pinned = _conda_file(url)
         hashed = _EXPLICIT_HASH.search(line) is not None
-        entries.append(Entry(name=name, version=pinned, hashed=hashed, use=_guessed_use(url)))
+        entries.append(LockedPackage(name=name, version=pinned, hashed=hashed, use=_guessed_use(url)))
     return Contents(entries=entries)
 
 
@@ -134,7 +134,7 @@ def _pixi_place(package: Mapping[str, Any]) -> str:
     return place
 
 
-def _pixi_entry(package: Mapping[str, Any], kind: str, place: str, taken: Use) -> Entry:
+def _pixi_entry(package: Mapping[str, Any], kind: str, place: str, taken: Use) -> LockedPackage:
     name, pinned = _conda_file(place) if kind == "conda" else _archive(place)
     name, pinned = text(package, "name") or name, version(package.get("version")) or pinned
     use = taken
@@ -143,7 +143,9 @@ def _pixi_entry(package: Mapping[str, Any], kind: str, place: str, taken: Use) -
         name, use = (pypi or name), (taken if pypi else weaker(taken, _guessed_use(place)))
     commit = _COMMIT.search(place) is not None
     source = "git" if "git+" in place else "path" if "://" not in place else None
-    return Entry(name=name, version=pinned, hashed=_has_digest(package) or commit, source=source, use=use)
+    return LockedPackage(
+        name=name, version=pinned, hashed=_has_digest(package) or commit, source=source, use=use
+    )
 
 
 def _purls(package: Mapping[str, Any]) -> Iterator[str]:

@@ -34,7 +34,7 @@ class Malformed(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class LockedPackage:
     """One package (or image, or input) that a lock names."""
 
     name: str
@@ -50,7 +50,7 @@ class Entry:
 class Contents:
     """All that a lock names, and what its reader has to say about it."""
 
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[LockedPackage] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     pins: Pins | None = None
     """The grade, where the entries alone do not make it."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from gittrack.formats.locks.entry import (
     Contents,
-    Entry,
+    LockedPackage,
     Malformed,
     decode,
     is_commit,
@@ -42,7 +42,7 @@ def read_npm(data: bytes) -> Contents:
     return Contents(entries=list(_npm_tree(document)))
 
 
-def _npm_packages(packages: Mapping[str, Any]) -> Iterator[Entry]:
+def _npm_packages(packages: Mapping[str, Any]) -> Iterator[LockedPackage]:
     for path, raw in packages.items():
         package = table(raw, "a package")
         _, installed, name = path.rpartition("node_modules/")
@@ -50,7 +50,7 @@ def _npm_packages(packages: Mapping[str, Any]) -> Iterator[Entry]:
             yield _npm_entry(name, package, text(package, "resolved"))
 
 
-def _npm_tree(document: Mapping[str, Any]) -> Iterator[Entry]:
+def _npm_tree(document: Mapping[str, Any]) -> Iterator[LockedPackage]:
     waiting = [document]
     while waiting:
         for name, raw in table(waiting.pop().get("dependencies", {}), "'dependencies'").items():
@@ -61,10 +61,10 @@ def _npm_tree(document: Mapping[str, Any]) -> Iterator[Entry]:
                 yield _npm_entry(name, package, place)
 
 
-def _npm_entry(name: str, package: Mapping[str, Any], place: str | None) -> Entry:
+def _npm_entry(name: str, package: Mapping[str, Any], place: str | None) -> LockedPackage:
     git = place is not None and place.startswith(("git", "github:"))
     commit = git and _NPM_COMMIT.search(place or "") is not None
-    return Entry(
+    return LockedPackage(
         name=name,
         version=version(package.get("version")),
         hashed=commit or text(package, "integrity") is not None,
@@ -78,7 +78,7 @@ def read_renv(data: bytes) -> Contents:
         package = table(raw, "a package")
         commit = is_commit(text(package, "RemoteSha"))
         entries.append(
-            Entry(
+            LockedPackage(
                 name=name,
                 version=version(package.get("Version")),
                 hashed=commit or text(package, "Hash") is not None,
@@ -103,7 +103,7 @@ def read_julia(data: bytes) -> Contents:
                 continue
             source = "path" if path else "git" if "repo-url" in package else None
             pinned = version(package.get("version"))
-            entries.append(Entry(name=name, version=pinned, hashed=is_commit(tree), source=source))
+            entries.append(LockedPackage(name=name, version=pinned, hashed=is_commit(tree), source=source))
     return Contents(entries=entries)
 
 
@@ -120,7 +120,7 @@ def read_flake(data: bytes) -> Contents:
             continue
         hashed = text(locked, "narHash") is not None
         entries.append(
-            Entry(
+            LockedPackage(
                 name=name, version=version(locked.get("rev")), hashed=hashed, source="path" if path else None
             )
         )
@@ -154,15 +154,15 @@ def read_dockerfile(data: bytes) -> Contents:
     return contents
 
 
-def _image_entry(image: str, remarks: list[str]) -> Entry:
+def _image_entry(image: str, remarks: list[str]) -> LockedPackage:
     hashed = _DIGEST.search(image) is not None
     if "$" in image and not hashed:
         remark = "an image is chosen by an ARG"
         remarks.extend([remark] if remark not in remarks else [])
-        return Entry(name="(by ARG)")
+        return LockedPackage(name="(by ARG)")
     repository = image.partition("@")[0]
     folder, slash, last = repository.rpartition("/")
-    return Entry(name=folder + slash + last.partition(":")[0], hashed=hashed)
+    return LockedPackage(name=folder + slash + last.partition(":")[0], hashed=hashed)
 
 
 def _images(text: str) -> Iterator[tuple[str, str | None]]:

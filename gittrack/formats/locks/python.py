@@ -14,7 +14,7 @@ from typing import Any
 from gittrack.formats.locks.compare import normalised, use_of, weaker
 from gittrack.formats.locks.entry import (
     Contents,
-    Entry,
+    LockedPackage,
     Malformed,
     Use,
     is_commit,
@@ -37,7 +37,7 @@ def read_uv(data: bytes) -> Contents:
     document = load_toml(data)
     packages = tables(document, "package")
     uses = _uv_uses(document, packages)
-    entries: list[Entry] = []
+    entries: list[LockedPackage] = []
     for package, use in zip(packages, uses, strict=True):
         source = table(package.get("source", {}), "'source'")
         path = _local_path(source, "virtual", "editable", "directory", "path")
@@ -45,7 +45,7 @@ def read_uv(data: bytes) -> Contents:
             continue
         git = text(source, "git")
         entries.append(
-            Entry(
+            LockedPackage(
                 name=name_of(package),
                 version=version(package.get("version")),
                 hashed=is_commit(git.rpartition("#")[2]) if git else _hashed(_uv_files(package)),
@@ -131,7 +131,7 @@ def read_poetry(data: bytes) -> Contents:
     """poetry.lock, of Poetry 1 (hashes under ``metadata.files``) and 2 (beside the package)."""
     document = load_toml(data)
     listed = table(table(document.get("metadata", {}), "'metadata'").get("files", {}), "'metadata.files'")
-    entries: list[Entry] = []
+    entries: list[LockedPackage] = []
     for package in tables(document, "package"):
         name = name_of(package)
         origin = table(package.get("source", {}), "'source'")
@@ -142,7 +142,7 @@ def read_poetry(data: bytes) -> Contents:
         commit = kind == "git" and is_commit(text(origin, "resolved_reference"))
         sources = {"git": "git", "directory": "path", "file": "path", "url": "url"}
         entries.append(
-            Entry(
+            LockedPackage(
                 name=name,
                 version=version(package.get("version")),
                 hashed=commit or _hashed(files),
@@ -171,7 +171,7 @@ def _poetry_use(package: Table) -> Use:
 def read_pdm(data: bytes) -> Contents:
     """pdm.lock; a package listed once more for each of its extras counts once."""
     document = load_toml(data)
-    entries: dict[Entry, None] = {}
+    entries: dict[LockedPackage, None] = {}
     for package in tables(document, "package"):
         path = text(package, "path")
         if path is not None and is_own_path(path) and not path.endswith((".whl", ".gz", ".zip")):
@@ -180,7 +180,7 @@ def read_pdm(data: bytes) -> Contents:
         groups = texts(package.get("groups"))
         marked = use_of(text(package, "marker"))
         commit = git is not None and is_commit(text(package, "revision"))
-        entry = Entry(
+        entry = LockedPackage(
             name=name_of(package),
             version=version(package.get("version")),
             hashed=commit or _hashed(tables(package, "files")),
@@ -196,7 +196,7 @@ def read_pylock(data: bytes) -> Contents:
     document = load_toml(data)
     if text(document, "lock-version") is None:
         raise Malformed("'lock-version' is missing")
-    entries: list[Entry] = []
+    entries: list[LockedPackage] = []
     for package in tables(document, "packages"):
         kinds = {
             key: table(package[key], f"'{key}'") for key in ("vcs", "directory", "archive") if key in package
@@ -209,7 +209,7 @@ def read_pylock(data: bytes) -> Contents:
             *(table(package[k], k) for k in ("sdist", "archive") if k in package),
         ]
         entries.append(
-            Entry(
+            LockedPackage(
                 name=name_of(package),
                 version=version(package.get("version")),
                 hashed=is_commit(text(vcs, "commit-id")) if vcs is not None else _hashed(files),
@@ -224,7 +224,7 @@ def read_pipfile(data: bytes) -> Contents:
     """Pipfile.lock: the category ``default`` is what ``pipenv sync`` installs; others are a choice."""
     document = load_json(data)
     table(document.get("_meta"), "'_meta'")
-    entries: list[Entry] = []
+    entries: list[LockedPackage] = []
     for category, packages in document.items():
         if category == "_meta":
             continue
@@ -235,7 +235,7 @@ def read_pipfile(data: bytes) -> Contents:
                 continue
             use = use_of(text(package, "markers"))
             entries.append(
-                Entry(
+                LockedPackage(
                     name=name,
                     version=version((text(package, "version") or "").removeprefix("==")),
                     hashed=is_commit(text(package, "ref")) if git else bool(texts(package.get("hashes"))),
@@ -246,9 +246,9 @@ def read_pipfile(data: bytes) -> Contents:
     return Contents(entries=_once(entries))
 
 
-def _once(entries: Iterable[Entry]) -> list[Entry]:
+def _once(entries: Iterable[LockedPackage]) -> list[LockedPackage]:
     """One entry for a package that several categories hold: the most wanted one."""
-    best: dict[tuple[str, str | None, bool], Entry] = {}
+    best: dict[tuple[str, str | None, bool], LockedPackage] = {}
     for entry in entries:
         key = (normalised(entry.name), entry.version, entry.hashed)
         best_entry = best.get(key)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from gittrack.formats.locks.compare import use_of
-from gittrack.formats.locks.entry import Contents, Entry, decode, is_own_path, version
+from gittrack.formats.locks.entry import Contents, LockedPackage, decode, is_own_path, version
 
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
@@ -69,7 +69,7 @@ def _note(remarks: list[str], option: str) -> None:
             remarks.append(remark)
 
 
-def _entry(line: str) -> Entry | None:
+def _entry(line: str) -> LockedPackage | None:
     requirement, *options = _OPTION.split(line, maxsplit=1)
     requirement = requirement.strip()
     hashed = bool(options) and _HASH.search(options[0]) is not None
@@ -87,31 +87,31 @@ def _entry(line: str) -> Entry | None:
 
 def _named(
     name: str, pinned: str | None, marker: str | None, hashed: bool, source: str | None = None
-) -> Entry:
+) -> LockedPackage:
     use = use_of(marker.strip() if marker else None)
-    return Entry(name=name, version=pinned, hashed=hashed, source=source, use=use)
+    return LockedPackage(name=name, version=pinned, hashed=hashed, source=source, use=use)
 
 
-def _ranged(requirement: str, hashed: bool) -> Entry:
+def _ranged(requirement: str, hashed: bool) -> LockedPackage:
     """A requirement that leaves a choice (``numpy>=1``), or one with several specifiers."""
     from packaging.requirements import InvalidRequirement, Requirement
 
     try:
         parsed = Requirement(requirement)
     except InvalidRequirement:
-        return Entry(name="(not understood)", hashed=hashed)
+        return LockedPackage(name="(not understood)", hashed=hashed)
     exact = [s.version for s in parsed.specifier if s.operator in ("==", "===") and "*" not in s.version]
     pinned = version(exact[0]) if exact else None
     return _named(parsed.name, pinned, str(parsed.marker) if parsed.marker else None, hashed)
 
 
-def _unnamed(location: str, hashed: bool = False) -> Entry | None:
+def _unnamed(location: str, hashed: bool = False) -> LockedPackage | None:
     """An editable install, URL or path; None for a folder of the repository's own."""
     source, url_hashed = _origin(location)
     if source == "path" and is_own_path(location) and not location.endswith((".whl", ".zip", ".gz")):
         return None
     egg = _EGG.search(location)
-    return Entry(name=egg[1] if egg else "(unnamed)", hashed=hashed or url_hashed, source=source)
+    return LockedPackage(name=egg[1] if egg else "(unnamed)", hashed=hashed or url_hashed, source=source)
 
 
 def _origin(location: str) -> tuple[str, bool]:

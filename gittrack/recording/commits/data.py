@@ -11,7 +11,7 @@ from typing import Literal
 
 from gittrack.dvc.cache import object_path, read_dir_object
 from gittrack.dvc.files import Out, Pointer, parse_pointer, write_pointer
-from gittrack.dvc.hashing import Digest, Entry, HashState, folder_digest, hash_path
+from gittrack.dvc.hashing import Digest, HashedFile, HashState, folder_digest, hash_path
 from gittrack.dvc.settings import cache_of
 from gittrack.errors import GittrackError, RecordError
 from gittrack.formats.config import Config, ExperimentConfig, InputConfig
@@ -199,7 +199,7 @@ class DataReader:
                 if not one.is_file():
                     return None
                 digest = hash_path(one, state=state, dos2unix=pointer.hash != "md5")
-                entries.append(Entry(path, digest.md5, digest.sha256, digest.size))
+                entries.append(HashedFile(path, digest.md5, digest.sha256, digest.size))
             computed = folder_digest(entries, hash=pointer.hash)
         if computed.md5 != pointer.md5:
             raise RecordError(f"the DVC cache holds other bytes under {pointer.md5}: run dvc fetch")
