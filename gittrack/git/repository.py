@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Change",
+    "GitResult",
     "ObjectReader",
     "Ref",
     "Repository",
-    "GitResult",
     "Status",
     "clean_environment",
     "explain",
