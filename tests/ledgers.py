@@ -11,7 +11,7 @@ from gittrack.formats.codec import dump_record
 from gittrack.formats.record import Author, Code, EnvironmentSummary, Failure, Metric, Record, Tool
 from gittrack.git.objects import BLOB_MODE, TREE_MODE, GitObject, Signature, TreeEntry, make, make_tree
 from gittrack.git.repository import Repository
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 BRANCH = "gittrack/runs"
 SIGNATURE = Signature("Ada", "ada@example.org", 1_790_000_000)

@@ -16,7 +16,7 @@ from types import ModuleType
 import pytest
 
 from gittrack import cli
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_git
+from tests.repositories import run_git
 from tests.test_docs import DOCS, shell
 
 TRAIN = """\

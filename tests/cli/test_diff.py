@@ -14,8 +14,8 @@ from gittrack.formats.record import Code, DataInput, Lock, Metric, Record
 from gittrack.git.repository import Repository
 from gittrack.reading.diff import MetricPair
 from tests.cli.conftest import Terminal
-from tests.conftest import run_git
 from tests.ledgers import commit_files, files_of, make_record
+from tests.repositories import run_git
 
 Capture = pytest.CaptureFixture[str]
 

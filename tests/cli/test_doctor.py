@@ -10,7 +10,7 @@ import pytest
 
 from gittrack import cli
 from tests.cli.test_recover import dead as dead_run
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 dead = dead_run
 

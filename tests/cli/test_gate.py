@@ -11,7 +11,7 @@ import pytest
 import gittrack
 from gittrack.cli import execute
 from tests.cli.conftest import Terminal
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 PROTOCOL = """\
 experiments:

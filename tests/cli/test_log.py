@@ -301,7 +301,7 @@ def test_bare_repository_and_worktree(
     repo: Repository, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bare clone and a linked work tree list the same runs."""
-    from tests.conftest import run_git
+    from tests.repositories import run_git
 
     commit_records(repo, [replace(make_record(0), seed=3)])
     expected = log(capsys, "--csv")

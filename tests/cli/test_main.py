@@ -13,7 +13,7 @@ import pytest
 
 from gittrack import cli
 from gittrack.errors import LedgerError
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 
 def gittrack(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

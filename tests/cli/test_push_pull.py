@@ -10,8 +10,8 @@ import pytest
 from gittrack import cli
 from gittrack.formats.record import Record
 from tests import dvc_repo
-from tests.conftest import run_git
 from tests.recording.test_job import records
+from tests.repositories import run_git
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 
 import gittrack
 from gittrack import cli
-from tests.conftest import run_git
 from tests.recording.test_job import records
+from tests.repositories import run_git
 
 DYING = """
 import gittrack, os, signal

@@ -12,8 +12,8 @@ from gittrack import start_run
 from gittrack.cli import execute
 from gittrack.git.repository import Repository
 from tests.cli.conftest import Terminal
-from tests.conftest import run_git
 from tests.ledgers import commit_files
+from tests.repositories import run_git
 
 Capture = pytest.CaptureFixture[str]
 

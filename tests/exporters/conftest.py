@@ -14,8 +14,8 @@ from gittrack.exporters import Exported, ExportOptions, Format, export
 from gittrack.formats.record import Record
 from gittrack.git.repository import Repository
 from gittrack.reading.entry import open_index
-from tests.conftest import run_git
 from tests.ledgers import commit_files, files_of
+from tests.repositories import run_git
 
 CONFIG = """\
 experiments:

@@ -15,7 +15,7 @@ import pytest
 from gittrack.errors import LedgerError, RepositoryError, UsageError
 from gittrack.git.repository import Repository
 from gittrack.ledger import ANCHOR, Addition, Ledger
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 WHO = "Ada Lovelace <ada@example.com>"
 

@@ -18,8 +18,8 @@ from gittrack.formats.decision import dump as dump_decision
 from gittrack.formats.record import Author, Code, Metric, Record, Tool
 from gittrack.reading.across import Across, open_across, short_names
 from gittrack.reading.index import Index, open_index
-from tests.conftest import run_git
 from tests.ledgers import commit_files, commit_records, files_of, make_record, make_repository
+from tests.repositories import run_git
 
 VALUES = [
     None, True, False, 0, 1, 1.0, -0.0, 0.1, 2**53, 2**53 + 1, 2**63 - 1, 2**63, 2**64, -(2**70), 10**400,

@@ -21,7 +21,7 @@ from gittrack.formats.record import Record
 from gittrack.formats.series import Point, sample_table, write_table
 from gittrack.git.repository import Repository
 from gittrack.recording.finish import FULL_SERIES, SERIES_IN_GIT
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 
 def finished(run: gittrack.Run) -> Record:

@@ -18,7 +18,7 @@ import pytest
 
 from gittrack.formats.codec import load_record
 from gittrack.formats.record import Record
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 PYTHON = sys.executable
 GITTRACK = [PYTHON, "-m", "gittrack"]

@@ -17,7 +17,7 @@ from gittrack.git.repository import Repository
 from gittrack.ledger import ANCHOR
 from gittrack.ledger.proposals import review_branch, target
 from gittrack.recording.propose import propose
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 
 @pytest.fixture

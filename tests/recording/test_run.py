@@ -23,7 +23,7 @@ from gittrack.formats.record import Record, parse_time
 from gittrack.git.repository import Repository
 from gittrack.recording.journal import journals_dir
 from gittrack.recording.journal.allowance import LIMIT
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 np = pytest.importorskip("numpy")
 

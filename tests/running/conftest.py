@@ -12,7 +12,7 @@ from gittrack.formats.config import load
 from gittrack.formats.record import Record
 from gittrack.git.repository import Repository
 from gittrack.running.reproduce import Options, Reproduced, plan, reproduce
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 TRAIN = """
 import json, os, random, sys, time

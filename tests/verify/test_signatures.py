@@ -10,8 +10,8 @@ import pytest
 from gittrack.errors import UsageError
 from gittrack.verify import VerifyOptions
 from gittrack.verify.signers import public_key, split_signature
-from tests.conftest import run_git
 from tests.ledgers import BRANCH
+from tests.repositories import run_git
 from tests.verify.forge import ROOT, Forge, run_files
 
 A, B = run_files(0), run_files(1)

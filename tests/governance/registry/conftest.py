@@ -16,7 +16,7 @@ from gittrack.cli import execute
 from gittrack.formats.record import Record
 from gittrack.governance.registry import Registry
 from gittrack.reading.entry import open_index
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 
 @dataclass

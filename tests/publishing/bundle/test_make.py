@@ -24,10 +24,10 @@ from gittrack.publishing.bundle.contents import Item, cell
 from gittrack.publishing.bundle.readme import readme
 from tests import dvc_repo
 from tests.cli.test_push_pull import make_run
-from tests.conftest import run_git
 from tests.publishing.bundle.archives import ROOT, read
 from tests.publishing.bundle.conftest import LEDGER, bundle
 from tests.recording.test_job import records
+from tests.repositories import run_git
 
 FIXED = {"README.md", "SHA256SUMS", "pointers.tsv", "repository.bundle"}
 

@@ -13,11 +13,11 @@ import pytest
 
 from gittrack import cli
 from gittrack.formats.record import Output, Record
-from tests.conftest import run_git
 from tests.dvc_repo import dvc
 from tests.publishing.bundle.archives import ROOT, alter, members_of, read, write
 from tests.publishing.bundle.conftest import bundle
 from tests.recording.test_job import records
+from tests.repositories import run_git
 
 # GNU coreutils, as many as the page needs; echo and test are the shell's own.
 COREUTILS = ("basename", "cp", "cut", "dirname", "head", "mkdir", "sha256sum", "sort", "tr")

@@ -22,7 +22,7 @@ from gittrack.publishing.report.chapters import document
 from gittrack.publishing.report.html import as_html
 from gittrack.publishing.report.markdown import as_markdown
 from gittrack.publishing.report.plain import as_plain
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 PROTOCOL: dict[str, Any] = {
     "question": "Which network reads digits best?",

@@ -11,9 +11,9 @@ from gittrack.errors import NotFoundError, RecordError, UsageError
 from gittrack.formats.config import load
 from gittrack.publishing.report.facts import slice_of
 from gittrack.publishing.report.places import forge_of
-from tests.conftest import run_git
 from tests.ledgers import commit_files, make_record
 from tests.publishing.report.conftest import EVIDENCE, PROTOCOL, Study, answer
+from tests.repositories import run_git
 
 
 def test_the_selected_run_and_its_candidates(decided: Study) -> None:

@@ -10,9 +10,9 @@ from itertools import pairwise
 
 import pytest
 
-from tests.conftest import run_git
 from tests.publishing.report.conftest import Study
 from tests.publishing.report.pages import Page
+from tests.repositories import run_git
 
 STYLE = files("gittrack.publishing.report").joinpath("style.css").read_text("utf-8")
 

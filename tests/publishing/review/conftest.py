@@ -10,8 +10,8 @@ import pytest
 from gittrack.formats.record import Record
 from gittrack.git.repository import Repository
 from gittrack.ledger import ROOT_FILES
-from tests.conftest import run_git
 from tests.ledgers import BRANCH, commit_files, files_of
+from tests.repositories import run_git
 
 PROPOSAL = "gittrack/review/wider"
 

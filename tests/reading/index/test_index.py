@@ -17,8 +17,8 @@ from gittrack.git.repository import Repository
 from gittrack.reading.index import DAMAGED, FILE_NAME, Index, ledger_tip, open_index, store
 from gittrack.reading.index import follow as follow_module
 from gittrack.reading.index import parse as parse_module
-from tests.conftest import run_git
 from tests.ledgers import BRANCH, commit_files, commit_records, files_of, make_record, make_repository
+from tests.repositories import run_git
 
 
 @pytest.fixture

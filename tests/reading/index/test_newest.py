@@ -17,10 +17,10 @@ from gittrack.reading.index import Index
 from gittrack.reading.index import follow as follow_module
 from gittrack.reading.index import newest as newest_module
 from gittrack.reading.index.newest import newest_runs
-from tests.conftest import run_git
 from tests.governance.gate.lab import Lab
 from tests.ledgers import BRANCH, commit_files, files_of, make_record
 from tests.reading.index.test_index import repo  # noqa: F401
+from tests.repositories import run_git
 
 
 @pytest.fixture(autouse=True)

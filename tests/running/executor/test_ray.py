@@ -25,7 +25,7 @@ from gittrack.reading.index import Index
 from gittrack.running.executor.cluster import run_tasks_on_ray
 from gittrack.running.reproduce import Options, plan
 from gittrack.verify import verify
-from tests.conftest import run_git
+from tests.repositories import run_git
 from tests.running.conftest import again, left_behind
 from tests.running.remotes import Remotes, make_remotes, send_data
 

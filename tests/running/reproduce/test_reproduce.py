@@ -22,8 +22,8 @@ from gittrack.reading.reproductions import reproductions_of
 from gittrack.running.reproduce import Options, Refused, has_consent, plan
 from gittrack.running.reproduce.plan import choose_seeds, launched
 from gittrack.verify import verify
-from tests.conftest import run_git
 from tests.ledgers import make_record
+from tests.repositories import run_git
 from tests.running.conftest import Run, again, left_behind
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from gittrack import cli
 from gittrack.git.repository import Repository
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 TRAIN = """
 import json, os, sys, time

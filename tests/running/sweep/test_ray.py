@@ -11,8 +11,8 @@ import pytest
 
 from gittrack.git.repository import Repository
 from gittrack.verify import verify
-from tests.conftest import run_git
 from tests.recording.test_job import records
+from tests.repositories import run_git
 from tests.running.sweep.conftest import PYTHON, left_behind
 
 

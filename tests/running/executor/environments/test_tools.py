@@ -11,7 +11,7 @@ import pytest
 from gittrack.errors import NotFoundError, RecordError, RepositoryError, UsageError
 from gittrack.running.executor.environments import Environment, Plan, build, plan, tree_reader
 from gittrack.running.executor.environments.process import last_words
-from tests.conftest import run_git
+from tests.repositories import run_git
 from tests.running.stand_ins import build_in, calls, commit, only_on_path, plan_for, stand_in
 
 LOCKS = Path(__file__).parents[3] / "data/locks"
