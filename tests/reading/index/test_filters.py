@@ -23,7 +23,6 @@ from gittrack.reading.index.sql import compile_filter
 from gittrack.reading.index.store import open_memory
 from tests.ledgers import make_record
 
-NOW = datetime.now(UTC).replace(microsecond=0)
 VALUES: list[Any] = [
     0.1,
     1,
