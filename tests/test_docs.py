@@ -6,20 +6,16 @@ import contextlib
 import importlib.util
 import io
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from gittrack import cli
+from tests.pages import DOCS, ROOT, shell
 from tests.repositories import run_git
 
-ROOT = Path(__file__).parent.parent
-DOCS = ROOT / "docs"
 PAGES = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 
 
@@ -121,15 +117,6 @@ def published(tmp_path: Path) -> Path:
         """
     shell(setup, project)
     return project
-
-
-def shell(script: str, where: Path) -> str:
-    env = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "CI": "1"}
-    done = subprocess.run(
-        ["sh", "-eux"], input=script, cwd=where, env=env, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 def test_the_shell_examples_of_the_page_on_scale_work(published: Path) -> None:

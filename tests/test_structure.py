@@ -183,3 +183,16 @@ def test_a_verb_explains_itself(verb: str) -> None:
     assert text.splitlines()[0] == cli.VERBS[verb]
     examples = text.partition("Examples:\n")[2]
     assert f"gittrack {verb}" in examples
+
+
+def test_what_tests_share_lies_in_modules_of_its_own() -> None:
+    """Nobody imports from a test module or a conftest, but pytest; fixtures for a conftest lie in others."""
+    folder = Path(__file__).parent
+    wrong = {
+        f"{file.relative_to(folder)}: {name}"
+        for file in folder.rglob("*.py")
+        for name in imports(ast.parse(file.read_text()))
+        if name.startswith("tests.")
+        and any(part == "conftest" or part.startswith("test_") for part in name.split(".")[1:])
+    }
+    assert wrong == set()

@@ -9,7 +9,7 @@ import pytest
 
 from gittrack.cli import execute
 from gittrack.formats.codec import validate
-from tests.cli.test_gate import fix, train
+from tests.cli.gates import fix, train
 from tests.repositories import run_git
 
 Captured = pytest.CaptureFixture[str]

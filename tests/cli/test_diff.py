@@ -13,7 +13,7 @@ from gittrack.formats.codec import write_yaml
 from gittrack.formats.record import Code, DataInput, Lock, Metric, Record
 from gittrack.git.repository import Repository
 from gittrack.reading.diff import MetricPair
-from tests.cli.conftest import Terminal
+from tests.cli.terminals import Terminal
 from tests.ledgers import commit_files, files_of, make_record
 from tests.repositories import run_git
 

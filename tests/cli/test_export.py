@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gittrack.cli import execute
-from tests.exporters.conftest import Bench, bench
+from tests.exporters.bench import Bench, bench
 from tests.repositories import run_git
 
 Captured = pytest.CaptureFixture[str]

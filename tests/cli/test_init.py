@@ -9,7 +9,7 @@ import pytest
 from gittrack import cli
 from gittrack.git.repository import Repository
 from gittrack.ledger import ANCHOR, Ledger
-from tests.ledger.test_ledger import addition
+from tests.ledgers import addition
 from tests.repositories import run_git
 
 

@@ -15,7 +15,7 @@ import pytest
 from gittrack.cli import execute
 from gittrack.formats.record import Code, Metric, to_dict
 from gittrack.git.repository import Repository
-from tests.cli.conftest import Terminal
+from tests.cli.terminals import Terminal
 from tests.ledgers import commit_files, commit_records, make_record
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202e|<img src=x>`x`\n=cmd()"

@@ -8,7 +8,7 @@ import pytest
 
 from gittrack import cli
 from gittrack.cli.run import _with_role
-from tests.recording.test_job import records
+from tests.ledgers import records
 from tests.repositories import run_git
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gittrack import cli
-from tests.recording.test_job import journals, records
+from tests.ledgers import journals, records
 from tests.repositories import run_git
 
 

@@ -12,7 +12,7 @@ import pytest
 from gittrack.exporters.values import purl, pypi
 from gittrack.formats import codec
 from gittrack.formats.record import BaseModel, DataInput, Metric
-from tests.exporters.conftest import HOSTILE, Bench
+from tests.exporters.bench import HOSTILE, Bench
 from tests.repositories import run_git
 
 

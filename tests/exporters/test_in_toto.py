@@ -17,7 +17,7 @@ from gittrack.errors import RecordError, UsageError
 from gittrack.exporters import PemSigner, SshSigner
 from gittrack.exporters.dsse import PAYLOAD, pae
 from gittrack.formats.record import BaseModel, DataInput
-from tests.exporters.conftest import HOSTILE, Bench
+from tests.exporters.bench import HOSTILE, Bench
 from tests.repositories import run_git
 
 SLSA = "https://slsa.dev/provenance/v1"

@@ -11,7 +11,7 @@ from gittrack.errors import LedgerError, RepositoryError, UsageError
 from gittrack.git.repository import Repository
 from gittrack.ledger import ANCHOR, Ledger
 from gittrack.ledger.sync import choose_remote, pull, push
-from tests.ledger.test_ledger import addition, paths
+from tests.ledgers import addition, paths
 from tests.repositories import run_git
 
 

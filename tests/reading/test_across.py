@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,12 +12,10 @@ from hypothesis import strategies as st
 
 import gittrack
 from gittrack.errors import NotFoundError, RepositoryError, UsageError
-from gittrack.formats.decision import Candidate, Criteria, Decision
-from gittrack.formats.decision import dump as dump_decision
-from gittrack.formats.record import Author, Code, Metric, Record, Tool
+from gittrack.formats.record import Author, Code, Metric, Record
 from gittrack.reading.across import Across, open_across, short_names
 from gittrack.reading.index import Index, open_index
-from tests.ledgers import commit_files, commit_records, files_of, make_record, make_repository
+from tests.ledgers import commit_files, commit_records, decision_on, files_of, make_record, make_repository
 from tests.repositories import run_git
 
 VALUES = [
@@ -58,22 +55,6 @@ def some_record(number: int, chance: random.Random) -> Record:
         code=code,
         spec=chance.choice(["4", "5"]) * 64,
     )
-
-
-def decision_on(record: Record, outcome: Any) -> dict[str, bytes]:
-    decision = Decision(
-        id=record.id,
-        experiment=record.experiment,
-        run=record.id,
-        outcome=outcome,
-        because="it was",
-        made="2026-11-23T00:00:00.000000Z",
-        author=Author(name="Ada", email="ada@example.org"),
-        criteria=Criteria(),
-        candidates=(Candidate(spec=record.spec, runs=(record.id,)),),
-        tool=Tool(version="0.1.0"),
-    )
-    return {decision.path: dump_decision(decision)}
 
 
 def some_files(count: int) -> list[dict[str, bytes]]:

@@ -13,7 +13,7 @@ from gittrack.errors import UsageError
 from tests.repositories import run_git
 from tests.verify.forge import ROOT, Forge, run_files
 from tests.verify.gnupg import BEFORE, GnuPG, gnupg
-from tests.verify.test_signatures import REQUIRED, base, found
+from tests.verify.signing import REQUIRED, base, found
 
 A = run_files(0)
 LISTED = f"{REQUIRED}, signers: .signers"

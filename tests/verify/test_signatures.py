@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from gittrack.errors import UsageError
-from gittrack.verify import VerifyOptions
 from gittrack.verify.signers import public_key, split_signature
 from tests.ledgers import BRANCH
 from tests.repositories import run_git
 from tests.verify.forge import ROOT, Forge, run_files
+from tests.verify.signing import REQUIRED, base, found, use
 
 A, B = run_files(0), run_files(1)
 BEFORE = 1_577_880_000  # 2020-01-01, when every key below was valid
@@ -52,31 +52,6 @@ def keys(tmp_path: Path) -> Keys:
 def forge(tmp_path: Path, keys: Keys) -> Forge:
     forge = Forge.at(tmp_path / "repo")
     return use(forge, keys.folder / "ada")
-
-
-def use(forge: Forge, key: Path) -> Forge:
-    """Sign with `key` from now on."""
-    run_git(forge.repository.top, "config", "gpg.format", "ssh")
-    run_git(forge.repository.top, "config", "user.signingKey", str(key))
-    return Forge(forge.repository.discover(forge.repository.top))
-
-
-def base(forge: Forge, policy: str, **files: bytes) -> str:
-    """A trusted code commit with this policy, as origin's default branch."""
-    top = forge.repository.top
-    tree = forge.tree({"gittrack.yaml": f"policy: {{{policy}}}\n".encode(), **files})
-    commit = run_git(top, "commit-tree", "-m", "base", tree).strip()
-    run_git(top, "update-ref", "refs/remotes/origin/main", commit)
-    run_git(top, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
-    return commit
-
-
-def found(forge: Forge, signers: Path | None = None, *selection: str) -> list[tuple[str, str]]:
-    report = forge.verify(*selection, options=VerifyOptions(signers=signers, fsck=False))
-    return [(f.code, f.severity) for f in report.findings if f.code.startswith("signature")]
-
-
-REQUIRED = "signatures: required"
 
 
 def test_unsigned_commits_are_fine_where_nobody_asks(forge: Forge) -> None:

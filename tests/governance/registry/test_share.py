@@ -10,7 +10,7 @@ from gittrack.git.repository import Repository
 from gittrack.governance.registry.share import Tags, pull_tags, push_tags
 from gittrack.ledger import Ledger
 from gittrack.ledger.sync import pull, push
-from tests.governance.registry.conftest import Shop, do
+from tests.governance.registry.shop import Shop, do
 from tests.repositories import run_git
 
 

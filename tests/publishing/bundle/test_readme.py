@@ -15,9 +15,9 @@ import yaml
 from gittrack import cli
 from gittrack.formats.record import Output, Record
 from tests.dvc_repo import dvc
+from tests.ledgers import records
 from tests.publishing.bundle.archives import ROOT, alter, members_of, read, write
-from tests.publishing.bundle.conftest import bundle
-from tests.recording.test_job import records
+from tests.publishing.bundle.bundles import bundle
 from tests.repositories import run_git
 
 # GNU coreutils, as many as the page needs; echo and test are the shell's own.

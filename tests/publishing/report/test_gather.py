@@ -12,7 +12,7 @@ from gittrack.formats.config import load
 from gittrack.publishing.report.facts import slice_of
 from gittrack.publishing.report.places import forge_of
 from tests.ledgers import commit_files, make_record
-from tests.publishing.report.conftest import EVIDENCE, PROTOCOL, Study, answer
+from tests.publishing.report.study import EVIDENCE, PROTOCOL, Study, answer
 from tests.repositories import run_git
 
 

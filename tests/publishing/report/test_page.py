@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import pytest
 
-from tests.publishing.report.conftest import Study
 from tests.publishing.report.pages import Page
+from tests.publishing.report.study import Study
 from tests.repositories import run_git
 
 STYLE = files("gittrack.publishing.report").joinpath("style.css").read_text("utf-8")

@@ -20,7 +20,7 @@ from gittrack.publishing.review.charts import (
     svg,
 )
 from tests.ledgers import BRANCH, make_record
-from tests.publishing.review.conftest import PROPOSAL, Propose
+from tests.publishing.review.proposing import PROPOSAL, Propose
 
 
 def chart(*lines: list[tuple[float, float]], metric: str = "loss") -> Chart:

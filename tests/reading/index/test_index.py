@@ -21,11 +21,6 @@ from tests.ledgers import BRANCH, commit_files, commit_records, files_of, make_r
 from tests.repositories import run_git
 
 
-@pytest.fixture
-def repo(tmp_path: Path) -> Repository:
-    return make_repository(tmp_path / "repo")
-
-
 def ids(repository: Repository, filter: str | None = None) -> list[str]:
     with Index.open(repository, BRANCH) as index:
         return [row.id for row in index.search(filter)]

@@ -24,7 +24,7 @@ from gittrack.running.reproduce.plan import choose_seeds, launched
 from gittrack.verify import verify
 from tests.ledgers import make_record
 from tests.repositories import run_git
-from tests.running.conftest import Run, again, left_behind
+from tests.running.training import Run, again, left_behind
 
 
 def state_of(where: Path) -> str:
