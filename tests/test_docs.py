@@ -15,6 +15,7 @@ import pytest
 from gittrack import cli
 from tests.pages import DOCS, ROOT, shell
 from tests.repositories import run_git
+from tests.tables import rows
 
 PAGES = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 
@@ -64,7 +65,7 @@ def _slug(heading: str) -> str:
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+@rows("page", PAGES)
 def test_links_lead_somewhere(page: Path) -> None:
     """A relative link names a file that is there, and its anchor a heading in it."""
     prose = re.sub(r"(?ms)^```.*?^```$", "", page.read_text())

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gittrack import cli
+from tests.tables import rows
 
 PACKAGE = Path(cli.__file__).parent.parent
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -175,7 +176,7 @@ def test_only_the_command_line_prints() -> None:
     assert {name: verbs for name, verbs in found.items() if verbs} == {}
 
 
-@pytest.mark.parametrize("verb", cli.VERBS)
+@rows("verb", cli.VERBS)
 def test_a_verb_explains_itself(verb: str) -> None:
     """Its help begins with the line that the list of verbs shows, and ends with examples of itself."""
     module = import_module(f"gittrack.cli.{verb.replace('-', '_')}")

@@ -17,6 +17,7 @@ from gittrack.reading.across import Across, open_across, short_names
 from gittrack.reading.index import Index, open_index
 from tests.ledgers import commit_files, commit_records, decision_on, files_of, make_record, make_repository
 from tests.repositories import run_git
+from tests.tables import rows
 
 VALUES = [
     None, True, False, 0, 1, 1.0, -0.0, 0.1, 2**53, 2**53 + 1, 2**63 - 1, 2**63, 2**64, -(2**70), 10**400,
@@ -259,7 +260,7 @@ class TestPlaces:
         assert sorted(names.values(), key=len)[:2] == [r.id[-6:] for r in (make_record(2), make_record(1))]
 
 
-@pytest.mark.parametrize(
+@rows(
     ("folders", "names"),
     [
         (["/p/a", "/p/b.git"], ["a", "b"]),

@@ -11,6 +11,7 @@ from gittrack.errors import UsageError
 from gittrack.verify.signers import public_key, split_signature
 from tests.ledgers import BRANCH
 from tests.repositories import run_git
+from tests.tables import rows
 from tests.verify.forge import ROOT, Forge, run_files
 from tests.verify.signing import REQUIRED, base, found, use
 
@@ -242,7 +243,7 @@ def test_a_commit_is_split_as_git_splits_it() -> None:
     assert split_signature(head.replace(b"gpgsig -", b"gpgsig-sha256 -"), "sha1") == (b"", rest)
 
 
-@pytest.mark.parametrize("junk", [b"", b"-----BEGIN SSH SIGNATURE-----\n****\n", b"AAAA", b"\xff\xfe"])
+@rows("junk", [b"", b"-----BEGIN SSH SIGNATURE-----\n****\n", b"AAAA", b"\xff\xfe"])
 def test_junk_names_no_key(junk: bytes) -> None:
     """Nor does it raise."""
     assert public_key(junk) == ""

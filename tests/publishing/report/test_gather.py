@@ -14,6 +14,7 @@ from gittrack.publishing.report.places import forge_of
 from tests.ledgers import commit_files, make_record
 from tests.publishing.report.study import EVIDENCE, PROTOCOL, Study, answer
 from tests.repositories import run_git
+from tests.tables import rows
 
 
 def test_the_selected_run_and_its_candidates(decided: Study) -> None:
@@ -214,7 +215,7 @@ def test_a_shallow_clone(decided: Study, tmp_path: Path) -> None:
     assert load(clone).experiments == {} and other.html()
 
 
-@pytest.mark.parametrize(
+@rows(
     ("remote", "expected"),
     [
         ("https://github.com/a/b.git", "https://github.com/a/b/blob/C/p/q%20r"),
