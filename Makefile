@@ -1,6 +1,7 @@
 # A fresh clone needs Python 3.11 or newer, git and make; everything else is installed into .venv.
 #   make demo   a real repository, real runs, a model fetched back without gittrack, reruns and a gate
 #   make test   the test suite
+#   make test-hostile  the same where variables, signals, umask and paths are against it
 #   make lint   ruff and mypy
 #   make bench  measurements beside peers and the bare limits (peers are installed; most of an hour)
 #   make torture  many writers at once and kill -9 at any moment, at full size (about ten minutes)
@@ -13,13 +14,16 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench torture clean
+.PHONY: demo test test-hostile lint bench torture clean
 
 demo: $(VENV)/.demo $(VENV)/.torch
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh demo/demo.sh
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-hostile: $(VENV)/.dev
+	sh tests/hostile.sh $(BIN)/python $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

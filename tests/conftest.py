@@ -3,43 +3,49 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from gittrack.git.repository import Repository
+from tests import machine
 
-Git = Callable[..., str]
+machine.shut_out()  # before gittrack, numpy and their like are loaded: some look about only then
+
+from hypothesis import settings  # noqa: E402
+
+from tests.repositories import run_git  # noqa: E402
+
+if TYPE_CHECKING:
+    from gittrack.git.repository import Repository
+
+settings.register_profile("same everywhere", derandomize=True)
+settings.load_profile("same everywhere")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _home_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """For what is made once, before a test has a home of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        settle(patch, tmp_path_factory)
+        yield
 
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """git, DVC and gittrack see neither this machine's settings nor the hook that may run the tests."""
-    home = tmp_path_factory.mktemp("home")
-    for name in list(os.environ):
-        if name.startswith(("GIT_", "GITTRACK_", "DVC_")) or name in ("RANK", "WORLD_SIZE", "SLURM_PROCID"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(home / ".cache"))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(home / "gitconfig"))
-    monkeypatch.setenv("GIT_TERMINAL_PROMPT", "0")
-    monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(home / "dvc-site-cache"))
-    (home / "gitconfig").write_text(
-        "[user]\n\tname = Ada Lovelace\n\temail = ada@example.com\n[init]\n\tdefaultBranch = main\n"
-    )
+    settle(monkeypatch, tmp_path_factory)
+    os.umask(0o022)
 
 
-def run_git(where: Path, *arguments: str) -> str:
-    """Run stock git in `where` and return what it printed."""
-    done = subprocess.run(
-        ["git", *arguments], cwd=where, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL
-    )
-    return done.stdout
+def settle(patch: pytest.MonkeyPatch, folders: pytest.TempPathFactory) -> None:
+    """A new home, and no variable but those that a test is meant to see."""
+    for name in [name for name in os.environ if not machine.is_allowed(name)]:
+        patch.delenv(name)
+    for name, value in machine.variables(folders.mktemp("home")).items():
+        patch.setenv(name, value)
 
 
 @pytest.fixture
@@ -64,6 +70,8 @@ def inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def repository(project: Path) -> Repository:
     """The project as gittrack sees it."""
+    from gittrack.git.repository import Repository
+
     return Repository.discover(project)
 
 
@@ -71,8 +79,6 @@ def repository(project: Path) -> Repository:
 def _no_run_left_open() -> Iterator[None]:
     """A run that one test forgot must not become the active run of the next."""
     yield
-    import sys
-
     module = sys.modules.get("gittrack.recording.run")
     if module is not None:
         left = list(module._active)

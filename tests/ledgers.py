@@ -7,11 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gittrack.formats.codec import dump_record
+from gittrack.formats.codec import dump_record, load_record
+from gittrack.formats.decision import Candidate, Criteria, Decision
+from gittrack.formats.decision import dump as dump_decision
 from gittrack.formats.record import Author, Code, EnvironmentSummary, Failure, Metric, Record, Tool
 from gittrack.git.objects import BLOB_MODE, TREE_MODE, GitObject, Signature, TreeEntry, make, make_tree
 from gittrack.git.repository import Repository
-from tests.conftest import run_git
+from gittrack.ledger import Addition
+from tests.repositories import run_git
 
 BRANCH = "gittrack/runs"
 SIGNATURE = Signature("Ada", "ada@example.org", 1_790_000_000)
@@ -106,3 +109,46 @@ def _tree(files: Mapping[str, bytes | str], objects: list[GitObject], algorithm:
     tree = make_tree(entries, algorithm)
     objects.append(tree)
     return tree.oid
+
+
+def records(top: Path) -> list[Record]:
+    """All runs on the ledger, oldest first."""
+    if not run_git(top, "for-each-ref", "refs/heads/gittrack/runs"):
+        return []
+    paths = run_git(top, "ls-tree", "-r", "--name-only", "gittrack/runs", "runs").splitlines()
+    shown = [p for p in paths if p.endswith("/run.yaml")]
+    found = [load_record(run_git(top, "show", f"gittrack/runs:{p}").encode(), p) for p in shown]
+    return sorted(found, key=lambda record: record.started)
+
+
+def file_of(top: Path, record: Record, name: str) -> str:
+    return run_git(top, "show", f"gittrack/runs:{record.path}/{name}")
+
+
+def journals(top: Path) -> list[str]:
+    home = top / ".git/gittrack/journal"
+    return sorted(p.name for p in home.iterdir()) if home.is_dir() else []
+
+
+def decision_on(record: Record, outcome: Any) -> dict[str, bytes]:
+    decision = Decision(
+        id=record.id,
+        experiment=record.experiment,
+        run=record.id,
+        outcome=outcome,
+        because="it was",
+        made="2026-11-23T00:00:00.000000Z",
+        author=Author(name="Ada", email="ada@example.org"),
+        criteria=Criteria(),
+        candidates=(Candidate(spec=record.spec, runs=(record.id,)),),
+        tool=Tool(version="0.1.0"),
+    )
+    return {decision.path: dump_decision(decision)}
+
+
+def addition(name: str, code: tuple[str, ...] = (), text: str = "x: 1\n") -> Addition:
+    return Addition(f"runs/e/2026-11-22/{name}", {"run.yaml": text.encode()}, f"run {name}", code)
+
+
+def paths(top: Path, branch: str = "gittrack/runs") -> list[str]:
+    return run_git(top, "ls-tree", "-r", "--name-only", branch).split()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gittrack import cli
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 PAGE = Path(__file__).parent.parent / "docs" / "errors.md"
 ROW = re.compile(r"\| ([^|]+) \| `([^|]+)` \| ([0-9]+) \|")

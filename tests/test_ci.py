@@ -18,8 +18,8 @@ from gittrack.formats.codec import read_yaml
 from gittrack.git.repository import Repository
 from gittrack.publishing.review.markdown import MARKER
 from gittrack.version import VERSION
-from tests.conftest import run_git
 from tests.ledgers import commit_files
+from tests.repositories import run_git
 
 Capture = pytest.CaptureFixture[str]
 SCHEMAS = {"github": "vendor.github-workflows", "gitlab": "vendor.gitlab-ci"}

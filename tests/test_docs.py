@@ -6,20 +6,17 @@ import contextlib
 import importlib.util
 import io
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from gittrack import cli
-from tests.conftest import run_git
+from tests.pages import DOCS, ROOT, shell
+from tests.repositories import run_git
+from tests.tables import rows
 
-ROOT = Path(__file__).parent.parent
-DOCS = ROOT / "docs"
 PAGES = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 
 
@@ -68,7 +65,7 @@ def _slug(heading: str) -> str:
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+@rows("page", PAGES)
 def test_links_lead_somewhere(page: Path) -> None:
     """A relative link names a file that is there, and its anchor a heading in it."""
     prose = re.sub(r"(?ms)^```.*?^```$", "", page.read_text())
@@ -121,15 +118,6 @@ def published(tmp_path: Path) -> Path:
         """
     shell(setup, project)
     return project
-
-
-def shell(script: str, where: Path) -> str:
-    env = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "CI": "1"}
-    done = subprocess.run(
-        ["sh", "-eux"], input=script, cwd=where, env=env, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 def test_the_shell_examples_of_the_page_on_scale_work(published: Path) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from gittrack.cli.githooks.install import EVENTS
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ("gittrack", "schemas", "hooks", "pyproject.toml", "README.md", "LICENSE")

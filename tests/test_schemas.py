@@ -11,10 +11,10 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import pytest
 from jsonschema import Draft202012Validator
 
 from gittrack.formats import codec, config, record
+from tests.tables import rows
 
 NAMES = codec.schema_names()
 
@@ -48,7 +48,7 @@ def test_the_schemas_are_found() -> None:
     assert {"run", "config"} <= set(NAMES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@rows("name", NAMES)
 def test_a_schema_follows_the_metaschema_and_says_what_it_is(name: str) -> None:
     """JSON Schema 2020-12 with an id that names schema and version."""
     schema = load(name)
@@ -57,7 +57,7 @@ def test_a_schema_follows_the_metaschema_and_says_what_it_is(name: str) -> None:
     Draft202012Validator.check_schema(schema)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@rows("name", NAMES)
 def test_every_property_and_definition_is_described(name: str) -> None:
     """A reader of the schema needs no other document."""
     schema = load(name)
@@ -73,7 +73,7 @@ def test_every_property_and_definition_is_described(name: str) -> None:
     assert found > 10
 
 
-@pytest.mark.parametrize("name", NAMES)
+@rows("name", NAMES)
 def test_references_stay_in_the_document(name: str) -> None:
     """Nothing is ever fetched, and every definition is used."""
     schema = load(name)
@@ -81,7 +81,7 @@ def test_references_stay_in_the_document(name: str) -> None:
     assert references == {f"#/$defs/{key}" for key in schema.get("$defs", {})}
 
 
-@pytest.mark.parametrize("name", ["run", "config"])
+@rows("name", ["run", "config"])
 def test_objects_are_closed_and_text_is_bounded(name: str) -> None:
     """Unknown keys are refused except in mappings by name; every string has a greatest length."""
     schema = load(name)
@@ -136,7 +136,7 @@ def all_pairs() -> list[tuple[str, type, dict[str, Any], dict[str, Any]]]:
     return found
 
 
-@pytest.mark.parametrize("case", all_pairs(), ids=lambda case: case[1].__name__)
+@rows("case", all_pairs())
 def test_a_dataclass_has_the_fields_of_its_schema(
     case: tuple[str, type, dict[str, Any], dict[str, Any]],
 ) -> None:
@@ -161,7 +161,7 @@ def always_written(field: dataclasses.Field[Any]) -> bool:
     )
 
 
-@pytest.mark.parametrize("case", all_pairs(), ids=lambda case: case[1].__name__)
+@rows("case", all_pairs())
 def test_what_is_always_written_is_required(case: tuple[str, type, dict[str, Any], dict[str, Any]]) -> None:
     """And a field without a default, which no object can be built without, is never left out."""
     name, cls, schema, _ = case
@@ -177,7 +177,7 @@ def test_what_is_always_written_is_required(case: tuple[str, type, dict[str, Any
         assert required == without_default
 
 
-@pytest.mark.parametrize("case", all_pairs(), ids=lambda case: case[1].__name__)
+@rows("case", all_pairs())
 def test_documented_defaults_are_the_real_ones(
     case: tuple[str, type, dict[str, Any], dict[str, Any]],
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 SECRETS = {
     "in a variable": "varsecret-Zk39dkQpA81m",

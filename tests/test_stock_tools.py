@@ -11,11 +11,11 @@ import pytest
 
 from gittrack import cli
 from gittrack.formats.record import Record
-from tests.cli.test_push_pull import make_run
-from tests.cli.test_push_pull import shared as shared_project
-from tests.conftest import run_git
 from tests.dvc_repo import dvc
-from tests.recording.test_job import records
+from tests.ledgers import records
+from tests.repositories import run_git
+from tests.shared import make_run
+from tests.shared import shared as shared_project
 
 shared = shared_project
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gittrack import cli
+from tests.tables import rows
 
 PACKAGE = Path(cli.__file__).parent.parent
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -175,7 +176,7 @@ def test_only_the_command_line_prints() -> None:
     assert {name: verbs for name, verbs in found.items() if verbs} == {}
 
 
-@pytest.mark.parametrize("verb", cli.VERBS)
+@rows("verb", cli.VERBS)
 def test_a_verb_explains_itself(verb: str) -> None:
     """Its help begins with the line that the list of verbs shows, and ends with examples of itself."""
     module = import_module(f"gittrack.cli.{verb.replace('-', '_')}")
@@ -201,3 +202,16 @@ def test_locals_are_nouns() -> None:
     pronouns = {name: words for name, all_of in names.items() if (words := PRONOUNS.intersection(all_of))}
     count = sum(name in PRONOUNS for all_of in names.values() for name in all_of)
     assert count < 0.02 * sum(map(len, names.values())), pronouns
+
+
+def test_what_tests_share_lies_in_modules_of_its_own() -> None:
+    """Nobody imports from a test module or a conftest, but pytest; fixtures for a conftest lie in others."""
+    folder = Path(__file__).parent
+    wrong = {
+        f"{file.relative_to(folder)}: {name}"
+        for file in folder.rglob("*.py")
+        for name in imports(ast.parse(file.read_text()))
+        if name.startswith("tests.")
+        and any(part == "conftest" or part.startswith("test_") for part in name.split(".")[1:])
+    }
+    assert wrong == set()

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_git
-from tests.test_docs import DOCS, shell
+from tests.pages import DOCS, shell
+from tests.repositories import run_git
 
 TRAIN = """\
 import os, pathlib

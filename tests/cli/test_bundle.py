@@ -9,7 +9,7 @@ import pytest
 
 import gittrack
 from gittrack.cli import execute
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 Captured = pytest.CaptureFixture[str]
 

@@ -13,7 +13,7 @@ from gittrack.cli import execute
 from gittrack.formats.record import Metric
 from gittrack.git.repository import Repository
 from gittrack.stats.maths import paired
-from tests.cli.conftest import Terminal
+from tests.cli.terminals import Terminal
 from tests.ledgers import commit_files, commit_records, make_record
 
 Capture = pytest.CaptureFixture[str]

@@ -9,8 +9,8 @@ import pytest
 
 from gittrack.cli import execute
 from gittrack.formats.codec import validate
-from tests.cli.test_gate import fix, train
-from tests.conftest import run_git
+from tests.cli.gates import fix, train
+from tests.repositories import run_git
 
 Captured = pytest.CaptureFixture[str]
 

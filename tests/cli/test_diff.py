@@ -13,9 +13,10 @@ from gittrack.formats.codec import write_yaml
 from gittrack.formats.record import Code, DataInput, Lock, Metric, Record
 from gittrack.git.repository import Repository
 from gittrack.reading.diff import MetricPair
-from tests.cli.conftest import Terminal
-from tests.conftest import run_git
+from tests.cli.terminals import Terminal
 from tests.ledgers import commit_files, files_of, make_record
+from tests.repositories import run_git
+from tests.tables import rows
 
 Capture = pytest.CaptureFixture[str]
 
@@ -187,7 +188,7 @@ def test_code_that_is_not_here(repo: Repository, capfd: Capture) -> None:
     assert "is not in this clone" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize(
+@rows(
     ("a", "b", "direction", "difference", "percent", "verdict"),
     [
         (1.0, 2.0, "maximize", 1.0, 100.0, "better"),

@@ -9,10 +9,7 @@ from typing import Any
 import pytest
 
 from gittrack import cli
-from tests.cli.test_recover import dead as dead_run
-from tests.conftest import run_git
-
-dead = dead_run
+from tests.repositories import run_git
 
 
 def doctor(capsys: pytest.CaptureFixture[str], code: int) -> list[dict[str, Any]]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gittrack.cli import execute
-from tests.conftest import run_git
-from tests.exporters.conftest import Bench, bench
+from tests.exporters.bench import Bench, bench
+from tests.repositories import run_git
 
 Captured = pytest.CaptureFixture[str]
 __all__ = ["bench"]

@@ -13,9 +13,9 @@ from gittrack.dvc.cache import object_path
 from gittrack.formats.record import Output
 from gittrack.git.repository import Repository
 from gittrack.governance.registry.tags import OUTPUT, RUN, SHA256
-from tests.conftest import run_git
-from tests.governance.registry.conftest import Shop, do, shop
+from tests.governance.registry.shop import Shop, do, shop
 from tests.ledgers import commit_records
+from tests.repositories import run_git
 
 __all__ = ["shop"]
 

@@ -10,27 +10,9 @@ import pytest
 
 import gittrack
 from gittrack.cli import execute
-from tests.cli.conftest import Terminal
-from tests.conftest import run_git
-
-PROTOCOL = """\
-experiments:
-  digits:
-    metrics: {accuracy: {direction: maximize, split: test}}
-    gate: {metric: accuracy, threshold: 0.89, runs: 3}
-"""
-
-
-def fix(top: Path, protocol: str = PROTOCOL) -> None:
-    (top / "gittrack.yaml").write_text(protocol)
-    run_git(top, "add", "-A")
-    run_git(top, "commit", "-q", "-m", "protocol")
-
-
-def train(*values: float, first: int = 0) -> None:
-    for seed, value in enumerate(values, first):
-        with gittrack.start_run("digits", seed=seed) as run:
-            run.log_metric("accuracy", value)
+from tests.cli.gates import fix, train
+from tests.cli.terminals import Terminal
+from tests.repositories import run_git
 
 
 @pytest.fixture

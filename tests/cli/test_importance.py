@@ -10,7 +10,7 @@ import pytest
 from gittrack.cli import execute
 from gittrack.formats.record import Metric
 from gittrack.git.repository import Repository
-from tests.cli.conftest import Terminal
+from tests.cli.terminals import Terminal
 from tests.ledgers import commit_records, make_record
 
 Capture = pytest.CaptureFixture[str]

@@ -9,8 +9,8 @@ import pytest
 from gittrack import cli
 from gittrack.git.repository import Repository
 from gittrack.ledger import ANCHOR, Ledger
-from tests.conftest import run_git
-from tests.ledger.test_ledger import addition
+from tests.ledgers import addition
+from tests.repositories import run_git
 
 
 @pytest.fixture

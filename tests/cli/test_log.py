@@ -15,7 +15,7 @@ import pytest
 from gittrack.cli import execute
 from gittrack.formats.record import Code, Metric, to_dict
 from gittrack.git.repository import Repository
-from tests.cli.conftest import Terminal
+from tests.cli.terminals import Terminal
 from tests.ledgers import commit_files, commit_records, make_record
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202e|<img src=x>`x`\n=cmd()"
@@ -301,7 +301,7 @@ def test_bare_repository_and_worktree(
     repo: Repository, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bare clone and a linked work tree list the same runs."""
-    from tests.conftest import run_git
+    from tests.repositories import run_git
 
     commit_records(repo, [replace(make_record(0), seed=3)])
     expected = log(capsys, "--csv")

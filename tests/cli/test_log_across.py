@@ -16,9 +16,9 @@ from gittrack.cli import execute
 from gittrack.formats.record import to_dict
 from gittrack.git.repository import Repository
 from gittrack.reading.index import FILE_NAME
-from tests.cli.conftest import Terminal
-from tests.conftest import run_git
+from tests.cli.terminals import Terminal
 from tests.ledgers import commit_files, commit_records, make_record, make_repository
+from tests.repositories import run_git
 
 Capture = pytest.CaptureFixture[str]
 

@@ -13,7 +13,8 @@ import pytest
 
 from gittrack import cli
 from gittrack.errors import LedgerError
-from tests.conftest import run_git
+from tests.repositories import run_git
+from tests.tables import rows
 
 
 def gittrack(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -21,7 +22,7 @@ def gittrack(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPr
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("verb", cli.VERBS)
+@rows("verb", cli.VERBS)
 def test_help_line_is_the_docstring(verb: str) -> None:
     """The list of commands says what each command's own help says first."""
     module = importlib.import_module(f"gittrack.cli.{verb.replace('-', '_')}")

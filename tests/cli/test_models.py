@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from gittrack.cli import execute
-from tests.conftest import run_git
-from tests.governance.registry.conftest import Shop, do, shop
+from tests.governance.registry.shop import Shop, do, shop
+from tests.repositories import run_git
 
 __all__ = ["shop"]
 

@@ -14,8 +14,8 @@ from gittrack.git.repository import Repository
 from gittrack.ledger import MARK
 from gittrack.reading.index import open_newest
 from gittrack.reading.index.store import FILE_NAME
-from tests.conftest import run_git
 from tests.ledgers import commit_files, commit_records, make_record
+from tests.repositories import run_git
 
 ENDS = ("c00000", "d00000", "a00000", "b00000")
 """Random ends of ids, in the order in which the runs are recorded."""

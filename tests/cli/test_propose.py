@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gittrack.cli import execute
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 Capture = pytest.CaptureFixture[str]
 

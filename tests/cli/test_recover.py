@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import gittrack
 from gittrack import cli
-from tests.conftest import run_git
-from tests.recording.test_job import records
-
-DYING = """
-import gittrack, os, signal
-run = gittrack.start_run("e", params={"lr": 0.1})
-run.log_metric("loss", 0.5, step=3)
-run._journal.flush()
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-@pytest.fixture
-def dead(inside: Path) -> str:
-    """The id of a run that was killed; its journal lies there."""
-    subprocess.run([sys.executable, "-c", DYING], cwd=inside, check=False)
-    (journal,) = (inside / ".git/gittrack/journal").iterdir()
-    return journal.name
+from tests.ledgers import records
+from tests.repositories import run_git
 
 
 def test_nothing_to_recover(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gittrack.cli import execute
-from tests.governance.registry.conftest import Shop, shop
+from tests.governance.registry.shop import Shop, shop
 
 __all__ = ["shop"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from gittrack.cli import execute
 from gittrack.formats.codec import validate
-from tests.publishing.report.conftest import Study, decided, study  # noqa: F401 - fixtures
+from tests.publishing.report.study import Study, decided, study  # noqa: F401 - fixtures
 
 Captured = pytest.CaptureFixture[str]
 

@@ -11,9 +11,9 @@ import pytest
 from gittrack import start_run
 from gittrack.cli import execute
 from gittrack.git.repository import Repository
-from tests.cli.conftest import Terminal
-from tests.conftest import run_git
+from tests.cli.terminals import Terminal
 from tests.ledgers import commit_files
+from tests.repositories import run_git
 
 Capture = pytest.CaptureFixture[str]
 

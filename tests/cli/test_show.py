@@ -30,7 +30,7 @@ from gittrack.formats.record import (
     to_dict,
 )
 from gittrack.git.repository import Repository
-from tests.cli.conftest import Terminal
+from tests.cli.terminals import Terminal
 from tests.ledgers import commit_files, commit_records, files_of, make_record
 
 HOSTILE = "\x1b]0;owned\x07\u202e|<img>"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gittrack import cli
-from tests.conftest import run_git
-from tests.recording.test_job import journals, records
+from tests.ledgers import journals, records
+from tests.repositories import run_git
 
 
 def test_dry_run(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,7 @@ from gittrack.dvc.tracking import find_tracking
 from gittrack.dvc.transfer import transfer
 from gittrack.errors import DvcError, RecordError, UsageError
 from tests import dvc_repo
+from tests.tables import rows
 
 MD5 = "d41d8cd98f00b204e9800998ecf8427e"
 COPY = ["reflink", "copy"]
@@ -92,7 +93,7 @@ def test_written_pointers_are_those_of_dvc_add(top: Path) -> None:
         )  # fmt: skip
 
 
-@pytest.mark.parametrize("md5", ["0" * 32, "1" * 28 + "2e10", "1234567890123456789012345678901e"])
+@rows("md5", ["0" * 32, "1" * 28 + "2e10", "1234567890123456789012345678901e"])
 def test_md5_that_looks_like_a_number(md5: str) -> None:
     """Such a digest stays text."""
     pointer = Pointer(path="x", md5=md5, size=1)
@@ -113,7 +114,7 @@ def test_wdir_of_a_pointer_counts() -> None:
     assert parse_pointer(data, "x.dvc")[0].path == "../data/sub/x"
 
 
-@pytest.mark.parametrize(
+@rows(
     ("text", "message"),
     [
         ("outs:\n- etag: abc\n  path: x\n", "x is not tracked by md5 but by etag"),
@@ -179,7 +180,7 @@ def test_lock_gives_outs_and_deps_of_all_stages() -> None:
     }
 
 
-@pytest.mark.parametrize("where", ["dvc.lock", "./dvc.lock"])
+@rows("where", ["dvc.lock", "./dvc.lock"])
 def test_lock_does_not_leave_the_repository(where: str) -> None:
     """`..` above the top and absolute paths are refused."""
     with pytest.raises(RecordError, match="leaves the repository"):

@@ -12,8 +12,8 @@ import pytest
 from gittrack.exporters.values import purl, pypi
 from gittrack.formats import codec
 from gittrack.formats.record import BaseModel, DataInput, Metric
-from tests.conftest import run_git
-from tests.exporters.conftest import HOSTILE, Bench
+from tests.exporters.bench import HOSTILE, Bench
+from tests.repositories import run_git
 
 
 def checked(bench: Bench, name: str = "latest", **options: Any) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from gittrack.errors import RecordError, UsageError
 from gittrack.exporters import PemSigner, SshSigner
 from gittrack.exporters.dsse import PAYLOAD, pae
 from gittrack.formats.record import BaseModel, DataInput
-from tests.conftest import run_git
-from tests.exporters.conftest import HOSTILE, Bench
+from tests.exporters.bench import HOSTILE, Bench
+from tests.repositories import run_git
 
 SLSA = "https://slsa.dev/provenance/v1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"

@@ -11,7 +11,7 @@ import pytest
 from gittrack.errors import UsageError
 from gittrack.exporters.mlflow import _safe, tracking_uri
 from gittrack.formats.record import Metric
-from tests.exporters.conftest import HOSTILE, Bench
+from tests.exporters.bench import HOSTILE, Bench
 
 pytest.importorskip("mlflow")
 pytestmark = pytest.mark.filterwarnings("ignore")

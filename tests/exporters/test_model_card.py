@@ -9,7 +9,7 @@ import pytest
 
 from gittrack.cli import execute
 from gittrack.formats.record import BaseModel, Metric
-from tests.exporters.conftest import HOSTILE, Bench
+from tests.exporters.bench import HOSTILE, Bench
 
 
 def card_of(data: bytes) -> Any:

@@ -25,9 +25,8 @@ from gittrack.formats.flat import flatten
 from gittrack.formats.record import DataInput, Failure, Metric, Output, Record, parse_time, to_dict
 from gittrack.git.repository import Repository
 from gittrack.reading.across import open_across
-from tests.conftest import run_git
-from tests.ledgers import commit_files, commit_records, files_of, make_record, make_repository
-from tests.reading.test_across import decision_on
+from tests.ledgers import commit_files, commit_records, decision_on, files_of, make_record, make_repository
+from tests.repositories import run_git
 from tests.strategies import records
 
 duckdb = pytest.importorskip("duckdb")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gittrack.formats.record import BaseModel, DataInput
-from tests.exporters.conftest import HOSTILE, Bench
+from tests.exporters.bench import HOSTILE, Bench
 
 pytest.importorskip("prov")
 

@@ -15,7 +15,7 @@ import pytest
 from gittrack.errors import DvcError, RecordError, UsageError
 from gittrack.exporters.contents import Names, safe_path
 from gittrack.formats.record import BaseModel, DataInput, Output
-from tests.exporters.conftest import HOSTILE, Bench
+from tests.exporters.bench import HOSTILE, Bench
 
 CONTEXT = Path(__file__).parent / "schemas" / "ro-crate-1.1-context.jsonld"
 

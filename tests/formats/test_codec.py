@@ -22,6 +22,7 @@ from gittrack.formats.codec import lines, reader, schema
 from gittrack.formats.record import Metric, Record, to_dict
 from tests import strategies
 from tests.strategies import TRICKY, records, values
+from tests.tables import rows
 
 quick = settings(max_examples=100, deadline=None)
 
@@ -114,7 +115,7 @@ def test_very_long_text_and_integers_read_back() -> None:
     assert yaml.safe_load(data) == value
 
 
-@pytest.mark.parametrize("value", [0.0, -0.0, 1.0, 1, True, 1e-5, 1e16, 1e22, 5e-324, 1.7976931348623157e308])
+@rows("value", [0.0, -0.0, 1.0, 1, True, 1e-5, 1e16, 1e22, 5e-324, 1.7976931348623157e308])
 def test_numbers_keep_type_and_sign(value: Any) -> None:
     """1 is not 1.0 is not true, and -0.0 keeps its sign, in readers of YAML 1.1 as well."""
     data = codec.write_yaml({"x": value})
@@ -130,7 +131,7 @@ def test_the_canonical_form_is_as_documented() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@rows(
     ("value", "plain"),
     [
         ("gittrack/runs", True), ("git@host.org:a/b.git", True), ("two words", True), ("7f3a2c", True),
@@ -164,7 +165,7 @@ def nest(levels: int) -> Any:
     return value
 
 
-@pytest.mark.parametrize(
+@rows(
     ("value", "message"),
     [
         ({"a": {"lr": float("nan")}}, "a.lr: nan is not a finite number"),
@@ -195,7 +196,7 @@ def test_the_deepest_value_that_is_written_can_be_read() -> None:
         codec.dump_record(record(params={"loop": loop}))
 
 
-@pytest.mark.parametrize(
+@rows(
     ("changes", "message"),
     [
         ({"params": {"size": (1, 2)}}, "params: would not read back"),
@@ -365,7 +366,7 @@ def test_limits_can_be_set_by_the_caller() -> None:
 # --- load_record -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@rows(
     ("data", "message"),
     [
         (b"schema: gittrack/run/2\nnew: field\n", "f: too new .* upgrade gittrack"),
@@ -566,12 +567,11 @@ def test_the_quick_reader_on_damaged_records(drawn: Record, more: st.DataObject)
         assert codec.write_yaml(value) == bytes(data)
 
 
-@pytest.mark.parametrize(
+@rows(
     "data",
     [b"", b"\n", b"a: 1", b"a: 1\n\n", b"\xff: 1\n", b"a: 1\n" * 2, b"a:\n" + b"  - 1\n" * 20_001,
      b"".join(b"  " * n + b"a:\n" for n in range(30)) + b"  " * 30 + b"a: 1\n", b"- 1\n", b"1\n",
      b'a: "\\Uffffffff"\n', b'a: "\n', b"a: " + b"1" * (1 << 20) + b"\n"],
-    ids=range(13),
 )  # fmt: skip
 def test_the_quick_reader_leaves_the_rest_to_the_strict_one(data: bytes) -> None:
     assert lines.read_canonical(data) is None

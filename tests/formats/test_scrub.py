@@ -5,10 +5,9 @@ from __future__ import annotations
 import doctest
 import time
 
-import pytest
-
 from gittrack.formats import scrub as secrets
 from gittrack.formats.scrub import looks_secret, scrub_arguments, scrub_text, secret_values, strip_url
+from tests.tables import rows
 
 # Put together at run time, so that scanners do not take the fixtures for leaks.
 GITHUB = "ghp" + "_" + "a1B2c3D4e5F6" * 3
@@ -35,7 +34,7 @@ SHAPES = [
 ]
 
 
-@pytest.mark.parametrize(
+@rows(
     ("url", "stripped"),
     [
         ("https://user:token@host/a.git", "https://host/a.git"),
@@ -66,7 +65,7 @@ def test_strip_url(url: str, stripped: str) -> None:
     assert strip_url(stripped) == stripped
 
 
-@pytest.mark.parametrize(
+@rows(
     "url",
     [
         "git@host:path/a.git",
@@ -89,7 +88,7 @@ def test_strip_url_leaves_the_innocent(url: str) -> None:
     assert strip_url(url) == url
 
 
-@pytest.mark.parametrize(
+@rows(
     ("argv", "scrubbed"),
     [
         (["--api-key", "abc"], ["--api-key", "***"]),
@@ -174,7 +173,7 @@ INNOCENT = [
 ]
 
 
-@pytest.mark.parametrize("argv", INNOCENT, ids=" ".join)
+@rows("argv", INNOCENT)
 def test_innocent_arguments_stay(argv: list[str]) -> None:
     """Paths, numbers, and machine-learning words that look like secrets are facts of the run."""
     assert scrub_arguments(argv, {}) == argv
@@ -182,14 +181,14 @@ def test_innocent_arguments_stay(argv: list[str]) -> None:
     assert scrub_text(text, {}) == text
 
 
-@pytest.mark.parametrize("token", SHAPES, ids=lambda token: token[:6])
+@rows("token", SHAPES)
 def test_known_shapes_go_wherever_they_stand(token: str) -> None:
     """A token of a known kind is recognised with no name beside it."""
     assert scrub_arguments(["login", token], {}) == ["login", "***"]
     assert scrub_text(f"got '{token}', from /{token}/x", {}) == "got '***', from /***/x"
 
 
-@pytest.mark.parametrize(
+@rows(
     ("text", "scrubbed"),
     [
         ("password: hunter2\nlr: 0.1", "password: ***\nlr: 0.1"),
@@ -282,7 +281,7 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+@rows("text", HOSTILE.values())
 def test_time_is_linear_in_the_text(text: str) -> None:
     """A megabyte of hostile text takes a second or so of processor time, not hours."""
     start = time.process_time()

@@ -32,6 +32,7 @@ from gittrack.formats.values import (
     without_secrets,
 )
 from gittrack.recording.journal.allowance import Allowance
+from tests.tables import rows
 
 np = pytest.importorskip("numpy")
 
@@ -67,7 +68,7 @@ class Tensor:
         return (len(self.numbers),)
 
 
-@pytest.mark.parametrize(
+@rows(
     ("given_value", "plain"),
     [
         (None, None),
@@ -110,7 +111,7 @@ def test_memory_addresses_are_left_out() -> None:
     assert " at 0x" not in str(to_value(object()))
 
 
-@pytest.mark.parametrize(
+@rows(
     "value",
     [
         "x" * (MAX_TEXT + 1),
@@ -194,29 +195,27 @@ def test_metrics_are_finite_numbers_or_say_what_they_are(value: Any) -> None:
         assert -(2**63) < kept < 2**63 and kept == int(value)
 
 
-@pytest.mark.parametrize("value", ["0.9", None, [1, 2], np.array([1, 2]), Tensor(1.0, 2.0), 1j, {}, b"1"])
+@rows("value", ["0.9", None, [1, 2], np.array([1, 2]), Tensor(1.0, 2.0), 1j, {}, b"1"])
 def test_a_metric_that_is_no_number_is_refused(value: Any) -> None:
     """Text, lists and tensors of several elements are no metric, and the message shows the name."""
     with pytest.raises(UsageError, match="'acc' must be a number"):
         metric_value("acc", value)
 
 
-@pytest.mark.parametrize(
-    "name", ["a,b", 'a"b', "a\nb", " a", "", "x" * 251, "step", "time", 3, "a\u2028b", "\x85"]
-)
+@rows("name", ["a,b", 'a"b', "a\nb", " a", "", "x" * 251, "step", "time", 3, "a\u2028b", "\x85"])
 def test_metric_names_that_would_break_the_table_are_refused(name: Any) -> None:
     """Commas, quotes, line separators and the names of the fixed columns are refused."""
     with pytest.raises(UsageError):
         check_metric_name(name)
 
 
-@pytest.mark.parametrize(("step", "kept"), [(3, 3), (np.int32(4), 4), (5.0, 5), (Tensor(6.0), 6), (-1, -1)])
+@rows(("step", "kept"), [(3, 3), (np.int32(4), 4), (5.0, 5), (Tensor(6.0), 6), (-1, -1)])
 def test_steps_are_whole_numbers(step: Any, kept: int) -> None:
     """NumPy and torch scalars and whole floats are steps."""
     assert check_step(step) == kept
 
 
-@pytest.mark.parametrize("step", [1.5, "3", True, 2**63, math.nan, np.array([1, 2]), Tensor(1.0, 2.0), None])
+@rows("step", [1.5, "3", True, 2**63, math.nan, np.array([1, 2]), Tensor(1.0, 2.0), None])
 def test_other_steps_are_refused(step: Any) -> None:
     """Fractions, text, booleans and numbers above 64 bits are not."""
     with pytest.raises(UsageError, match="whole number"):

@@ -12,7 +12,7 @@ from gittrack.errors import RepositoryError, UsageError
 from gittrack.git import reader
 from gittrack.git.objects import Signature, make, make_pack, make_tree, parse_tree
 from gittrack.git.repository import Repository
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 
 def test_discover_from_anywhere_inside(project: Path, tmp_path: Path) -> None:

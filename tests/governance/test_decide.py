@@ -17,8 +17,8 @@ from gittrack.governance.decide import decide
 from gittrack.ledger.proposals import review_branch
 from gittrack.reading.index import open_index
 from gittrack.verify import verify
-from tests.conftest import run_git
 from tests.governance.gate.lab import Lab
+from tests.repositories import run_git
 
 
 @pytest.fixture

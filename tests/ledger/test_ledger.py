@@ -14,18 +14,11 @@ import pytest
 
 from gittrack.errors import LedgerError, RepositoryError, UsageError
 from gittrack.git.repository import Repository
-from gittrack.ledger import ANCHOR, Addition, Ledger
-from tests.conftest import run_git
+from gittrack.ledger import ANCHOR, Ledger
+from tests.ledgers import addition, paths
+from tests.repositories import run_git
 
 WHO = "Ada Lovelace <ada@example.com>"
-
-
-def addition(name: str, code: tuple[str, ...] = (), text: str = "x: 1\n") -> Addition:
-    return Addition(f"runs/e/2026-11-22/{name}", {"run.yaml": text.encode()}, f"run {name}", code)
-
-
-def paths(top: Path, branch: str = "gittrack/runs") -> list[str]:
-    return run_git(top, "ls-tree", "-r", "--name-only", branch).split()
 
 
 def test_append_makes_the_branch_and_adds_one_commit_a_run(repository: Repository, project: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from gittrack.git.repository import Repository
 from gittrack.ledger import order
 from gittrack.ledger.order import order_of
-from tests.conftest import run_git
 from tests.ledgers import commit_records, make_record, make_repository
+from tests.repositories import run_git
 
 ENDS = ("c00000", "a00000", "d00000", "b00000")
 """Random ends of ids, in the order in which the runs are recorded."""

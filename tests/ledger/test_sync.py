@@ -11,8 +11,8 @@ from gittrack.errors import LedgerError, RepositoryError, UsageError
 from gittrack.git.repository import Repository
 from gittrack.ledger import ANCHOR, Ledger
 from gittrack.ledger.sync import choose_remote, pull, push
-from tests.conftest import run_git
-from tests.ledger.test_ledger import addition, paths
+from tests.ledgers import addition, paths
+from tests.repositories import run_git
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,13 +12,12 @@ from hypothesis import strategies as st
 
 import gittrack
 from gittrack.errors import NotFoundError, RepositoryError, UsageError
-from gittrack.formats.decision import Candidate, Criteria, Decision
-from gittrack.formats.decision import dump as dump_decision
-from gittrack.formats.record import Author, Code, Metric, Record, Tool
+from gittrack.formats.record import Author, Code, Metric, Record
 from gittrack.reading.across import Across, open_across, short_names
 from gittrack.reading.index import Index, open_index
-from tests.conftest import run_git
-from tests.ledgers import commit_files, commit_records, files_of, make_record, make_repository
+from tests.ledgers import commit_files, commit_records, decision_on, files_of, make_record, make_repository
+from tests.repositories import run_git
+from tests.tables import rows
 
 VALUES = [
     None, True, False, 0, 1, 1.0, -0.0, 0.1, 2**53, 2**53 + 1, 2**63 - 1, 2**63, 2**64, -(2**70), 10**400,
@@ -58,22 +56,6 @@ def some_record(number: int, chance: random.Random) -> Record:
         code=code,
         spec=chance.choice(["4", "5"]) * 64,
     )
-
-
-def decision_on(record: Record, outcome: Any) -> dict[str, bytes]:
-    decision = Decision(
-        id=record.id,
-        experiment=record.experiment,
-        run=record.id,
-        outcome=outcome,
-        because="it was",
-        made="2026-11-23T00:00:00.000000Z",
-        author=Author(name="Ada", email="ada@example.org"),
-        criteria=Criteria(),
-        candidates=(Candidate(spec=record.spec, runs=(record.id,)),),
-        tool=Tool(version="0.1.0"),
-    )
-    return {decision.path: dump_decision(decision)}
 
 
 def some_files(count: int) -> list[dict[str, bytes]]:
@@ -278,7 +260,7 @@ class TestPlaces:
         assert sorted(names.values(), key=len)[:2] == [r.id[-6:] for r in (make_record(2), make_record(1))]
 
 
-@pytest.mark.parametrize(
+@rows(
     ("folders", "names"),
     [
         (["/p/a", "/p/b.git"], ["a", "b"]),

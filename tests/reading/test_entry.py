@@ -24,7 +24,7 @@ def test_code_is_the_commit_that_ran(inside: Path) -> None:
 
 def test_code_that_is_not_here_is_named(inside: Path, tmp_path: Path) -> None:
     """A clone without the commit says what to fetch."""
-    from tests.conftest import run_git
+    from tests.repositories import run_git
 
     (inside / "train.py").write_text("changed = 1\n")
     with gittrack.start_run("e"):

@@ -11,7 +11,7 @@ import pytest
 
 import gittrack
 from gittrack.errors import NotFoundError, UsageError
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 
 @pytest.fixture

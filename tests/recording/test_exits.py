@@ -20,7 +20,7 @@ from gittrack.git.repository import Repository
 from gittrack.recording import exits
 from gittrack.recording.journal import stored_journals
 from gittrack.recording.recover import recover
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 
 def start(project: Path, script: str) -> subprocess.Popen[str]:

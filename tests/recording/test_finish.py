@@ -17,11 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gittrack
+from gittrack.dvc.files import parse_pointer
 from gittrack.formats.record import Record
 from gittrack.formats.series import Point, sample_table, write_table
 from gittrack.git.repository import Repository
 from gittrack.recording.finish import FULL_SERIES, SERIES_IN_GIT
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 
 def finished(run: gittrack.Run) -> Record:
@@ -115,8 +116,9 @@ def test_a_large_series_goes_to_the_cache_with_a_sample_in_git(inside: Path) -> 
     assert len(whole) == series.size and len(whole) > SERIES_IN_GIT
     assert hashlib.sha256(whole).hexdigest() == series.sha256
     assert hashlib.md5(whole, usedforsecurity=False).hexdigest() == series.md5
-    pointer = run_git(inside, "show", f"gittrack/runs:{record.path}/{FULL_SERIES}")
-    assert f"md5: {series.md5}" in pointer and "path: metrics.csv" in pointer
+    text = run_git(inside, "show", f"gittrack/runs:{record.path}/{FULL_SERIES}")
+    (pointer,) = parse_pointer(text.encode(), FULL_SERIES)
+    assert (pointer.md5, pointer.path) == (series.md5, "metrics.csv")
     assert record.metrics["acc"].value == 59_999 / 7 and record.metrics["acc"].step == 59_999
 
 

@@ -10,6 +10,7 @@ import pytest
 import gittrack
 from gittrack.errors import UsageError
 from gittrack.recording import fluent
+from tests.tables import rows
 
 VERBS = [
     name
@@ -18,7 +19,7 @@ VERBS = [
 ]
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@rows("verb", VERBS)
 def test_each_verb_is_that_of_a_run(verb: str) -> None:
     """The function takes what the method takes, and the package exports it."""
     method = inspect.signature(getattr(gittrack.Run, verb)).parameters

@@ -16,9 +16,8 @@ from typing import Any
 
 import pytest
 
-from gittrack.formats.codec import load_record
-from gittrack.formats.record import Record
-from tests.conftest import run_git
+from tests.ledgers import file_of, journals, records
+from tests.repositories import run_git
 
 PYTHON = sys.executable
 GITTRACK = [PYTHON, "-m", "gittrack"]
@@ -38,25 +37,6 @@ def gittrack(
         timeout=60,
         **options,
     )
-
-
-def records(top: Path) -> list[Record]:
-    """All runs on the ledger, oldest first."""
-    if not run_git(top, "for-each-ref", "refs/heads/gittrack/runs"):
-        return []
-    paths = run_git(top, "ls-tree", "-r", "--name-only", "gittrack/runs", "runs").splitlines()
-    shown = [p for p in paths if p.endswith("/run.yaml")]
-    found = [load_record(run_git(top, "show", f"gittrack/runs:{p}").encode(), p) for p in shown]
-    return sorted(found, key=lambda record: record.started)
-
-
-def file_of(top: Path, record: Record, name: str) -> str:
-    return run_git(top, "show", f"gittrack/runs:{record.path}/{name}")
-
-
-def journals(top: Path) -> list[str]:
-    home = top / ".git/gittrack/journal"
-    return sorted(p.name for p in home.iterdir()) if home.is_dir() else []
 
 
 def script(top: Path, text: str, name: str = "train.py") -> None:

@@ -25,7 +25,7 @@ from gittrack.recording.journal.allowance import MOST, Allowance
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.owner import current_owner, is_alive
 from gittrack.recording.recover import Recovery, recover
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 LEFT_BEHIND = """
 import gittrack, os, signal, sys

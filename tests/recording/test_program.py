@@ -19,6 +19,7 @@ from gittrack.recording.program import (
     exit_status,
     judge,
 )
+from tests.tables import rows
 
 
 def test_commands_that_cannot_run(tmp_path: Path) -> None:
@@ -48,7 +49,7 @@ def test_programs_that_the_system_refuses(tmp_path: Path, content: str) -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-@pytest.mark.parametrize(
+@rows(
     ("code", "status", "message"),
     [
         (0, "finished", None),
@@ -83,7 +84,7 @@ def tail_of(*chunks: bytes) -> tuple[bytes, bool]:
     return tail.text({})
 
 
-@pytest.mark.parametrize(
+@rows(
     ("chunks", "kept"),
     [
         ([b"one\ntwo\n"], b"one\ntwo\n"),
@@ -115,7 +116,7 @@ def test_long_progress_bar_pushes_nothing_out() -> None:
     assert not cut
 
 
-@pytest.mark.parametrize("piece", [b"0123456789abcde\n", b"0123456789abcdef", b"x" * 65536])
+@rows("piece", [b"0123456789abcde\n", b"0123456789abcdef", b"x" * 65536])
 def test_tail_is_bounded(piece: bytes) -> None:
     """64 KiB of the end, in bounded memory, with lines or without."""
     tail = Tail()

@@ -17,7 +17,8 @@ from gittrack.git.repository import Repository
 from gittrack.ledger import ANCHOR
 from gittrack.ledger.proposals import review_branch, target
 from gittrack.recording.propose import propose
-from tests.conftest import run_git
+from tests.repositories import run_git
+from tests.tables import rows
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_names_that_do(name: str, project: Path) -> None:
     run_git(project, "check-ref-format", "--branch", branch)
 
 
-@pytest.mark.parametrize(
+@rows(
     "name",
     ["", "-x", "--upload-pack=x", "a..b", "a//b", ".a", "a/.b", "a.lock", "a.lock/b", "a/", "a.", "a b",
      "a\n", "a~1",

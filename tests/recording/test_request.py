@@ -9,6 +9,7 @@ import pytest
 from gittrack.errors import UsageError
 from gittrack.formats.config import Config
 from gittrack.recording.request import Request, check
+from tests.tables import rows
 
 
 def test_a_checked_request_is_plain() -> None:
@@ -21,7 +22,7 @@ def test_a_checked_request_is_plain() -> None:
     assert (checked.params, checked.tags, checked.seeds) == ({"api_key": "planted"}, {"n": "1"}, {"a": 1})
 
 
-@pytest.mark.parametrize(
+@rows(
     ("request_", "says"),
     [
         ({"experiment": "not a name"}, "experiment name"),

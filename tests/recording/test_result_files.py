@@ -10,6 +10,7 @@ import pytest
 
 from gittrack.errors import UsageError
 from gittrack.recording.result_files import parse_scalar, read_metrics, read_params, set_param
+from tests.tables import rows
 
 PARAMS = {"lr": 0.001, "model": {"width": 64, "act": "relu"}, "layers": [1, 2], "on": True}
 
@@ -72,7 +73,7 @@ def test_odd_values(tmp_path: Path) -> None:
 # --- -S ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@rows(
     ("text", "value"),
     [
         ("0.1", 0.1), ("1e-3", 1e-3), ("3", 3), ("true", True), ("no", "no"), ("null", None),
@@ -101,7 +102,7 @@ def test_dotted_keys_nest() -> None:
     }
 
 
-@pytest.mark.parametrize("text", ["novalue", "=1", " =1", "a..b=1", ".a=1", "a.=1"])
+@rows("text", ["novalue", "=1", " =1", "a..b=1", ".a=1", "a.=1"])
 def test_malformed_settings(text: str) -> None:
     """What is no key=value is refused."""
     with pytest.raises(UsageError, match="-S"):

@@ -18,12 +18,13 @@ from typing import Any
 import pytest
 
 import gittrack
+from gittrack.dvc.files import parse_pointer
 from gittrack.errors import LedgerError, NotFoundError, UsageError
 from gittrack.formats.record import Record, parse_time
 from gittrack.git.repository import Repository
 from gittrack.recording.journal import journals_dir
 from gittrack.recording.journal.allowance import LIMIT
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 np = pytest.importorskip("numpy")
 
@@ -318,7 +319,8 @@ def test_artifacts_texts_dicts_and_figures_become_outputs(inside: Path) -> None:
     }  # fmt: skip
     cache = Repository.discover(inside).state_dir / "dvc" / "cache" / "files" / "md5"
     for output in record.outputs:
-        assert f"md5: {output.md5}" in file_of(inside, record, output.pointer)
+        (pointer,) = parse_pointer(file_of(inside, record, output.pointer).encode(), output.pointer)
+        assert pointer.md5 == output.md5
         assert (cache / output.md5[:2] / output.md5[2:]).stat().st_size == output.size
     kept = next(o for o in record.outputs if o.path == "table.json")
     data = (cache / kept.md5[:2] / kept.md5[2:]).read_bytes()

@@ -12,7 +12,7 @@ from gittrack.git.repository import Repository
 from gittrack.recording.job import Job, run_job
 from gittrack.recording.request import Request
 from tests import dvc_repo
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 TRAIN = """
 import json, os, random, sys, time

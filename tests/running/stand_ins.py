@@ -17,7 +17,7 @@ import pytest
 from gittrack.formats.locks import read_lock
 from gittrack.formats.record import Lock
 from gittrack.running.executor.environments import Environment, Plan, build, plan, tree_reader
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 ZEROS = "0" * 64
 BIN = Path(sys.executable).parent

@@ -13,6 +13,7 @@ from gittrack.stats.compare import Contrast, contrast, letter_of
 from gittrack.stats.maths import paired, welch
 from gittrack.stats.replicates import Group
 from tests.ledgers import make_record
+from tests.tables import rows
 
 A = [0.90, 0.91, 0.92, 0.905, 0.915]
 B = [0.93, 0.96, 0.94, 0.951, 0.922]
@@ -51,7 +52,7 @@ def test_the_same_seeds_are_paired() -> None:
     assert found.verdict == "better"
 
 
-@pytest.mark.parametrize(
+@rows(
     ("seeds", "because"),
     [
         ([10, 11, 12, 13, 14], "no seeds in common"),
@@ -108,7 +109,7 @@ def test_a_missing_value_breaks_its_pair_alone() -> None:
     assert contrast(groups).metrics[0].means[1].missing == (groups[1].runs[4].id,)
 
 
-@pytest.mark.parametrize(
+@rows(
     ("direction", "first", "second", "verdict"),
     [
         ("maximize", A, B, "better"),

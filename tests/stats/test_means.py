@@ -14,6 +14,7 @@ from gittrack.stats.means import Options, cautions, shown
 from gittrack.stats.metrics import metric_names
 from gittrack.stats.replicates import Group, finished_of
 from tests.ledgers import make_record
+from tests.tables import rows
 
 ACC = [0.90, 0.91, 0.92]
 
@@ -45,7 +46,7 @@ def test_each_figure_is_that_of_the_statistics() -> None:
     assert (found.summary.low, found.summary.high, found.why, found.notes) == (0.90, 0.92, "", ())
 
 
-@pytest.mark.parametrize(("direction", "side"), [("maximize", "lower"), ("minimize", "upper")])
+@rows(("direction", "side"), [("maximize", "lower"), ("minimize", "upper")])
 def test_one_sided_is_the_bad_side(direction: Any, side: Any) -> None:
     """The lower bound where large is good; without a direction the side has to be named."""
     runs = [
@@ -127,7 +128,7 @@ def test_the_bootstrap_is_refused_or_given() -> None:
     assert figure(many, bootstrap=True).bootstrap.low is not None
 
 
-@pytest.mark.parametrize(
+@rows(
     ("seeds", "said"),
     [
         ([{"fold": 0}, {"fold": 1}], "splits of one data set overlap"),

@@ -23,6 +23,7 @@ from gittrack.stats.replicates import (
     told_apart,
 )
 from tests.ledgers import commit_files, commit_records, make_record
+from tests.tables import rows
 
 
 def group(*runs: Record) -> Group:
@@ -33,7 +34,7 @@ def seeded(*seeds: int | None, **changes: Any) -> Group:
     return group(*(make_record(n, seed=seed, **changes) for n, seed in enumerate(seeds)))
 
 
-@pytest.mark.parametrize(
+@rows(
     ("seeds", "varied", "count"),
     [
         ((1, 2, 3), "seed", 3),
@@ -51,7 +52,7 @@ def test_what_was_varied(seeds: tuple[int | None, ...], varied: str, count: int)
     assert (across.varied, len(across.runs)) == (varied, count)
 
 
-@pytest.mark.parametrize(
+@rows(
     ("names", "varied"),
     [
         (["split"], "data split"),
@@ -90,7 +91,7 @@ def test_runs_that_failed_are_kept_apart() -> None:
     assert len(found.across.runs) == 1
 
 
-@pytest.mark.parametrize(
+@rows(
     ("metric", "value"),
     [
         (Metric(value=1), 1.0),

@@ -16,6 +16,7 @@ from gittrack.formats.series import values_digest
 from gittrack.stats.result import Result
 from gittrack.stats.verdict import judge
 from tests.ledgers import make_record
+from tests.tables import rows
 
 HOST = {"host": "a" * 16, "cpu": {"architecture": "x86_64", "available_cores": 4}}
 
@@ -67,7 +68,7 @@ def test_another_host_is_said_and_an_unknown_one_is_no_other() -> None:
     assert (verdict.level, verdict.reruns[0].host) == ("bitwise-same-host", "unknown")
 
 
-@pytest.mark.parametrize(
+@rows(
     ("changes", "said"),
     [
         ({"outputs": (output("b"),)}, "output model.pkl: other bytes"),
@@ -167,7 +168,7 @@ def test_declared_metrics_are_those_that_are_compared() -> None:
     assert judge(a, [b], ExperimentConfig()).level == "not-reproduced"
 
 
-@pytest.mark.parametrize("status", ["nan", "inf", "-inf"])
+@rows("status", ["nan", "inf", "-inf"])
 def test_values_that_are_not_finite_agree_only_with_themselves(status: Any) -> None:
     """They never enter a mean."""
     odd = {"accuracy": Metric(status=status)}
@@ -211,7 +212,7 @@ def test_factors_name_what_was_not_the_same_and_what_was_left_to_chance() -> Non
         assert word in said
 
 
-@pytest.mark.parametrize(
+@rows(
     ("level", "claims"),
     [
         ("bitwise-cross-host", {"bitwise-cross-host", "bitwise-same-host", "numeric", "statistical", "none"}),
@@ -250,7 +251,7 @@ def test_a_statement_reads_back_as_it_was_written() -> None:
     assert made.path == f"reproductions/digits/2026-11-22/{made.run}/{made.id}"
 
 
-@pytest.mark.parametrize(
+@rows(
     ("before", "after", "said"),
     [
         (b"schema: gittrack/reproduction/1", b"schema: gittrack/reproduction/2", "too new"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gittrack.text.line_chart import Frame, Scales, decimated, escaped, extent, ticks
+from tests.tables import rows
 
 
-@pytest.mark.parametrize(
+@rows(
     ("low", "high", "expected"),
     [
         (0.0, 10.0, [0, 2, 4, 6, 8, 10]),

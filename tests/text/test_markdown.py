@@ -8,6 +8,7 @@ from html import unescape
 import pytest
 
 from gittrack.text.markdown import code, label, prose
+from tests.tables import rows
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -22,8 +23,8 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("text", HOSTILE)
-@pytest.mark.parametrize("show", [prose, code])
+@rows("text", HOSTILE)
+@rows("show", [prose, code])
 def test_only_letters_and_references_are_left(text: str, show: object) -> None:
     """No character that Markdown or HTML reads; one line; the text itself is still there."""
     shown = show(text)  # type: ignore[operator]
@@ -46,7 +47,7 @@ def test_markdown_renders_it_as_text(text: str) -> None:
     }
 
 
-@pytest.mark.parametrize("text", ["@ada", "see #12", "!3", "GH-4"])
+@rows("text", ["@ada", "see #12", "!3", "GH-4"])
 def test_a_forge_finds_nothing_to_link(text: str) -> None:
     """Forges look at the rendered text: a space of no width stands in between."""
     assert "\u200b" in unescape(prose(text))

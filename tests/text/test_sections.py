@@ -23,11 +23,12 @@ from gittrack.text.sections import (
 )
 from gittrack.text.text import Paint, width
 from tests.ledgers import make_record
+from tests.tables import rows
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202e|<img src=x>`x`\n=cmd() [a](http://b) @all"
 
 
-@pytest.mark.parametrize(
+@rows(
     ("value", "spread", "text"),
     [
         (0.919432, 0.0095123, "0.9194"),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gittrack.text.table import Cell, Line, csv_cell, csv_text, layout, markdown, markdown_cell
 from gittrack.text.text import Paint, width
+from tests.tables import rows
 
 
 def _lines(*rows: tuple[str, ...]) -> list[Line]:
@@ -42,7 +42,7 @@ def test_rest_of_a_line() -> None:
     assert "\x1b[31mbroken\x1b[0m" in coloured[1]
 
 
-@pytest.mark.parametrize(
+@rows(
     ("raw", "shown"),
     [
         ("a|b", "a\\|b"),
@@ -72,7 +72,7 @@ def test_markdown_rows_stay_rows(cells: list[str]) -> None:
     assert "<" not in line[0]
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "  =1"])
+@rows("text", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "  =1"])
 def test_formulas_are_text(text: str) -> None:
     """A spreadsheet runs nothing that came from a record; numbers stay numbers."""
     assert csv_cell(text, None) == f"'{text}"

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gittrack.text.text import Paint, age, clean, cut, duration, number, one_line, pad, size, value, width
+from tests.tables import rows
 
 
-@pytest.mark.parametrize(
+@rows(
     ("raw", "shown"),
     [
         ("plain é 日本 😀", "plain é 日本 😀"),
@@ -43,7 +44,7 @@ def test_cut_fits(text: str, columns: int) -> None:
     assert width(pad(shown, columns)) == columns
 
 
-@pytest.mark.parametrize(
+@rows(
     ("item", "precision", "shown"),
     [
         (0.1, None, "0.1"), (1.0, 5, "1.0"), (0.123456789, 5, "0.12346"), (123456.7, 5, "123457"),

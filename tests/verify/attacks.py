@@ -21,7 +21,7 @@ import gittrack
 from gittrack.formats.codec import dump_record, load_record
 from gittrack.formats.record import Record
 from gittrack.git.repository import Repository
-from tests.conftest import run_git
+from tests.repositories import run_git
 from tests.verify.gnupg import BEFORE, gnupg
 
 LEDGER = "gittrack/runs"

@@ -26,8 +26,8 @@ from gittrack.verify.layout import list_tree
 from gittrack.verify.record import check_record
 from gittrack.verify.select import Base, Target, build_context
 from gittrack.verify.source import BareFacts
-from tests.conftest import run_git
 from tests.ledgers import commit_files
+from tests.repositories import run_git
 
 LEDGER = "gittrack/runs"
 FORGED = "gittrack/forged"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 THEN = "20200601T000000!"
 """A time when keys made with `expires` were valid; git's date for it is `BEFORE`."""

@@ -12,7 +12,7 @@ from gittrack.formats.record import Code, Submodule
 from gittrack.git.objects import make
 from gittrack.git.repository import Repository
 from gittrack.verify.code import check_code
-from tests.conftest import run_git
+from tests.repositories import run_git
 from tests.verify.contexts import Honest, opened, run_checks
 
 ABSENT = "1" * 40

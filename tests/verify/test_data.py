@@ -22,7 +22,7 @@ from gittrack.verify.context import Context, VerifyOptions
 from gittrack.verify.data import check_bytes, check_pointers
 from gittrack.verify.findings import Finding
 from gittrack.verify.stored import part_of
-from tests.conftest import run_git
+from tests.repositories import run_git
 from tests.verify.contexts import FORGED, Honest, opened, run_checks
 
 POINTER = b"outs:\n- md5: %s\n  size: 14\n  hash: md5\n  path: train.csv\n"

@@ -13,9 +13,9 @@ from gittrack.formats.decision import Candidate, Decision, dump
 from gittrack.governance.decide import decide
 from gittrack.reading.index import open_index
 from gittrack.verify import VerifyReport, verify
-from tests.conftest import run_git
 from tests.governance.gate.lab import Lab
 from tests.ledgers import commit_files
+from tests.repositories import run_git
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from gittrack.errors import UsageError
-from tests.conftest import run_git
+from tests.repositories import run_git
 from tests.verify.forge import ROOT, Forge, run_files
 from tests.verify.gnupg import BEFORE, GnuPG, gnupg
-from tests.verify.test_signatures import REQUIRED, base, found
+from tests.verify.signing import REQUIRED, base, found
 
 A = run_files(0)
 LISTED = f"{REQUIRED}, signers: .signers"

@@ -10,8 +10,8 @@ import pytest
 from gittrack.errors import NotFoundError, UsageError
 from gittrack.verify import VerifyOptions
 from gittrack.verify.pins import read_verified, remember
-from tests.conftest import run_git
 from tests.ledgers import BRANCH, make_record
+from tests.repositories import run_git
 from tests.verify.forge import ROOT, Content, Forge, codes, run_files
 
 A, B, C = ({**run_files(number)} for number in range(3))

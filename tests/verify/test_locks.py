@@ -13,7 +13,7 @@ from gittrack.formats.locks import _COMPARED, read_lock
 from gittrack.formats.record import Installed, Record
 from gittrack.verify.locks import check_locks
 from gittrack.verify.policy import PYTHON_LOCKS
-from tests.conftest import run_git
+from tests.repositories import run_git
 from tests.verify.contexts import Honest, opened, run_checks, sha256
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from gittrack.formats.record import Record
 from gittrack.formats.spec import spec_digest
 from gittrack.verify.protocol import check_protocol
-from tests.conftest import run_git
+from tests.repositories import run_git
 from tests.strategies import records
 from tests.verify.contexts import Honest, opened, run_checks
 

@@ -11,8 +11,8 @@ import pytest
 from gittrack.git.repository import Repository
 from gittrack.governance.registry.tags import OUTPUT, RUN, SHA256
 from gittrack.verify import VerifyOptions, VerifyReport, verify
-from tests.conftest import run_git
-from tests.governance.registry.conftest import Shop, do, shop
+from tests.governance.registry.shop import Shop, do, shop
+from tests.repositories import run_git
 from tests.verify.gnupg import gnupg
 
 __all__ = ["shop"]

@@ -11,8 +11,8 @@ import pytest
 from gittrack.git.repository import Repository
 from gittrack.reading.index import open_index
 from gittrack.verify import VerifyOptions, verify
-from tests.conftest import run_git
 from tests.ledgers import BRANCH, commit_files
+from tests.repositories import run_git
 from tests.verify.contexts import Honest
 from tests.verify.forge import ROOT, Forge, codes, run_files
 

@@ -9,8 +9,8 @@ import pytest
 from gittrack.errors import ConfigError, NotFoundError, UsageError
 from gittrack.verify import VerifyOptions
 from gittrack.verify.source import MAX_PATH
-from tests.conftest import run_git
 from tests.ledgers import BRANCH, make_record
+from tests.repositories import run_git
 from tests.verify.forge import ROOT, Content, Forge, run_files
 
 A, B, C = (run_files(number) for number in range(3))

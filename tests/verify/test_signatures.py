@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from gittrack.errors import UsageError
-from gittrack.verify import VerifyOptions
 from gittrack.verify.signers import public_key, split_signature
-from tests.conftest import run_git
 from tests.ledgers import BRANCH
+from tests.repositories import run_git
+from tests.tables import rows
 from tests.verify.forge import ROOT, Forge, run_files
+from tests.verify.signing import REQUIRED, base, found, use
 
 A, B = run_files(0), run_files(1)
 BEFORE = 1_577_880_000  # 2020-01-01, when every key below was valid
@@ -52,31 +53,6 @@ def keys(tmp_path: Path) -> Keys:
 def forge(tmp_path: Path, keys: Keys) -> Forge:
     forge = Forge.at(tmp_path / "repo")
     return use(forge, keys.folder / "ada")
-
-
-def use(forge: Forge, key: Path) -> Forge:
-    """Sign with `key` from now on."""
-    run_git(forge.repository.top, "config", "gpg.format", "ssh")
-    run_git(forge.repository.top, "config", "user.signingKey", str(key))
-    return Forge(forge.repository.discover(forge.repository.top))
-
-
-def base(forge: Forge, policy: str, **files: bytes) -> str:
-    """A trusted code commit with this policy, as origin's default branch."""
-    top = forge.repository.top
-    tree = forge.tree({"gittrack.yaml": f"policy: {{{policy}}}\n".encode(), **files})
-    commit = run_git(top, "commit-tree", "-m", "base", tree).strip()
-    run_git(top, "update-ref", "refs/remotes/origin/main", commit)
-    run_git(top, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
-    return commit
-
-
-def found(forge: Forge, signers: Path | None = None, *selection: str) -> list[tuple[str, str]]:
-    report = forge.verify(*selection, options=VerifyOptions(signers=signers, fsck=False))
-    return [(f.code, f.severity) for f in report.findings if f.code.startswith("signature")]
-
-
-REQUIRED = "signatures: required"
 
 
 def test_unsigned_commits_are_fine_where_nobody_asks(forge: Forge) -> None:
@@ -267,7 +243,7 @@ def test_a_commit_is_split_as_git_splits_it() -> None:
     assert split_signature(head.replace(b"gpgsig -", b"gpgsig-sha256 -"), "sha1") == (b"", rest)
 
 
-@pytest.mark.parametrize("junk", [b"", b"-----BEGIN SSH SIGNATURE-----\n****\n", b"AAAA", b"\xff\xfe"])
+@rows("junk", [b"", b"-----BEGIN SSH SIGNATURE-----\n****\n", b"AAAA", b"\xff\xfe"])
 def test_junk_names_no_key(junk: bytes) -> None:
     """Nor does it raise."""
     assert public_key(junk) == ""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 DVC_YAML = """\
 stages:

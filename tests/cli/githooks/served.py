@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gittrack import cli
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 LEDGER = "refs/heads/gittrack/runs"
 

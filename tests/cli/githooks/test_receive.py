@@ -16,8 +16,8 @@ from gittrack.git.objects import GitObject, TreeEntry, make, make_commit, make_t
 from gittrack.git.repository import Repository
 from gittrack.ledger import ANCHOR
 from tests.cli.githooks.served import LEDGER, push, record, rewritten
-from tests.conftest import run_git
 from tests.ledgers import SIGNATURE
+from tests.repositories import run_git
 
 
 def test_an_honest_push_is_taken_and_a_tampered_one_refused_with_the_reason(

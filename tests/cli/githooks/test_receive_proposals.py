@@ -11,7 +11,7 @@ from gittrack.cli.githooks.receive import Judge, Update
 from gittrack.errors import LedgerError
 from gittrack.git.repository import Repository
 from tests.cli.githooks.served import LEDGER, push, record, rewritten
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 REVIEW = "refs/heads/gittrack/review/wider"
 

@@ -13,7 +13,7 @@ from gittrack.cli.githooks.receive import Judge, Update, judge_for
 from gittrack.errors import LedgerError, RepositoryError
 from gittrack.git.repository import Repository
 from tests.cli.githooks.served import LEDGER, push, record
-from tests.conftest import run_git
+from tests.repositories import run_git
 from tests.verify.gnupg import gnupg
 
 THEN = "2020-06-01T00:00:00 +0000"

@@ -14,7 +14,7 @@ from gittrack.recording.commits import record_commits
 from gittrack.recording.commits.pipeline import matching, read_declared
 from gittrack.recording.commits.select import training_commits
 from tests.cli.githooks import pipeline
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 
 def commit(top: Path, message: str = "train") -> str:

@@ -13,8 +13,8 @@ import gittrack
 from gittrack.cli.pages import gate as pages
 from gittrack.governance.gate import UNPROVEN, Judgement
 from gittrack.text.text import Paint, width
-from tests.conftest import run_git
 from tests.governance.gate.lab import Lab
+from tests.repositories import run_git
 
 VALUES = (0.90, 0.91, 0.92)
 HOSTILE = "\x1b[31m<b>|`@all`|</b>\u202e ]]> & \u0000 \U0001f600 Größe"

@@ -15,6 +15,7 @@ import gittrack.verify
 from gittrack.cli.pages import verify as formats
 from gittrack.text.text import Paint
 from gittrack.verify import Finding, VerifyReport
+from tests.tables import rows
 
 SCHEMAS = Path(__file__).parents[2] / "data" / "schemas"
 HOSTILE = "x</failure>&]]>|`<script>\x1b[2J\x00\udc80\n![a](http://x)\ufffe"
@@ -77,7 +78,7 @@ def test_junit_satisfies_the_published_schema(report: VerifyReport) -> None:
     xmlschema.XMLSchema(str(SCHEMAS / "junit-10.xsd")).validate(formats.as_junit(report))
 
 
-@pytest.mark.parametrize("report", REPORTS, ids=["hostile", "pass", "no ledger"])
+@rows("report", REPORTS)
 def test_sarif_satisfies_the_published_schema(report: VerifyReport) -> None:
     """That of SARIF 2.1.0, with its formats."""
     schema = json.loads((SCHEMAS / "sarif-2.1.0-rtm.5.json").read_text())

@@ -7,6 +7,7 @@ import pytest
 from gittrack.formats.locks import Drift
 from gittrack.formats.locks.conda import this_platform
 from tests.formats.locks.reading import COMMIT, counts, drift, on_linux, read, sample
+from tests.tables import rows
 
 
 @pytest.fixture(autouse=True)
@@ -14,7 +15,7 @@ def _linux(monkeypatch: pytest.MonkeyPatch) -> None:
     on_linux(monkeypatch)
 
 
-@pytest.mark.parametrize("name", ["conda-lock.yml", "pixi.lock", "conda-linux-64.lock"])
+@rows("name", ["conda-lock.yml", "pixi.lock", "conda-linux-64.lock"])
 def test_samples_are_hashed(name: str) -> None:
     """Each names a digest for each package."""
     lock = read(name, sample(name))

@@ -10,9 +10,10 @@ import pytest
 from gittrack.errors import UsageError
 from gittrack.formats.locks import kind_of
 from gittrack.recording.capture.locks import find_locks
+from tests.tables import rows
 
 
-@pytest.mark.parametrize(
+@rows(
     ("path", "kind"),
     [
         ("uv.lock", "uv.lock"),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gittrack.formats import locks
 from gittrack.formats.locks import read_lock
 from tests.formats.locks.reading import SAMPLES, drift, on_linux, read, sample
+from tests.tables import rows
 
 TOML = ["uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "Manifest.toml"]
 JSON = ["Pipfile.lock", "package-lock.json", "renv.lock", "flake.lock"]
@@ -30,7 +31,7 @@ EVERY = [
 ]
 
 
-@pytest.mark.parametrize(
+@rows(
     ("name", "data", "reason"),
     [
         ("uv.lock", b"a = ?", "no valid TOML (line 1, column 5)"),

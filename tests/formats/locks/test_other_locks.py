@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.formats.locks.reading import COMMIT, read, sample
+from tests.tables import rows
 
 DIGEST = "@sha256:" + "ab" * 32
 BASES = "holds for the base images, not for what RUN installs"
 
 
-@pytest.mark.parametrize("name", ["package-lock.json", "package-lock.v1.json"])
+@rows("name", ["package-lock.json", "package-lock.v1.json"])
 def test_npm_locks_are_hashed(name: str) -> None:
     """Locks of npm, versions 1 and 3, carry integrity for each package."""
     lock = read("package-lock.json", sample(name))
     assert (lock.kind, lock.pins, lock.note, lock.installed) == ("package-lock.json", "hashed", None, None)
 
 
-@pytest.mark.parametrize(
+@rows(
     ("package", "pins", "note"),
     [
         ('"node_modules/a": {"version": "1"}', "versions", "1 of 1 entries carries no hash: a"),
@@ -70,7 +69,7 @@ def test_flake_lock_is_hashed() -> None:
     assert (lock.pins, lock.note) == ("versions", "1 of 1 entries carries no hash: a")
 
 
-@pytest.mark.parametrize(
+@rows(
     ("text", "pins", "note"),
     [
         (f"FROM python:3.11{DIGEST}", "hashed", BASES),

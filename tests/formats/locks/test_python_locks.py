@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 
-import pytest
-
 from gittrack.formats.locks import Drift
 from tests.formats.locks.reading import COMMIT, SHA256, counts, drift, read, sample
+from tests.tables import rows
 
 ALL = {
     "click": "8.5.1",
@@ -21,14 +20,14 @@ NEEDED = 4 if OLD else 2
 REAL = ["uv.lock", "poetry.lock", "pylock.toml"]
 
 
-@pytest.mark.parametrize("name", [*REAL, "Pipfile.lock", "pylock.pip.toml", "uv-forked.lock", "pdm.lock"])
+@rows("name", [*REAL, "Pipfile.lock", "pylock.pip.toml", "uv-forked.lock", "pdm.lock"])
 def test_locks_as_tools_write_them_are_hashed(name: str) -> None:
     """What the tools write pins every package by hash, and needs no note."""
     lock = read("uv.lock" if name.startswith("uv") else name, sample(name))
     assert (lock.pins, lock.note) == ("hashed", None)
 
 
-@pytest.mark.parametrize("name", ["uv.lock", "poetry.lock"])
+@rows("name", ["uv.lock", "poetry.lock"])
 def test_extras_and_groups_may_be_absent(name: str) -> None:
     """With all that the project itself needs installed, nothing is missing: no dev group, no Windows."""
     lock, drifts = drift(name, sample(name), ALL)
@@ -36,7 +35,7 @@ def test_extras_and_groups_may_be_absent(name: str) -> None:
     assert drifts == []
 
 
-@pytest.mark.parametrize("name", ["uv.lock", "poetry.lock"])
+@rows("name", ["uv.lock", "poetry.lock"])
 def test_extras_and_groups_count_when_installed(name: str) -> None:
     """A package of an extra or of the dev group is compared if it is there; one for Windows is not."""
     installed = {**ALL, "cycler": "0.11.0", "iniconfig": "2.3.1", "pyyaml": "5.0"}
@@ -45,7 +44,7 @@ def test_extras_and_groups_count_when_installed(name: str) -> None:
     assert drifts == [Drift(name="cycler", locked="0.12.1", installed="0.11.0")]
 
 
-@pytest.mark.parametrize("name", REAL)
+@rows("name", REAL)
 def test_differences_are_listed_by_name(name: str) -> None:
     """Another version differs, an absent package is missing; the list is sorted."""
     lock, drifts = drift(
@@ -78,7 +77,7 @@ def _uv(*packages: str) -> str:
     return "version = 1\n" + root + "".join(f"[[package]]\n{package}\n" for package in packages)
 
 
-@pytest.mark.parametrize(
+@rows(
     ("package", "pins", "note"),
     [
         (f'name = "a"\nversion = "1"\nsdist = {{ url = "u", hash = "{SHA256}" }}', "hashed", None),
@@ -158,7 +157,7 @@ def test_pylock_of_pip_is_compared() -> None:
     assert counts(read("pylock.pip.toml", sample("pylock.pip.toml"), {"click": "8.5.1"})) == (1, 0, 1)
 
 
-@pytest.mark.parametrize(
+@rows(
     ("package", "pins"),
     [
         (f'vcs = {{ type = "git", url = "https://h/r", commit-id = "{COMMIT}" }}', "hashed"),

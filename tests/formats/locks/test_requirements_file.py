@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 
-import pytest
-
 from tests.formats.locks.reading import COMMIT, SHA256, counts, drift, read, sample
+from tests.tables import rows
 
 HASH = f"--hash={SHA256}"
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-pip-compile.txt"])
+@rows("name", ["requirements.txt", "requirements-pip-compile.txt"])
 def test_exported_requirements_are_hashed(name: str) -> None:
     """What uv export and pip-compile --generate-hashes write pins by hash."""
     lock = read(name, sample(name), {"click": "8.5.1", "packaging": "26.3"})
@@ -20,7 +19,7 @@ def test_exported_requirements_are_hashed(name: str) -> None:
     assert (lock.installed.same, lock.installed.differs) == (2, 0)
 
 
-@pytest.mark.parametrize(
+@rows(
     ("text", "pins", "note"),
     [
         (f"a==1 {HASH}", "hashed", None),
@@ -75,7 +74,7 @@ def test_markers_select_what_is_compared() -> None:
     assert counts(lock) == (0, 0, 1)
 
 
-@pytest.mark.parametrize(
+@rows(
     ("locked", "installed", "same"),
     [
         ("1.0", "1.0.0", True),
@@ -99,7 +98,7 @@ def test_names_compare_as_pep_503_says() -> None:
     assert counts(read("requirements.txt", "Ruamel_Yaml.Clib==0.2", {"ruamel-yaml-clib": "0.2"})) == (1, 0, 0)
 
 
-@pytest.mark.parametrize(
+@rows(
     "text",
     [
         "--index-url https://user:hunter2@host/simple\na==1",

@@ -13,8 +13,8 @@ from gittrack.formats.record import Metric, Record
 from gittrack.git.repository import Repository
 from gittrack.governance.gate import Judgement, judge
 from gittrack.reading.index import open_index
-from tests.conftest import run_git
 from tests.ledgers import commit_records
+from tests.repositories import run_git
 
 CHANGED = "print('changed')\n"
 

@@ -9,6 +9,7 @@ from gittrack.governance.gate import Rule
 from gittrack.governance.gate.case import figures_of
 from gittrack.governance.gate.rule import check
 from tests.governance.gate.lab import Lab, codes, said
+from tests.tables import rows
 
 VALUES = (0.90, 0.91, 0.92)
 
@@ -21,7 +22,7 @@ def rule(**changes: object) -> Rule:
     return Rule(**{**facts, **changes})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
+@rows(
     ("values", "changes", "bound"),
     [
         # evidence.md E: one-sided .893141, two-sided .885159 and .934841; t.95(2) = 2.919986.
@@ -53,7 +54,7 @@ def test_values_that_are_all_alike_are_judged_as_they_are() -> None:
     assert (found.identical, found.bound, found.margin) == (True, 0.1, 0.0)
 
 
-@pytest.mark.parametrize("values", [[], [0.9], [1e308, -1e308]])
+@rows("values", [[], [0.9], [1e308, -1e308]])
 def test_without_a_spread_there_are_no_figures(values: list[float]) -> None:
     """None, one, or values beyond floating point."""
     assert figures_of(values, rule()) is None
@@ -169,7 +170,7 @@ def test_a_confidence_below_one_half_would_help_a_mean_that_misses() -> None:
     check(rule(confidence=0.1, sided="two"), "digits")
 
 
-@pytest.mark.parametrize(
+@rows(
     ("changes", "stricter"),
     [
         ({"threshold": 0.95}, True),

@@ -9,9 +9,9 @@ import pytest
 
 from gittrack.errors import ConfigError, RecordError
 from gittrack.governance.gate.history import History
-from tests.conftest import run_git
 from tests.governance.gate.lab import CHANGED, Lab, codes, said
 from tests.ledgers import commit_records
+from tests.repositories import run_git
 
 VALUES = (0.90, 0.91, 0.92)
 

@@ -6,9 +6,9 @@ import pytest
 
 from gittrack.errors import NotFoundError, UsageError
 from gittrack.formats.record import Failure
-from tests.conftest import run_git
 from tests.governance.gate.lab import CHANGED, Lab, codes, said
 from tests.ledgers import commit_files
+from tests.repositories import run_git
 
 VALUES = (0.90, 0.91, 0.92)
 

@@ -20,6 +20,7 @@ from gittrack.governance.registry.names import (
     stage_tag,
     version_tag,
 )
+from tests.tables import rows
 
 NAMES = [
     "churn@v1.0.0", "churn@v1.0.0!", "churn@v1.0.0#3", "churn@v1.0.0!#4", "churn#prod", "churn#prod#1",
@@ -47,7 +48,7 @@ def agrees(tag: str) -> None:
     assert ours.counter == theirs.get("counter", 0)
 
 
-@pytest.mark.parametrize("tag", NAMES)
+@rows("tag", NAMES)
 def test_a_tag_is_read_as_gto_reads_it(tag: str) -> None:
     """Or not at all. Digits are those of ASCII here, as git and semver have them."""
     if tag.isascii():
@@ -98,7 +99,7 @@ def test_versions_are_ordered_as_semver_orders_them() -> None:
     assert order("v1.0.0+a") == order("v1.0.0+b")
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@rows("version", VERSIONS)
 def test_a_version_is_raised_as_gto_raises_it(version: str) -> None:
     """Each part of it."""
     from gto.versions import SemVer
@@ -109,7 +110,7 @@ def test_a_version_is_raised_as_gto_raises_it(version: str) -> None:
     assert bumped(version, "patch") == theirs.bump_patch().version
 
 
-@pytest.mark.parametrize(
+@rows(
     ("word", "meant"),
     [
         ("churn", Reference("churn")),
@@ -132,14 +133,14 @@ BAD_NAMES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", BAD_NAMES)
+@rows("name", BAD_NAMES)
 def test_a_name_that_git_or_gto_would_not_take(name: str) -> None:
     """Is refused before anything is asked."""
     with pytest.raises(UsageError):
         check_model(name)
 
 
-@pytest.mark.parametrize("name", ["", "prod!", "prod#1", "-x", "a b", "a//b", "x" * 200])
+@rows("name", ["", "prod!", "prod#1", "-x", "a b", "a//b", "x" * 200])
 def test_a_stage_that_gto_would_not_take(name: str) -> None:
     """Likewise."""
     with pytest.raises(UsageError):

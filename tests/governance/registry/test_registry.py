@@ -13,8 +13,8 @@ from gittrack.governance.registry import Registry, parse_reference
 from gittrack.governance.registry.tags import OUTPUT, RUN, SHA256, read_path, write_path
 from gittrack.governance.registry.write import Made, promote, register
 from gittrack.reading.entry import open_index
-from tests.conftest import run_git
-from tests.governance.registry.conftest import Shop
+from tests.governance.registry.shop import Shop
+from tests.repositories import run_git
 
 
 def registered(shop: Shop, at: int = 0, model: str = "churn", **options: Any) -> Made:

@@ -10,8 +10,8 @@ from gittrack.git.repository import Repository
 from gittrack.governance.registry.share import Tags, pull_tags, push_tags
 from gittrack.ledger import Ledger
 from gittrack.ledger.sync import pull, push
-from tests.conftest import run_git
-from tests.governance.registry.conftest import Shop, do
+from tests.governance.registry.shop import Shop, do
+from tests.repositories import run_git
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from gittrack.publishing.bundle import check, verify_bundle
 from gittrack.publishing.bundle.layout import Damaged
 from gittrack.publishing.bundle.unpack import open_bundle
 from gittrack.verify import VerifyOptions
-from tests.conftest import run_git
 from tests.publishing.bundle.archives import (
     ROOT,
     SUMS,
@@ -33,6 +32,7 @@ from tests.publishing.bundle.archives import (
     verified,
     write,
 )
+from tests.repositories import run_git
 
 LEDGER = "refs/heads/gittrack/runs"
 

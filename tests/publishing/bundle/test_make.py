@@ -23,11 +23,11 @@ from gittrack.publishing.bundle import verify_bundle
 from gittrack.publishing.bundle.contents import Item, cell
 from gittrack.publishing.bundle.readme import readme
 from tests import dvc_repo
-from tests.cli.test_push_pull import make_run
-from tests.conftest import run_git
+from tests.ledgers import records
 from tests.publishing.bundle.archives import ROOT, read
-from tests.publishing.bundle.conftest import LEDGER, bundle
-from tests.recording.test_job import records
+from tests.publishing.bundle.bundles import LEDGER, bundle
+from tests.repositories import run_git
+from tests.shared import make_run
 
 FIXED = {"README.md", "SHA256SUMS", "pointers.tsv", "repository.bundle"}
 
@@ -317,7 +317,7 @@ def test_killed_it_leaves_nothing(shared: Path, tmp_path: Path) -> None:
     """Also by a signal that nobody can handle."""
     program = (
         "import sys, time\nfrom pathlib import Path\nfrom gittrack.publishing.bundle import archive\n"
-        "from tests.publishing.bundle.conftest import bundle\n"
+        "from tests.publishing.bundle.bundles import bundle\n"
         "real = archive._to_tar\n"
         "def slow(*args):\n    real(*args)\n    print('writing', flush=True)\n    time.sleep(60)\n"
         "archive._to_tar = slow\nbundle(Path(sys.argv[1]), Path(sys.argv[2]))\n"

@@ -10,14 +10,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from gittrack import cli
 from gittrack.formats.record import Output, Record
-from tests.conftest import run_git
 from tests.dvc_repo import dvc
+from tests.ledgers import records
 from tests.publishing.bundle.archives import ROOT, alter, members_of, read, write
-from tests.publishing.bundle.conftest import bundle
-from tests.recording.test_job import records
+from tests.publishing.bundle.bundles import bundle
+from tests.repositories import run_git
 
 # GNU coreutils, as many as the page needs; echo and test are the shell's own.
 COREUTILS = ("basename", "cp", "cut", "dirname", "head", "mkdir", "sha256sum", "sort", "tr")
@@ -76,7 +77,9 @@ def test_a_model_is_read_by_the_page_alone(published: tuple[Path, list[Record]],
     assert re.search(r"(?m)^data/files/md5/.*: OK$", done.stdout)
     model = tmp_path / "away" / "model.pkl"
     assert hashlib.sha256(model.read_bytes()).hexdigest() == out.sha256
-    assert f"id: {first.id}" in done.stdout and "run.yaml" in done.stdout
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("id: ")]
+    assert yaml.safe_load(line) == {"id": first.id}, "one id in ten is quoted"
+    assert "run.yaml" in done.stdout
     assert (tmp_path / "away/code/train.py").read_text() == "print('training')\n"
     assert done.stderr == ""
 

@@ -10,8 +10,8 @@ import gittrack
 from gittrack.formats.record import Metric, format_time, parse_time
 from gittrack.formats.spec import spec_digest
 from gittrack.git.repository import Repository
-from tests.conftest import run_git
 from tests.ledgers import commit_files, files_of
+from tests.repositories import run_git
 
 BRANCH = "gittrack/runs"
 

@@ -11,9 +11,10 @@ from gittrack.errors import NotFoundError, RecordError, UsageError
 from gittrack.formats.config import load
 from gittrack.publishing.report.facts import slice_of
 from gittrack.publishing.report.places import forge_of
-from tests.conftest import run_git
 from tests.ledgers import commit_files, make_record
-from tests.publishing.report.conftest import EVIDENCE, PROTOCOL, Study, answer
+from tests.publishing.report.study import EVIDENCE, PROTOCOL, Study, answer
+from tests.repositories import run_git
+from tests.tables import rows
 
 
 def test_the_selected_run_and_its_candidates(decided: Study) -> None:
@@ -214,7 +215,7 @@ def test_a_shallow_clone(decided: Study, tmp_path: Path) -> None:
     assert load(clone).experiments == {} and other.html()
 
 
-@pytest.mark.parametrize(
+@rows(
     ("remote", "expected"),
     [
         ("https://github.com/a/b.git", "https://github.com/a/b/blob/C/p/q%20r"),

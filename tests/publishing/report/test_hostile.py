@@ -13,8 +13,8 @@ import gittrack
 from gittrack.formats.codec import validate
 from gittrack.formats.record import Metric
 from tests.ledgers import commit_records
-from tests.publishing.report.conftest import PROTOCOL, Study
 from tests.publishing.report.pages import Page
+from tests.publishing.report.study import PROTOCOL, Study
 
 SCRIPT = "<script>alert(1)</script>"
 BREAK = "\"><img src=x onerror=alert(1)> '--></style></title></svg>"

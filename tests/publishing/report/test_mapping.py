@@ -7,8 +7,8 @@ from importlib.resources import files
 
 from gittrack.formats.codec import validate
 from gittrack.publishing.report.answers import EVIDENCE, read_mapping
-from tests.publishing.report.conftest import Study
 from tests.publishing.report.pages import Page
+from tests.publishing.report.study import Study
 
 PLAIN = json.loads(files("gittrack.schemas").joinpath("annex-iv.json").read_text("utf-8"))
 

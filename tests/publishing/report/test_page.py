@@ -10,9 +10,10 @@ from itertools import pairwise
 
 import pytest
 
-from tests.conftest import run_git
-from tests.publishing.report.conftest import Study
 from tests.publishing.report.pages import Page
+from tests.publishing.report.study import Study
+from tests.repositories import run_git
+from tests.tables import rows
 
 STYLE = files("gittrack.publishing.report").joinpath("style.css").read_text("utf-8")
 
@@ -111,7 +112,7 @@ def _luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("theme", _themes(), ids=["light", "dark"])
+@rows("theme", _themes())
 def test_text_stands_out(theme: dict[str, str]) -> None:
     """At least 4.5 to 1, as WCAG 2.2 AA asks; lines of pictures at least 3 to 1."""
     assert len(theme) >= 10

@@ -11,7 +11,7 @@ import pytest
 
 from gittrack.errors import NotFoundError, RepositoryError
 from gittrack.publishing.report.pdf import NAMES, as_pdf, dated, find_browser
-from tests.publishing.report.conftest import Study
+from tests.publishing.report.study import Study
 
 BROWSER = next((found for name in NAMES if (found := shutil.which(name))), None)
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")

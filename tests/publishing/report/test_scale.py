@@ -5,8 +5,8 @@ from __future__ import annotations
 import tracemalloc
 
 from tests.publishing.report.big import grow
-from tests.publishing.report.conftest import Study
 from tests.publishing.report.pages import Page
+from tests.publishing.report.study import Study
 
 RUNS = 300
 

@@ -8,8 +8,8 @@ import gittrack
 from gittrack.cli import execute
 from gittrack.errors import NotFoundError, UsageError
 from gittrack.publishing.report.model import Change
-from tests.conftest import run_git
-from tests.publishing.report.conftest import Study, answer
+from tests.publishing.report.study import Study, answer
+from tests.repositories import run_git
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ from gittrack.publishing.review.charts import (
     svg,
 )
 from tests.ledgers import BRANCH, make_record
-from tests.publishing.review.conftest import PROPOSAL, Propose
+from tests.publishing.review.proposing import PROPOSAL, Propose
+from tests.tables import rows
 
 
 def chart(*lines: list[tuple[float, float]], metric: str = "loss") -> Chart:
@@ -48,7 +49,7 @@ def test_long_curves_are_thinned_on_one_grid() -> None:
     assert legend(made).startswith("grey: run-0 (baseline), blue: run-1")
 
 
-@pytest.mark.parametrize("value", [1e-300, 1e299, -1e-7, 0.0, 123456789.123])
+@rows("value", [1e-300, 1e299, -1e-7, 0.0, 123456789.123])
 def test_numbers_have_no_exponent(value: float) -> None:
     """mermaid's grammar knows none; the axis always spans something."""
     text = mermaid(chart([(0, value), (1, value)]))

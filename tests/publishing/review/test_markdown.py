@@ -19,7 +19,7 @@ from gittrack.stats.metrics import metric_names
 from gittrack.stats.replicates import Group
 from gittrack.text.text import Paint
 from tests.ledgers import BRANCH, make_record
-from tests.publishing.review.conftest import PROPOSAL, Propose
+from tests.publishing.review.proposing import PROPOSAL, Propose
 
 UP = "maximize"
 

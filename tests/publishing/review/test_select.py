@@ -11,9 +11,9 @@ from gittrack.formats.record import Code
 from gittrack.git.repository import Repository
 from gittrack.ledger import ROOT_FILES
 from gittrack.publishing.review import Review, review
-from tests.conftest import run_git
 from tests.ledgers import BRANCH, commit_files, commit_records, make_record, make_repository
-from tests.publishing.review.conftest import PROPOSAL, Propose
+from tests.publishing.review.proposing import PROPOSAL, Propose
+from tests.repositories import run_git
 
 
 def ids(found: Review) -> list[str]:

@@ -22,8 +22,8 @@ from gittrack.reading.index.parse import parse
 from gittrack.reading.index.sql import compile_filter
 from gittrack.reading.index.store import open_memory
 from tests.ledgers import make_record
+from tests.tables import rows
 
-NOW = datetime.now(UTC).replace(microsecond=0)
 VALUES: list[Any] = [
     0.1,
     1,
@@ -188,7 +188,7 @@ class TestTimes:
         """A day is a stretch of time: after it is after its end, on it is within it."""
         assert (0 in select(text)) is hits
 
-    @pytest.mark.parametrize(
+    @rows(
         ("text", "hits"),
         [
             ("started > '2h'", True),
@@ -211,7 +211,7 @@ class TestTimes:
 
 
 class TestErrors:
-    @pytest.mark.parametrize(
+    @rows(
         ("text", "said"),
         [
             ("metrics.acc >", "unexpected end at column 14"),

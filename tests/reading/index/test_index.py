@@ -17,13 +17,8 @@ from gittrack.git.repository import Repository
 from gittrack.reading.index import DAMAGED, FILE_NAME, Index, ledger_tip, open_index, store
 from gittrack.reading.index import follow as follow_module
 from gittrack.reading.index import parse as parse_module
-from tests.conftest import run_git
 from tests.ledgers import BRANCH, commit_files, commit_records, files_of, make_record, make_repository
-
-
-@pytest.fixture
-def repo(tmp_path: Path) -> Repository:
-    return make_repository(tmp_path / "repo")
+from tests.repositories import run_git
 
 
 def ids(repository: Repository, filter: str | None = None) -> list[str]:

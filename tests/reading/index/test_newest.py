@@ -17,10 +17,9 @@ from gittrack.reading.index import Index
 from gittrack.reading.index import follow as follow_module
 from gittrack.reading.index import newest as newest_module
 from gittrack.reading.index.newest import newest_runs
-from tests.conftest import run_git
 from tests.governance.gate.lab import Lab
 from tests.ledgers import BRANCH, commit_files, files_of, make_record
-from tests.reading.index.test_index import repo  # noqa: F401
+from tests.repositories import run_git
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +48,7 @@ def write(repository: Repository, records: list[Record]) -> str:
 @pytest.mark.parametrize("limit", [1, 3, 8, 9])
 @pytest.mark.parametrize("experiment", [None, "digits"])
 def test_they_are_those_of_the_whole_index(
-    repo: Repository,  # noqa: F811
+    repo: Repository,
     limit: int,
     experiment: str | None,
 ) -> None:
@@ -64,7 +63,7 @@ def test_they_are_those_of_the_whole_index(
         assert found == whole.search(experiment=experiment, limit=limit)
 
 
-def test_few_runs_or_a_long_list_are_read_as_ever(repo: Repository) -> None:  # noqa: F811
+def test_few_runs_or_a_long_list_are_read_as_ever(repo: Repository) -> None:
     tip = write(repo, many()[:9])
     assert newest_runs(repo, tip, 3, None) is None
     tip = write(repo, many())
@@ -75,7 +74,7 @@ def test_few_runs_or_a_long_list_are_read_as_ever(repo: Repository) -> None:  # 
         assert index.count() == 40
 
 
-def test_an_index_that_is_there_is_used(repo: Repository) -> None:  # noqa: F811
+def test_an_index_that_is_there_is_used(repo: Repository) -> None:
     """Also when runs came since; one whose making was cut off is not."""
     write(repo, many()[:20])
     Index.open(repo, BRANCH).close()
@@ -85,7 +84,7 @@ def test_an_index_that_is_there_is_used(repo: Repository) -> None:  # noqa: F811
 
 
 def test_a_build_that_was_cut_off_is_none(
-    repo: Repository,  # noqa: F811
+    repo: Repository,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write(repo, many())
@@ -102,13 +101,13 @@ def test_a_build_that_was_cut_off_is_none(
         assert index.count() == 40
 
 
-def test_an_experiment_that_is_not_there(repo: Repository) -> None:  # noqa: F811
+def test_an_experiment_that_is_not_there(repo: Repository) -> None:
     write(repo, many())
     with pytest.raises(NotFoundError, match="no experiment 'digit': there are digits, letters"):
         Index.open_newest(repo, BRANCH, 3, "digit")
 
 
-def test_a_damaged_record_is_listed_as_such(repo: Repository) -> None:  # noqa: F811
+def test_a_damaged_record_is_listed_as_such(repo: Repository) -> None:
     files = {k: v for r in many() for k, v in files_of(r).items()}
     damaged = "runs/digits/2026-11-29/20261129-000000-abcdef/run.yaml"
     commit_files(repo, {**files, damaged: b"nothing"})
@@ -129,7 +128,7 @@ def test_the_outcome_of_a_run_is_known(inside: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_reading_on_all_cores_gives_the_same(
-    repo: Repository,  # noqa: F811
+    repo: Repository,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -147,7 +146,7 @@ def test_reading_on_all_cores_gives_the_same(
 
 @pytest.mark.parametrize("runs", [40, 9])
 def test_a_partial_clone_brings_the_records_at_once(
-    repo: Repository,  # noqa: F811
+    repo: Repository,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     runs: int,
@@ -171,7 +170,7 @@ def test_a_partial_clone_brings_the_records_at_once(
     assert len(fetches) == (2 if runs == 40 else 1)
 
 
-def test_a_partial_clone_whose_remote_is_gone(repo: Repository, tmp_path: Path) -> None:  # noqa: F811
+def test_a_partial_clone_whose_remote_is_gone(repo: Repository, tmp_path: Path) -> None:
     """It is said in one line, and no record is taken for damaged."""
     write(repo, many()[:9])
     run_git(repo.top, "config", "uploadpack.allowFilter", "true")

@@ -21,7 +21,7 @@ from gittrack.recording.capture.code import (
     command_invocation,
     this_invocation,
 )
-from tests.conftest import run_git
+from tests.repositories import run_git
 
 RUN = "20261122-142233-7f3a2c"
 

@@ -24,6 +24,7 @@ from gittrack.recording.capture.data import (
     ledger_path,
 )
 from tests import dvc_repo
+from tests.tables import rows
 
 
 @pytest.fixture(autouse=True)
@@ -220,7 +221,7 @@ def test_data_outside_the_work_tree(top: Path, tmp_path: Path) -> None:
     assert {stated.source for stated in found} == {"file"}
 
 
-@pytest.mark.parametrize(
+@rows(
     ("relative", "expected"),
     [
         ("a/b.csv", "inputs/a/b.csv.dvc"),

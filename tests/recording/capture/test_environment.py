@@ -24,6 +24,7 @@ from gittrack.recording.capture.environment import (
     installed_distributions,
     packages_of,
 )
+from tests.tables import rows
 
 DIGEST = "sha256:" + "0a" * 32
 SCHEMA = Path(__file__).parents[3] / "schemas/environment.schema.json"
@@ -282,14 +283,14 @@ def test_container(tmp_path: Path, trace: str, content: str, kind: str) -> None:
     assert environment._container(tmp_path) == kind
 
 
-@pytest.mark.parametrize("stated", [DIGEST, f"python@{DIGEST}", f"localhost:5000/team/a_b:1.2@{DIGEST}"])
+@rows("stated", [DIGEST, f"python@{DIGEST}", f"localhost:5000/team/a_b:1.2@{DIGEST}"])
 def test_image(stated: str) -> None:
     """A digest, with or without a name, is recorded; the argument goes before GITTRACK_IMAGE."""
     assert capture_environment(env={"GITTRACK_IMAGE": stated})["image"] == stated
     assert capture_environment(env={"GITTRACK_IMAGE": "sha256:bad"}, image=stated)["image"] == stated
 
 
-@pytest.mark.parametrize(
+@rows(
     "stated", ["python:3.11", "sha256:abc", DIGEST.upper(), f"{DIGEST}\n", f"u:p@h@{DIGEST}", f"a b@{DIGEST}"]
 )
 def test_a_bad_image(stated: str) -> None:

@@ -24,7 +24,7 @@ from gittrack.running.executor.cluster import check_needs, send_code
 from gittrack.running.executor.node import run_here, to_order
 from gittrack.running.executor.task import Task
 from gittrack.running.reproduce import Options, plan
-from tests.conftest import run_git
+from tests.repositories import run_git
 from tests.running.remotes import Remotes, make_remotes, send_data
 
 Order = dict[str, Any]

@@ -25,9 +25,9 @@ from gittrack.reading.index import Index
 from gittrack.running.executor.cluster import run_tasks_on_ray
 from gittrack.running.reproduce import Options, plan
 from gittrack.verify import verify
-from tests.conftest import run_git
-from tests.running.conftest import again, left_behind
+from tests.repositories import run_git
 from tests.running.remotes import Remotes, make_remotes, send_data
+from tests.running.training import again, left_behind
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="ray is not installed: pip install 'gittrack[ray]'"

@@ -11,9 +11,9 @@ import pytest
 
 from gittrack.git.repository import Repository
 from gittrack.verify import verify
-from tests.conftest import run_git
-from tests.recording.test_job import records
-from tests.running.sweep.conftest import PYTHON, left_behind
+from tests.ledgers import records
+from tests.repositories import run_git
+from tests.running.sweep.sweeping import PYTHON, left_behind
 
 
 @pytest.mark.skipif(

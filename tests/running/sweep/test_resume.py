@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from gittrack import cli
-from tests.conftest import run_git
-from tests.recording.test_job import records
-from tests.running.sweep.conftest import PYTHON, Sweep, left_behind
+from tests.ledgers import records
+from tests.repositories import run_git
+from tests.running.sweep.sweeping import PYTHON, Sweep, left_behind
 
 # Two of the three settings are quick, the other one waits for long.
 SLOW = """

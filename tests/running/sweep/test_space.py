@@ -10,6 +10,7 @@ import pytest
 from gittrack.errors import UsageError
 from gittrack.recording.result_files import set_param
 from gittrack.running.sweep.space import Choices, Interval, Space, Whole, fill, parse, split
+from tests.tables import rows
 
 
 def only(text: str) -> Any:
@@ -18,7 +19,7 @@ def only(text: str) -> Any:
     return found
 
 
-@pytest.mark.parametrize(
+@rows(
     ("text", "values"),
     [
         ("lr=0.1,0.01", [0.1, 0.01]),
@@ -49,7 +50,7 @@ def test_values_one_by_one(text: str, values: list[Any]) -> None:
     assert [(type(v), v) for v in found.values] == [(type(v), v) for v in values]
 
 
-@pytest.mark.parametrize(
+@rows(
     ("text", "expected"),
     [
         ("n=int(1,64)", Whole("n", 1, 64)),
@@ -65,7 +66,7 @@ def test_intervals(text: str, expected: object) -> None:
     assert only(text) == expected
 
 
-@pytest.mark.parametrize(
+@rows(
     "text",
     [
         "lr=0.1",
@@ -86,7 +87,7 @@ def test_one_value(text: str) -> None:
     assert parse([text]).params({}, {}) == as_run
 
 
-@pytest.mark.parametrize(
+@rows(
     ("text", "says"),
     [
         ("lr", "-S takes key=value"),
@@ -157,7 +158,7 @@ def test_params_nest_and_leave_files_alone() -> None:
         parse(["lr=1", "lr.a=1,2"]).params({}, {"lr.a": 1})
 
 
-@pytest.mark.parametrize(
+@rows(
     "value",
     [
         0.1,
@@ -189,7 +190,7 @@ def test_places_in_the_command() -> None:
     assert fill(["{x}"], {}) == ("{x}",)
 
 
-@pytest.mark.parametrize(
+@rows(
     "found",
     [
         Interval("x", 0, 1),

@@ -12,9 +12,9 @@ import pytest
 from gittrack import cli
 from gittrack.git.repository import Repository
 from gittrack.verify import verify
-from tests.conftest import run_git
-from tests.recording.test_job import file_of, records
-from tests.running.sweep.conftest import PYTHON, Sweep, left_behind
+from tests.ledgers import file_of, records
+from tests.repositories import run_git
+from tests.running.sweep.sweeping import PYTHON, Sweep, left_behind
 
 
 def state_of(top: Path) -> list[str]:

@@ -18,6 +18,7 @@ from gittrack.stats.importance.tuning import MISSING as NO_TUNING
 from gittrack.stats.maths import spearman
 from gittrack.stats.replicates import Group
 from tests.ledgers import make_record
+from tests.tables import rows
 
 Params = Callable[[random.Random, int], dict[str, Any]]
 
@@ -134,7 +135,7 @@ def test_without_an_extra(monkeypatch: pytest.MonkeyPatch, module: str, said: st
     assert any(each.correlation and each.correlation.rho for each in found.parameters)
 
 
-@pytest.mark.parametrize("count", [0, 1, 9])
+@rows("count", [0, 1, 9])
 def test_refused_below_ten_runs(count: int) -> None:
     """With the reason."""
     made = groups(count, mixed, quality) + [single(make_record(99, status="failed"))] * 20

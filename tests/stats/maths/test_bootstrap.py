@@ -8,12 +8,13 @@ from gittrack.errors import UsageError
 from gittrack.stats.maths import bootstrap_interval
 from gittrack.stats.maths.bootstrap import stratified, why_not_stratified
 from gittrack.stats.maths.intervals import IDENTICAL
+from tests.tables import rows
 
 # The law school data: B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993, table 3.1, LSAT.
 LSAT = [576, 635, 558, 578, 666, 580, 555, 661, 651, 605, 653, 575, 545, 572, 594]
 
 
-@pytest.mark.parametrize("method", ["BCa", "percentile"])
+@rows("method", ["BCa", "percentile"])
 def test_as_scipy_has_it(method: str) -> None:
     """The mean's interval within what resampling leaves open."""
     from scipy.stats import bootstrap
@@ -43,7 +44,7 @@ def test_the_same_seed_gives_the_same_interval() -> None:
     assert one.low == pytest.approx(other.low, abs=2)
 
 
-@pytest.mark.parametrize("n", range(1, 10))
+@rows("n", range(1, 10))
 def test_refused_below_ten(n: int) -> None:
     """With the number, and what it would do."""
     found = bootstrap_interval([float(value) for value in range(n)])

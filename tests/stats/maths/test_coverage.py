@@ -8,6 +8,7 @@ import pytest
 
 from gittrack.stats.maths import mean_interval, prediction_interval, tolerance_interval
 from gittrack.stats.maths.intervals import Interval
+from tests.tables import rows
 
 SAMPLES = 100_000
 
@@ -29,8 +30,8 @@ def reference(n: int) -> list[float]:
     return [float(value) for value in range(n)]
 
 
-@pytest.mark.parametrize("n", [2, 3, 5, 10, 30])
-@pytest.mark.parametrize(("confidence", "sided"), [(0.95, "two"), (0.95, "lower"), (0.9, "two")])
+@rows("n", [2, 3, 5, 10, 30])
+@rows(("confidence", "sided"), [(0.95, "two"), (0.95, "lower"), (0.9, "two")])
 def test_t_intervals_cover_the_mean(n: int, confidence: float, sided: Any) -> None:
     """95 % of them, within 1 %, for any number of runs and on one side or two."""
     import numpy as np
@@ -43,7 +44,7 @@ def test_t_intervals_cover_the_mean(n: int, confidence: float, sided: Any) -> No
     assert 1 - np.mean(missed) == pytest.approx(confidence, abs=0.01)
 
 
-@pytest.mark.parametrize("n", [2, 3, 5, 10, 30])
+@rows("n", [2, 3, 5, 10, 30])
 def test_prediction_intervals_hold_one_more_run(n: int) -> None:
     """95 % of them, within 1 %."""
     import numpy as np
@@ -53,7 +54,7 @@ def test_prediction_intervals_hold_one_more_run(n: int) -> None:
     assert np.mean(np.abs(more - data.mean(axis=1)) <= half) == pytest.approx(0.95, abs=0.01)
 
 
-@pytest.mark.parametrize("n", [3, 5, 10])
+@rows("n", [3, 5, 10])
 def test_tolerance_intervals_hold_their_share(n: int) -> None:
     """95 % of them hold 95 % of the distribution or more, within 1 %."""
     import numpy as np
@@ -73,7 +74,7 @@ def test_the_functions_are_what_was_simulated() -> None:
         assert half_width(found) == pytest.approx(half_width(mean_interval(reference(5))))
 
 
-@pytest.mark.parametrize(("n", "percentile"), [(3, 0.67), (4, 0.81), (5, 0.84)])
+@rows(("n", "percentile"), [(3, 0.67), (4, 0.81), (5, 0.84)])
 def test_why_the_bootstrap_is_refused(n: int, percentile: float) -> None:
     """Percentile intervals of the mean of 3, 4, 5 values cover that share, not 95 %."""
     import itertools

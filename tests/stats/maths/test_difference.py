@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gittrack.errors import UsageError
 from gittrack.stats.maths import equivalence, holm, paired, welch
 from gittrack.stats.maths.difference import NO_SPREAD, NO_SPREAD_PAIRED, TOO_FEW
+from tests.tables import rows
 
 # Student's sleep data (R: datasets::sleep): extra hours of sleep of ten people under two drugs.
 DRUG_1 = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
@@ -53,7 +54,7 @@ def test_as_scipy_has_it() -> None:
         )
 
 
-@pytest.mark.parametrize(
+@rows(
     ("a", "b", "why"),
     [
         ([0.9], [0.91, 0.92], TOO_FEW),

@@ -21,11 +21,12 @@ from gittrack.stats.maths import (
 from gittrack.stats.maths.intervals import IDENTICAL, ONE, TOO_WIDE
 from gittrack.stats.maths.quantiles import chi2_quantile, normal_quantile, t_quantile
 from tests.stats.maths.nist import DATASETS, Dataset
+from tests.tables import rows
 
 THREE = [0.90, 0.91, 0.92]
 
 
-@pytest.mark.parametrize("data", DATASETS, ids=lambda data: data.name)
+@rows("data", DATASETS)
 def test_certified_means_and_deviations(data: Dataset) -> None:
     """NIST StRD to its last printed digit; where the data themselves are not binary, to what they leave."""
     found = summary(data.values)
@@ -42,7 +43,7 @@ def test_numacc1_is_exact() -> None:
     assert (found.mean, found.sd) == (10000002, 1)
 
 
-@pytest.mark.parametrize(
+@rows(
     ("p", "freedom", "value"),
     [
         (0.975, 2, 4.302653),
@@ -92,7 +93,7 @@ def test_three_runs() -> None:
     assert (two.n, two.confidence, two.sided, two.why) == (3, 0.95, "two", "")
 
 
-@pytest.mark.parametrize(("n", "two", "one"), [(3, 2.484, 1.686), (5, 1.242, 0.953)])
+@rows(("n", "two", "one"), [(3, 2.484, 1.686), (5, 1.242, 0.953)])
 def test_half_widths_in_deviations(n: int, two: float, one: float) -> None:
     """How wide intervals of three and five runs are: ±2.484 s and ±1.242 s."""
     values = _with(n, 0, 1)
@@ -112,7 +113,7 @@ def test_how_unsure_a_spread_is() -> None:
     assert (round(found.low or 0, 2), round(found.high or 0, 2)) == (0.52, 6.28)
 
 
-@pytest.mark.parametrize(("half", "two", "one"), [(1, 7, 5), (0.5, 18, 13), (0.25, 64, 46), (0.1, 387, 273)])
+@rows(("half", "two", "one"), [(1, 7, 5), (0.5, 18, 13), (0.25, 64, 46), (0.1, 387, 273)])
 def test_runs_for_a_half_width(half: float, two: int, one: int) -> None:
     """Exact, by t: the normal formula says 4, 16, 62, 385."""
     assert runs_for(half, 1) == two
@@ -129,8 +130,8 @@ def test_so_many_runs_are_enough_and_one_fewer_is_not(half: float, confidence: f
     assert n == 2 or t[1] > half
 
 
-@pytest.mark.parametrize("find", [mean_interval, prediction_interval, sd_interval])
-@pytest.mark.parametrize(("values", "why"), [([0.9], ONE), ([0.9] * 5, IDENTICAL), ([0, 0.0], IDENTICAL)])
+@rows("find", [mean_interval, prediction_interval, sd_interval])
+@rows(("values", "why"), [([0.9], ONE), ([0.9] * 5, IDENTICAL), ([0, 0.0], IDENTICAL)])
 def test_without_spread_there_is_no_interval(find: object, values: list[float], why: str) -> None:
     """One run, or runs that are all alike: said, and no interval of width 0."""
     found: Interval = find(values)  # type: ignore[operator]
@@ -139,8 +140,8 @@ def test_without_spread_there_is_no_interval(find: object, values: list[float], 
     assert found.sd == (None if len(values) == 1 else 0)
 
 
-@pytest.mark.parametrize("find", [summary, mean_interval, prediction_interval, sd_interval])
-@pytest.mark.parametrize(
+@rows("find", [summary, mean_interval, prediction_interval, sd_interval])
+@rows(
     ("values", "message"),
     [([], "no values"), ([1, math.nan], "nan is no number"), ([math.inf], "inf is"), ([1, 10**400], "100")],
 )
@@ -150,14 +151,14 @@ def test_values_that_are_none(find: object, values: list[float], message: str) -
         find(values)  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("confidence", [0, 1, -0.5, 95, math.nan])
+@rows("confidence", [0, 1, -0.5, 95, math.nan])
 def test_a_confidence_lies_between_0_and_1(confidence: float) -> None:
     """95 is none."""
     with pytest.raises(UsageError, match="between 0 and 1, such as"):
         mean_interval([1, 2], confidence)
 
 
-@pytest.mark.parametrize(("half", "sd"), [(0, 1), (-1, 1), (math.nan, 1), (1, 0), (1, math.inf), (1e-9, 1)])
+@rows(("half", "sd"), [(0, 1), (-1, 1), (math.nan, 1), (1, 0), (1, math.inf), (1e-9, 1)])
 def test_widths_that_no_number_of_runs_gives(half: float, sd: float) -> None:
     """Each an error of one line."""
     with pytest.raises(UsageError):

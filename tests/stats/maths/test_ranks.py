@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gittrack.errors import UsageError
 from gittrack.stats.maths import spearman
+from tests.tables import rows
 
 
 def test_scipys_documented_example() -> None:
@@ -19,7 +20,7 @@ def test_scipys_documented_example() -> None:
     assert (round(found.rho or 0, 10), round(found.p or 0, 7)) == (0.8207826817, 0.0885870)
 
 
-@pytest.mark.parametrize(("n", "p"), [(3, 0.333), (4, 0.083), (5, 0.017)])
+@rows(("n", "p"), [(3, 0.333), (4, 0.083), (5, 0.017)])
 def test_the_smallest_exact_p(n: int, p: float) -> None:
     """2/n!: three points in order prove nothing."""
     found = spearman(range(n), range(n))

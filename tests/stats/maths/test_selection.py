@@ -8,11 +8,10 @@ import pytest
 
 from gittrack.errors import UsageError
 from gittrack.stats.maths import expected_maximum, winners_curse
+from tests.tables import rows
 
 
-@pytest.mark.parametrize(
-    ("m", "value"), [(1, 0.0), (2, 0.56419), (3, 0.84628), (5, 1.16296), (10, 1.53875), (100, 2.50759)]
-)
+@rows(("m", "value"), [(1, 0.0), (2, 0.56419), (3, 0.84628), (5, 1.16296), (10, 1.53875), (100, 2.50759)])
 def test_the_expected_largest_of_normals(m: int, value: float) -> None:
     """H. L. Harter, Biometrika 48, 1961, to the last printed digit."""
     assert round(expected_maximum(m), 5) == value

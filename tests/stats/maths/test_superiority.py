@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gittrack.stats.maths import superiority
 from gittrack.stats.maths.superiority import Superiority
+from tests.tables import rows
 
 
 def test_every_pair_counts() -> None:
@@ -59,7 +60,7 @@ def test_an_interval_from_ten_on() -> None:
     assert 0.5 < superiority(a, b).share < 0.95
 
 
-@pytest.mark.parametrize(
+@rows(
     ("low", "high", "verdict"),
     [
         (0.4, 0.9, "not significant"),

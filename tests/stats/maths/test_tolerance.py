@@ -9,6 +9,7 @@ import pytest
 from gittrack.errors import UsageError
 from gittrack.stats.maths import tolerance_factor, tolerance_interval
 from gittrack.stats.maths.intervals import IDENTICAL, ONE
+from tests.tables import rows
 
 
 def test_the_handbooks_example() -> None:
@@ -18,20 +19,20 @@ def test_the_handbooks_example() -> None:
     assert round(tolerance_factor(43, 0.90, 0.99, "upper", "approximate"), 4) == 1.8752
 
 
-@pytest.mark.parametrize(("n", "k"), [(2, 36.519), (3, 9.789), (5, 5.077), (10, 3.393)])
+@rows(("n", "k"), [(2, 36.519), (3, 9.789), (5, 5.077), (10, 3.393)])
 def test_exact_two_sided_factors(n: int, k: float) -> None:
     """95 % of all with 95 %, as ISO 16269-6 has them; three runs span ±9.79 s."""
     assert round(tolerance_factor(n, 0.95, 0.95), 3) == k
 
 
-@pytest.mark.parametrize(("n", "k"), [(2, 26.260), (3, 7.656), (5, 4.203), (10, 2.911)])
+@rows(("n", "k"), [(2, 26.260), (3, 7.656), (5, 4.203), (10, 2.911)])
 def test_exact_one_sided_factors(n: int, k: float) -> None:
     """95 % of all with 95 %, as tables of the noncentral t have them."""
     assert round(tolerance_factor(n, 0.95, 0.95, "upper"), 3) == k
 
 
-@pytest.mark.parametrize("n", [2, 3, 10, 100, 1000])
-@pytest.mark.parametrize("coverage", [0.5, 0.9, 0.999])
+@rows("n", [2, 3, 10, 100, 1000])
+@rows("coverage", [0.5, 0.9, 0.999])
 def test_one_sided_by_the_definition(n: int, coverage: float) -> None:
     """P(x̄ + k·s lies above the quantile) is the confidence, by integration over x̄."""
     import numpy as np
@@ -61,7 +62,7 @@ def test_the_interval_is_mean_and_factor() -> None:
     assert tolerance_interval([1, 2, 3], sided="upper").low is None
 
 
-@pytest.mark.parametrize(("values", "why"), [([1.0], ONE), ([1.0, 1.0], IDENTICAL)])
+@rows(("values", "why"), [([1.0], ONE), ([1.0, 1.0], IDENTICAL)])
 def test_no_spread_no_interval(values: list[float], why: str) -> None:
     """As with other intervals."""
     found = tolerance_interval(values)

@@ -14,7 +14,7 @@ import pytest
 from gittrack.errors import NotFoundError, RecordError, RepositoryError, UsageError
 from gittrack.formats.record import Installed
 from gittrack.running.executor.environments import Environment, plan, tree_reader
-from tests.conftest import run_git
+from tests.repositories import run_git
 from tests.running.stand_ins import (
     BUILD_SYSTEM,
     PROJECT,

@@ -11,8 +11,9 @@ import pytest
 from gittrack.errors import NotFoundError, RecordError, RepositoryError, UsageError
 from gittrack.running.executor.environments import Environment, Plan, build, plan, tree_reader
 from gittrack.running.executor.environments.process import last_words
-from tests.conftest import run_git
+from tests.repositories import run_git
 from tests.running.stand_ins import build_in, calls, commit, only_on_path, plan_for, stand_in
+from tests.tables import rows
 
 LOCKS = Path(__file__).parents[3] / "data/locks"
 IMAGE = "registry.example/team/train@sha256:" + "a" * 64
@@ -141,7 +142,7 @@ def test_a_program_is_started_in_the_environment(tmp_path: Path) -> None:
     assert made.environ(before) == {"PATH": f"{tmp_path}:/usr/bin", "VIRTUAL_ENV": "/new", "LANG": "C"}
 
 
-@pytest.mark.parametrize(
+@rows(
     ("output", "words"),
     [
         ("error: No\n  cause: Mismatch\n\n     Expected:\n  hint: x", "No: Mismatch"),
