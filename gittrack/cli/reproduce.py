@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gittrack.cli import output
+from gittrack.cli import options, output
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
     from gittrack.git.repository import Repository
     from gittrack.running.executor.task import Done
-    from gittrack.running.reproduce import Plan
+    from gittrack.running.reproduce import ReproducePlan
 
 NOT_REPRODUCED = 1
 
@@ -54,25 +54,18 @@ def command(
         bool,
         typer.Option("--check", help="End with 1 unless the level that gittrack.yaml claims is reached."),
     ] = False,
-    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Reruns at a time.")] = 1,
-    timeout: Annotated[
-        float | None, typer.Option(min=0.001, metavar="SECONDS", help="End a rerun that takes longer.")
-    ] = None,
-    executor: Annotated[str, typer.Option(metavar="local|ray", help="Where reruns go.")] = "local",
-    address: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="With --executor ray: the cluster's address.")
-    ] = None,
-    resources: Annotated[
-        list[str] | None,
-        typer.Option("--resource", metavar="NAME=N", help="With ray: what a rerun needs, such as GPU=1."),
-    ] = None,
+    jobs: Annotated[int, options.jobs("Reruns")] = 1,
+    timeout: Annotated[float | None, options.timeout("rerun")] = None,
+    executor: Annotated[str, options.executor("reruns")] = "local",
+    address: options.Address = None,
+    resources: Annotated[list[str] | None, options.resources("rerun")] = None,
     propose: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Put everything on gittrack/review/NAME for a pull request."),
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="The plan (with -n) or the verdict as JSON.")] = False,
     md: Annotated[bool, typer.Option("--md", help="The verdict as Markdown.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Run a run again, and say how far it can be had again: bitwise, numerically, statistically.
 
@@ -91,13 +84,13 @@ def command(
     from gittrack.cli.pages import reproduce as pages
     from gittrack.formats.config import load_cached
     from gittrack.git.repository import Repository
-    from gittrack.running.reproduce import Options, plan, reproduce
+    from gittrack.running.reproduce import ReproduceOptions, plan, reproduce
 
     if json_ and md:
         raise UsageError("--json and --md: choose one")
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)
-    options = Options(
+    rerun_options = ReproduceOptions(
         repeats=repeats,
         seeds=seeds,
         environment=env,
@@ -106,10 +99,10 @@ def command(
         timeout_s=timeout,
         executor=executor,
         address=address,
-        resources=dict(_amount(text) for text in resources or []),
+        resources=options.amounts(resources),
         proposal=propose,
     )
-    made = plan(repo, config, run, options)
+    made = plan(repo, config, run, rerun_options)
     if dry_run:
         _show_plan(made, json_)
         return
@@ -130,7 +123,7 @@ def command(
     raise typer.Exit(0 if reached else NOT_REPRODUCED)
 
 
-def _show_plan(made: Plan, as_json: bool) -> None:
+def _show_plan(made: ReproducePlan, as_json: bool) -> None:
     from gittrack.cli.pages import reproduce as pages
 
     if as_json:
@@ -139,7 +132,7 @@ def _show_plan(made: Plan, as_json: bool) -> None:
         output.write("".join(f"{line}\n" for line in pages.plan_lines(made, output.paint())))
 
 
-def _agree(repo: Repository, made: Plan, yes: bool, quiet: bool) -> None:
+def _agree(repo: Repository, made: ReproducePlan, yes: bool, quiet: bool) -> None:
     """Show the plan, and go on only with the user's word. UsageError without it."""
     from gittrack.cli.pages import reproduce as pages
     from gittrack.running.reproduce import has_consent
@@ -172,11 +165,3 @@ class _Teller:
         how = "ended with 0" if result.status == 0 else f"ended with {result.status}"
         more = f"; {one_line(message)}" if message else ""
         output.note(f"gittrack: rerun {self._ended} of {self._total}: run {result.run_id} {how}{more}")
-
-
-def _amount(text: str) -> tuple[str, float]:
-    name, _, number = text.partition("=")
-    try:
-        return name, float(number)
-    except ValueError as error:
-        raise UsageError(f"--resource takes NAME=NUMBER such as GPU=1, not {text!r}") from error

@@ -12,7 +12,7 @@ from gittrack.cli import output
 from gittrack.errors import UsageError
 from gittrack.reading.entry import open_index
 from gittrack.reading.index import Index
-from gittrack.stats.means import Options, shown
+from gittrack.stats.means import MeansOptions, shown
 from gittrack.stats.replicates import Group, damaged_runs, groups_of, named_groups
 from gittrack.text.tables import FORMATS, require_one_form
 
@@ -106,7 +106,7 @@ def command(
             _over_tasks(index, name, by, task, metric or [], filter, confidence, form, not no_pager)
             return
         groups = _groups(index, name, filter)
-        options = Options(
+        options = MeansOptions(
             confidence=confidence,
             sided=sided.value,
             metrics=tuple(metric or ()),
@@ -138,7 +138,7 @@ def _samples(index: Index, groups: Sequence[Group]) -> Mapping[str, int]:
 
 
 def _print(
-    index: Index, name: str, groups: Sequence[Group], options: Options, form: str, pager: bool
+    index: Index, name: str, groups: Sequence[Group], options: MeansOptions, form: str, pager: bool
 ) -> None:
     entries = shown(groups, options)
     is_whole = name in {group.experiment for group in groups}

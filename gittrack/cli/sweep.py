@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gittrack.cli import output
-from gittrack.cli.reproduce import _amount
-from gittrack.cli.run import _choice, _pair, _with_role
+from gittrack.cli import options, output
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
-    from gittrack.running.sweep import Plan, Result, Swept
+    from gittrack.formats.config import Config
+    from gittrack.git.repository import Repository
+    from gittrack.running.sweep import RunResult, SweepPlan, Swept
 
 # Options end at the program's name, as for `gittrack run`.
 SETTINGS = {"allow_interspersed_args": False}
@@ -21,7 +21,7 @@ SOME_FAILED = 1
 
 
 def command(
-    arguments: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="The program to run.")],
+    arguments: options.Command,
     set_param: Annotated[
         list[str] | None,
         typer.Option(
@@ -52,67 +52,32 @@ def command(
     direction: Annotated[
         str | None, typer.Option(metavar="maximize|minimize", help="Default: as gittrack.yaml has it.")
     ] = None,
-    experiment: Annotated[
-        str | None,
-        typer.Option(
-            "-e", "--experiment", metavar="NAME", help="The experiment; default from gittrack.yaml."
-        ),
-    ] = None,
-    hypothesis: Annotated[
-        str | None,
-        typer.Option("-m", "--hypothesis", "--message", metavar="TEXT", help="What the sweep is to show."),
-    ] = None,
+    experiment: options.Experiment = None,
+    hypothesis: Annotated[str | None, options.hypothesis("the sweep")] = None,
     name: Annotated[str | None, typer.Option("-n", "--name", help="A label of each run, for people.")] = None,
-    input_: Annotated[
-        list[str] | None, typer.Option("--input", metavar="PATH:ROLE", help="Data read, as for gittrack run.")
-    ] = None,
-    output_: Annotated[
-        list[str] | None, typer.Option("--output", metavar="PATH:ROLE", help="A file or folder to keep.")
-    ] = None,
-    params: Annotated[
-        list[str] | None, typer.Option("--params", metavar="FILE", help="Read parameters. [params.yaml]")
-    ] = None,
-    metrics: Annotated[
-        list[str] | None,
-        typer.Option("--metrics", metavar="FILE", help="Read metrics. [metrics.json, dvclive]"),
-    ] = None,
-    tag: Annotated[
-        list[str] | None, typer.Option("-t", "--tag", metavar="KEY=VALUE", help="A tag. Repeatable.")
-    ] = None,
-    dirty: Annotated[
-        str | None, typer.Option(metavar="snapshot|refuse", help="What to do with uncommitted changes.")
-    ] = None,
-    image: Annotated[
-        str | None, typer.Option(metavar="DIGEST", help="Container image, [name@]sha256:...")
-    ] = None,
+    input_: Annotated[list[str] | None, options.inputs("Data read, as for gittrack run.")] = None,
+    output_: Annotated[list[str] | None, options.outputs("A file or folder to keep.")] = None,
+    params: Annotated[list[str] | None, options.params("Read parameters. [params.yaml]")] = None,
+    metrics: Annotated[list[str] | None, options.metrics("Read metrics. [metrics.json, dvclive]")] = None,
+    tag: options.Tags = None,
+    dirty: options.Dirty = None,
+    image: options.Image = None,
     propose: Annotated[
         bool, typer.Option("--propose", help="Put all runs on one branch for a pull request to add.")
     ] = False,
-    branch: Annotated[
-        str | None,
-        typer.Option(
-            "--branch", metavar="NAME", help="Propose on gittrack/review/NAME; default the sweep's id."
-        ),
-    ] = None,
-    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Runs at a time.")] = 1,
-    timeout: Annotated[
-        float | None, typer.Option(min=0.001, metavar="SECONDS", help="End a run that takes longer.")
-    ] = None,
-    executor: Annotated[str, typer.Option(metavar="local|ray", help="Where runs go.")] = "local",
-    address: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="With --executor ray: the cluster's address.")
-    ] = None,
-    resources: Annotated[
-        list[str] | None,
-        typer.Option("--resource", metavar="NAME=N", help="With ray: what a run needs, such as GPU=1."),
-    ] = None,
+    branch: Annotated[str | None, options.branch("the sweep's id")] = None,
+    jobs: Annotated[int, options.jobs("Runs")] = 1,
+    timeout: Annotated[float | None, options.timeout("run")] = None,
+    executor: Annotated[str, options.executor("runs")] = "local",
+    address: options.Address = None,
+    resources: Annotated[list[str] | None, options.resources("run")] = None,
     resume: Annotated[
         str | None,
         typer.Option(metavar="SWEEP", help="Go on with this sweep: run what has not finished."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the settings, and run nothing.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="The settings or the results as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Run a command over a grid or sample of parameters.
 
@@ -130,30 +95,27 @@ def command(
     """
     from gittrack.formats.config import load_cached
     from gittrack.git.repository import Repository
-    from gittrack.recording.job import Job
-    from gittrack.recording.request import Request
-    from gittrack.running.sweep import Options, make_plan, sweep
+    from gittrack.running.sweep import SweepOptions, make_plan
 
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)
-    job = Job(
-        command=arguments,
-        request=Request(
-            experiment=experiment,
-            name=name,
-            hypothesis=hypothesis,
-            tags=dict(_pair(text, "-t", "=") for text in tag or []),
-            dirty=_choice(dirty),
-            image=image,
-            propose=branch or ("" if propose else None),
-        ),
-        inputs=[_with_role(text, "train", "--input") for text in input_ or []],
-        outputs=[_with_role(text, "artifact", "--output") for text in output_ or []],
-        params=params or [],
-        metrics=metrics or [],
-        settings=set_param or [],
+    job = options.job_of(
+        arguments,
+        experiment=experiment,
+        name=name,
+        hypothesis=hypothesis,
+        tags=tag,
+        dirty=dirty,
+        image=image,
+        propose=propose,
+        branch=branch,
+        inputs=input_,
+        outputs=output_,
+        params=params,
+        metrics=metrics,
+        settings=set_param,
     )
-    options = Options(
+    search_options = SweepOptions(
         search=search,
         runs=runs,
         seeds=_seeds(seed, seeds),
@@ -164,21 +126,26 @@ def command(
         timeout_s=timeout,
         executor=executor,
         address=address,
-        resources=dict(_amount(text) for text in resources or []),
+        resources=options.amounts(resources),
         resume=resume,
     )
-    plan = make_plan(repo, config, job, options)
+    plan = make_plan(repo, config, job, search_options)
     if dry_run:
         _show_plan(plan, json_)
-        return
-    teller = None if quiet else _Teller(plan)
+    else:
+        swept = _swept(repo, config, plan, quiet)
+        _show(swept, json_, quiet)
+        raise typer.Exit(0 if swept.finished == len(swept.results) else SOME_FAILED)
+
+
+def _swept(repo: Repository, config: Config, plan: SweepPlan, quiet: bool) -> Swept:
+    from gittrack.running.sweep import sweep
+
     try:
-        swept = sweep(repo, config, plan, teller)
+        return sweep(repo, config, plan, None if quiet else _Teller(plan))
     except KeyboardInterrupt:
         output.note(f"gittrack: interrupted; to go on, add --resume {plan.id} to the same command")
         raise
-    _show(swept, json_, quiet)
-    raise typer.Exit(0 if swept.finished == len(swept.results) else SOME_FAILED)
 
 
 def _seeds(seed: int | None, seeds: str | None) -> list[int | None]:
@@ -192,7 +159,7 @@ def _seeds(seed: int | None, seeds: str | None) -> list[int | None]:
         raise UsageError(f"--seeds takes numbers such as 1,2,3, not {seeds!r}") from error
 
 
-def _show_plan(plan: Plan, as_json: bool) -> None:
+def _show_plan(plan: SweepPlan, as_json: bool) -> None:
     from gittrack.cli.pages import sweep as pages
 
     if as_json:
@@ -214,7 +181,7 @@ def _show(swept: Swept, as_json: bool, quiet: bool) -> None:
 class _Teller:
     """A line before the first run, and one for each run as it ends."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: SweepPlan) -> None:
         from gittrack.cli.pages import sweep as pages
 
         self._plan = plan
@@ -222,7 +189,7 @@ class _Teller:
         self._ended = 0
         output.note(f"gittrack: {pages.headline(plan)}")
 
-    def __call__(self, result: Result) -> None:
+    def __call__(self, result: RunResult) -> None:
         from gittrack.cli.pages import sweep as pages
 
         self._ended += 1

@@ -41,7 +41,7 @@ CAUTIONS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class MeansOptions:
     """What a person asked for."""
 
     confidence: float = CONFIDENCE
@@ -131,7 +131,7 @@ def _plain(block: Block) -> dict[str, Any]:
     }
 
 
-def shown(groups: Sequence[Group], options: Options) -> list[Shown]:
+def shown(groups: Sequence[Group], options: MeansOptions) -> list[Shown]:
     """The figures of each group. NotFoundError for a metric that no finished run of any of them has."""
     check_confidence(options.confidence)
     if options.half_width is not None and not 0 < options.half_width < math.inf:
@@ -154,7 +154,7 @@ def require_metrics(wanted: Sequence[str], names: Sequence[str]) -> None:
             raise NotFoundError(f"no metric {name!r}: {known}")
 
 
-def _block(sample: Sample, options: Options) -> Block:
+def _block(sample: Sample, options: MeansOptions) -> Block:
     names = [name for name in metric_names(sample.runs) if not options.metrics or name in options.metrics]
     return Block(sample, tuple(figure_of(sample, name, options) for name in names), tuple(cautions(sample)))
 
@@ -179,7 +179,7 @@ def _crossed(sample: Sample) -> bool:
     return any(1 < len(set(column)) < len(column) for column in columns.values())
 
 
-def figure_of(sample: Sample, metric: str, options: Options) -> Figure:
+def figure_of(sample: Sample, metric: str, options: MeansOptions) -> Figure:
     """All that is known of one metric; what cannot be had is said, in `why` and `notes`."""
     metrics = {run.id: run.metrics.get(metric) for run in sample.runs}
     known = [found for found in metrics.values() if found is not None]
@@ -205,7 +205,7 @@ def _lack(metric: Metric | None) -> str:
     return "absent" if metric is None else metric.status or "too large"
 
 
-def _measured(base: Figure, options: Options) -> Figure:
+def _measured(base: Figure, options: MeansOptions) -> Figure:
     values, confidence = base.values, options.confidence
     notes: list[str] = []
     mean = _mean(base, options)
@@ -226,7 +226,7 @@ def _measured(base: Figure, options: Options) -> Figure:
     )
 
 
-def _mean(base: Figure, options: Options) -> Interval:
+def _mean(base: Figure, options: MeansOptions) -> Interval:
     if options.sided != "one":
         return mean_interval(base.values, options.confidence, options.sided)
     if base.direction is None:
@@ -237,7 +237,7 @@ def _mean(base: Figure, options: Options) -> Interval:
     return mean_interval(base.values, options.confidence, side)
 
 
-def _test_set(base: Figure, options: Options, notes: list[str]) -> Share | None:
+def _test_set(base: Figure, options: MeansOptions, notes: list[str]) -> Share | None:
     """Wilson's interval at the mean, of shares between 0 and 1 or in percent."""
     samples = options.samples.get(base.metric)
     if samples is None:
@@ -251,7 +251,7 @@ def _test_set(base: Figure, options: Options, notes: list[str]) -> Share | None:
     return wilson_interval(min(summary(base.values).mean / full_scale, 1.0), samples, options.confidence)
 
 
-def _needed(values: Sequence[float], sided: Sided, options: Options, notes: list[str]) -> Needed | None:
+def _needed(values: Sequence[float], sided: Sided, options: MeansOptions, notes: list[str]) -> Needed | None:
     wanted, spread = options.half_width, sd_interval(values, options.confidence)
     if wanted is None:
         return None

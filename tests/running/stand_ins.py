@@ -16,7 +16,7 @@ import pytest
 
 from gittrack.formats.locks import read_lock
 from gittrack.formats.record import Lock
-from gittrack.running.executor.environments import Environment, Plan, build, plan, tree_reader
+from gittrack.running.executor.environments import Environment, EnvironmentPlan, build, plan, tree_reader
 from tests.repositories import run_git
 
 ZEROS = "0" * 64
@@ -92,13 +92,13 @@ def own_package(tree: Path) -> None:
     commit(tree, backend__py=BACKEND, version__txt="committed")
 
 
-def plan_for(tree: Path, kind: str, *paths: str, **more: object) -> Plan:
+def plan_for(tree: Path, kind: str, *paths: str, **more: object) -> EnvironmentPlan:
     """The plan from the locks at `paths`."""
     locks = [lock_of(tree, path) for path in paths]
     return plan(kind, tree_reader(tree), locks, None, None, **more)  # type: ignore[arg-type]
 
 
-def build_in(tree: Path, made: Plan, timeout: float = 120, home: str = "home") -> Environment:
+def build_in(tree: Path, made: EnvironmentPlan, timeout: float = 120, home: str = "home") -> Environment:
     """The environment, made in a folder beside `tree`."""
     folder = tree.parent / home
     return build(made, tree, folder, timeout, folder / "build.log")

@@ -11,7 +11,7 @@ import pytest
 from gittrack.formats.config import load
 from gittrack.formats.record import Record
 from gittrack.git.repository import Repository
-from gittrack.running.reproduce import Options, Reproduced, plan, reproduce
+from gittrack.running.reproduce import Reproduced, ReproduceOptions, plan, reproduce
 from tests.repositories import run_git
 
 TRAIN = """
@@ -74,7 +74,7 @@ def again(name: str = "latest", **options: object) -> Reproduced:
     """Plan and run, as somebody who agrees to everything."""
     repo = Repository.discover()
     config = load(repo.worktree)
-    return reproduce(repo, config, plan(repo, config, name, Options(**options)))  # type: ignore[arg-type]
+    return reproduce(repo, config, plan(repo, config, name, ReproduceOptions(**options)))  # type: ignore[arg-type]
 
 
 def left_behind(repo: Repository) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from gittrack.errors import NotFoundError, UsageError
 from gittrack.formats.record import Metric, Record
 from gittrack.stats.maths import mean_interval, prediction_interval, tolerance_interval, wilson_interval
-from gittrack.stats.means import Options, cautions, shown
+from gittrack.stats.means import MeansOptions, cautions, shown
 from gittrack.stats.metrics import metric_names
 from gittrack.stats.replicates import Group, finished_of
 from tests.ledgers import make_record
@@ -33,7 +33,7 @@ def three(**changes: Any) -> Group:
 
 
 def figure(found: Group, **options: Any) -> Any:
-    (each,) = shown([found], Options(**options))
+    (each,) = shown([found], MeansOptions(**options))
     return each.blocks[0].figures[0]
 
 
@@ -64,7 +64,7 @@ def test_one_sided_is_the_bad_side(direction: Any, side: Any) -> None:
 def test_kinds_of_variance_are_blocks_of_their_own() -> None:
     """Across seeds first, then each seed that ran again; what is asked for once is answered once."""
     runs = [make_record(n, seed=n % 3, metrics={"acc": 0.9 + n / 100}) for n in range(5)]
-    (each,) = shown([group(*runs)], Options(half_width=0.001))
+    (each,) = shown([group(*runs)], MeansOptions(half_width=0.001))
     assert [block.sample.varied for block in each.blocks] == ["seed", "nothing", "nothing"]
     assert [block.figures[0].summary.n for block in each.blocks] == [3, 2, 2]  # type: ignore[union-attr]
     assert each.blocks[0].figures[0].needed is not None
@@ -158,13 +158,13 @@ def test_metrics_with_a_direction_come_first() -> None:
 def test_what_cannot_be_asked() -> None:
     """A metric that nobody has, a confidence of 95, a half-width of 0."""
     with pytest.raises(NotFoundError, match="no metric 'f1': there are acc"):
-        shown([three()], Options(metrics=("f1",)))
+        shown([three()], MeansOptions(metrics=("f1",)))
     with pytest.raises(NotFoundError, match="no finished run has any"):
-        shown([group(make_record(1, status="failed"))], Options(metrics=("f1",)))
+        shown([group(make_record(1, status="failed"))], MeansOptions(metrics=("f1",)))
     with pytest.raises(UsageError, match="between 0 and 1"):
-        shown([three()], Options(confidence=95))
+        shown([three()], MeansOptions(confidence=95))
     with pytest.raises(UsageError, match="half-width"):
-        shown([three()], Options(half_width=0))
+        shown([three()], MeansOptions(half_width=0))
 
 
 def test_json_is_whole_and_strict() -> None:
@@ -174,7 +174,7 @@ def test_json_is_whole_and_strict() -> None:
         make_record(9, status="killed"),
         make_record(8, seed=8, metrics={"acc": Metric(status="nan")}),
     ]
-    (each,) = shown([group(*runs)], Options(half_width=0.01, samples={"acc": 10}))
+    (each,) = shown([group(*runs)], MeansOptions(half_width=0.01, samples={"acc": 10}))
     plain = json.loads(json.dumps(each.to_dict(), allow_nan=False))
     assert plain["failed"] == [{"id": runs[3].id, "status": "killed"}]
     (found,) = plain["samples"][0]["metrics"]

@@ -10,7 +10,7 @@ from typing import Any
 from gittrack.formats.record import to_dict
 from gittrack.formats.reproduction import Agreement, Reproduction
 from gittrack.reading.diff import Pair
-from gittrack.running.reproduce.plan import Plan
+from gittrack.running.reproduce.plan import ReproducePlan
 from gittrack.text.table import Cell, Line, layout, markdown, markdown_cell
 from gittrack.text.text import Paint, number, one_line, size, value
 
@@ -25,12 +25,12 @@ _WHERE = {
 _COLOURS = {"not-reproduced": "red", "statistical": "yellow"}
 
 
-def plan_lines(plan: Plan, paint: Paint) -> list[str]:
+def plan_lines(plan: ReproducePlan, paint: Paint) -> list[str]:
     """What would be run, for a person who is to agree to it."""
     return [f"{paint('bold', title)}{text}" for title, text in _plan(plan)]
 
 
-def _plan(plan: Plan) -> Iterator[tuple[str, str]]:
+def _plan(plan: ReproducePlan) -> Iterator[tuple[str, str]]:
     record, code = plan.original, plan.original.code
     yield (
         f"{'run':<12}",
@@ -63,13 +63,13 @@ def _plan(plan: Plan) -> Iterator[tuple[str, str]]:
         yield f"{'note':<12}", one_line(warning)
 
 
-def _built(plan: Plan) -> str:
+def _built(plan: ReproducePlan) -> str:
     made = plan.environment
     notes = "; ".join(one_line(note) for note in made.notes if note != made.kind)
     return made.kind + (f": {notes}" if notes and made.kind != "current" else "")
 
 
-def _commands(plan: Plan) -> list[list[str]]:
+def _commands(plan: ReproducePlan) -> list[list[str]]:
     """What builds the environment, with names for the folders that are only made then."""
     return plan.environment.commands(Path("TREE"), Path("ENV"))
 
@@ -89,7 +89,7 @@ def _short(item: Any) -> str:
     return "none" if item is None else value(item)[:60]
 
 
-def plan_dict(plan: Plan) -> dict[str, Any]:
+def plan_dict(plan: ReproducePlan) -> dict[str, Any]:
     """The plan as plain values."""
     return {
         "run": plan.original.id,

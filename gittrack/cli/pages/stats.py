@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gittrack.cli.pages.seeds import seeds
 from gittrack.formats.record import Record
-from gittrack.stats.means import COVERAGE, Block, Figure, Options, Shown
+from gittrack.stats.means import COVERAGE, Block, Figure, MeansOptions, Shown
 from gittrack.stats.tasks import Tasks
 from gittrack.text.sections import Row, Section, between, measured, percent, settings
 from gittrack.text.text import number
@@ -16,7 +16,7 @@ _NAMED = 5
 """Runs that a note names one by one."""
 
 
-def sections(entries: Sequence[Shown], options: Options, damaged: Sequence[str] = ()) -> list[Section]:
+def sections(entries: Sequence[Shown], options: MeansOptions, damaged: Sequence[str] = ()) -> list[Section]:
     """One section a group, one below it for each sample; groups of a single run together at the end."""
     sections: list[Section] = []
     alone: list[Shown] = []
@@ -29,7 +29,7 @@ def sections(entries: Sequence[Shown], options: Options, damaged: Sequence[str] 
     return [*sections, *_damaged(damaged), *_legend(sections, options)]
 
 
-def _legend(sections: Sequence[Section], options: Options) -> list[Section]:
+def _legend(sections: Sequence[Section], options: MeansOptions) -> list[Section]:
     if not any(row.cells[3:] for section in sections if section.level == 3 for row in section.rows):
         return []
     sure = percent(options.confidence)
@@ -71,7 +71,7 @@ def _failure(run: Record) -> str:
     return f"{run.id} {run.status}{seed}{why}; in no figure"
 
 
-def _block(block: Block, options: Options) -> Section:
+def _block(block: Block, options: MeansOptions) -> Section:
     sample, sure = block.sample, percent(options.confidence)
     side = "" if options.sided == "two" else ", one-sided"
     header = ["metric", ">n", ">mean", ">sd", f">mean {sure}{side}", f">next run {sure}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gittrack.running.sweep import Plan, Point, Result, Swept
+from gittrack.running.sweep import Point, RunResult, SweepPlan, Swept
 from gittrack.running.sweep.results import NOT_RECORDED, Best
 from gittrack.text.table import Cell, Line, layout
 from gittrack.text.text import Paint, number, one_line, value
@@ -16,7 +16,7 @@ PRECISION = 6
 _COLOURS = {"failed": "red", "killed": "red", NOT_RECORDED: "red"}
 
 
-def headline(plan: Plan) -> str:
+def headline(plan: SweepPlan) -> str:
     """What is going to be run: ``sweep 2026...: 4 settings (lr 2 × width 2) × 3 seeds = 12 runs``."""
     seeds = len(plan.options.seeds)
     sizes = [f"{r.key} {len(r.values):,}" for r in plan.space.ranges if hasattr(r, "values")]
@@ -35,7 +35,7 @@ def setting_text(point: Point, *, seed: bool = True) -> str:
     return one_line(" ".join(parts)) or "as it is"
 
 
-def progress(swept: Plan, result: Result) -> str:
+def progress(swept: SweepPlan, result: RunResult) -> str:
     """How one run went, in a line."""
     message = one_line(f"; {result.said}") if result.said else ""
     metric = swept.metric
@@ -45,7 +45,7 @@ def progress(swept: Plan, result: Result) -> str:
     return f"{setting_text(result.point)}: {result.status}{figure}{message}"
 
 
-def _metric(result: Result, name: str) -> str:
+def _metric(result: RunResult, name: str) -> str:
     if name not in result.metrics:
         return ""
     figure = result.metrics[name]
@@ -55,7 +55,7 @@ def _metric(result: Result, name: str) -> str:
 # --- before ------------------------------------------------------------------------------------
 
 
-def plan_lines(plan: Plan, paint: Paint, columns: int | None) -> list[str]:
+def plan_lines(plan: SweepPlan, paint: Paint, columns: int | None) -> list[str]:
     """The settings that would be run."""
     if plan.settings is None:
         return ["Optuna says the settings one after another, by what came of the ones before."]
@@ -69,7 +69,7 @@ def plan_lines(plan: Plan, paint: Paint, columns: int | None) -> list[str]:
     return layout(keys, [Line(row) for row in rows], paint, columns=columns, fixed=len(keys))[0]
 
 
-def plan_dict(plan: Plan) -> dict[str, Any]:
+def plan_dict(plan: SweepPlan) -> dict[str, Any]:
     """The plan as plain values."""
     return {
         "experiment": plan.experiment,
@@ -153,21 +153,21 @@ def _metrics(swept: Swept) -> list[str]:
     return sorted({name for result in swept.results for name in result.metrics})[:MOST_METRICS]
 
 
-def _sorted(swept: Swept) -> Sequence[Result]:
+def _sorted(swept: Swept) -> Sequence[RunResult]:
     """The best ones first; without a metric and its direction as they were asked for."""
     metric, direction = swept.plan.metric, swept.plan.direction
     if metric is None or direction is None:
         return swept.results
     sign = -1 if direction == "maximize" else 1
 
-    def place(result: Result) -> tuple[bool, float]:
+    def place(result: RunResult) -> tuple[bool, float]:
         figure = result.metrics.get(metric)
         return (figure is None or not result.finished, 0.0 if figure is None else sign * figure)
 
     return sorted(swept.results, key=place)
 
 
-def _row(swept: Swept, result: Result, best: bool) -> list[Cell]:
+def _row(swept: Swept, result: RunResult, best: bool) -> list[Cell]:
     values = [result.point.setting[key] for key in _keys(swept)]
     cells = [Cell(result.run[-6:], "yellow"), Cell(result.status, _COLOURS.get(result.status))]
     cells += [Cell(value(item), right=_is_number(item)) for item in values]

@@ -20,7 +20,7 @@ from gittrack.errors import GittrackError, RepositoryError
 from gittrack.git.repository import Repository, outside_environment
 from gittrack.recording.recover import recover
 from gittrack.running.executor import place
-from gittrack.running.executor.environments import Plan
+from gittrack.running.executor.environments import EnvironmentPlan
 from gittrack.running.executor.janitor import GRACE_S, end_containers, kill_sessions
 from gittrack.running.executor.surround import surround
 from gittrack.running.executor.task import Done, Task
@@ -35,7 +35,7 @@ def run_tasks(
     *,
     jobs: int = 1,
     told: Told | None = None,
-    environment: Plan | None = None,
+    environment: EnvironmentPlan | None = None,
 ) -> list[Done]:
     """Run all `tasks`, at most `jobs` at a time; `told` hears of each as it ends. In the order of `tasks`.
 
@@ -70,7 +70,7 @@ class _Crew:
     """The workers of one call."""
 
     space: Workspace
-    environment: Plan | None = None
+    environment: EnvironmentPlan | None = None
 
     def __post_init__(self) -> None:
         self._git = Lock()  # git's own lock on its list of work trees does not wait

@@ -29,7 +29,7 @@ from gittrack.git.repository import Repository
 from gittrack.ledger import DVC_CONFIG, Ledger
 from gittrack.ledger.proposals import review_branch
 from gittrack.ledger.sync import fetch, pull, push
-from gittrack.running.executor.environments import Plan
+from gittrack.running.executor.environments import EnvironmentPlan
 from gittrack.running.executor.local import run_tasks
 from gittrack.running.executor.place import Sources, find_data
 from gittrack.running.executor.surround import plan_environment
@@ -48,7 +48,7 @@ PAUSES_S = (1.0, 5.0, 30.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class NodeOrder:
     """A task and what a node needs to know besides. It holds no credentials: those are the node's own."""
 
     version: str
@@ -72,13 +72,13 @@ class Order:
 
 
 def run_here(order: dict[str, Any]) -> dict[str, Any]:
-    """Carry an `Order` out; the fields of a `Done`. Whatever happens, nothing of it stays on this disk."""
+    """Carry an order out; the fields of a `Done`. Whatever happens, nothing of it stays on this disk."""
     try:
         if order["version"] != VERSION:
             raise UsageError(
                 f"gittrack {VERSION} is installed and {order['version']} asks: install that one on all nodes"
             )
-        given = Order(**order)
+        given = NodeOrder(**order)
         result = carry_out(given, Task.from_json(given.task))
     except GittrackError as error:
         message = f"node {os.uname().nodename}: {error}"
@@ -86,7 +86,7 @@ def run_here(order: dict[str, Any]) -> dict[str, Any]:
     return asdict(result)
 
 
-def carry_out(order: Order, task: Task) -> Done:
+def carry_out(order: NodeOrder, task: Task) -> Done:
     """Clone, run, push. An interrupt ends the program, pushes the killed run, and is raised again."""
     with _room() as folder:
         repository = make_clone(order, folder / "clone")
@@ -129,7 +129,7 @@ def ledger_of(repository: Repository, task: Task) -> Ledger:
 # --- before --------------------------------------------------------------------------------------
 
 
-def make_clone(order: Order, top: Path) -> Repository:
+def make_clone(order: NodeOrder, top: Path) -> Repository:
     """An empty clone at `top`: nothing is fetched and nothing is checked out yet."""
     git_dir = top / ".git"
     git_dir.mkdir(parents=True)
@@ -154,7 +154,7 @@ def make_clone(order: Order, top: Path) -> Repository:
     return clone
 
 
-def _set_dvc_up(repository: Repository, order: Order, ledger: Ledger, task: Task) -> None:
+def _set_dvc_up(repository: Repository, order: NodeOrder, ledger: Ledger, task: Task) -> None:
     """The DVC remotes of whoever asks, else those of the code, else the ledger's; none without any."""
     text = order.dvc_config.encode()
     with repository.objects() as objects:
@@ -217,7 +217,9 @@ def _in_own_environment(task: Task) -> Task:
     return replace(task, surroundings=replace(around, path=(str(Path(sys.executable).parent), *around.path)))
 
 
-def _plan_environment(repository: Repository, order: Order, ledger: Ledger, task: Task) -> Plan | None:
+def _plan_environment(
+    repository: Repository, order: NodeOrder, ledger: Ledger, task: Task
+) -> EnvironmentPlan | None:
     """How this node would make the environment; None for the one that it has."""
     if order.environment == "current":
         return None
@@ -303,6 +305,6 @@ def exit_status(record: Record) -> int:
 
 
 def to_order(task: Task, **given: Any) -> dict[str, Any]:
-    """The plain values of the `Order` for `task`."""
-    made = Order(version=VERSION, run_id=task.run_id, task=task.to_json(), **given)
+    """The plain values of the `NodeOrder` for `task`."""
+    made = NodeOrder(version=VERSION, run_id=task.run_id, task=task.to_json(), **given)
     return json.loads(json.dumps(asdict(made)))  # type: ignore[no-any-return]

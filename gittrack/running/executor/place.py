@@ -23,7 +23,7 @@ Where = Literal["code", "cache", "remote", "disk", "nowhere"]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LocatedInput:
     """One input, and where its bytes are to be had."""
 
     data: DataInput
@@ -38,16 +38,18 @@ class Sources:
     top: Path
 
 
-def find_data(inputs: Sequence[DataInput], sources: Sources, produced: Iterable[str] = ()) -> list[Found]:
+def find_data(
+    inputs: Sequence[DataInput], sources: Sources, produced: Iterable[str] = ()
+) -> list[LocatedInput]:
     """Where each input is to be had. Asks the DVC remote only for what is nowhere else.
 
     `produced`: paths that the run itself makes, which nobody has to bring.
     """
     made = set(produced)
-    located = [Found(item, _near(item, sources)) for item in inputs if not _is_made(item, made)]
+    located = [LocatedInput(item, _near(item, sources)) for item in inputs if not _is_made(item, made)]
     absent = [f.data for f in located if f.where == "nowhere" and f.data.md5 and f.data.hash]
     on_remote = _on_remote(absent, sources.top)
-    return [Found(f.data, "remote") if f.data in on_remote else f for f in located]
+    return [LocatedInput(f.data, "remote") if f.data in on_remote else f for f in located]
 
 
 def _is_made(item: DataInput, made: set[str]) -> bool:
@@ -106,7 +108,7 @@ def _pointer(item: DataInput) -> Pointer:
     )
 
 
-def require(inputs: Sequence[Found]) -> None:
+def require(inputs: Sequence[LocatedInput]) -> None:
     """NotFoundError where the bytes of an input are nowhere to be had."""
     for item in inputs:
         if item.where == "nowhere":
@@ -117,7 +119,7 @@ def require(inputs: Sequence[Found]) -> None:
             )
 
 
-def fetch(inputs: Sequence[Found], sources: Sources) -> None:
+def fetch(inputs: Sequence[LocatedInput], sources: Sources) -> None:
     """Bring what only the remote has into the cache."""
     wanted = [_pointer(item.data) for item in inputs if item.where == "remote"]
     if wanted:
@@ -160,7 +162,7 @@ def _submodules(repository: Repository, code: Code) -> None:
             )  # fmt: skip
 
 
-def place_data(inputs: Sequence[Found], sources: Sources, tree: Path) -> None:
+def place_data(inputs: Sequence[LocatedInput], sources: Sources, tree: Path) -> None:
     """Put each input where the code looks for it. Whatever a record says, it stays below `tree`."""
     for item in sorted(inputs, key=lambda item: item.data.path):  # a folder before what lies in it
         data = item.data

@@ -9,7 +9,7 @@ from typing import Any
 
 from gittrack.formats.record import Record
 from gittrack.git.repository import Repository
-from gittrack.running.executor.environments import Plan, Reader, build, plan
+from gittrack.running.executor.environments import EnvironmentPlan, Reader, build, plan
 from gittrack.running.executor.task import Surroundings, Task
 
 BUILD_TIMEOUT_S = 3600.0
@@ -19,7 +19,7 @@ PASSED = ("GITTRACK_RUN", "GITTRACK_SEED", "GITTRACK_PARAMS", "PYTHONHASHSEED")
 
 def plan_environment(
     repository: Repository, record: Record, environment: Mapping[str, Any], kind: str, prefix: str | None
-) -> Plan:
+) -> EnvironmentPlan:
     """How the environment of a run would be made today; UsageError or NotFoundError where it cannot be."""
     return plan(
         kind,
@@ -45,7 +45,7 @@ def _reader(repository: Repository, tree: str) -> Reader:
 
 
 def surround(
-    task: Task, planned: Plan, repository: Repository, tree: Path, home: Path, log: Path
+    task: Task, planned: EnvironmentPlan, repository: Repository, tree: Path, home: Path, log: Path
 ) -> tuple[Task, list[str]]:
     """`task` in its environment, which is made for `tree` below `home`; the command that ends its container.
 

@@ -24,12 +24,12 @@ from gittrack.reading.index import Index
 from gittrack.reading.protocol import protocol_of
 from gittrack.recording.finish import is_own
 from gittrack.running.executor.task import Done
-from gittrack.running.reproduce.plan import Options, Plan, make_plan
+from gittrack.running.reproduce.plan import ReproduceOptions, ReproducePlan, make_plan
 from gittrack.stats.result import Result, read_result
 from gittrack.stats.verdict import judge
 from gittrack.verify import VerifyOptions, verify
 
-__all__ = ["Options", "Plan", "Reproduced", "plan", "reproduce"]
+__all__ = ["ReproduceOptions", "ReproducePlan", "Reproduced", "plan", "reproduce"]
 
 log = logging.getLogger("gittrack")
 
@@ -52,7 +52,7 @@ class Reproduced:
     done: tuple[Done, ...]
 
 
-def plan(repository: Repository, config: Config, name: str, options: Options) -> Plan:
+def plan(repository: Repository, config: Config, name: str, options: ReproduceOptions) -> ReproducePlan:
     """What reruns of the run called `name` would be. Refused where verify finds its record altered."""
     with Index.open(repository, config.ledger.branch) as index:
         entry = entry_of(index, index.one(name))
@@ -88,13 +88,13 @@ def _trusted(repository: Repository, record: Record) -> list[str]:
     return [f"verify could not check {len(open_)} things: {open_[0].says}"] if open_ else []
 
 
-def has_consent(repository: Repository, made: Plan) -> bool:
+def has_consent(repository: Repository, made: ReproducePlan) -> bool:
     """Whether the user's own git settings agree to run this without being asked."""
     return made.own and repository.setting(CONSENT) == "own"
 
 
 def reproduce(
-    repository: Repository, config: Config, made: Plan, told: Callable[[Done], None] | None = None
+    repository: Repository, config: Config, made: ReproducePlan, told: Callable[[Done], None] | None = None
 ) -> Reproduced:
     """Run what `made` says, to which the caller has agreed; the verdict, which is on the ledger then.
 
@@ -121,7 +121,7 @@ def reproduce(
     return Reproduced(statement, branch, tuple(results))
 
 
-def _run(repository: Repository, made: Plan, told: Callable[[Done], None] | None) -> list[Done]:
+def _run(repository: Repository, made: ReproducePlan, told: Callable[[Done], None] | None) -> list[Done]:
     options = made.options
     if options.executor == "local":
         from gittrack.running.executor.local import run_tasks
@@ -145,7 +145,9 @@ def _error(result: Done) -> GittrackError:
     return error
 
 
-def _statement(repository: Repository, ledger: Ledger, made: Plan, results: Sequence[Done]) -> Reproduction:
+def _statement(
+    repository: Repository, ledger: Ledger, made: ReproducePlan, results: Sequence[Done]
+) -> Reproduction:
     record = made.original
     with Index.open(repository, ledger.onto or ledger.branch) as index:
         entry = entry_of(index, index.one(record.id))

@@ -21,8 +21,8 @@ from gittrack.formats.spec import UNSEEDED, has_seed, seed_key, with_seed
 from gittrack.git.repository import Repository
 from gittrack.reading.diff import Pair, environments
 from gittrack.recording.capture.determinism import VARIABLES
-from gittrack.running.executor.environments import Plan as EnvironmentPlan
-from gittrack.running.executor.place import Found, Sources, find_data
+from gittrack.running.executor.environments import EnvironmentPlan
+from gittrack.running.executor.place import LocatedInput, Sources, find_data
 from gittrack.running.executor.surround import plan_environment
 from gittrack.running.executor.task import Surroundings, Task, search_path
 
@@ -36,7 +36,7 @@ _NO_FILES = frozenset({"text", "dict", "figure"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class ReproduceOptions:
     """What the caller asked for."""
 
     repeats: int | None = None
@@ -57,16 +57,16 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ReproducePlan:
     """What would be done."""
 
     original: Record
     protocol: ExperimentConfig
-    options: Options
+    options: ReproduceOptions
     own: bool
     """Whether this clone recorded the run itself."""
     tasks: tuple[Task, ...]
-    data: tuple[Found, ...]
+    data: tuple[LocatedInput, ...]
     packages: tuple[Pair, ...]
     """Those installed in another version, or not at all."""
     machine: tuple[Pair, ...]
@@ -82,11 +82,11 @@ def make_plan(
     record: Record,
     environment: Mapping[str, Any],
     protocol: ExperimentConfig,
-    options: Options,
+    options: ReproduceOptions,
     *,
     own: bool,
     used: Collection[int | None] = (),
-) -> Plan:
+) -> ReproducePlan:
     """The plan for reruns of `record`; UsageError where it cannot be run again at all.
 
     `environment`: the plain values of its environment.yaml; `used`: seeds that runs of its spec have had.
@@ -100,7 +100,7 @@ def make_plan(
     today = _today(record, environment, options)
     around = Surroundings(variables=recorded_variables(record), path=today.path)
     tasks = tuple(_task(config, record, seed, outputs, around, options) for seed in seeds)
-    return Plan(
+    return ReproducePlan(
         original=record,
         protocol=protocol,
         options=options,
@@ -127,7 +127,7 @@ def _check(record: Record) -> None:
 
 
 def choose_seeds(
-    record: Record, options: Options, protocol: ExperimentConfig, used: Collection[int | None] = ()
+    record: Record, options: ReproduceOptions, protocol: ExperimentConfig, used: Collection[int | None] = ()
 ) -> list[int | None]:
     """A seed for each rerun. ``new`` ones follow from the run's id, and leave out those in `used`."""
     claim = protocol.reproducibility
@@ -170,7 +170,7 @@ def _task(
     seed: int | None,
     outputs: tuple[tuple[str, str], ...],
     around: Surroundings,
-    options: Options,
+    options: ReproduceOptions,
 ) -> Task:
     command, params = list(record.code.command), record.params
     if seed is not None and seed != record.seed:
@@ -221,7 +221,7 @@ class _Today:
     machine: tuple[Pair, ...] = ()
 
 
-def _today(record: Record, environment: Mapping[str, Any], options: Options) -> _Today:
+def _today(record: Record, environment: Mapping[str, Any], options: ReproduceOptions) -> _Today:
     """Of two interpreters, that on PATH and our own, the one whose packages are closest to the record's."""
     word = launched(record.code.command)[0]
     if os.sep in word or options.executor != "local" or options.environment not in ("current", "command"):
@@ -244,7 +244,7 @@ def _seen(record: Record, environment: Mapping[str, Any], program: str | None) -
     return _Today(program, (), tuple(p for p in packages if not p.same), machine_pairs)
 
 
-def _warnings(record: Record, options: Options) -> list[str]:
+def _warnings(record: Record, options: ReproduceOptions) -> list[str]:
     code: Code = record.code
     warnings = [f"{left.path} is not in the snapshot of the code: {left.reason}" for left in code.left_out]
     warnings += [

@@ -33,9 +33,9 @@ from gittrack.recording.program import check_command
 from gittrack.recording.store import relative_to_top
 from gittrack.running.executor import place
 from gittrack.running.executor.task import Done, Surroundings, Task
-from gittrack.running.sweep.plan import TAG, Options, Plan, Point, make_plan
+from gittrack.running.sweep.plan import TAG, Point, SweepOptions, SweepPlan, make_plan
 from gittrack.running.sweep.results import (
-    Result,
+    RunResult,
     Swept,
     earlier_result,
     earlier_runs,
@@ -47,12 +47,12 @@ from gittrack.running.sweep.results import (
 from gittrack.running.sweep.search import Tuner
 from gittrack.running.sweep.space import fill
 
-__all__ = ["Options", "Plan", "Point", "Result", "Swept", "make_plan", "sweep"]
+__all__ = ["Point", "RunResult", "SweepOptions", "SweepPlan", "Swept", "make_plan", "sweep"]
 
-Told = Callable[[Result], None]
+Told = Callable[[RunResult], None]
 
 
-def sweep(repository: Repository, config: Config, plan: Plan, told: Told | None = None) -> Swept:
+def sweep(repository: Repository, config: Config, plan: SweepPlan, told: Told | None = None) -> Swept:
     """Run what `plan` says; `told` hears of each run as it ends. What has run is on the ledger.
 
     GittrackError where nothing could be started. An interrupt ends the programs, whose runs are
@@ -76,12 +76,12 @@ def sweep(repository: Repository, config: Config, plan: Plan, told: Told | None 
     return Swept(plan, tuple(results))
 
 
-def _tuned(plan: Plan, crew: _Crew) -> list[Result]:
+def _tuned(plan: SweepPlan, crew: _Crew) -> list[RunResult]:
     """Ask Optuna for as many settings as run at a time, tell it what came of them, and so on."""
     options = plan.options
     tuner = Tuner(plan.space, plan.direction or "maximize", plan.search_seed, parallel=options.jobs > 1)
     at_once = max(options.jobs // len(options.seeds), 1)
-    results: list[Result] = []
+    results: list[RunResult] = []
     left = plan.count
     while left > 0:
         trials = tuner.ask(min(at_once, left))
@@ -100,18 +100,18 @@ class _Crew:
 
     repository: Repository
     objects: ObjectReader
-    plan: Plan
+    plan: SweepPlan
     template: Task
     told: Told | None
     known: dict[str, Record]
     done: dict[str, Done] = field(default_factory=dict)
     """By run."""
-    _results: dict[str, Result] = field(default_factory=dict)
+    _results: dict[str, RunResult] = field(default_factory=dict)
     """By `key_of` the point."""
     _points: dict[str, Point] = field(default_factory=dict)
     """By run."""
 
-    def run(self, points: Sequence[Point]) -> list[Result]:
+    def run(self, points: Sequence[Point]) -> list[RunResult]:
         """In the order of `points`."""
         keys = [key_of(self.plan, point) for point in points]
         tasks: dict[str, Task] = {}
@@ -132,7 +132,7 @@ class _Crew:
         if self.told is not None:
             self.told(result)
 
-    def _note(self, rerun: Done) -> Result:
+    def _note(self, rerun: Done) -> RunResult:
         point = self._points[rerun.run_id]
         key = key_of(self.plan, point)
         known = self._results.get(key)
@@ -155,7 +155,7 @@ class _Crew:
 
 
 def execute(
-    repository: Repository, options: Options, tasks: Sequence[Task], told: Callable[[Done], None]
+    repository: Repository, options: SweepOptions, tasks: Sequence[Task], told: Callable[[Done], None]
 ) -> list[Done]:
     """Run `tasks` where `options` say."""
     if options.executor == "local":
@@ -176,7 +176,7 @@ def execute(
 
 @contextmanager
 def _held(
-    repository: Repository, objects: ObjectReader, config: Config, plan: Plan, program: str
+    repository: Repository, objects: ObjectReader, config: Config, plan: SweepPlan, program: str
 ) -> Iterator[Task]:
     """The task that all runs are copies of. A snapshot of uncommitted changes is kept for the block."""
     job = plan.job
@@ -204,7 +204,7 @@ def _held(
         repository.update_refs([(LIVE + plan.id, None, None)])
 
 
-def _template(plan: Plan, code: Code, data: Sequence[DataInput], outputs: Mapping[str, str]) -> Task:
+def _template(plan: SweepPlan, code: Code, data: Sequence[DataInput], outputs: Mapping[str, str]) -> Task:
     request = below_outer_run(plan.job.request)
     return Task(
         run_id="",
@@ -247,7 +247,7 @@ def _require_program(repository: Repository, objects: ObjectReader, code: Code, 
 
 
 def _inputs(
-    repository: Repository, objects: ObjectReader, config: Config, plan: Plan, code: Code
+    repository: Repository, objects: ObjectReader, config: Config, plan: SweepPlan, code: Code
 ) -> list[DataInput]:
     """What runs read, hashed once: what was named, and what gittrack.yaml declares."""
     cache, types = cache_of(repository)

@@ -28,7 +28,7 @@ TAG = "sweep"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class SweepOptions:
     """What the caller asked for."""
 
     search: str = "grid"
@@ -60,13 +60,13 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class SweepPlan:
     """A sweep that can be run."""
 
     id: str
     experiment: str
     job: Job
-    options: Options
+    options: SweepOptions
     search: Search
     search_seed: int
     space: Space
@@ -96,7 +96,7 @@ class Plan:
         return [Point(setting, seed) for seed in self.options.seeds]
 
 
-def make_plan(repository: Repository, config: Config, job: Job, options: Options) -> Plan:
+def make_plan(repository: Repository, config: Config, job: Job, options: SweepOptions) -> SweepPlan:
     """The plan for runs of `job`, whose settings may be ranges. UsageError where it cannot be run."""
     if repository.worktree is None:
         raise UsageError("a sweep needs a work tree: this repository is bare")
@@ -114,7 +114,7 @@ def make_plan(repository: Repository, config: Config, job: Job, options: Options
     if TAG in job.request.tags:
         raise UsageError(f"the tag {TAG} is the sweep's own: choose another name")
     branch, onto = target(config, job.request.propose, sweep_id)
-    return Plan(
+    return SweepPlan(
         id=sweep_id,
         experiment=experiment,
         job=job,
@@ -131,7 +131,7 @@ def make_plan(repository: Repository, config: Config, job: Job, options: Options
     )
 
 
-def _search(options: Options) -> Search:
+def _search(options: SweepOptions) -> Search:
     if options.search not in get_args(Search):
         raise UsageError(f"--search takes {', '.join(get_args(Search))}, not {options.search!r}")
     if options.executor not in ("local", "ray"):
@@ -159,7 +159,7 @@ def search_seed(given: int | None, sweep_id: str) -> int:
     return given
 
 
-def _settings(space: Space, search: Search, options: Options, seed: int) -> list[Setting] | None:
+def _settings(space: Space, search: Search, options: SweepOptions, seed: int) -> list[Setting] | None:
     if search == "grid":
         return grid(space, len(options.seeds))
     if not space.ranges:
@@ -178,7 +178,7 @@ def _base(job: Job) -> dict[str, Any]:
     return base
 
 
-def _judged(config: Config, experiment: str, options: Options) -> tuple[str | None, Direction | None]:
+def _judged(config: Config, experiment: str, options: SweepOptions) -> tuple[str | None, Direction | None]:
     """The metric by which settings are compared, and its direction, as far as they are known."""
     declared = config.experiment_config(experiment)
     if options.direction not in (None, *get_args(Direction)):

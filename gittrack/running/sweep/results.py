@@ -13,7 +13,7 @@ from gittrack.formats.values import without_secrets
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.reading.index import Index, Row
 from gittrack.running.executor.task import Done
-from gittrack.running.sweep.plan import TAG, Plan, Point
+from gittrack.running.sweep.plan import TAG, Point, SweepPlan
 from gittrack.running.sweep.space import Setting, shown, value_at
 
 NOT_RECORDED = "not recorded"
@@ -21,7 +21,7 @@ NOT_RECORDED = "not recorded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class RunResult:
     """One run of a sweep as it ended."""
 
     point: Point
@@ -49,23 +49,23 @@ class Best:
 
     setting: Setting
     mean: float
-    results: tuple[Result, ...]
+    results: tuple[RunResult, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
     """A sweep that has ended."""
 
-    plan: Plan
-    results: tuple[Result, ...]
+    plan: SweepPlan
+    results: tuple[RunResult, ...]
 
     @property
     def finished(self) -> int:
         return sum(result.finished for result in self.results)
 
-    def by_setting(self) -> list[list[Result]]:
+    def by_setting(self) -> list[list[RunResult]]:
         """The results of each setting, in the order of the settings."""
-        groups: dict[str, list[Result]] = {}
+        groups: dict[str, list[RunResult]] = {}
         for result in self.results:
             groups.setdefault(json.dumps(result.point.setting), []).append(result)
         return list(groups.values())
@@ -93,21 +93,21 @@ class Swept:
         return choose(candidates, key=lambda best: best.mean) if candidates else None
 
 
-def mean_of(results: Sequence[Result], metric: str) -> float | None:
+def mean_of(results: Sequence[RunResult], metric: str) -> float | None:
     """The mean of a metric; None unless all runs finished with a finite value."""
     values = [result.metrics.get(metric) if result.finished else None for result in results]
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known and len(known) == len(values) else None
 
 
-def result_of(objects: ObjectReader, plan: Plan, point: Point, rerun: Done) -> Result:
+def result_of(objects: ObjectReader, plan: SweepPlan, point: Point, rerun: Done) -> RunResult:
     """What the ledger says of a run that has ended."""
     remark = rerun.error or rerun.complaint
     path = f"{run_path(plan.experiment, rerun.run_id)}/run.yaml"
     blob = objects.get(f"refs/heads/{plan.branch}:{path}")
     if blob is None:
         status = NOT_RECORDED if rerun.error else f"ended with {rerun.status}"
-        return Result(point=point, run=rerun.run_id, status=status, recorded=False, said=remark)
+        return RunResult(point=point, run=rerun.run_id, status=status, recorded=False, said=remark)
     record = load_record(blob.data, path)
     if record.failure is not None:
         console = objects.get(f"refs/heads/{plan.branch}:{record.path}/console.txt")
@@ -133,9 +133,9 @@ def _why(failure: Failure, console: bytes) -> str:
     return f"{why}: {lines[-1].strip()[:200]}" if lines and failure.type == "exit" else why
 
 
-def _result(point: Point, record: Record, said: str = "", *, earlier: bool = False) -> Result:
+def _result(point: Point, record: Record, said: str = "", *, earlier: bool = False) -> RunResult:
     metrics = {name: metric.value for name, metric in record.metrics.items()}
-    return Result(
+    return RunResult(
         point=point,
         run=record.id,
         status=record.status,
@@ -149,7 +149,7 @@ def _result(point: Point, record: Record, said: str = "", *, earlier: bool = Fal
 # --- going on with a sweep -----------------------------------------------------------------------
 
 
-def key_of(plan: Plan, point: Point) -> str:
+def key_of(plan: SweepPlan, point: Point) -> str:
     """The same text for two runs of one setting and seed."""
     values = without_secrets(plan.space.values(point.setting))
     return _key(values, point.seed)
@@ -160,7 +160,7 @@ def _key(values: Mapping[str, Value], seed: int | None) -> str:
 
 
 def earlier_runs(
-    repository: Repository, plan: Plan, code: Code, data: Sequence[DataInput]
+    repository: Repository, plan: SweepPlan, code: Code, data: Sequence[DataInput]
 ) -> dict[str, Record]:
     """The finished runs of this sweep on the ledger, by `key_of`.
 
@@ -181,7 +181,7 @@ def earlier_runs(
     return earlier
 
 
-def _refuse_other(plan: Plan, record: Record, code: Code, data: Sequence[DataInput]) -> None:
+def _refuse_other(plan: SweepPlan, record: Record, code: Code, data: Sequence[DataInput]) -> None:
     then = {(item.path, item.sha256 or item.md5) for item in record.data}
     now = {(item.path, item.sha256 or item.md5) for item in data}
     has_places = any(f"{{{key}}}" in word for key in plan.space.given for word in code.command)
@@ -200,11 +200,11 @@ def _refuse_other(plan: Plan, record: Record, code: Code, data: Sequence[DataInp
             )
 
 
-def earlier_result(point: Point, record: Record) -> Result:
+def earlier_result(point: Point, record: Record) -> RunResult:
     return _result(point, record, earlier=True)
 
 
-def error_of(results: Sequence[Result], reruns: Mapping[str, Done]) -> GittrackError | None:
+def error_of(results: Sequence[RunResult], reruns: Mapping[str, Done]) -> GittrackError | None:
     """The error of the first run, where no run at all was recorded."""
     if not results or any(result.recorded for result in results):
         return None

@@ -23,7 +23,7 @@ from gittrack.running.executor import node as nodes
 from gittrack.running.executor.cluster import check_needs, send_code
 from gittrack.running.executor.node import run_here, to_order
 from gittrack.running.executor.task import Task
-from gittrack.running.reproduce import Options, plan
+from gittrack.running.reproduce import ReproduceOptions, plan
 from tests.repositories import run_git
 from tests.running.remotes import Remotes, make_remotes, send_data
 
@@ -51,7 +51,7 @@ def order(remotes: Remotes) -> Order:
 
 def order_of(remotes: Remotes, original: Record, **changes: object) -> Order:
     repo = Repository.discover(remotes.top)
-    task: Task = plan(repo, load(remotes.top), original.id, Options()).tasks[0]
+    task: Task = plan(repo, load(remotes.top), original.id, ReproduceOptions()).tasks[0]
     task = replace(task, **changes)  # type: ignore[arg-type]
     send_code(repo, [task], "origin")
     url = str(remotes.git)

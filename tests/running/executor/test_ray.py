@@ -23,7 +23,7 @@ from gittrack.formats.config import load
 from gittrack.git.repository import Repository
 from gittrack.reading.index import Index
 from gittrack.running.executor.cluster import run_tasks_on_ray
-from gittrack.running.reproduce import Options, plan
+from gittrack.running.reproduce import ReproduceOptions, plan
 from gittrack.verify import verify
 from tests.repositories import run_git
 from tests.running.remotes import Remotes, make_remotes, send_data
@@ -226,7 +226,7 @@ def test_without_ray(remotes: Remotes, monkeypatch: pytest.MonkeyPatch) -> None:
     """One line says what to install."""
     original = remotes.make_run()
     repo = Repository.discover(remotes.top)
-    made = plan(repo, load(remotes.top), original.id, Options(executor="ray"))
+    made = plan(repo, load(remotes.top), original.id, ReproduceOptions(executor="ray"))
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError) as error:
         run_tasks_on_ray(repo, made.tasks)

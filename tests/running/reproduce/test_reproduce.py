@@ -19,7 +19,7 @@ from gittrack.formats.reproduction import dump
 from gittrack.git.repository import Repository
 from gittrack.reading.index import Index
 from gittrack.reading.reproductions import reproductions_of
-from gittrack.running.reproduce import Options, Refused, has_consent, plan
+from gittrack.running.reproduce import Refused, ReproduceOptions, has_consent, plan
 from gittrack.running.reproduce.plan import choose_seeds, launched
 from gittrack.verify import verify
 from tests.ledgers import make_record
@@ -110,7 +110,7 @@ def test_new_seeds_vary_the_seed_and_say_so(
     seeds = [rerun.seed for rerun in verdict.reruns]
     assert len({*seeds, 1}) == 4
     assert {gittrack.load(rerun.run).record.spec for rerun in verdict.reruns} == {original.spec}
-    more = plan(Repository.discover(), load(training), original.id, Options(seeds="new", repeats=3))
+    more = plan(Repository.discover(), load(training), original.id, ReproduceOptions(seeds="new", repeats=3))
     assert not {task.seed for task in more.tasks} & {*seeds, 1}, "used ones are not drawn again"
 
 
@@ -217,7 +217,7 @@ def test_ones_own_runs_can_be_agreed_to_once_and_for_all(
     """A git setting of the user's, and only for what this clone recorded itself."""
     made = make_run(seed=1)
     repo = Repository.discover()
-    ours = plan(repo, load(training), made.id, Options())
+    ours = plan(repo, load(training), made.id, ReproduceOptions())
     assert ours.own and not has_consent(repo, ours)
     run_git(training, "config", "gittrack.reproduce", "own")
     assert has_consent(Repository.discover(), ours)
@@ -232,7 +232,7 @@ def test_ones_own_runs_can_be_agreed_to_once_and_for_all(
         "gittrack/runs:gittrack/runs",
         "+refs/gittrack/*:refs/gittrack/*",
     )
-    theirs = plan(other, Config(), made.id, Options())
+    theirs = plan(other, Config(), made.id, ReproduceOptions())
     assert not theirs.own and not has_consent(other, theirs), "its author's name proves nothing"
 
 
@@ -304,7 +304,7 @@ def test_a_command_that_is_not_there_is_said(training: Path) -> None:
     )  # fmt: skip
     run_git(training, "rm", "-q", "--cached", "there.sh")
     repo = Repository.discover()
-    made = plan(repo, load(training), "latest", Options())
+    made = plan(repo, load(training), "latest", ReproduceOptions())
     assert made.program == "./there.sh"
 
 
@@ -388,7 +388,7 @@ def test_the_number_of_reruns_follows_from_the_claim() -> None:
 
     def number(**claim: object) -> int:
         protocol = ExperimentConfig(reproducibility=Reproducibility(**claim))  # type: ignore[arg-type]
-        return len(choose_seeds(make_record(seed=1), Options(), protocol))
+        return len(choose_seeds(make_record(seed=1), ReproduceOptions(), protocol))
 
     assert (number(), number(level="statistical"), number(level="statistical", runs=5), number(runs=2)) == (
         1,

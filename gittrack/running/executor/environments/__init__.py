@@ -29,11 +29,11 @@ from gittrack.git.repository import Repository
 from gittrack.running.executor.environments.conda import plan_conda
 from gittrack.running.executor.environments.container import Mounts, make_container, plan_docker
 from gittrack.running.executor.environments.locked import TOOLS, choose, tree_reader
-from gittrack.running.executor.environments.model import Environment, Plan, Reader, Request
+from gittrack.running.executor.environments.model import Environment, EnvironmentPlan, Reader, Request
 from gittrack.running.executor.environments.process import OURS, Runner, tool_environment
 from gittrack.running.executor.environments.python import bin_of, plan_pip, plan_poetry, plan_uv
 
-__all__ = ["KINDS", "Environment", "Plan", "Reader", "build", "plan", "tree_reader"]
+__all__ = ["KINDS", "Environment", "EnvironmentPlan", "Reader", "build", "plan", "tree_reader"]
 
 KINDS = ("current", "lock", "uv", "poetry", "conda", "pip", "docker", "command")
 
@@ -49,7 +49,7 @@ def plan(
     packages: Mapping[str, str] | None = None,
     network: bool = False,
     gpus: bool = False,
-) -> Plan:
+) -> EnvironmentPlan:
     """How to make an environment of `kind`, one of KINDS. Asks tools for versions; does nothing else.
 
     `read` reads files of the recorded code (`tree_reader`, or blobs of the commit). `locks` and
@@ -71,11 +71,11 @@ def plan(
         raise UsageError(f"the lock could not be read: {error}") from error
 
 
-def _plan_current(_request: Request) -> Plan:
-    return Plan(kind="current", notes=("what is here now",))
+def _plan_current(_request: Request) -> EnvironmentPlan:
+    return EnvironmentPlan(kind="current", notes=("what is here now",))
 
 
-def _plan_command(request: Request) -> Plan:
+def _plan_command(request: Request) -> EnvironmentPlan:
     try:
         words = shlex.split(request.command_prefix or "")
     except ValueError as error:
@@ -86,17 +86,19 @@ def _plan_command(request: Request) -> Plan:
         raise UsageError('--env command needs the command to put in front, such as "srun --gpus 1"')
     if shutil.which(words[0]) is None:
         raise NotFoundError(f"command not found: {words[0]}")
-    return Plan(kind="command", prefix=tuple(words), notes=(f"in front of the command: {shlex.join(words)}",))
+    return EnvironmentPlan(
+        kind="command", prefix=tuple(words), notes=(f"in front of the command: {shlex.join(words)}",)
+    )
 
 
-def _plan_lock(request: Request) -> Plan:
+def _plan_lock(request: Request) -> EnvironmentPlan:
     """By the tool that owns the best of the recorded locks."""
     lock, _, why = choose(request, "lock")
     made = _PLANS[TOOLS[lock.kind]](replace(request, locks=[x for x in request.locks if x.path == lock.path]))
     return replace(made, notes=(why, *made.notes[1:]))
 
 
-_PLANS: dict[str, Callable[[Request], Plan]] = {
+_PLANS: dict[str, Callable[[Request], EnvironmentPlan]] = {
     "current": _plan_current,
     "lock": _plan_lock,
     "uv": plan_uv,
@@ -109,7 +111,7 @@ _PLANS: dict[str, Callable[[Request], Plan]] = {
 
 
 def build(
-    plan: Plan, tree: Path, home: Path, timeout: float, log: Path, *, mounts: Mounts | None = None
+    plan: EnvironmentPlan, tree: Path, home: Path, timeout: float, log: Path, *, mounts: Mounts | None = None
 ) -> Environment:
     """Make what `plan` says for the code at `tree`, below `home`; what the tools print goes to `log`.
 
@@ -136,7 +138,7 @@ def build(
     return _environment(plan, home)
 
 
-def _environment(plan: Plan, home: Path) -> Environment:
+def _environment(plan: EnvironmentPlan, home: Path) -> Environment:
     name = "CONDA_PREFIX" if plan.kind == "conda" else "VIRTUAL_ENV"
     return Environment(
         kind=plan.kind,
@@ -147,7 +149,7 @@ def _environment(plan: Plan, home: Path) -> Environment:
     )
 
 
-def _make_room(plan: Plan, home: Path, log: Path) -> None:
+def _make_room(plan: EnvironmentPlan, home: Path, log: Path) -> None:
     try:
         (home / "tmp").mkdir(parents=True, exist_ok=True)
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -157,7 +159,7 @@ def _make_room(plan: Plan, home: Path, log: Path) -> None:
         raise RepositoryError(f"cannot write to {home}: {error.strerror}") from error
 
 
-def _check_lock(plan: Plan, tree: Path) -> None:
+def _check_lock(plan: EnvironmentPlan, tree: Path) -> None:
     """The tools follow links: what they are given has to be the file in the tree."""
     if plan.lock is not None and tree_reader(tree)(plan.lock.path) is None:
         raise NotFoundError(f"{plan.lock.path} is no file of the code at {tree}")

@@ -8,13 +8,13 @@ from pathlib import Path
 from gittrack.errors import UsageError
 from gittrack.formats.locks.conda import this_platform
 from gittrack.running.executor.environments.locked import choose
-from gittrack.running.executor.environments.model import Plan, Request
+from gittrack.running.executor.environments.model import EnvironmentPlan, Request
 from gittrack.running.executor.environments.process import find_tool
 
 NOTE = "scripts that conda runs on activation are not run"
 
 
-def plan_conda(request: Request) -> Plan:
+def plan_conda(request: Request) -> EnvironmentPlan:
     """The packages that the lock lists for this platform, taken as they are: nothing is solved."""
     lock, data, why = choose(request, "conda")
     hint = "install micromamba"
@@ -30,7 +30,7 @@ def plan_conda(request: Request) -> Plan:
             return [[tool, "install", "--prefix", prefix, file]]
         return [[tool, "create", "--yes", "--prefix", prefix, "--file", file]]
 
-    return Plan(kind="conda", lock=lock, commands=commands, notes=(why, NOTE))
+    return EnvironmentPlan(kind="conda", lock=lock, commands=commands, notes=(why, NOTE))
 
 
 def _check_platform(path: str, data: bytes) -> None:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from gittrack.errors import NotFoundError, RecordError, RepositoryError, UsageError
 from gittrack.recording.capture.environment import IMAGE
-from gittrack.running.executor.environments.model import Environment, Plan, Request
+from gittrack.running.executor.environments.model import Environment, EnvironmentPlan, Request
 from gittrack.running.executor.environments.process import find_tool
 
 Mounts = Mapping[Path, Literal["ro", "rw"]]
@@ -32,7 +32,7 @@ _GPUS = {"docker": "--gpus=all", "podman": "--device=nvidia.com/gpu=all"}
 _ROOTLESS = re.compile(r"(?m)^\s*rootless(?:: true)?\s*$")
 
 
-def plan_docker(request: Request) -> Plan:
+def plan_docker(request: Request) -> EnvironmentPlan:
     """The image that the record names by digest. NotFoundError where it names none."""
     image = request.image
     if image is None:
@@ -51,7 +51,7 @@ def plan_docker(request: Request) -> Plan:
     def commands(_tree: Path, _home: Path) -> list[list[str]]:
         return [[engine, "info"], _ask(engine, image), _pull(engine, image)]
 
-    return Plan(
+    return EnvironmentPlan(
         kind="docker",
         commands=commands,
         prefix=(engine,),
@@ -70,7 +70,7 @@ def _pull(engine: str, image: str) -> list[str]:
 
 
 def make_container(
-    plan: Plan, tree: Path, run: Callable[[Sequence[str]], str], mounts: Mounts
+    plan: EnvironmentPlan, tree: Path, run: Callable[[Sequence[str]], str], mounts: Mounts
 ) -> Environment:
     """The image is here afterwards, and the prefix is the whole ``docker run`` up to the image."""
     (engine,), image = plan.prefix, plan.image or ""

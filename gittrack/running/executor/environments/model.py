@@ -35,7 +35,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class EnvironmentPlan:
     """How an environment would be made. Nothing has been done yet."""
 
     kind: str

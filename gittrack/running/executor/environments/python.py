@@ -17,7 +17,7 @@ from gittrack.formats.locks.requirements import read_requirements
 from gittrack.formats.record import Lock
 from gittrack.recording.capture.environment import normalise
 from gittrack.running.executor.environments.locked import choose, has_project
-from gittrack.running.executor.environments.model import Plan, Request
+from gittrack.running.executor.environments.model import EnvironmentPlan, Request
 from gittrack.running.executor.environments.process import answers, downloads_python, find_python, find_tool
 
 Commands = list[list[str]]
@@ -34,7 +34,7 @@ def bin_of(home: Path) -> Path:
 # --- uv ------------------------------------------------------------------------------------
 
 
-def plan_uv(request: Request) -> Plan:
+def plan_uv(request: Request) -> EnvironmentPlan:
     """``uv sync --frozen``: what uv.lock says, whether or not pyproject.toml has moved on."""
     lock, data, why = choose(request, "uv")
     uv = find_tool("uv", hint="pip install uv")
@@ -47,7 +47,7 @@ def plan_uv(request: Request) -> Plan:
     def commands(tree: Path, _home: Path) -> Commands:
         return [[uv, "sync", "--frozen", f"--project={tree / folder}", *version, *options]]
 
-    return Plan(kind="uv", lock=lock, commands=commands, notes=_notes(why, remark))
+    return EnvironmentPlan(kind="uv", lock=lock, commands=commands, notes=_notes(why, remark))
 
 
 def _uv_python(uv: str, request: Request) -> tuple[list[str], str]:
@@ -98,7 +98,7 @@ def _had(edge: Mapping[str, Any], packages: Mapping[str, str]) -> bool:
 # --- Poetry --------------------------------------------------------------------------------
 
 
-def plan_poetry(request: Request) -> Plan:
+def plan_poetry(request: Request) -> EnvironmentPlan:
     """``poetry install`` into a virtual environment made for it, which it takes for the active one."""
     lock, data, why = choose(request, "poetry")
     poetry = find_tool("poetry", hint="pipx install poetry")
@@ -111,7 +111,7 @@ def plan_poetry(request: Request) -> Plan:
         made = [python, "-m", "venv", "--without-pip", str(home / "env")]
         return [made, [poetry, "install", f"--directory={tree / folder}", *root, *extras]]
 
-    return Plan(kind="poetry", lock=lock, commands=commands, notes=_notes(why, remark))
+    return EnvironmentPlan(kind="poetry", lock=lock, commands=commands, notes=_notes(why, remark))
 
 
 def _poetry_extras(document: Mapping[str, Any], packages: Mapping[str, str]) -> list[str]:
@@ -127,7 +127,7 @@ def _poetry_extras(document: Mapping[str, Any], packages: Mapping[str, str]) -> 
 # --- requirements files and pylock.toml ----------------------------------------------------
 
 
-def plan_pip(request: Request) -> Plan:
+def plan_pip(request: Request) -> EnvironmentPlan:
     """``pip install -r`` in a new virtual environment; ``uv pip sync`` for a pylock.toml."""
     lock, data, why = choose(request, "pip")
     if lock.kind == "pylock.toml":
@@ -139,7 +139,7 @@ def plan_pip(request: Request) -> Plan:
     files = {} if hashed else {CONSTRAINTS: _constraints(contents, request.packages)}
     which = "recorded" if any(files.values()) else "newest"
     remarks = [] if hashed else [f"what the lock does not list is taken in the {which} version"]
-    plan = Plan(kind="pip", lock=lock)
+    plan = EnvironmentPlan(kind="pip", lock=lock)
     project = has_project(request, plan.folder)
 
     def commands(tree: Path, home: Path) -> Commands:
@@ -151,7 +151,7 @@ def plan_pip(request: Request) -> Plan:
         return [[python, "-m", "venv", environment], [*install, *fixed, file], *own]
 
     notes = _notes(why, *contents.remarks, *remarks, remark)
-    return Plan(kind="pip", lock=lock, commands=commands, files=files, notes=notes)
+    return EnvironmentPlan(kind="pip", lock=lock, commands=commands, files=files, notes=notes)
 
 
 def _constraints(contents: Contents, packages: Mapping[str, str]) -> str:
@@ -165,7 +165,7 @@ def _constraints(contents: Contents, packages: Mapping[str, str]) -> str:
     )
 
 
-def _plan_pylock(request: Request, lock: Lock, why: str) -> Plan:
+def _plan_pylock(request: Request, lock: Lock, why: str) -> EnvironmentPlan:
     uv = find_tool("uv", hint="pip install uv")
     version, remark = _uv_python(uv, request)
     folder = str(PurePosixPath(lock.path).parent)
@@ -177,7 +177,7 @@ def _plan_pylock(request: Request, lock: Lock, why: str) -> Plan:
         made = [uv, "venv", "--no-project", *version, str(home / "env")]
         return [made, [uv, "pip", "sync", into, str(tree / lock.path)], *own]
 
-    return Plan(kind="pip", lock=lock, commands=commands, notes=_notes(why, remark))
+    return EnvironmentPlan(kind="pip", lock=lock, commands=commands, notes=_notes(why, remark))
 
 
 def _notes(*remarks: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gittrack.errors import NotFoundError, RecordError, RepositoryError, UsageError
-from gittrack.running.executor.environments import Environment, Plan, build, plan, tree_reader
+from gittrack.running.executor.environments import Environment, EnvironmentPlan, build, plan, tree_reader
 from gittrack.running.executor.environments.process import last_words
 from tests.repositories import run_git
 from tests.running.stand_ins import build_in, calls, commit, only_on_path, plan_for, stand_in
@@ -27,7 +27,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def uv_plan(project: Path, programs: Path, body: str = "") -> Plan:
+def uv_plan(project: Path, programs: Path, body: str = "") -> EnvironmentPlan:
     """A plan for uv, which is a stand-in that does `body`."""
     stand_in(programs, "uv", body)
     commit(project, uv__lock=(LOCKS / "uv.lock").read_text())
@@ -206,7 +206,7 @@ def test_a_list_for_another_platform_is_refused(project: Path, programs: Path) -
 # --- containers ----------------------------------------------------------------------------
 
 
-def container_plan(project: Path, image: str | None = IMAGE, **more: bool) -> Plan:
+def container_plan(project: Path, image: str | None = IMAGE, **more: bool) -> EnvironmentPlan:
     return plan("docker", tree_reader(project), [], image, None, **more)
 
 
