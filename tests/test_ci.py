@@ -178,6 +178,10 @@ def test_series_in_git_show(inside: Path, capsys: Capture) -> None:
     (inside / "gittrack" / "__init__.py").write_text("raise SystemExit('imported')\n")
     shown = run_git(inside, "show", "gittrack/runs", "--", "*metrics.csv")
     assert "+500 rows, steps 0 to 499" in shown and "+499," not in shown
+    command = run_git(inside, "config", "diff.gittrack-series.textconv")
+    assert command.rstrip().endswith(" -P -m gittrack hooks textconv"), (
+        "no module's path in a user's settings"
+    )
     capsys.readouterr()
     assert execute(["init", "--no-config", "--textconv"]) == 0
     assert "kept  diff driver" in capsys.readouterr().out

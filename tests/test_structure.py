@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -215,3 +216,16 @@ def test_what_tests_share_lies_in_modules_of_its_own() -> None:
         and any(part == "conftest" or part.startswith("test_") for part in name.split(".")[1:])
     }
     assert wrong == set()
+
+
+def test_a_python_of_ours_imports_nothing_from_where_it_is_started() -> None:
+    """Every start of a module of ours has -P (or -I): a file of that name may lie in the current folder."""
+    start = re.compile(r"""["'], ["']-m["'], ["']gittrack|-m gittrack""")
+    lines = {
+        f"{name_of(file)}:{number}": line
+        for file in FILES
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        if start.search(line) and "`" not in line
+    }
+    assert lines, "the pattern still finds the starts there are"
+    assert {place: line for place, line in lines.items() if "-P" not in line and "-I" not in line} == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,14 +25,19 @@ class Action(StrEnum):
     uninstall = "uninstall"
     status = "status"
     run = "run"
+    textconv = "textconv"
 
 
 def command(
     action: Annotated[
-        Action, typer.Argument(help="install, uninstall or status; run is what the hooks call.")
+        Action,
+        typer.Argument(help="install, uninstall or status; run and textconv are what git calls."),
     ],
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[EVENT [ARGUMENTS]]", help="For run: the event.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[EVENT [ARGUMENTS]]", help="For run: the event. For textconv: the file of a series."
+        ),
     ] = None,
     every: Annotated[
         bool,
@@ -60,6 +66,9 @@ def command(
     """
     if action is Action.run:
         _run(arguments or [])
+        return
+    if action is Action.textconv:
+        _textconv(arguments or [])
         return
     if arguments:
         raise UsageError(f"gittrack hooks {action} takes no arguments: {' '.join(arguments)}")
@@ -96,6 +105,21 @@ def _show(hooks: Sequence[Hook], state: str) -> None:
     for hook in hooks:
         chained = ", after the hook that was there" if hook.chained and not state else ""
         output.write(f"{hook.event:20}{state or hook.state}{chained}\n")
+
+
+def _textconv(arguments: Sequence[str]) -> None:
+    """What git runs to show a series (`gittrack init --textconv`)."""
+    from gittrack.publishing.review.textconv import summary
+    from gittrack.reading.entry import MAX_SERIES_BYTES
+
+    if len(arguments) != 1:
+        raise UsageError("gittrack hooks textconv takes one file, which git hands over")
+    try:
+        with Path(arguments[0]).open("rb") as file:
+            content = file.read(MAX_SERIES_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"cannot read {arguments[0]}: {error.strerror}") from error
+    output.write_bytes(summary(content))
 
 
 def _run(arguments: Sequence[str]) -> None:

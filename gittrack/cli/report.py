@@ -11,6 +11,7 @@ import typer
 
 from gittrack.cli import output
 from gittrack.errors import UsageError
+from gittrack.text.json_text import json_text
 
 if TYPE_CHECKING:
     from gittrack.publishing.report import Report
@@ -127,11 +128,9 @@ def _bytes(report: Report, format: Format) -> bytes:
     from gittrack.publishing.report.chapters import document
 
     if format is Format.json:
-        import json
-
         from gittrack.publishing.report.plain import as_plain
 
-        return (json.dumps(as_plain(report), ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
+        return json_text(as_plain(report)).encode()
     if format is Format.md:
         from gittrack.publishing.report.markdown import as_markdown
 

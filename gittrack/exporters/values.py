@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from gittrack.formats.record import DataInput, Metric, Output, parse_time
+from gittrack.text.json_text import json_text
 
 NAMESPACE = "https://gittrack.dev/"
 _EXACT = 2**53
@@ -42,7 +43,7 @@ def text(value: Any) -> str:
 
 def pretty(document: Any) -> bytes:
     """An indented JSON file."""
-    return (json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
+    return json_text(document).encode()
 
 
 def compact(document: Any) -> bytes:

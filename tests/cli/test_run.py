@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gittrack import cli
-from gittrack.cli.run import _with_role
+from gittrack.cli.options import _with_role
 from tests.ledgers import records
 from tests.repositories import run_git
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gittrack.cli.setup.setup import missing_refspecs
+from gittrack.cli.setup.setup import DRIVER, missing_refspecs
 from gittrack.errors import GittrackError
 from gittrack.formats.config import Config, load
 from gittrack.git.process import MINIMUM_GIT
@@ -207,6 +207,13 @@ def _untracked_files(repo: Repository, config: Config) -> Iterator[Diagnosis]:
         )
 
 
+def _textconv(repo: Repository, config: Config) -> Iterator[Diagnosis]:
+    """A diff driver that names a module of a gittrack before there was a command for it."""
+    if "review.textconv" in (repo.setting(DRIVER) or ""):
+        says = f"{DRIVER} names a module that is not there any more, so that git cannot show series"
+        yield Diagnosis("diff driver", "problem", says, "gittrack init --no-config --textconv")
+
+
 def _size(path: Path) -> int:
     return path.lstat().st_size if path.exists() else 0
 
@@ -218,6 +225,7 @@ CHECKUPS: tuple[Checkup, ...] = (
     _ledger,
     _unfinished_runs,
     _remotes,
+    _textconv,
     _dvc,
     _untracked_files,
 )

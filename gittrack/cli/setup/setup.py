@@ -82,7 +82,7 @@ def write_ci(top: Path, forge: str, ledger: str) -> Step:
 def set_textconv(repo: Repository) -> Step:
     """Have git show metrics.csv of the ledger as a few lines, in this clone."""
     # -P: git runs it at the top of the work tree, from which nothing may be imported.
-    command = f"{shlex.quote(sys.executable)} -P -m gittrack.publishing.review.textconv"
+    command = f"{shlex.quote(sys.executable)} -P -m gittrack hooks textconv"
     changed = repo.setting(DRIVER) != command
     if changed:
         repo.git("config", DRIVER, command, doing="set the diff driver")
