@@ -16,32 +16,7 @@ import pytest
 
 from gittrack import cli
 from tests.tables import rows
-
-PACKAGE = Path(cli.__file__).parent.parent
-FILES = sorted(PACKAGE.rglob("*.py"))
-
-# A wing may import only wings that stand above it here, and itself. docs/architecture.md says what each does.
-WINGS = (
-    "version",
-    "errors",
-    "workers",
-    "text",
-    "formats",
-    "git",
-    "dvc",
-    "ledger",
-    "reading",
-    "recording",
-    "stats",
-    "governance",
-    "verify",
-    "running",
-    "exporters",
-    "publishing",
-    "__init__",
-    "cli",
-    "__main__",
-)
+from tests.wings import FILES, PACKAGE, WINGS, wing_of
 
 HEAVY = frozenset(
     {"dvc", "dvc_data", "dvc_objects", "git", "jsonschema", "jsonschema_rs", "numpy", "pandas", "psutil"}
@@ -59,10 +34,6 @@ for found in pkgutil.iter_modules(gittrack.verify.__path__):
 
 def name_of(file: Path) -> str:
     return file.relative_to(PACKAGE).as_posix()
-
-
-def wing_of(file: Path) -> str:
-    return file.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
 def imports(tree: ast.AST) -> Iterator[str]:

@@ -32,7 +32,7 @@ def test_no_command(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_roles(inside: Path, text: str, split: tuple[str, str]) -> None:
     """A role may be left out; a path that is there may hold colons."""
     (inside / "here:b").write_text("x")
-    assert _with_role(text, "train") == split
+    assert _with_role(text, "train", "--input") == split
 
 
 @pytest.mark.parametrize("option", ["--input", "--output"])
