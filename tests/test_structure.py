@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -161,6 +162,47 @@ def test_what_checks_loads_nothing_that_records(module: str) -> None:
     loaded = done.stdout.split()
     assert module in loaded
     assert [name for name in loaded if name.startswith(("gittrack.recording", "gittrack.running"))] == []
+
+
+def starts_unsafely(words: list[str]) -> bool:
+    """Whether a command line starts our Python, or a module of ours, without -P or -I."""
+    program, *options = words or [""]
+    ours = program == "sys.executable" or any(word.startswith("'gittrack.") for word in options)
+    return ours and bool({"'-m'", "'-c'"} & {*options}) and options[0] not in ("'-P'", "'-I'")
+
+
+def unsafe_starts(tree: ast.AST) -> list[str]:
+    """Command lines in `tree` that may import from the folder they are started in, as lists or as text."""
+    lists = [node for node in ast.walk(tree) if isinstance(node, (ast.List, ast.Tuple))]
+    unsafe = [ast.unparse(node) for node in lists if starts_unsafely([*map(ast.unparse, node.elts)])]
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    lines = [text for text in texts if isinstance(text, str) and "`" not in text]  # no docstring
+    return unsafe + [line for line in lines if re.search(r"(?<! -[PI]) -m gittrack", line)]
+
+
+def test_a_python_of_ours_imports_nothing_from_where_it_is_started() -> None:
+    """Each start has -P or -I: the folder may be the user's, with a gittrack.py or json.py in it."""
+    unsafe = {name_of(file): unsafe_starts(ast.parse(file.read_text())) for file in FILES}
+    assert {name: starts for name, starts in unsafe.items() if starts} == {}
+    shims = [file.read_text() for file in (PACKAGE.parent / "hooks").iterdir() if file.is_file()]
+    starts = [line for shim in shims for line in shim.splitlines() if "-m gittrack" in line]
+    assert starts
+    assert [line for line in starts if "-P -m gittrack" not in line] == []
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "[sys.executable, '-m', 'gittrack.workers', name]",
+        "[python, '-m', 'gittrack.workers']",
+        "[sys.executable, '-c', script]",
+        "f'{python} -m gittrack hooks'",
+    ],
+)
+def test_the_rule_sees_every_start(start: str) -> None:
+    """The test of the test: each form without -P is seen, and with it is not."""
+    assert unsafe_starts(ast.parse(start))
+    assert unsafe_starts(ast.parse(start.replace("'-", "'-P', '-", 1).replace(" -m", " -P -m"))) == []
 
 
 def calls(file: Path) -> set[str]:
