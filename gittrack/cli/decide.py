@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import json
 from typing import Annotated
 
 import typer
@@ -61,7 +60,7 @@ def command(
     config = load_cached(repo.worktree, repo.state_dir)
     made, branch = decide(repo, config, run, outcome.value, because, over=over or (), proposal=propose)
     if json_:
-        output.write(json.dumps(to_dict(made), ensure_ascii=False, indent=2) + "\n")
+        output.write_json(to_dict(made))
     elif not quiet:
         among = f"{len(made.candidates)} specs, {sum(len(c.runs) for c in made.candidates)} finished runs"
         where = f"; proposed on {branch}" if branch != config.ledger.branch else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated
 
@@ -55,7 +54,7 @@ def command(
 def _print(comparison: Comparison, form: str, everything: bool, pager: bool) -> None:
     if form == "json":
         plain = comparison.to_dict(everything=everything)
-        output.write(json.dumps(plain, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+        output.write_json(plain)
     elif form == "md":
         output.write(pages.as_markdown(comparison, everything=everything))
     else:

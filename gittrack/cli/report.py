@@ -127,11 +127,10 @@ def _bytes(report: Report, format: Format) -> bytes:
     from gittrack.publishing.report.chapters import document
 
     if format is Format.json:
-        import json
-
         from gittrack.publishing.report.plain import as_plain
+        from gittrack.text.json_text import json_page
 
-        return (json.dumps(as_plain(report), ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
+        return json_page(as_plain(report)).encode()
     if format is Format.md:
         from gittrack.publishing.report.markdown import as_markdown
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -117,7 +116,7 @@ def command(
     result = reproduce(repo, config, made, None if quiet else _Teller(len(made.tasks)))
     statement = result.statement
     if json_:
-        output.write(json.dumps(pages.as_dict(statement), ensure_ascii=False, indent=2) + "\n")
+        output.write_json(pages.as_dict(statement))
     elif md:
         output.write(pages.as_markdown(statement))
     elif not quiet:
@@ -134,7 +133,7 @@ def _show_plan(made: Plan, as_json: bool) -> None:
     from gittrack.cli.pages import reproduce as pages
 
     if as_json:
-        output.write(json.dumps(pages.plan_dict(made), ensure_ascii=False, indent=2) + "\n")
+        output.write_json(pages.plan_dict(made))
     else:
         output.write("".join(f"{line}\n" for line in pages.plan_lines(made, output.paint())))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -67,7 +66,7 @@ def _print(reviewed: Review, form: str, pager: bool) -> None:
         from gittrack.publishing.review.questions import questions
 
         plain = to_dict(reviewed, questions(reviewed))
-        output.write(json.dumps(plain, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+        output.write_json(plain)
     elif form == "md":
         from gittrack.publishing.review.markdown import as_markdown
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,7 +48,7 @@ def command(
         output.write_bytes(entry.yaml())
     elif json_:
         entry.row.load()
-        output.write(json.dumps(entry.row.record, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+        output.write_json(entry.row.record)
     elif md:
         output.write(pages.as_markdown(entry, _reproductions(entry), decisions))
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -196,7 +195,7 @@ def _show_plan(plan: Plan, as_json: bool) -> None:
     from gittrack.cli.pages import sweep as pages
 
     if as_json:
-        output.write(json.dumps(pages.plan_dict(plan), ensure_ascii=False, indent=2) + "\n")
+        output.write_json(pages.plan_dict(plan))
         return
     output.note(pages.headline(plan))
     output.page(pages.plan_lines(plan, output.paint(), output.columns()))
@@ -206,7 +205,7 @@ def _show(swept: Swept, as_json: bool, quiet: bool) -> None:
     from gittrack.cli.pages import sweep as pages
 
     if as_json:
-        output.write(json.dumps(pages.as_dict(swept), ensure_ascii=False, indent=2) + "\n")
+        output.write_json(pages.as_dict(swept))
     elif not quiet:
         output.write("".join(f"{line}\n" for line in pages.terminal(swept, output.paint(), output.columns())))
 

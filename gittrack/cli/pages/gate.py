@@ -6,7 +6,6 @@ the whole judgement; JUnit has one test case, so that a CI system shows the gate
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from gittrack.formats.record import clean_text, format_time, parse_time
 from gittrack.governance.gate import UNPROVEN, Finding, JudgedRun, Judgement, Origin
 from gittrack.governance.gate.judgement import Kind, Outcome
 from gittrack.text import junit, text
+from gittrack.text.json_text import json_page
 from gittrack.text.seeds import seed_words
 from gittrack.text.table import Cell, Line, layout, markdown_cell
 from gittrack.text.tables import markdown_lines
@@ -199,7 +199,7 @@ def as_markdown(judgement: Judgement) -> str:
 
 def as_json(judgement: Judgement) -> str:
     """Everything, for programs."""
-    return json.dumps(to_dict(judgement), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_page(to_dict(judgement))
 
 
 def to_dict(judgement: Judgement) -> dict[str, Any]:

@@ -5,7 +5,6 @@ JSON is the whole report; JUnit has a test case per run; SARIF 2.1.0 is what cod
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from typing import Any, Literal
 
 from gittrack.formats.record import clean_text
 from gittrack.text import junit
+from gittrack.text.json_text import json_page
 from gittrack.text.table import markdown_cell
 from gittrack.text.tables import markdown_lines
 from gittrack.text.text import Paint, one_line
@@ -99,7 +99,7 @@ def as_json(report: VerifyReport) -> str:
         "not_proven": UNPROVEN,
         "gittrack": VERSION,
     }
-    return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
+    return json_page(plain)
 
 
 def _plain(finding: Finding) -> dict[str, str]:
@@ -149,7 +149,7 @@ def as_sarif(report: VerifyReport) -> str:
         "version": "2.1.0",
         "runs": [run],
     }
-    return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
+    return json_page(plain)
 
 
 def _result(finding: Finding) -> dict[str, Any]:
