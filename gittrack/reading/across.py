@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from heapq import merge
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -178,7 +179,13 @@ def short_names(folders: Sequence[Path]) -> list[str]:
 
 def _sort(entries: list[PlacedRun], order_by: Sequence[str]) -> None:
     """As `gittrack.reading.index.sql` orders: by each value, those without it last; then newest first."""
-    entries.sort(key=lambda entry: (entry.row.started, entry.row.id), reverse=True)
+    ledgers: dict[str, list[PlacedRun]] = {}
+    for entry in entries:
+        ledgers.setdefault(entry.place.name, []).append(entry)
+    for own in ledgers.values():
+        own.sort(key=lambda entry: entry.row.newest_key, reverse=True)
+    # Within a second each ledger keeps its own order; between two ledgers the clock is all there is.
+    entries[:] = merge(*ledgers.values(), key=lambda entry: (entry.row.started, entry.row.id), reverse=True)
     if not order_by:
         return
     from gittrack.reading.index.filters import parse_order

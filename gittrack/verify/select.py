@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gittrack.errors import NotFoundError, UsageError
+from gittrack.errors import NotFoundError
 from gittrack.formats.config import FILE, Config, parse
 from gittrack.git.repository import ObjectReader, Repository
-from gittrack.reading.index import Index, ledger_tip
+from gittrack.reading.index import Index, Row, ledger_tip
 from gittrack.reading.index.branch import ledger_branch
+from gittrack.reading.names import means_a_run
 from gittrack.verify.context import Context, Listing, RunFiles, VerifyOptions
 from gittrack.verify.source import BareFacts
 
@@ -91,7 +91,7 @@ def _commit(repository: Repository, revision: str, default: str | None) -> str:
 
 def _is_revision(repository: Repository, objects: ObjectReader, word: str) -> bool:
     """Whether `word` is a commit of a ledger: a run id or a code commit is none."""
-    if re.fullmatch(r"latest(~[0-9]+)?|[0-9]{8}-[0-9]{6}-[0-9a-f]+", word):
+    if means_a_run(word):
         return False
     commit = repository.resolve(word)
     if commit is None:
@@ -133,45 +133,25 @@ def build_context(
 
 
 def named(repository: Repository, target: Target, runs: Mapping[str, RunFiles]) -> dict[str, RunFiles]:
-    """The runs that the names mean, by the rules of `gittrack log` and `gittrack show`."""
-    newest = sorted(runs, key=lambda folder: folder.rsplit("/", 1)[-1], reverse=True)
-    found: dict[str, RunFiles] = {}
-    for name in target.names:
-        folders = _folders(name, newest) or _of_commit(repository, target.branch, name)
-        here = [folder for folder in folders if folder in runs]
-        if not here:
-            raise NotFoundError(
-                f"no run and no ledger commit {name!r}: gittrack log lists the runs there are"
-            )
-        found.update((folder, runs[folder]) for folder in here)
-    return found
+    """The runs that the names mean, as everywhere; the index finds them, and is asked for nothing else."""
+    chosen: dict[str, RunFiles] = {}
+    with Index.open(repository, target.branch) as index:
+        for name in target.names:
+            folders = [row.folder for row in _rows(repository, index, name) if row.folder in runs]
+            if not folders:
+                raise NotFoundError(
+                    f"no run and no ledger commit {name!r}: gittrack log lists the runs there are"
+                )
+            chosen.update((folder, runs[folder]) for folder in folders)
+    return chosen
 
 
-def _folders(name: str, newest: Sequence[str]) -> list[str]:
-    experiment, slash, rest = name.rpartition("/")
-    among = [f for f in newest if f.split("/")[1] == experiment] if slash else list(newest)
-    latest = re.fullmatch(r"latest(?:~([0-9]{1,9}))?", rest)
-    if latest:
-        at = int(latest[1] or 0)
-        return among[at : at + 1]
-    if not rest:
-        return []
-    ids = {folder: folder.rsplit("/", 1)[-1] for folder in among}
-    matching = [folder for folder, run in ids.items() if run.startswith(rest) or run.endswith(rest)]
-    exact = [folder for folder in matching if ids[folder] == rest]
-    if not exact and len(matching) > 1:
-        listed = ", ".join(ids[folder] for folder in matching[:10])
-        raise UsageError(f"{name!r} is ambiguous: it may be {listed}")
-    return exact or matching
-
-
-def _of_commit(repository: Repository, branch: str, name: str) -> list[str]:
-    """Folders of the runs of a code commit, abbreviated or any revision. The index only finds the names."""
-    commit = name if re.fullmatch(r"[0-9a-f]{4,64}", name) else repository.resolve(name)
-    if commit is None:
-        return []
-    with Index.open(repository, branch) as index:
-        try:
-            return [row.folder for row in index.resolve(commit)]
-        except NotFoundError:
-            return []
+def _rows(repository: Repository, index: Index, name: str) -> Sequence[Row]:
+    """The run of a name, or the runs of a code commit, which may be written as any revision."""
+    try:
+        return index.resolve(name)
+    except NotFoundError:
+        commit = repository.resolve(name)
+        if commit is None or not index.tip:
+            raise
+        return index.resolve(commit)

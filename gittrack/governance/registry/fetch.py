@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
@@ -21,11 +20,9 @@ from gittrack.git.repository import Repository
 from gittrack.governance.registry import Registry, parse_reference
 from gittrack.governance.registry.write import output_of
 from gittrack.reading.index import Index, Row
+from gittrack.reading.names import means_a_run
 
 Progress = Callable[[int, int], None]
-
-_RUN = re.compile(r"latest(~[0-9]+)?|[0-9]{8}-[0-9]{6}-[0-9a-f]+")
-"""What names a run, whatever a model is called."""
 
 
 class WrongBytes(GittrackError):
@@ -53,7 +50,7 @@ class Wanted:
 def find(repository: Repository, index: Index, word: str, path: str | None = None) -> Wanted:
     """What `word` names: ``NAME@v1.2.0``, ``NAME@prod``, ``NAME#prod``, ``NAME`` for the newest, or a run."""
     registry = Registry.read(repository, index)
-    is_run = _RUN.fullmatch(word) or word not in registry.models
+    is_run = means_a_run(word) or word not in registry.models
     if "@" not in word and "#" not in word and is_run:
         row = index.one(word)
         if row.fault is not None:

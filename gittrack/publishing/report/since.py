@@ -14,6 +14,7 @@ from gittrack.publishing.report.places import added_by, committed, utc
 from gittrack.reading.diff import compare
 from gittrack.reading.entry import Entry, entry_of
 from gittrack.reading.index import Index
+from gittrack.reading.names import before_latest, is_of_id
 
 _DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?))?Z?")
 
@@ -135,7 +136,7 @@ def _named(index: Index, experiment: str, since: str) -> Entry | None:
         row = index.one(since)
     except (NotFoundError, UsageError):
         return None
-    by_id = row.id.startswith(since) or row.id.endswith(since) or since.partition("~")[0] == "latest"
+    by_id = before_latest(since) is not None or is_of_id(since, row.id)
     return entry_of(index, row) if by_id and row.experiment == experiment and row.fault is None else None
 
 

@@ -29,6 +29,7 @@ from gittrack.reading.index.store import (
     snapshot,
     standing_of,
 )
+from gittrack.reading.names import before_latest
 
 if TYPE_CHECKING:
     from gittrack.reading.index.parse import Decided
@@ -50,14 +51,16 @@ T = TypeVar("T")
 _ROW = (
     "r.id, r.experiment, r.status, r.started, r.duration_s, r.author, r.email, r.name, r.hypothesis, "
     "r.commit_id, r.snapshot, r.branch, r.dirty, r.seed, r.spec, r.path, r.blob, r.fault, d.json, "
-    f"{OUTCOME}"
+    f"{OUTCOME}, r.place"
 )
 _SELECT = f"SELECT {_ROW} FROM runs r JOIN records d ON d.run = r.run"  # noqa: S608
 _FIELDS = (
     "id", "experiment", "status", "started", "duration_s", "author", "email", "name", "hypothesis", "commit",
     "snapshot", "branch", "dirty", "seed", "spec", "path", "blob", "fault", "text", "outcome",
+    "place",
 )  # fmt: skip
-_NEWEST = "r.started DESC, r.id DESC"
+_NEWEST = "CAST(r.started AS INTEGER) DESC, r.place DESC, r.started DESC, r.id DESC"
+"""As `Row.newest_key` orders."""
 
 
 Where = Repository | Path | str | None
@@ -254,9 +257,9 @@ class Index:
     # --- how names are resolved --------------------------------------------------------
 
     def _named(self, name: str, experiment: str | None) -> list[Row]:
-        latest = re.fullmatch(r"latest(?:~([0-9]{1,9}))?", name)
-        if latest:
-            return self.search(experiment=experiment, limit=1, offset=int(latest[1] or 0))
+        before = before_latest(name)
+        if before is not None:
+            return self.search(experiment=experiment, limit=1, offset=before)
         if not name:
             return []
         rows = self._matching(

@@ -9,6 +9,7 @@ that rows that came from them are looked at again when the cache goes elsewhere.
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
@@ -16,8 +17,9 @@ from itertools import islice
 from gittrack.formats.record import clean_text
 from gittrack.git.partial import fetch_objects, promisor
 from gittrack.git.repository import ObjectReader, Repository
+from gittrack.ledger.order import order_of
 from gittrack.reading.index.parse import RUN_COLUMNS, Decided, Parsed, Wanted, is_decision, reading
-from gittrack.reading.index.store import DATA_TABLES, Progress, standing_of, transaction
+from gittrack.reading.index.store import DATA_TABLES, SECOND, Progress, standing_of, transaction
 
 BATCH = 500
 MANY = 4 * BATCH
@@ -44,7 +46,7 @@ def bring_to(
             if changes is not None:
                 batches = [changes[at : at + BATCH] for at in range(0, len(changes), BATCH)] or [[]]
                 with closing(_rows(connection, repository, objects, batches)) as rows:
-                    _apply(connection, batches, rows, standing, tip, progress)
+                    _apply(connection, repository, batches, rows, standing, tip, progress)
 
 
 def _changes(
@@ -74,6 +76,7 @@ def _changes(
 
 def _apply(
     connection: sqlite3.Connection,
+    repository: Repository,
     batches: Sequence[Sequence[Change]],
     rows: Iterator[list[Row]],
     standing: dict[str, str],
@@ -91,12 +94,39 @@ def _apply(
                 return
             _write(connection, batch, parsed)
             if count == total:
+                place_ties(connection, repository, tip, rebuilt=not _grew(repository, standing, tip))
                 connection.execute("DELETE FROM meta")
                 connection.execute("INSERT INTO meta VALUES ('tip', ?)", (tip,))
             else:
                 connection.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (f"toward {tip}", tip))
         if progress is not None:
             progress(count, total)
+
+
+def _grew(repository: Repository, standing: dict[str, str], tip: str) -> bool:
+    """Whether the ledger was only added to since the cache followed it last."""
+    return "tip" not in standing or repository.is_ancestor(standing["tip"], of=tip)
+
+
+def place_ties(
+    connection: sqlite3.Connection, repository: Repository, tip: str, *, rebuilt: bool = False
+) -> None:
+    """Give runs that began in one second their places: those of seconds with a new run, or of all.
+
+    Most seconds have one run, which needs no order and costs nothing.
+    """
+    if rebuilt:
+        connection.execute("UPDATE runs SET place = NULL")
+    tied = connection.execute(
+        f"SELECT path, {SECOND} FROM runs WHERE {SECOND} IN "  # noqa: S608
+        f"(SELECT DISTINCT {SECOND} FROM runs INDEXED BY runs_unplaced WHERE place IS NULL)"
+    ).fetchall()
+    counts = Counter(second for _, second in tied)
+    paths = [path for path, second in tied if counts[second] > 1]
+    places = order_of(repository, tip, paths) if paths else {}
+    connection.executemany(
+        "UPDATE runs SET place = ? WHERE path = ?", [(places.get(path, 0), path) for path, _ in tied]
+    )
 
 
 def _known(connection: sqlite3.Connection, batch: Sequence[Change]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from gittrack.formats.record import clean_text
 from gittrack.git.objects import TreeEntry
 from gittrack.git.partial import fetch_objects
 from gittrack.git.repository import ObjectReader, Repository
-from gittrack.reading.index.follow import MANY, insert
+from gittrack.reading.index.follow import MANY, insert, place_ties
 from gittrack.reading.index.parse import Wanted, reading
 from gittrack.reading.index.rows import no_experiment
 from gittrack.reading.index.store import open_memory, transaction
@@ -50,6 +50,7 @@ def newest_runs(
     with transaction(connection):
         for row in rows:
             insert(connection, row)
+        place_ties(connection, repository, tip)
         connection.execute("INSERT INTO meta VALUES ('tip', ?)", (tip,))
     return connection
 

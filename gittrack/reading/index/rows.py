@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -54,6 +54,14 @@ class Row:
     """The record as JSON."""
     outcome: str | None = None
     """That of the last decision on the run: ``selected``, ``rejected`` or ``baseline``."""
+
+    place: int = field(default=0, compare=False)
+    """Among the runs in hand that began in the same second, by the commits that added them; else 0."""
+
+    @property
+    def newest_key(self) -> tuple[int, int, float, str]:
+        """Larger for a run that counts as newer: by the second that it began, then by the ledger's order."""
+        return int(self.started), self.place, self.started, self.id
 
     @property
     def folder(self) -> str:

@@ -19,9 +19,12 @@ from functools import lru_cache
 from pathlib import Path
 
 APPLICATION_ID = 0x67747278  # "gtrx"
-FORMAT = 2
+FORMAT = 3
 FILE_NAME = f"index-v{FORMAT}.sqlite"
 PATIENCE_S = 20.0
+
+SECOND = "CAST(started AS INTEGER)"
+"""SQL of the second in which a run began. Within it, runs are in the ledger's order: their `place`."""
 
 TABLES = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -29,7 +32,7 @@ TABLES = (
         run INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, blob TEXT NOT NULL, id TEXT NOT NULL,
         tail TEXT NOT NULL, experiment TEXT NOT NULL, status TEXT NOT NULL, started REAL NOT NULL,
         duration_s REAL, author TEXT, email TEXT, name TEXT, hypothesis TEXT, commit_id TEXT,
-        snapshot TEXT, branch TEXT, dirty INTEGER, seed, spec TEXT, fault TEXT)""",
+        snapshot TEXT, branch TEXT, dirty INTEGER, seed, spec TEXT, fault TEXT, place INTEGER)""",
     "CREATE TABLE records (run INTEGER PRIMARY KEY, json TEXT NOT NULL)",
     "CREATE TABLE params (key TEXT, run INTEGER, number, text TEXT, PRIMARY KEY (key, run)) WITHOUT ROWID",
     "CREATE TABLE metrics (key TEXT, run INTEGER, number, status TEXT, PRIMARY KEY (key, run)) WITHOUT ROWID",
@@ -39,8 +42,9 @@ TABLES = (
         experiment TEXT NOT NULL, outcome TEXT NOT NULL, made TEXT NOT NULL, because TEXT NOT NULL,
         author TEXT NOT NULL) WITHOUT ROWID""",
     "CREATE INDEX decisions_run ON decisions (run_id, made, id)",
-    "CREATE INDEX runs_newest ON runs (started, id)",
-    "CREATE INDEX runs_experiment ON runs (experiment, started, id)",
+    f"CREATE INDEX runs_newest ON runs ({SECOND}, place, started, id)",
+    f"CREATE INDEX runs_experiment ON runs (experiment, {SECOND}, place, started, id)",
+    f"CREATE INDEX runs_unplaced ON runs ({SECOND}) WHERE place IS NULL",
     "CREATE INDEX runs_id ON runs (id)",
     "CREATE INDEX runs_tail ON runs (tail)",
     f"PRAGMA application_id = {APPLICATION_ID}",
