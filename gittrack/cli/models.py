@@ -40,7 +40,7 @@ def command(
       gittrack models --json
       gittrack models --format html
     """
-    from gittrack.cli.pages import models
+    from gittrack.cli.pages import models as pages
     from gittrack.governance.registry import Registry
     from gittrack.reading.entry import open_index
 
@@ -50,9 +50,9 @@ def command(
     if name is not None:
         every = registry.model(name).deprecated or every
     if json_:
-        output.write_json(models.as_plain(registry, every=every, events=history))
+        output.write_json(pages.as_plain(registry, every=every, events=history))
         return
-    section = models.history(registry) if history else models.versions(registry, every=every)
+    section = pages.history(registry) if history else pages.versions(registry, every=every)
     if section.rows:
         output.show_sections([section], md=md, form=format_, pager=not no_pager)
     else:

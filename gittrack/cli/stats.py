@@ -147,10 +147,10 @@ def _print(
         plain = [entry.to_dict() for entry in entries]
         output.write_json({"confidence": options.confidence, "groups": plain, "damaged": damaged})
         return
-    from gittrack.cli.pages import stats as figures
+    from gittrack.cli.pages import stats as pages
 
     output.show_sections(
-        figures.sections(entries, options, damaged),
+        pages.sections(entries, options, damaged),
         md=form == "md",
         form=form if form in FORMATS else None,
         pager=pager,
@@ -177,10 +177,10 @@ def _over_tasks(
     if form == "json":
         output.write_json({"confidence": confidence, **tasks.to_dict()})
         return
-    from gittrack.cli.pages import stats as figures
+    from gittrack.cli.pages import stats as pages
 
     output.show_sections(
-        figures.task_sections(tasks, confidence),
+        pages.task_sections(tasks, confidence),
         md=form == "md",
         form=form if form in FORMATS else None,
         pager=pager,
