@@ -7,6 +7,7 @@ import inspect
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from importlib import import_module
@@ -243,3 +244,17 @@ def test_locals_are_nouns() -> None:
     pronouns = {name: words for name, all_of in names.items() if (words := PRONOUNS.intersection(all_of))}
     count = sum(name in PRONOUNS for all_of in names.values() for name in all_of)
     assert count < 0.02 * sum(map(len, names.values())), pronouns
+
+
+def test_an_option_of_three_verbs_is_declared_once() -> None:
+    """In cli/options.py: help in the same words, and names that cannot come to differ."""
+    declared = [
+        ast.unparse(argument.annotation)
+        for verb in cli.VERBS
+        for node in ast.walk(ast.parse((PACKAGE / "cli" / f"{verb}.py").read_text()))
+        if isinstance(node, ast.FunctionDef) and node.name == "command"
+        for argument in node.args.args
+        if argument.annotation is not None and "typer." in ast.unparse(argument.annotation)
+    ]
+    assert declared
+    assert [option for option, count in Counter(declared).items() if count > 2] == []

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import NoPager, TableFormat
 from gittrack.cli.pages import log as pages
 from gittrack.errors import UsageError
 from gittrack.reading.index import Index, Row, open_index, open_newest
@@ -79,21 +80,14 @@ def command(
     json_: Annotated[bool, typer.Option("--json", help="A JSON array of whole records.")] = False,
     csv_: Annotated[bool, typer.Option("--csv", help="CSV, every parameter, metric and tag.")] = False,
     md: Annotated[bool, typer.Option("--md", help="A Markdown table.")] = False,
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="A table for a paper or a page: latex, html, rst, github, simple, plain or psql.",
-        ),
-    ] = None,
+    format_: TableFormat = None,
     sheet: Annotated[
         bool, typer.Option("--sheet", help="The experiment log as a spreadsheet, as CSV or with --xlsx.")
     ] = False,
     xlsx: Annotated[
         Path | None, typer.Option("--xlsx", metavar="FILE", help="The sheet as an Excel workbook.")
     ] = None,
-    no_pager: Annotated[bool, typer.Option("--no-pager", help="Never through a pager.")] = False,
+    no_pager: NoPager = False,
 ) -> None:
     """List runs, newest first.
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import NoPager, TableFormat
 from gittrack.text.tables import require_one_form
 
 
@@ -18,15 +19,8 @@ def command(
     history: Annotated[bool, typer.Option("--history", help="Every tag, the newest first.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="JSON, with sha256, message and commit.")] = False,
     md: Annotated[bool, typer.Option("--md", help="A Markdown table.")] = False,
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="A table for a paper or a page: latex, html, rst, github, simple, plain or psql.",
-        ),
-    ] = None,
-    no_pager: Annotated[bool, typer.Option("--no-pager", help="Never through a pager.")] = False,
+    format_: TableFormat = None,
+    no_pager: NoPager = False,
 ) -> None:
     """List the registered models: versions, runs, stages.
 

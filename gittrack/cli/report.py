@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import Quiet
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def command(
     ] = False,
     stamp: Annotated[bool, typer.Option("--stamp", help="Also say when the report was made.")] = False,
     force: Annotated[bool, typer.Option("-f", "--force", help="Overwrite the file.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write the evidence on a model: how it was selected, tested and can be had again.
 

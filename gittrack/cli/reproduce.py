@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gittrack.cli import output
+from gittrack.cli import options, output
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,10 +19,7 @@ NOT_REPRODUCED = 1
 
 
 def command(
-    run: Annotated[
-        str,
-        typer.Argument(metavar="[RUN]", help="A run id or an end of it, latest, latest~1, a code commit."),
-    ] = "latest",
+    run: options.RunOrLatest = "latest",
     repeats: Annotated[
         int | None,
         typer.Option(
@@ -53,17 +50,12 @@ def command(
         bool,
         typer.Option("--check", help="End with 1 unless the level that gittrack.yaml claims is reached."),
     ] = False,
-    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Reruns at a time.")] = 1,
-    timeout: Annotated[
-        float | None, typer.Option(min=0.001, metavar="SECONDS", help="End a rerun that takes longer.")
-    ] = None,
-    executor: Annotated[str, typer.Option(metavar="local|ray", help="Where reruns go.")] = "local",
-    address: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="With --executor ray: the cluster's address.")
-    ] = None,
+    jobs: Annotated[int, options.jobs("Reruns at a time.")] = 1,
+    timeout: Annotated[float | None, options.timeout("End a rerun that takes longer.")] = None,
+    executor: Annotated[str, options.executor("Where reruns go.")] = "local",
+    address: options.Address = None,
     resources: Annotated[
-        list[str] | None,
-        typer.Option("--resource", metavar="NAME=N", help="With ray: what a rerun needs, such as GPU=1."),
+        list[str] | None, options.resources("With ray: what a rerun needs, such as GPU=1.")
     ] = None,
     propose: Annotated[
         str | None,
@@ -71,7 +63,7 @@ def command(
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="The plan (with -n) or the verdict as JSON.")] = False,
     md: Annotated[bool, typer.Option("--md", help="The verdict as Markdown.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Run a run again, and say how far it can be had again: bitwise, numerically, statistically.
 
@@ -96,7 +88,7 @@ def command(
         raise UsageError("--json and --md: choose one")
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)
-    options = Options(
+    wanted = Options(
         repeats=repeats,
         seeds=seeds,
         environment=env,
@@ -105,10 +97,10 @@ def command(
         timeout_s=timeout,
         executor=executor,
         address=address,
-        resources=dict(_amount(text) for text in resources or []),
+        resources=options.amounts(resources),
         proposal=propose,
     )
-    made = plan(repo, config, run, options)
+    made = plan(repo, config, run, wanted)
     if dry_run:
         _show_plan(made, json_)
         return
@@ -171,11 +163,3 @@ class _Teller:
         how = "ended with 0" if result.status == 0 else f"ended with {result.status}"
         more = f"; {one_line(message)}" if message else ""
         output.note(f"gittrack: rerun {self._ended} of {self._total}: run {result.run_id} {how}{more}")
-
-
-def _amount(text: str) -> tuple[str, float]:
-    name, _, number = text.partition("=")
-    try:
-        return name, float(number)
-    except ValueError as error:
-        raise UsageError(f"--resource takes NAME=NUMBER such as GPU=1, not {text!r}") from error

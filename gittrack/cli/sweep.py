@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gittrack.cli import output
-from gittrack.cli.reproduce import _amount
-from gittrack.cli.run import _choice, _pair, _with_role
+from gittrack.cli import options, output
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
+    from gittrack.formats.config import Config
+    from gittrack.git.repository import Repository
     from gittrack.running.sweep import Plan, Result, Swept
 
 # Options end at the program's name, as for `gittrack run`.
@@ -20,14 +20,11 @@ SOME_FAILED = 1
 
 
 def command(
-    arguments: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="The program to run.")],
+    arguments: options.Command,
     set_param: Annotated[
         list[str] | None,
-        typer.Option(
-            "-S",
-            "--set-param",
-            metavar="KEY=RANGE",
-            help="A value, or a range: 0.1,0.01 range(1,10,2) int(1,64) interval(0,1) log(1e-4,1e-1)",
+        options.set_param(
+            "KEY=RANGE", "A value, or a range: 0.1,0.01 range(1,10,2) int(1,64) interval(0,1) log(1e-4,1e-1)"
         ),
     ] = None,
     search: Annotated[
@@ -51,59 +48,28 @@ def command(
     direction: Annotated[
         str | None, typer.Option(metavar="maximize|minimize", help="Default: as gittrack.yaml has it.")
     ] = None,
-    experiment: Annotated[
-        str | None,
-        typer.Option(
-            "-e", "--experiment", metavar="NAME", help="The experiment; default from gittrack.yaml."
-        ),
-    ] = None,
-    hypothesis: Annotated[
-        str | None,
-        typer.Option("-m", "--hypothesis", "--message", metavar="TEXT", help="What the sweep is to show."),
-    ] = None,
-    name: Annotated[str | None, typer.Option("-n", "--name", help="A label of each run, for people.")] = None,
-    input_: Annotated[
-        list[str] | None, typer.Option("--input", metavar="PATH:ROLE", help="Data read, as for gittrack run.")
-    ] = None,
-    output_: Annotated[
-        list[str] | None, typer.Option("--output", metavar="PATH:ROLE", help="A file or folder to keep.")
-    ] = None,
-    params: Annotated[
-        list[str] | None, typer.Option("--params", metavar="FILE", help="Read parameters. [params.yaml]")
-    ] = None,
-    metrics: Annotated[
-        list[str] | None,
-        typer.Option("--metrics", metavar="FILE", help="Read metrics. [metrics.json, dvclive]"),
-    ] = None,
-    tag: Annotated[
-        list[str] | None, typer.Option("-t", "--tag", metavar="KEY=VALUE", help="A tag. Repeatable.")
-    ] = None,
-    dirty: Annotated[
-        str | None, typer.Option(metavar="snapshot|refuse", help="What to do with uncommitted changes.")
-    ] = None,
-    image: Annotated[
-        str | None, typer.Option(metavar="DIGEST", help="Container image, [name@]sha256:...")
-    ] = None,
+    experiment: options.Experiment = None,
+    hypothesis: Annotated[str | None, options.hypothesis("What the sweep is to show.")] = None,
+    name: Annotated[str | None, options.name("A label of each run, for people.")] = None,
+    input_: Annotated[list[str] | None, options.inputs("Data read, as for gittrack run.")] = None,
+    output_: Annotated[list[str] | None, options.outputs("A file or folder to keep.")] = None,
+    params: Annotated[list[str] | None, options.params("Read parameters. [params.yaml]")] = None,
+    metrics: Annotated[list[str] | None, options.metrics("Read metrics. [metrics.json, dvclive]")] = None,
+    tag: options.Tags = None,
+    dirty: options.Dirty = None,
+    image: options.Image = None,
     propose: Annotated[
-        bool, typer.Option("--propose", help="Put all runs on one branch for a pull request to add.")
+        bool, options.propose("Put all runs on one branch for a pull request to add.")
     ] = False,
     branch: Annotated[
-        str | None,
-        typer.Option(
-            "--branch", metavar="NAME", help="Propose on gittrack/review/NAME; default the sweep's id."
-        ),
+        str | None, options.branch("Propose on gittrack/review/NAME; default the sweep's id.")
     ] = None,
-    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Runs at a time.")] = 1,
-    timeout: Annotated[
-        float | None, typer.Option(min=0.001, metavar="SECONDS", help="End a run that takes longer.")
-    ] = None,
-    executor: Annotated[str, typer.Option(metavar="local|ray", help="Where runs go.")] = "local",
-    address: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="With --executor ray: the cluster's address.")
-    ] = None,
+    jobs: Annotated[int, options.jobs("Runs at a time.")] = 1,
+    timeout: Annotated[float | None, options.timeout("End a run that takes longer.")] = None,
+    executor: Annotated[str, options.executor("Where runs go.")] = "local",
+    address: options.Address = None,
     resources: Annotated[
-        list[str] | None,
-        typer.Option("--resource", metavar="NAME=N", help="With ray: what a run needs, such as GPU=1."),
+        list[str] | None, options.resources("With ray: what a run needs, such as GPU=1.")
     ] = None,
     resume: Annotated[
         str | None,
@@ -111,7 +77,7 @@ def command(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the settings, and run nothing.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="The settings or the results as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Run a command over a grid or sample of parameters.
 
@@ -129,30 +95,27 @@ def command(
     """
     from gittrack.formats.config import load_cached
     from gittrack.git.repository import Repository
-    from gittrack.recording.job import Job
-    from gittrack.recording.request import Request
-    from gittrack.running.sweep import Options, make_plan, sweep
+    from gittrack.running.sweep import Options, make_plan
 
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)
-    job = Job(
+    typed = options.JobOptions(
         command=arguments,
-        request=Request(
-            experiment=experiment,
-            name=name,
-            hypothesis=hypothesis,
-            tags=dict(_pair(text, "-t", "=") for text in tag or []),
-            dirty=_choice(dirty),
-            image=image,
-            propose=branch or ("" if propose else None),
-        ),
-        inputs=[_with_role(text, "train", "--input") for text in input_ or []],
-        outputs=[_with_role(text, "artifact", "--output") for text in output_ or []],
-        params=params or [],
-        metrics=metrics or [],
-        settings=set_param or [],
+        experiment=experiment,
+        hypothesis=hypothesis,
+        name=name,
+        set_param=set_param,
+        inputs=input_,
+        outputs=output_,
+        params=params,
+        metrics=metrics,
+        tags=tag,
+        dirty=dirty,
+        image=image,
+        propose=propose,
+        branch=branch,
     )
-    options = Options(
+    wanted = Options(
         search=search,
         runs=runs,
         seeds=_seeds(seed, seeds),
@@ -163,21 +126,27 @@ def command(
         timeout_s=timeout,
         executor=executor,
         address=address,
-        resources=dict(_amount(text) for text in resources or []),
+        resources=options.amounts(resources),
         resume=resume,
     )
-    plan = make_plan(repo, config, job, options)
+    plan = make_plan(repo, config, typed.job(), wanted)
     if dry_run:
         _show_plan(plan, json_)
         return
-    teller = None if quiet else _Teller(plan)
+    swept = _sweep(repo, config, plan, quiet)
+    _show(swept, json_, quiet)
+    raise typer.Exit(0 if swept.finished == len(swept.results) else SOME_FAILED)
+
+
+def _sweep(repo: Repository, config: Config, plan: Plan, quiet: bool) -> Swept:
+    """Run what is planned, telling of each run as it ends; say how to go on where it is interrupted."""
+    from gittrack.running.sweep import sweep
+
     try:
-        swept = sweep(repo, config, plan, teller)
+        return sweep(repo, config, plan, None if quiet else _Teller(plan))
     except KeyboardInterrupt:
         output.note(f"gittrack: interrupted; to go on, add --resume {plan.id} to the same command")
         raise
-    _show(swept, json_, quiet)
-    raise typer.Exit(0 if swept.finished == len(swept.results) else SOME_FAILED)
 
 
 def _seeds(seed: int | None, seeds: str | None) -> list[int | None]:

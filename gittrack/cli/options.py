@@ -1,0 +1,193 @@
+"""Options that several verbs have, each declared once, and what is made of the words given for them.
+
+An alias is one whole option. Where verbs explain an option in words of their own, a function has the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gittrack.errors import UsageError
+
+if TYPE_CHECKING:
+    from gittrack.recording.job import Job
+
+RUN = "A run id or an end of it, latest, latest~1, a code commit."
+
+# --- how it is shown ---
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
+NoPager = Annotated[bool, typer.Option("--no-pager", help="Never through a pager.")]
+Md = Annotated[bool, typer.Option("--md", help="Markdown.")]
+FullJson = Annotated[bool, typer.Option("--json", help="JSON, in full precision.")]
+TableFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        help="A table for a paper or a page: latex, html, rst, github, simple, plain or psql.",
+    ),
+]
+
+# --- which runs ---
+Run = Annotated[str, typer.Argument(metavar="RUN", help=RUN)]
+RunOrLatest = Annotated[str, typer.Argument(metavar="[RUN]", help=RUN)]
+
+# --- what is run, and how ---
+Command = Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="The program to run.")]
+Experiment = Annotated[
+    str | None,
+    typer.Option("-e", "--experiment", metavar="NAME", help="The experiment; default from gittrack.yaml."),
+]
+Tags = Annotated[
+    list[str] | None, typer.Option("-t", "--tag", metavar="KEY=VALUE", help="A tag. Repeatable.")
+]
+Dirty = Annotated[
+    str | None, typer.Option(metavar="snapshot|refuse", help="What to do with uncommitted changes.")
+]
+Image = Annotated[str | None, typer.Option(metavar="DIGEST", help="Container image, [name@]sha256:...")]
+Address = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="With --executor ray: the cluster's address.")
+]
+DvcRemote = Annotated[
+    str | None, typer.Option("-r", "--dvc-remote", metavar="NAME", help="DVC remote to use.")
+]
+
+
+def hypothesis(text: str) -> Any:
+    return typer.Option("-m", "--hypothesis", "--message", metavar="TEXT", help=text)
+
+
+def name(text: str) -> Any:
+    return typer.Option("-n", "--name", help=text)
+
+
+def set_param(metavar: str, text: str) -> Any:
+    return typer.Option("-S", "--set-param", metavar=metavar, help=text)
+
+
+def inputs(text: str) -> Any:
+    return typer.Option("--input", metavar="PATH:ROLE", help=text)
+
+
+def outputs(text: str) -> Any:
+    return typer.Option("--output", metavar="PATH:ROLE", help=text)
+
+
+def params(text: str) -> Any:
+    return typer.Option("--params", metavar="FILE", help=text)
+
+
+def metrics(text: str) -> Any:
+    return typer.Option("--metrics", metavar="FILE", help=text)
+
+
+def propose(text: str) -> Any:
+    return typer.Option("--propose", help=text)
+
+
+def branch(text: str) -> Any:
+    return typer.Option("--branch", metavar="NAME", help=text)
+
+
+def jobs(text: str) -> Any:
+    return typer.Option("-j", "--jobs", min=1, help=text)
+
+
+def timeout(text: str) -> Any:
+    return typer.Option(min=0.001, metavar="SECONDS", help=text)
+
+
+def executor(text: str) -> Any:
+    return typer.Option(metavar="local|ray", help=text)
+
+
+def resources(text: str) -> Any:
+    return typer.Option("--resource", metavar="NAME=N", help=text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOptions:
+    """What `run` and `sweep` are told of a program and its record, as it was typed."""
+
+    command: list[str]
+    experiment: str | None
+    hypothesis: str | None
+    name: str | None
+    set_param: list[str] | None
+    inputs: list[str] | None
+    outputs: list[str] | None
+    params: list[str] | None
+    metrics: list[str] | None
+    tags: list[str] | None
+    dirty: str | None
+    image: str | None
+    propose: bool
+    branch: str | None
+
+    def job(self, *, seed: int | None = None, parent: str | None = None, console: bool = True) -> Job:
+        """The same, read. UsageError for what cannot be."""
+        from gittrack.recording.job import Job
+        from gittrack.recording.request import Request
+
+        request = Request(
+            experiment=self.experiment,
+            name=self.name,
+            hypothesis=self.hypothesis,
+            seed=seed,
+            tags=dict(_pair(text, "-t", "=") for text in self.tags or []),
+            parent=parent,
+            dirty=_choice(self.dirty),
+            image=self.image,
+            propose=self.branch or ("" if self.propose else None),
+        )
+        return Job(
+            command=self.command,
+            request=request,
+            inputs=[with_role(text, "train", "--input") for text in self.inputs or []],
+            outputs=[with_role(text, "artifact", "--output") for text in self.outputs or []],
+            params=self.params or [],
+            metrics=self.metrics or [],
+            settings=self.set_param or [],
+            console=console,
+        )
+
+
+def _pair(text: str, option: str, separator: str) -> tuple[str, str]:
+    key, sign, value = text.partition(separator)
+    if not sign or not key:
+        raise UsageError(f"{option} takes KEY{separator}VALUE, not {text!r}")
+    return key, value
+
+
+def with_role(text: str, default: str, option: str = "") -> tuple[str, str]:
+    """``PATH:ROLE``; a path may hold colons, a role may not, and may be left out."""
+    path, colon, role = text.rpartition(":")
+    if not colon or "/" in role or Path(text).exists():
+        path, role = text, default
+    if not path or not role:
+        raise UsageError(f"{option} takes PATH:ROLE, not {text!r}")
+    return path, role
+
+
+def _choice(dirty: str | None) -> str | None:
+    if dirty not in (None, "snapshot", "refuse"):
+        raise UsageError(f"--dirty takes snapshot or refuse, not {dirty!r}")
+    return dirty
+
+
+def amounts(resources: Iterable[str] | None) -> dict[str, float]:
+    """What each ``--resource NAME=N`` asks for."""
+    return dict(_amount(text) for text in resources or ())
+
+
+def _amount(text: str) -> tuple[str, float]:
+    name, _, number = text.partition("=")
+    try:
+        return name, float(number)
+    except ValueError as error:
+        raise UsageError(f"--resource takes NAME=NUMBER such as GPU=1, not {text!r}") from error
