@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gittrack.cli import options, output
+from gittrack.cli.job_options import JobOptions
 
 # Options end at the program's name, so that `gittrack run python train.py --lr 1` needs no `--`.
 SETTINGS = {"allow_interspersed_args": False}
@@ -72,7 +73,7 @@ def command(
 
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)
-    typed = options.JobOptions(
+    typed = JobOptions(
         command=arguments,
         experiment=experiment,
         hypothesis=hypothesis,

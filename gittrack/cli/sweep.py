@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gittrack.cli import options, output
+from gittrack.cli.job_options import JobOptions
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def command(
 
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)
-    typed = options.JobOptions(
+    typed = JobOptions(
         command=arguments,
         experiment=experiment,
         hypothesis=hypothesis,

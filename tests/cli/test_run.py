@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gittrack import cli
-from gittrack.cli.options import with_role
+from gittrack.cli.job_options import with_role
 from tests.conftest import run_git
 from tests.recording.test_job import records
 
