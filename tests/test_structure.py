@@ -7,6 +7,7 @@ import inspect
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from importlib import import_module
@@ -136,6 +137,47 @@ def test_what_checks_loads_nothing_that_records(module: str) -> None:
     assert [name for name in loaded if name.startswith(("gittrack.recording", "gittrack.running"))] == []
 
 
+def starts_unsafely(words: list[str]) -> bool:
+    """Whether a command line starts our Python, or a module of ours, without -P or -I."""
+    program, *options = words or [""]
+    ours = program == "sys.executable" or any(word.startswith("'gittrack.") for word in options)
+    return ours and bool({"'-m'", "'-c'"} & {*options}) and options[0] not in ("'-P'", "'-I'")
+
+
+def unsafe_starts(tree: ast.AST) -> list[str]:
+    """Command lines in `tree` that may import from the folder they are started in, as lists or as text."""
+    lists = [node for node in ast.walk(tree) if isinstance(node, (ast.List, ast.Tuple))]
+    unsafe = [ast.unparse(node) for node in lists if starts_unsafely([*map(ast.unparse, node.elts)])]
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    lines = [text for text in texts if isinstance(text, str) and "`" not in text]  # no docstring
+    return unsafe + [line for line in lines if re.search(r"(?<! -[PI]) -m gittrack", line)]
+
+
+def test_a_python_of_ours_imports_nothing_from_where_it_is_started() -> None:
+    """Each start has -P or -I: the folder may be the user's, with a gittrack.py or json.py in it."""
+    unsafe = {name_of(file): unsafe_starts(ast.parse(file.read_text())) for file in FILES}
+    assert {name: starts for name, starts in unsafe.items() if starts} == {}
+    shims = [file.read_text() for file in (PACKAGE.parent / "hooks").iterdir() if file.is_file()]
+    starts = [line for shim in shims for line in shim.splitlines() if "-m gittrack" in line]
+    assert starts
+    assert [line for line in starts if "-P -m gittrack" not in line] == []
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "[sys.executable, '-m', 'gittrack.workers', name]",
+        "[python, '-m', 'gittrack.workers']",
+        "[sys.executable, '-c', script]",
+        "f'{python} -m gittrack hooks'",
+    ],
+)
+def test_the_rule_sees_every_start(start: str) -> None:
+    """The test of the test: each form without -P is seen, and with it is not."""
+    assert unsafe_starts(ast.parse(start))
+    assert unsafe_starts(ast.parse(start.replace("'-", "'-P', '-", 1).replace(" -m", " -P -m"))) == []
+
+
 def calls(file: Path) -> set[str]:
     """What `file` calls, as written."""
     return {ast.unparse(n.func) for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Call)}
@@ -176,27 +218,15 @@ def test_locals_are_nouns() -> None:
     assert count < 0.02 * sum(map(len, names.values())), pronouns
 
 
-def test_what_tests_share_lies_in_modules_of_its_own() -> None:
-    """Nobody imports from a test module or a conftest, but pytest; fixtures for a conftest lie in others."""
-    folder = Path(__file__).parent
-    wrong = {
-        f"{file.relative_to(folder)}: {name}"
-        for file in folder.rglob("*.py")
-        for name in imports(ast.parse(file.read_text()))
-        if name.startswith("tests.")
-        and any(part == "conftest" or part.startswith("test_") for part in name.split(".")[1:])
-    }
-    assert wrong == set()
-
-
-def test_a_python_of_ours_imports_nothing_from_where_it_is_started() -> None:
-    """Every start of a module of ours has -P (or -I): a file of that name may lie in the current folder."""
-    start = re.compile(r"""["'], ["']-m["'], ["']gittrack|-m gittrack""")
-    lines = {
-        f"{name_of(file)}:{number}": line
-        for file in FILES
-        for number, line in enumerate(file.read_text().splitlines(), 1)
-        if start.search(line) and "`" not in line
-    }
-    assert lines, "the pattern still finds the starts there are"
-    assert {place: line for place, line in lines.items() if "-P" not in line and "-I" not in line} == {}
+def test_an_option_of_three_verbs_is_declared_once() -> None:
+    """In cli/options.py: help in the same words, and names that cannot come to differ."""
+    declared = [
+        ast.unparse(argument.annotation)
+        for verb in cli.VERBS
+        for node in ast.walk(ast.parse((PACKAGE / "cli" / f"{verb}.py").read_text()))
+        if isinstance(node, ast.FunctionDef) and node.name == "command"
+        for argument in node.args.args
+        if argument.annotation is not None and "typer." in ast.unparse(argument.annotation)
+    ]
+    assert declared
+    assert [option for option, count in Counter(declared).items() if count > 2] == []

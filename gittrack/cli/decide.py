@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import Quiet, Run
 from gittrack.errors import UsageError
 
 
@@ -20,9 +21,7 @@ class Outcome(enum.StrEnum):
 
 
 def command(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help="A run id or an end of it, latest, latest~1, a code commit.")
-    ],
+    run: Run,
     outcome: Annotated[Outcome, typer.Option(help="What the run is from now on.")],
     because: Annotated[str, typer.Option("-m", "--because", metavar="TEXT", help="Why.")],
     over: Annotated[
@@ -34,7 +33,7 @@ def command(
         typer.Option(metavar="NAME", help="On gittrack/review/NAME, for a pull request to approve."),
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="The decision as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Give a run an outcome: selected, rejected or baseline, and say why.
 

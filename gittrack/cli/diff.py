@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import Md, NoPager
 from gittrack.cli.pages import diff as pages
 from gittrack.errors import NotFoundError, UsageError
 from gittrack.reading.diff import Comparison, compare, missing_tree
@@ -22,9 +23,9 @@ def command(
     ] = False,
     everything: Annotated[bool, typer.Option("--all", "-a", help="What is equal, too.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="JSON.")] = False,
-    md: Annotated[bool, typer.Option("--md", help="Markdown.")] = False,
+    md: Md = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything differs.")] = False,
-    no_pager: Annotated[bool, typer.Option("--no-pager", help="Never through a pager.")] = False,
+    no_pager: NoPager = False,
 ) -> None:
     """Say what differs between two runs.
 

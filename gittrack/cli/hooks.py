@@ -31,12 +31,14 @@ class Action(StrEnum):
 def command(
     action: Annotated[
         Action,
-        typer.Argument(help="install, uninstall or status; run and textconv are what git calls."),
+        typer.Argument(
+            help="install, uninstall or status; run is what the hooks call, textconv what git diff calls."
+        ),
     ],
     arguments: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[EVENT [ARGUMENTS]]", help="For run: the event. For textconv: the file of a series."
+            metavar="[EVENT [ARGUMENTS] | FILE]", help="For run: the event; for textconv: the file."
         ),
     ] = None,
     every: Annotated[
@@ -108,18 +110,13 @@ def _show(hooks: Sequence[Hook], state: str) -> None:
 
 
 def _textconv(arguments: Sequence[str]) -> None:
-    """What git runs to show a series (`gittrack init --textconv`)."""
-    from gittrack.publishing.review.textconv import summary
-    from gittrack.reading.entry import MAX_SERIES_BYTES
+    """What git calls for a series, where gittrack init --textconv has told it to."""
+
+    from gittrack.cli.pages.series import summary_of
 
     if len(arguments) != 1:
-        raise UsageError("gittrack hooks textconv takes one file, which git hands over")
-    try:
-        with Path(arguments[0]).open("rb") as file:
-            content = file.read(MAX_SERIES_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"cannot read {arguments[0]}: {error.strerror}") from error
-    output.write_bytes(summary(content))
+        raise UsageError("gittrack hooks textconv takes one file")
+    output.write_bytes(summary_of(Path(arguments[0])))
 
 
 def _run(arguments: Sequence[str]) -> None:

@@ -83,9 +83,9 @@ def show_sections(
 
 def write_json(plain: Any) -> None:
     """`plain` as indented JSON."""
-    from gittrack.text.json_text import json_text
+    from gittrack.text.json_text import json_page
 
-    write(json_text(plain))
+    write(json_page(plain))
 
 
 def _fits(lines: Iterable[str]) -> bool:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import Quiet
 from gittrack.errors import UsageError
-from gittrack.text.json_text import json_text
 
 if TYPE_CHECKING:
     from gittrack.publishing.report import Report
@@ -68,7 +68,7 @@ def command(
     ] = False,
     stamp: Annotated[bool, typer.Option("--stamp", help="Also say when the report was made.")] = False,
     force: Annotated[bool, typer.Option("-f", "--force", help="Overwrite the file.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write the evidence on a model: how it was selected, tested and can be had again.
 
@@ -129,8 +129,9 @@ def _bytes(report: Report, format: Format) -> bytes:
 
     if format is Format.json:
         from gittrack.publishing.report.plain import as_plain
+        from gittrack.text.json_text import json_page
 
-        return json_text(as_plain(report)).encode()
+        return json_page(as_plain(report)).encode()
     if format is Format.md:
         from gittrack.publishing.report.markdown import as_markdown
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import NoPager
 from gittrack.errors import RepositoryError, UsageError
 from gittrack.publishing.review import Review, review, to_dict
 
@@ -33,7 +34,7 @@ def command(
         typer.Option("--assets", metavar="DIR", help="Also write the learning curves there, as SVG."),
     ] = None,
     no_fsck: Annotated[bool, typer.Option("--no-fsck", help="Verify without git fsck.")] = False,
-    no_pager: Annotated[bool, typer.Option("--no-pager", help="Never through a pager.")] = False,
+    no_pager: NoPager = False,
 ) -> None:
     """Show the runs of a pull request: verified, beside the baseline, with what is to be decided.
 

@@ -1,51 +1,56 @@
-"""JUnit's XML, as CI systems read it. XML has no form for control characters: they are shown as escapes."""
+"""JUnit XML, as CI systems show it: a suite of cases that passed, failed or were skipped."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
 from xml.sax.saxutils import escape, quoteattr
 
 from gittrack.text.text import clean, one_line
 
+_ELEMENTS = {"failed": "failure", "skipped": "skipped"}
 
-class TestCase(NamedTuple):
-    """A test: passed, unless `state` says otherwise."""
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One test case; `message` and `says` tell why it failed or was skipped."""
 
     name: str
-    state: Literal["failure", "skipped"] | None = None
+    outcome: Literal["passed", "failed", "skipped"]
     message: str = ""
-    text: str = ""
+    says: str = ""
 
 
-def test_suite(
-    name: str, cases: Iterable[TestCase], output: str, properties: Mapping[str, str] | None = None
+def as_junit(
+    name: str, cases: Sequence[Case], output: str, properties: Iterable[tuple[str, str]] = ()
 ) -> str:
-    """A suite of `cases`, of untrusted text; `name` is ``program verb``, and `output` all that was said."""
-    listed = list(cases)
-    failures, skipped = (sum(case.state == state for case in listed) for state in ("failure", "skipped"))
+    """The suite `name` as a document; `output` is what it said, in lines."""
+    failed, skipped = (sum(case.outcome == outcome for case in cases) for outcome in _ELEMENTS)
+    facts = [f"<property name={_attribute(key)} value={_attribute(value)}/>" for key, value in properties]
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<testsuite name={_attribute(name)} tests="{len(listed)}" failures="{failures}" '
-        f'skipped="{skipped}" errors="0">',
+        f"<testsuite name={_attribute(name)} "
+        f'tests="{len(cases)}" failures="{failed}" skipped="{skipped}" errors="0">',
+        *(["<properties>", *facts, "</properties>"] if facts else ()),
+        *(line for case in cases for line in _case(name.replace(" ", "."), case)),
+        f"<system-out>{_content(output)}</system-out>",
+        "</testsuite>",
     ]
-    if properties is not None:
-        pairs = properties.items()
-        rows = [f"<property name={_attribute(key)} value={_attribute(value)}/>" for key, value in pairs]
-        lines += ["<properties>", *rows, "</properties>"]
-    group = _attribute(name.replace(" ", "."))
-    for case in listed:
-        lines.append(f"<testcase classname={group} name={_attribute(case.name)}>")
-        if case.state is not None:
-            message = _attribute(case.message)
-            lines.append(f"<{case.state} message={message}>{_content(case.text)}</{case.state}>")
-        lines.append("</testcase>")
-    lines += [f"<system-out>{_content(output)}</system-out>", "</testsuite>"]
     return "\n".join(lines) + "\n"
 
 
+def _case(classname: str, case: Case) -> Iterator[str]:
+    yield f"<testcase classname={_attribute(classname)} name={_attribute(case.name)}>"
+    if case.outcome != "passed":
+        element = _ELEMENTS[case.outcome]
+        yield f"<{element} message={_attribute(case.message)}>{_content(case.says)}</{element}>"
+    yield "</testcase>"
+
+
 def _content(text: str) -> str:
-    return escape("\n".join(clean(line) for line in text.split("\n")))
+    """As XML 1.0 text, which has no form for control characters and surrogates; lines stay."""
+    return escape("\n".join(map(clean, text.split("\n"))))
 
 
 def _attribute(text: str) -> str:

@@ -122,12 +122,3 @@ def test_outside_a_repository(
     monkeypatch.chdir(tmp_path)
     assert cli.execute(["doctor"]) == 5
     assert "run git init" in capsys.readouterr().err
-
-
-def test_a_diff_driver_of_an_older_gittrack(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It names a module that has moved; the remedy that is named mends it."""
-    old = "/usr/bin/python3 -P -m gittrack.review.textconv"
-    run_git(inside, "config", "diff.gittrack-series.textconv", old)
-    assert "gittrack init --no-config --textconv" in says(doctor(capsys, 1), "diff driver", "problem")
-    assert cli.execute(["init", "--no-config", "--textconv"]) == 0
-    assert says(doctor(capsys, 0), "diff driver", "problem") == ""

@@ -14,9 +14,8 @@ from typing import Any, Literal
 from gittrack.formats.record import clean_text, format_time, parse_time
 from gittrack.governance.gate import UNPROVEN, Finding, JudgedRun, Judgement, Origin
 from gittrack.governance.gate.judgement import Kind, Outcome
-from gittrack.text import text
-from gittrack.text.json_text import json_text
-from gittrack.text.junit import TestCase, test_suite
+from gittrack.text import junit, text
+from gittrack.text.json_text import json_page
 from gittrack.text.seeds import seed_words
 from gittrack.text.table import Cell, Line, layout, markdown_cell
 from gittrack.text.tables import markdown_lines
@@ -25,6 +24,9 @@ from gittrack.version import VERSION
 DIGITS = 6
 _COLOURS: dict[Outcome, str] = {
     "passed": "green", "not passed": "red", "refused": "red", "incomplete": "yellow",
+}  # fmt: skip
+_CASES: dict[Outcome, Literal["passed", "failed", "skipped"]] = {
+    "passed": "passed", "not passed": "failed", "refused": "failed", "incomplete": "skipped",
 }  # fmt: skip
 _MARKS: dict[Kind, tuple[str, str]] = {
     "refused": ("red", "refused"), "missed": ("red", "missed"), "incomplete": ("yellow", "incomplete"),
@@ -197,7 +199,7 @@ def as_markdown(judgement: Judgement) -> str:
 
 def as_json(judgement: Judgement) -> str:
     """Everything, for programs."""
-    return json_text(to_dict(judgement))
+    return json_page(to_dict(judgement))
 
 
 def to_dict(judgement: Judgement) -> dict[str, Any]:
@@ -272,16 +274,11 @@ def _fixed(origin: Origin) -> dict[str, Any]:
 
 def as_junit(judgement: Judgement) -> str:
     """A suite with one case: passed, failed (not passed, refused) or skipped (incomplete)."""
-    state: Literal["failure", "skipped"] | None = None
-    if judgement.outcome in ("not passed", "refused"):
-        state = "failure"
-    elif judgement.outcome == "incomplete":
-        state = "skipped"
     name = f"{judgement.experiment} {judgement.spec[:12]}: {judgement.rule or 'gate not known'}"
     says = "\n".join(f"{f.code}: {f.says}" for f in _against(judgement))
+    case = junit.Case(name, _CASES[judgement.outcome], verdict(judgement), says)
     page = "\n".join(terminal(judgement, text.Paint()))
-    case = TestCase(name, state, verdict(judgement), says)
-    return test_suite("gittrack gate", [case], page, dict(_facts(judgement)))
+    return junit.as_junit("gittrack gate", [case], page, _facts(judgement))
 
 
 def _facts(judgement: Judgement) -> Iterator[tuple[str, str]]:

@@ -12,8 +12,8 @@ from itertools import accumulate
 from typing import Any, Literal
 
 from gittrack.formats.record import clean_text
-from gittrack.text.json_text import json_text
-from gittrack.text.junit import TestCase, test_suite
+from gittrack.text import junit
+from gittrack.text.json_text import json_page
 from gittrack.text.table import markdown_cell
 from gittrack.text.tables import markdown_lines
 from gittrack.text.text import Paint, one_line
@@ -28,6 +28,7 @@ _COLOURS = {"PASS": "green", "FAIL": "red", "INCOMPLETE": "yellow"}
 _MARKS: dict[Severity, tuple[str, str]] = {
     "fail": ("red", "FAIL"), "incomplete": ("yellow", "INCOMPLETE"), "note": ("cyan", "note"),
 }  # fmt: skip
+_OUTCOMES: dict[Severity, Literal["failed", "skipped"]] = {"fail": "failed", "incomplete": "skipped"}
 _ORDER: tuple[Severity, ...] = ("fail", "incomplete", "note")
 
 
@@ -98,7 +99,7 @@ def as_json(report: VerifyReport) -> str:
         "not_proven": UNPROVEN,
         "gittrack": VERSION,
     }
-    return json_text(plain)
+    return json_page(plain)
 
 
 def _plain(finding: Finding) -> dict[str, str]:
@@ -107,22 +108,20 @@ def _plain(finding: Finding) -> dict[str, str]:
 
 def as_junit(report: VerifyReport) -> str:
     """A test suite with a case for each run or path that something was found about, and one for the rest."""
-    cases: dict[str, list[Finding]] = {"ledger": []}
+    about: dict[str, list[Finding]] = {"ledger": []}
     for finding in report.findings:
-        cases.setdefault(finding.run or "ledger", []).append(finding)
-    tests = (_case(name, findings) for name, findings in cases.items())
-    return test_suite("gittrack verify", tests, f"{verdict(report)}. {UNPROVEN}")
+        about.setdefault(finding.run or "ledger", []).append(finding)
+    cases = [_case(name, findings) for name, findings in about.items()]
+    return junit.as_junit("gittrack verify", cases, f"{verdict(report)}. {UNPROVEN}")
 
 
-def _case(name: str, findings: Sequence[Finding]) -> TestCase:
-    """Failed or skipped by what is most serious."""
-    states: tuple[tuple[Severity, Literal["failure", "skipped"]], ...]
-    states = ("fail", "failure"), ("incomplete", "skipped")
-    for severity, state in states:
+def _case(name: str, findings: Sequence[Finding]) -> junit.Case:
+    """Failed where something does not hold, else skipped where something could not be checked."""
+    for severity, outcome in _OUTCOMES.items():
         chosen = [finding for finding in findings if finding.severity == severity]
         if chosen:
-            return TestCase(name, state, chosen[0].code, "\n".join(map(_sentence, chosen)))
-    return TestCase(name)
+            return junit.Case(name, outcome, chosen[0].code, "\n".join(map(_sentence, chosen)))
+    return junit.Case(name, "passed")
 
 
 def _sentence(finding: Finding) -> str:
@@ -150,7 +149,7 @@ def as_sarif(report: VerifyReport) -> str:
         "version": "2.1.0",
         "runs": [run],
     }
-    return json_text(plain)
+    return json_page(plain)
 
 
 def _result(finding: Finding) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gittrack.cli.setup.setup import DRIVER, missing_refspecs
+from gittrack.cli.setup.setup import DRIVER, missing_refspecs, names_module
 from gittrack.errors import GittrackError
 from gittrack.formats.config import Config, load
 from gittrack.git.process import MINIMUM_GIT
@@ -145,6 +145,21 @@ def _remotes(repo: Repository, config: Config) -> Iterator[Diagnosis]:
             yield Diagnosis("remote", "ok", f"git fetch {remote} brings the ledger")
 
 
+def _series(repo: Repository, config: Config) -> Iterator[Diagnosis]:
+    driver = repo.setting(DRIVER)
+    if driver is None:
+        return
+    if names_module(driver):
+        yield Diagnosis(
+            "series",
+            "problem",
+            f"{DRIVER} is that of an older gittrack: git show and git diff of a series may fail",
+            "gittrack init --no-config --textconv",
+        )
+    else:
+        yield Diagnosis("series", "ok", "git show and git diff show them as a few lines")
+
+
 def _dvc(repo: Repository, config: Config) -> Iterator[Diagnosis]:
     if repo.worktree is None or not (repo.worktree / ".dvc").is_dir():
         where = repo.state_dir / "dvc" / "cache"
@@ -207,13 +222,6 @@ def _untracked_files(repo: Repository, config: Config) -> Iterator[Diagnosis]:
         )
 
 
-def _textconv(repo: Repository, config: Config) -> Iterator[Diagnosis]:
-    """A diff driver that names a module of a gittrack before there was a command for it."""
-    if "review.textconv" in (repo.setting(DRIVER) or ""):
-        says = f"{DRIVER} names a module that is not there any more, so that git cannot show series"
-        yield Diagnosis("diff driver", "problem", says, "gittrack init --no-config --textconv")
-
-
 def _size(path: Path) -> int:
     return path.lstat().st_size if path.exists() else 0
 
@@ -225,7 +233,7 @@ CHECKUPS: tuple[Checkup, ...] = (
     _ledger,
     _unfinished_runs,
     _remotes,
-    _textconv,
+    _series,
     _dvc,
     _untracked_files,
 )

@@ -1,19 +1,29 @@
 """A metrics.csv as a few lines, for `git diff` and `git show`.
 
-``gittrack hooks textconv FILE``, which git runs, hands over the bytes of a temporary file.
-What is no series is shown as it is.
+``gittrack hooks textconv FILE``: git hands over the bytes in a temporary file. What is no series is shown
+as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from gittrack.errors import RecordError
-from gittrack.reading.entry import parse_series
+from gittrack.errors import RecordError, UsageError
+from gittrack.reading.entry import MAX_SERIES_BYTES, parse_series
 from gittrack.text.text import clean, number
 
 SAMPLES = 8
 """Values of each metric that are shown, spread evenly from first to last."""
+
+
+def summary_of(path: Path) -> bytes:
+    """`summary` of a file; no more of it is read than a series may have. UsageError where it cannot be."""
+    try:
+        with path.open("rb") as file:
+            return summary(file.read(MAX_SERIES_BYTES + 1))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
 
 
 def summary(data: bytes) -> bytes:
