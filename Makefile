@@ -23,7 +23,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-hostile: $(VENV)/.dev
-	sh tests/hostile.sh $(BIN)/python $(PYTEST_ARGS)
+	$(BIN)/python -m tests.hostile $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -7,10 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import tomllib
-import venv
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from gittrack.cli.githooks.install import EVENTS
+from tests.environments import make_environment
 from tests.repositories import run_git
 
 ROOT = Path(__file__).parent.parent
@@ -63,18 +62,6 @@ def built(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
     return {"sdist": next(out.glob("*.tar.gz")), "wheel": next(out.glob("*.whl"))}
 
 
-def make_environment(folder: Path) -> Path:
-    """A virtual environment with the dependencies of this one and without its gittrack; its bin folder.
-
-    Python reads no .pth file in a folder that a .pth file names, so an editable gittrack
-    of this environment is out of reach; an installed one comes after the new one.
-    """
-    venv.create(folder, symlinks=True, with_pip=False)
-    site = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
-    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return folder / "bin"
-
-
 def install(binaries: Path, *what: str | Path) -> None:
     options = (
         "--quiet",
@@ -107,9 +94,9 @@ def resolved(binaries: Path, where: Path) -> dict[str, str]:
     asked = (
         "import gittrack, gittrack.hooks, gittrack.schemas, importlib.resources as r;"
         "print(gittrack.__file__, gittrack.hooks.__file__, *sorted(f.name for f in "
-        "r.files('gittrack.schemas').iterdir() if f.name.endswith('.json')))"
+        "r.files('gittrack.schemas').iterdir() if f.name.endswith('.json')), sep='\\n')"
     )
-    package, hooks, *schemas = run(binaries / "python", "-c", asked, cwd=where).split()
+    package, hooks, *schemas = run(binaries / "python", "-c", asked, cwd=where).splitlines()
     return {"package": package, "hooks": hooks, "schemas": " ".join(schemas)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -160,12 +161,13 @@ def test_inside_a_git_hook(project: Path) -> None:
     """A post-commit hook exports GIT_INDEX_FILE and more; the ledger neither uses nor disturbs them."""
     hook = project / ".git" / "hooks" / "post-commit"
     hook.write_text(
-        f"#!{sys.executable}\n"
+        f"#!/bin/sh\nexec {shlex.quote(sys.executable)} - <<'END'\n"  # a path with a space is no interpreter
         "from gittrack.ledger import Addition, Ledger\n"
         "from gittrack.git.repository import Repository\n"
         "repo = Repository.discover()\n"
         "head = repo.resolve('HEAD')\n"
         "Ledger(repo).append([Addition('runs/e/d/' + head[:8], {'run.yaml': b'x'}, 'm', (head,))])\n"
+        "END\n"
     )
     hook.chmod(0o755)
     (project / "new.py").write_text("x\n")

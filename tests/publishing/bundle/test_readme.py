@@ -133,7 +133,8 @@ def test_stock_dvc_pulls_from_it(published: tuple[Path, list[Record]], tmp_path:
     where = tmp_path / ROOT
     run_git(tmp_path, "clone", "-q", "-b", "gittrack/runs", str(where / "repository.bundle"), "records")
     clone = tmp_path / "records"
-    dvc("remote", "add", "--local", "--default", "bundle", str(where / "data"), cwd=clone)
+    # A relative path: DVC writes no letter beyond ASCII into its configuration.
+    dvc("remote", "add", "--local", "--default", "bundle", f"../{ROOT}/data", cwd=clone)
     pointers = [f"{record.path}/{output_of(record).pointer}" for record in (first, second)]
     dvc("pull", *pointers, cwd=clone)
     assert (clone / first.path / "outputs/model.pkl").read_text() == "first\n"
