@@ -178,8 +178,44 @@ def test_series_in_git_show(inside: Path, capsys: Capture) -> None:
     (inside / "gittrack" / "__init__.py").write_text("raise SystemExit('imported')\n")
     shown = run_git(inside, "show", "gittrack/runs", "--", "*metrics.csv")
     assert "+500 rows, steps 0 to 499" in shown and "+499," not in shown
+    root = run_git(inside, "rev-list", "--max-parents=0", "gittrack/runs").strip()
+    for command in (["log", "-p", "gittrack/runs"], ["diff", root, "gittrack/runs"]):
+        shown = run_git(inside, *command, "--", "*metrics.csv")
+        assert "+500 rows, steps 0 to 499" in shown and "+499," not in shown
     capsys.readouterr()
     assert execute(["init", "--no-config", "--textconv"]) == 0
     assert "kept  diff driver" in capsys.readouterr().out
     lines = (inside / ".git" / "info" / "attributes").read_text().splitlines()
     assert lines == ["*.png binary", "runs/**/metrics.csv diff=gittrack-series"]
+
+
+OLD_DRIVER = f"{sys.executable} -P -m gittrack.review.textconv"
+
+
+def test_a_driver_of_an_older_version_is_replaced(inside: Path, capsys: Capture) -> None:
+    """No module's path is written; one that was written makes git fail, doctor says so, and init mends it."""
+    with start_run("digits") as run:
+        for step in range(500):
+            run.log_metric("acc", step / 500, step=step)
+    (inside / ".gitattributes").write_text("runs/**/metrics.csv diff=gittrack-series\n")
+    for _ in range(2):  # somebody may have added it twice
+        run_git(inside, "config", "--add", "diff.gittrack-series.textconv", OLD_DRIVER)
+    show = ["git", "-C", str(inside), "show", "gittrack/runs", "--", "*metrics.csv"]
+    assert subprocess.run(show, capture_output=True).returncode != 0
+    assert execute(["doctor"]) == 1
+    assert "gittrack init --no-config --textconv" in capsys.readouterr().out
+    assert execute(["init", "--no-config", "--textconv"]) == 0
+    assert "made  diff driver" in capsys.readouterr().out
+    drivers = run_git(inside, "config", "--get-all", "diff.gittrack-series.textconv").splitlines()
+    assert drivers == [f"{sys.executable} -P -m gittrack hooks textconv"]
+    assert b"+500 rows, steps 0 to 499" in subprocess.run(show, capture_output=True, check=True).stdout
+    execute(["doctor"])
+    assert "textconv" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("files", [[], ["a.csv", "b.csv"], ["absent.csv"]])
+def test_what_textconv_cannot_show(files: list[str], inside: Path, capsys: Capture) -> None:
+    """One line and the exit code of wrong usage, which git passes on."""
+    assert execute(["hooks", "textconv", *files]) == 2
+    complaint = capsys.readouterr().err
+    assert complaint.count("\n") == 1 and ("takes one file" in complaint or "cannot read" in complaint)

@@ -16,6 +16,7 @@ from gittrack import cli
 from tests.pages import DOCS, ROOT, shell
 from tests.repositories import run_git
 from tests.tables import rows
+from tests.wings import FILES, WINGS, wing_of
 
 PAGES = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 
@@ -59,6 +60,26 @@ def test_every_page_can_be_found_from_the_index() -> None:
     linked = set(re.findall(r"\]\(([^)#]+)", index))
     pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")} - {"index.md"}
     assert pages <= linked, f"not linked from docs/index.md: {sorted(pages - linked)}"
+
+
+def section(page: Path, heading: str) -> str:
+    """The text below ``## heading``, up to the next heading of its level."""
+    return page.read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def test_the_table_of_wings_is_the_tree() -> None:
+    """docs/architecture.md names every wing, in the order of imports, and no other."""
+    rows = re.findall(r"(?m)^\| `([a-z_]+)` \| \S", section(DOCS / "architecture.md", "The wings"))
+    assert rows == list(WINGS)
+    assert set(rows) == {wing_of(file) for file in FILES}
+
+
+def test_the_architecture_names_files_that_are_there() -> None:
+    """Every path in docs/architecture.md, from the root of the repository."""
+    text = (DOCS / "architecture.md").read_text()
+    paths = re.findall(r"(?<![\w/.])(?:[\w.-]+/)+[\w.-]*\w|(?<![\w/.])(?:[\w-]+/)+", text)
+    assert len(paths) > 40
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 def _slug(heading: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from importlib import import_module
@@ -15,32 +17,7 @@ import pytest
 
 from gittrack import cli
 from tests.tables import rows
-
-PACKAGE = Path(cli.__file__).parent.parent
-FILES = sorted(PACKAGE.rglob("*.py"))
-
-# A wing may import only wings that stand above it here, and itself. docs/architecture.md says what each does.
-WINGS = (
-    "version",
-    "errors",
-    "workers",
-    "text",
-    "formats",
-    "git",
-    "dvc",
-    "ledger",
-    "reading",
-    "recording",
-    "stats",
-    "governance",
-    "verify",
-    "running",
-    "exporters",
-    "publishing",
-    "__init__",
-    "cli",
-    "__main__",
-)
+from tests.wings import FILES, PACKAGE, WINGS, wing_of
 
 HEAVY = frozenset(
     {"dvc", "dvc_data", "dvc_objects", "git", "jsonschema", "jsonschema_rs", "numpy", "pandas", "psutil"}
@@ -58,10 +35,6 @@ for found in pkgutil.iter_modules(gittrack.verify.__path__):
 
 def name_of(file: Path) -> str:
     return file.relative_to(PACKAGE).as_posix()
-
-
-def wing_of(file: Path) -> str:
-    return file.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
@@ -164,6 +137,47 @@ def test_what_checks_loads_nothing_that_records(module: str) -> None:
     assert [name for name in loaded if name.startswith(("gittrack.recording", "gittrack.running"))] == []
 
 
+def starts_unsafely(words: list[str]) -> bool:
+    """Whether a command line starts our Python, or a module of ours, without -P or -I."""
+    program, *options = words or [""]
+    ours = program == "sys.executable" or any(word.startswith("'gittrack.") for word in options)
+    return ours and bool({"'-m'", "'-c'"} & {*options}) and options[0] not in ("'-P'", "'-I'")
+
+
+def unsafe_starts(tree: ast.AST) -> list[str]:
+    """Command lines in `tree` that may import from the folder they are started in, as lists or as text."""
+    lists = [node for node in ast.walk(tree) if isinstance(node, (ast.List, ast.Tuple))]
+    unsafe = [ast.unparse(node) for node in lists if starts_unsafely([*map(ast.unparse, node.elts)])]
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    lines = [text for text in texts if isinstance(text, str) and "`" not in text]  # no docstring
+    return unsafe + [line for line in lines if re.search(r"(?<! -[PI]) -m gittrack", line)]
+
+
+def test_a_python_of_ours_imports_nothing_from_where_it_is_started() -> None:
+    """Each start has -P or -I: the folder may be the user's, with a gittrack.py or json.py in it."""
+    unsafe = {name_of(file): unsafe_starts(ast.parse(file.read_text())) for file in FILES}
+    assert {name: starts for name, starts in unsafe.items() if starts} == {}
+    shims = [file.read_text() for file in (PACKAGE.parent / "hooks").iterdir() if file.is_file()]
+    starts = [line for shim in shims for line in shim.splitlines() if "-m gittrack" in line]
+    assert starts
+    assert [line for line in starts if "-P -m gittrack" not in line] == []
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "[sys.executable, '-m', 'gittrack.workers', name]",
+        "[python, '-m', 'gittrack.workers']",
+        "[sys.executable, '-c', script]",
+        "f'{python} -m gittrack hooks'",
+    ],
+)
+def test_the_rule_sees_every_start(start: str) -> None:
+    """The test of the test: each form without -P is seen, and with it is not."""
+    assert unsafe_starts(ast.parse(start))
+    assert unsafe_starts(ast.parse(start.replace("'-", "'-P', '-", 1).replace(" -m", " -P -m"))) == []
+
+
 def calls(file: Path) -> set[str]:
     """What `file` calls, as written."""
     return {ast.unparse(n.func) for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Call)}
@@ -204,14 +218,15 @@ def test_locals_are_nouns() -> None:
     assert count < 0.02 * sum(map(len, names.values())), pronouns
 
 
-def test_what_tests_share_lies_in_modules_of_its_own() -> None:
-    """Nobody imports from a test module or a conftest, but pytest; fixtures for a conftest lie in others."""
-    folder = Path(__file__).parent
-    wrong = {
-        f"{file.relative_to(folder)}: {name}"
-        for file in folder.rglob("*.py")
-        for name in imports(ast.parse(file.read_text()))
-        if name.startswith("tests.")
-        and any(part == "conftest" or part.startswith("test_") for part in name.split(".")[1:])
-    }
-    assert wrong == set()
+def test_an_option_of_three_verbs_is_declared_once() -> None:
+    """In cli/options.py: help in the same words, and names that cannot come to differ."""
+    declared = [
+        ast.unparse(argument.annotation)
+        for verb in cli.VERBS
+        for node in ast.walk(ast.parse((PACKAGE / "cli" / f"{verb}.py").read_text()))
+        if isinstance(node, ast.FunctionDef) and node.name == "command"
+        for argument in node.args.args
+        if argument.annotation is not None and "typer." in ast.unparse(argument.annotation)
+    ]
+    assert declared
+    assert [option for option, count in Counter(declared).items() if count > 2] == []

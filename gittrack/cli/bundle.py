@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import Quiet
 
 
 def command(
@@ -33,7 +34,7 @@ def command(
         bool, typer.Option("--partial", help="Leave out bytes that are nowhere, and list them.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an archive that is there.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write one archive for retention: ledger, code, and data if asked, readable without gittrack.
 

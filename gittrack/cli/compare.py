@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import FullJson, Md, NoPager, TableFormat
 from gittrack.errors import UsageError
 from gittrack.reading.entry import open_index
 from gittrack.reading.index import Index
@@ -29,17 +30,10 @@ def command(
         float | None,
         typer.Option(metavar="M", help="Are they equivalent within ± M, fixed before the results were seen?"),
     ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="JSON, in full precision.")] = False,
-    md: Annotated[bool, typer.Option("--md", help="Markdown.")] = False,
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="A table for a paper or a page: latex, html, rst, github, simple, plain or psql.",
-        ),
-    ] = None,
-    no_pager: Annotated[bool, typer.Option("--no-pager", help="Never through a pager.")] = False,
+    json_: FullJson = False,
+    md: Md = False,
+    format_: TableFormat = None,
+    no_pager: NoPager = False,
 ) -> None:
     """Compare groups of replicates: is the difference real?
 

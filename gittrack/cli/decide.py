@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import enum
-import json
 from typing import Annotated
 
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import Quiet, Run
 from gittrack.errors import UsageError
 
 
@@ -21,9 +21,7 @@ class Outcome(enum.StrEnum):
 
 
 def command(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help="A run id or an end of it, latest, latest~1, a code commit.")
-    ],
+    run: Run,
     outcome: Annotated[Outcome, typer.Option(help="What the run is from now on.")],
     because: Annotated[str, typer.Option("-m", "--because", metavar="TEXT", help="Why.")],
     over: Annotated[
@@ -35,7 +33,7 @@ def command(
         typer.Option(metavar="NAME", help="On gittrack/review/NAME, for a pull request to approve."),
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="The decision as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Give a run an outcome: selected, rejected or baseline, and say why.
 
@@ -61,7 +59,7 @@ def command(
     config = load_cached(repo.worktree, repo.state_dir)
     made, branch = decide(repo, config, run, outcome.value, because, over=over or (), proposal=propose)
     if json_:
-        output.write(json.dumps(to_dict(made), ensure_ascii=False, indent=2) + "\n")
+        output.write_json(to_dict(made))
     elif not quiet:
         among = f"{len(made.candidates)} specs, {sum(len(c.runs) for c in made.candidates)} finished runs"
         where = f"; proposed on {branch}" if branch != config.ledger.branch else ""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated
 
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import Md, NoPager
 from gittrack.cli.pages import diff as pages
 from gittrack.errors import NotFoundError, UsageError
 from gittrack.reading.diff import Comparison, compare, missing_tree
@@ -23,9 +23,9 @@ def command(
     ] = False,
     everything: Annotated[bool, typer.Option("--all", "-a", help="What is equal, too.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="JSON.")] = False,
-    md: Annotated[bool, typer.Option("--md", help="Markdown.")] = False,
+    md: Md = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything differs.")] = False,
-    no_pager: Annotated[bool, typer.Option("--no-pager", help="Never through a pager.")] = False,
+    no_pager: NoPager = False,
 ) -> None:
     """Say what differs between two runs.
 
@@ -55,7 +55,7 @@ def command(
 def _print(comparison: Comparison, form: str, everything: bool, pager: bool) -> None:
     if form == "json":
         plain = comparison.to_dict(everything=everything)
-        output.write(json.dumps(plain, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+        output.write_json(plain)
     elif form == "md":
         output.write(pages.as_markdown(comparison, everything=everything))
     else:

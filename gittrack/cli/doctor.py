@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
@@ -32,7 +31,7 @@ def command(
 
     diagnoses = examine(Repository.discover())
     if json_:
-        output.write(json.dumps([asdict(d) for d in diagnoses], indent=2, ensure_ascii=False) + "\n")
+        output.write_json([asdict(d) for d in diagnoses])
     else:
         paint = output.paint()
         for d in diagnoses:

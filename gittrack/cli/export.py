@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import Quiet
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def command(
     force: Annotated[
         bool, typer.Option("--force", help="Replace a file, or a folder of tables, that is there.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write a run or an experiment in the format of another tool.
 

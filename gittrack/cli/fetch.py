@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import DvcRemote, Quiet
 
 
 def command(
@@ -23,10 +24,8 @@ def command(
         typer.Option(metavar="OUTPUT", help="Of a run: which output; default: that of the role model."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
-    dvc_remote: Annotated[
-        str | None, typer.Option("-r", "--dvc-remote", metavar="NAME", help="DVC remote to use.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
+    dvc_remote: DvcRemote = None,
+    quiet: Quiet = False,
 ) -> None:
     """Bring the bytes of a model, and check them.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import Md
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def command(
         typer.Option(metavar="REASON", help="Judge although the protocol was not kept, and say why."),
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="JSON.")] = False,
-    md: Annotated[bool, typer.Option("--md", help="Markdown.")] = False,
+    md: Md = False,
     junit: Annotated[bool, typer.Option("--junit", help="JUnit XML, with one test case.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing.")] = False,
 ) -> None:

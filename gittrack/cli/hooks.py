@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,14 +25,21 @@ class Action(StrEnum):
     uninstall = "uninstall"
     status = "status"
     run = "run"
+    textconv = "textconv"
 
 
 def command(
     action: Annotated[
-        Action, typer.Argument(help="install, uninstall or status; run is what the hooks call.")
+        Action,
+        typer.Argument(
+            help="install, uninstall or status; run is what the hooks call, textconv what git diff calls."
+        ),
     ],
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[EVENT [ARGUMENTS]]", help="For run: the event.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[EVENT [ARGUMENTS] | FILE]", help="For run: the event; for textconv: the file."
+        ),
     ] = None,
     every: Annotated[
         bool,
@@ -60,6 +68,9 @@ def command(
     """
     if action is Action.run:
         _run(arguments or [])
+        return
+    if action is Action.textconv:
+        _textconv(arguments or [])
         return
     if arguments:
         raise UsageError(f"gittrack hooks {action} takes no arguments: {' '.join(arguments)}")
@@ -96,6 +107,16 @@ def _show(hooks: Sequence[Hook], state: str) -> None:
     for hook in hooks:
         chained = ", after the hook that was there" if hook.chained and not state else ""
         output.write(f"{hook.event:20}{state or hook.state}{chained}\n")
+
+
+def _textconv(arguments: Sequence[str]) -> None:
+    """What git calls for a series, where gittrack init --textconv has told it to."""
+
+    from gittrack.cli.pages.series import summary_of
+
+    if len(arguments) != 1:
+        raise UsageError("gittrack hooks textconv takes one file")
+    output.write_bytes(summary_of(Path(arguments[0])))
 
 
 def _run(arguments: Sequence[str]) -> None:

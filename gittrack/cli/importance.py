@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import FullJson, Md, NoPager
 from gittrack.errors import UsageError
 from gittrack.reading.entry import open_index
 from gittrack.stats.importance import importance_of
@@ -19,9 +20,9 @@ def command(
     filter: Annotated[
         str | None, typer.Option("-F", "--filter", metavar="EXPR", help="Runs that satisfy EXPR only.")
     ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="JSON, in full precision.")] = False,
-    md: Annotated[bool, typer.Option("--md", help="Markdown.")] = False,
-    no_pager: Annotated[bool, typer.Option("--no-pager", help="Never through a pager.")] = False,
+    json_: FullJson = False,
+    md: Md = False,
+    no_pager: NoPager = False,
 ) -> None:
     """Rank the parameters of an experiment by their association with a metric.
 

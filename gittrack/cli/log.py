@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from gittrack.cli import output
-from gittrack.cli.pages import log as runs
+from gittrack.cli.options import NoPager, TableFormat
+from gittrack.cli.pages import log as pages
 from gittrack.errors import UsageError
 from gittrack.reading.index import Index, Row, open_index, open_newest
 from gittrack.text.tables import require_one_form
@@ -33,7 +34,7 @@ class _Shown:
 
     form: str
     xlsx: Path | None
-    choice: runs.Choice
+    choice: pages.Choice
     pager: bool
 
     @property
@@ -79,21 +80,14 @@ def command(
     json_: Annotated[bool, typer.Option("--json", help="A JSON array of whole records.")] = False,
     csv_: Annotated[bool, typer.Option("--csv", help="CSV, every parameter, metric and tag.")] = False,
     md: Annotated[bool, typer.Option("--md", help="A Markdown table.")] = False,
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="A table for a paper or a page: latex, html, rst, github, simple, plain or psql.",
-        ),
-    ] = None,
+    format_: TableFormat = None,
     sheet: Annotated[
         bool, typer.Option("--sheet", help="The experiment log as a spreadsheet, as CSV or with --xlsx.")
     ] = False,
     xlsx: Annotated[
         Path | None, typer.Option("--xlsx", metavar="FILE", help="The sheet as an Excel workbook.")
     ] = None,
-    no_pager: Annotated[bool, typer.Option("--no-pager", help="Never through a pager.")] = False,
+    no_pager: NoPager = False,
 ) -> None:
     """List runs, newest first.
 
@@ -140,7 +134,7 @@ def command(
         if md
         else "",
         xlsx=xlsx,
-        choice=runs.Choice(only_changed=only_changed, keep=keep, drop=drop, precision=precision),
+        choice=pages.Choice(only_changed=only_changed, keep=keep, drop=drop, precision=precision),
         pager=not no_pager,
     )
     progress = output.Progress("indexing runs")
@@ -218,7 +212,7 @@ def _say_nothing(display: _Shown, *, some: bool, ledger: bool) -> None:
 
 
 def _print_sheet(index: Index, rows: list[Row], xlsx: Path | None) -> None:
-    from gittrack.cli.pages import sheet as pages
+    from gittrack.cli.pages.sheet import as_csv, write_xlsx
     from gittrack.formats.config import load_cached
     from gittrack.reading.sheet import sheet, sheets
 
@@ -226,10 +220,10 @@ def _print_sheet(index: Index, rows: list[Row], xlsx: Path | None) -> None:
     config = load_cached(repo.worktree, repo.state_dir)
     declared = {name: list(experiment.metrics) for name, experiment in config.experiments.items()}
     if xlsx is None:
-        output.write(pages.as_csv(sheet(index, rows, declared)))
+        output.write(as_csv(sheet(index, rows, declared)))
         return
     made = sheets(index, rows, declared)
-    pages.write_xlsx(made, xlsx)
+    write_xlsx(made, xlsx)
     output.note(f"gittrack: {xlsx}: {len(rows):,} runs, {len(made)} worksheets")
 
 
@@ -238,15 +232,15 @@ def _print(
 ) -> None:
     choice = display.choice
     if display.form == "json":
-        for part in runs.as_json(rows, repos):
+        for part in pages.as_json(rows, repos):
             output.write(part)
     elif display.form == "csv":
-        output.write(runs.as_csv(rows, choice, repos))
+        output.write(pages.as_csv(rows, choice, repos))
     elif display.form in ("md", "github"):
-        output.write(runs.as_markdown(rows, choice, repos=repos))
+        output.write(pages.as_markdown(rows, choice, repos=repos))
     elif display.form:
-        output.write(runs.as_format(rows, choice, display.form, repos))
+        output.write(pages.as_format(rows, choice, display.form, repos))
     else:
         wide = output.columns()
-        lines = runs.terminal(rows, choice, output.paint(), names=names, columns=wide, repos=repos)
+        lines = pages.terminal(rows, choice, output.paint(), names=names, columns=wide, repos=repos)
         output.page(lines, pager=display.pager)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import NoPager, TableFormat
 from gittrack.text.tables import require_one_form
 
 
@@ -18,15 +19,8 @@ def command(
     history: Annotated[bool, typer.Option("--history", help="Every tag, the newest first.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="JSON, with sha256, message and commit.")] = False,
     md: Annotated[bool, typer.Option("--md", help="A Markdown table.")] = False,
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="A table for a paper or a page: latex, html, rst, github, simple, plain or psql.",
-        ),
-    ] = None,
-    no_pager: Annotated[bool, typer.Option("--no-pager", help="Never through a pager.")] = False,
+    format_: TableFormat = None,
+    no_pager: NoPager = False,
 ) -> None:
     """List the registered models: versions, runs, stages.
 
@@ -40,7 +34,7 @@ def command(
       gittrack models --json
       gittrack models --format html
     """
-    from gittrack.cli.pages import models
+    from gittrack.cli.pages import models as pages
     from gittrack.governance.registry import Registry
     from gittrack.reading.entry import open_index
 
@@ -50,9 +44,9 @@ def command(
     if name is not None:
         every = registry.model(name).deprecated or every
     if json_:
-        output.write_json(models.as_plain(registry, every=every, events=history))
+        output.write_json(pages.as_plain(registry, every=every, events=history))
         return
-    section = models.history(registry) if history else models.versions(registry, every=every)
+    section = pages.history(registry) if history else pages.versions(registry, every=every)
     if section.rows:
         output.show_sections([section], md=md, form=format_, pager=not no_pager)
     else:

@@ -1,18 +1,38 @@
-"""Options that `run`, `sweep` and `reproduce` share, declared once, and what their words mean."""
+"""Options that several verbs have, each declared once.
+
+An alias is one whole option. Where verbs explain an option in words of their own, a function has the rest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterable
+from typing import Annotated, Any
 
 import typer
 
 from gittrack.errors import UsageError
 
-if TYPE_CHECKING:
-    from gittrack.recording.job import Job
+RUN = "A run id or an end of it, latest, latest~1, a code commit."
 
+# --- how it is shown ---
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
+NoPager = Annotated[bool, typer.Option("--no-pager", help="Never through a pager.")]
+Md = Annotated[bool, typer.Option("--md", help="Markdown.")]
+FullJson = Annotated[bool, typer.Option("--json", help="JSON, in full precision.")]
+TableFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        help="A table for a paper or a page: latex, html, rst, github, simple, plain or psql.",
+    ),
+]
+
+# --- which runs ---
+Run = Annotated[str, typer.Argument(metavar="RUN", help=RUN)]
+RunOrLatest = Annotated[str, typer.Argument(metavar="[RUN]", help=RUN)]
+
+# --- what is run, and how ---
 Command = Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="The program to run.")]
 Experiment = Annotated[
     str | None,
@@ -28,106 +48,66 @@ Image = Annotated[str | None, typer.Option(metavar="DIGEST", help="Container ima
 Address = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="With --executor ray: the cluster's address.")
 ]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
+DvcRemote = Annotated[
+    str | None, typer.Option("-r", "--dvc-remote", metavar="NAME", help="DVC remote to use.")
+]
 
 
-def hypothesis(subject: str) -> Any:
-    """What the `subject` of the command is to show."""
-    return typer.Option("-m", "--hypothesis", "--message", metavar="TEXT", help=f"What {subject} is to show.")
+def hypothesis(text: str) -> Any:
+    return typer.Option("-m", "--hypothesis", "--message", metavar="TEXT", help=text)
 
 
-def inputs(help: str) -> Any:
-    return typer.Option("--input", metavar="PATH:ROLE", help=help)
+def name(text: str) -> Any:
+    return typer.Option("-n", "--name", help=text)
 
 
-def outputs(help: str) -> Any:
-    return typer.Option("--output", metavar="PATH:ROLE", help=help)
+def set_param(metavar: str, text: str) -> Any:
+    return typer.Option("-S", "--set-param", metavar=metavar, help=text)
 
 
-def params(help: str) -> Any:
-    return typer.Option("--params", metavar="FILE", help=help)
+def inputs(text: str) -> Any:
+    return typer.Option("--input", metavar="PATH:ROLE", help=text)
 
 
-def metrics(help: str) -> Any:
-    return typer.Option("--metrics", metavar="FILE", help=help)
+def outputs(text: str) -> Any:
+    return typer.Option("--output", metavar="PATH:ROLE", help=text)
 
 
-def branch(default: str) -> Any:
-    """The proposal's name, by default that of `default`."""
-    return typer.Option(
-        "--branch", metavar="NAME", help=f"Propose on gittrack/review/NAME; default {default}."
-    )
+def params(text: str) -> Any:
+    return typer.Option("--params", metavar="FILE", help=text)
 
 
-def jobs(noun: str) -> Any:
-    """How many at a time; `noun` is what there are several of."""
-    return typer.Option("-j", "--jobs", min=1, help=f"{noun} at a time.")
+def metrics(text: str) -> Any:
+    return typer.Option("--metrics", metavar="FILE", help=text)
 
 
-def timeout(noun: str) -> Any:
-    return typer.Option(min=0.001, metavar="SECONDS", help=f"End a {noun} that takes longer.")
+def propose(text: str) -> Any:
+    return typer.Option("--propose", help=text)
 
 
-def executor(noun: str) -> Any:
-    return typer.Option(metavar="local|ray", help=f"Where {noun} go.")
+def branch(text: str) -> Any:
+    return typer.Option("--branch", metavar="NAME", help=text)
 
 
-def resources(noun: str) -> Any:
-    return typer.Option("--resource", metavar="NAME=N", help=f"With ray: what a {noun} needs, such as GPU=1.")
+def jobs(text: str) -> Any:
+    return typer.Option("-j", "--jobs", min=1, help=text)
 
 
-def job_of(
-    command: Sequence[str],
-    *,
-    experiment: str | None,
-    name: str | None,
-    hypothesis: str | None,
-    tags: Sequence[str] | None,
-    dirty: str | None,
-    image: str | None,
-    propose: bool,
-    branch: str | None,
-    inputs: Sequence[str] | None,
-    outputs: Sequence[str] | None,
-    params: Sequence[str] | None,
-    metrics: Sequence[str] | None,
-    settings: Sequence[str] | None,
-    seed: int | None = None,
-    parent: str | None = None,
-    console: bool = True,
-) -> Job:
-    """What to run and record, from the words of a command line. UsageError for what cannot be meant."""
-    from gittrack.recording.job import Job
-    from gittrack.recording.request import Request
-
-    if dirty not in (None, "snapshot", "refuse"):
-        raise UsageError(f"--dirty takes snapshot or refuse, not {dirty!r}")
-    request = Request(
-        experiment=experiment,
-        name=name,
-        hypothesis=hypothesis,
-        seed=seed,
-        tags=dict(_pair(text, "-t", "=") for text in tags or []),
-        parent=parent,
-        dirty=dirty,
-        image=image,
-        propose=branch or ("" if propose else None),
-    )
-    return Job(
-        command=command,
-        request=request,
-        inputs=[_with_role(text, "train", "--input") for text in inputs or []],
-        outputs=[_with_role(text, "artifact", "--output") for text in outputs or []],
-        params=params or [],
-        metrics=metrics or [],
-        settings=settings or [],
-        console=console,
-    )
+def timeout(text: str) -> Any:
+    return typer.Option(min=0.001, metavar="SECONDS", help=text)
 
 
-def amounts(texts: Sequence[str] | None) -> dict[str, float]:
-    """The numbers of ``NAME=NUMBER`` by name, as ``--resource`` takes them."""
-    return dict(map(_amount, texts or []))
+def executor(text: str) -> Any:
+    return typer.Option(metavar="local|ray", help=text)
+
+
+def resources(text: str) -> Any:
+    return typer.Option("--resource", metavar="NAME=N", help=text)
+
+
+def amounts(resources: Iterable[str] | None) -> dict[str, float]:
+    """What each ``--resource NAME=N`` asks for."""
+    return dict(_amount(text) for text in resources or ())
 
 
 def _amount(text: str) -> tuple[str, float]:
@@ -136,20 +116,3 @@ def _amount(text: str) -> tuple[str, float]:
         return name, float(number)
     except ValueError as error:
         raise UsageError(f"--resource takes NAME=NUMBER such as GPU=1, not {text!r}") from error
-
-
-def _pair(text: str, option: str, separator: str) -> tuple[str, str]:
-    key, mark, value = text.partition(separator)
-    if not mark or not key:
-        raise UsageError(f"{option} takes KEY{separator}VALUE, not {text!r}")
-    return key, value
-
-
-def _with_role(text: str, default: str, option: str) -> tuple[str, str]:
-    """``PATH:ROLE``; a path may hold colons, a role may not, and may be left out."""
-    path, colon, role = text.rpartition(":")
-    if not colon or "/" in role or Path(text).exists():
-        path, role = text, default
-    if not path or not role:
-        raise UsageError(f"{option} takes PATH:ROLE, not {text!r}")
-    return path, role

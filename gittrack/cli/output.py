@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gittrack.text.text import Paint, width
@@ -81,11 +81,11 @@ def show_sections(
         page(terminal(sections, paint(), columns()), pager=pager)
 
 
-def write_json(plain: Mapping[str, Any]) -> None:
+def write_json(plain: Any) -> None:
     """`plain` as indented JSON."""
-    import json
+    from gittrack.text.json_text import json_page
 
-    write(json.dumps(plain, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    write(json_page(plain))
 
 
 def _fits(lines: Iterable[str]) -> bool:

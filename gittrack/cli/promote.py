@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import Quiet
 
 
 def command(
@@ -19,7 +20,7 @@ def command(
     sign: Annotated[
         bool, typer.Option("--sign", help="Sign it, also where git's settings do not say so.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Put a version of a model into a stage, or take it out.
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import DvcRemote
 
 
 def command(
@@ -26,9 +27,7 @@ def command(
         typer.Option("--run", metavar="RUN", help="Artifacts of this run, new or not. Repeatable."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Artifacts of all runs.")] = False,
-    dvc_remote: Annotated[
-        str | None, typer.Option("-r", "--dvc-remote", metavar="NAME", help="DVC remote to use.")
-    ] = None,
+    dvc_remote: DvcRemote = None,
     jobs: Annotated[int | None, typer.Option("-j", "--jobs", min=1, help="Transfers at a time.")] = None,
 ) -> None:
     """Bring the ledger, and artifacts if asked, from a remote.

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import DvcRemote
 
 
 def command(
@@ -20,9 +21,7 @@ def command(
     every: Annotated[
         bool, typer.Option("--all", help="Artifacts of all runs, not only of those new to the remote.")
     ] = False,
-    dvc_remote: Annotated[
-        str | None, typer.Option("-r", "--dvc-remote", metavar="NAME", help="DVC remote to use.")
-    ] = None,
+    dvc_remote: DvcRemote = None,
     jobs: Annotated[int | None, typer.Option("-j", "--jobs", min=1, help="Transfers at a time.")] = None,
 ) -> None:
     """Send the ledger, and artifacts if asked, to a remote.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -52,7 +51,7 @@ def command(
             }
             for r in recoveries
         ]
-        output.write(json.dumps(rows, indent=2) + "\n")
+        output.write_json(rows)
     else:
         for r in recoveries:
             output.write(

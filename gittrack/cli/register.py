@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import Quiet, Run
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help="A run id or an end of it, latest, latest~1, a code commit.")
-    ],
+    run: Run,
     model: Annotated[str, typer.Option(metavar="NAME", help="The model that it is a version of.")],
     version: Annotated[
         str | None, typer.Option(metavar="VERSION", help="v1.2.0; default: the newest with its patch raised.")
@@ -33,7 +32,7 @@ def command(
         bool, typer.Option("--sign", help="Sign it, also where git's settings do not say so.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Also a version below the newest.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Register the model of a run as a version: a tag that GTO reads.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import Quiet
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def command(
     ] = False,
     stamp: Annotated[bool, typer.Option("--stamp", help="Also say when the report was made.")] = False,
     force: Annotated[bool, typer.Option("-f", "--force", help="Overwrite the file.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write the evidence on a model: how it was selected, tested and can be had again.
 
@@ -127,11 +128,10 @@ def _bytes(report: Report, format: Format) -> bytes:
     from gittrack.publishing.report.chapters import document
 
     if format is Format.json:
-        import json
-
         from gittrack.publishing.report.plain import as_plain
+        from gittrack.text.json_text import json_page
 
-        return (json.dumps(as_plain(report), ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
+        return json_page(as_plain(report)).encode()
     if format is Format.md:
         from gittrack.publishing.report.markdown import as_markdown
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,10 +19,7 @@ NOT_REPRODUCED = 1
 
 
 def command(
-    run: Annotated[
-        str,
-        typer.Argument(metavar="[RUN]", help="A run id or an end of it, latest, latest~1, a code commit."),
-    ] = "latest",
+    run: options.RunOrLatest = "latest",
     repeats: Annotated[
         int | None,
         typer.Option(
@@ -54,11 +50,13 @@ def command(
         bool,
         typer.Option("--check", help="End with 1 unless the level that gittrack.yaml claims is reached."),
     ] = False,
-    jobs: Annotated[int, options.jobs("Reruns")] = 1,
-    timeout: Annotated[float | None, options.timeout("rerun")] = None,
-    executor: Annotated[str, options.executor("reruns")] = "local",
+    jobs: Annotated[int, options.jobs("Reruns at a time.")] = 1,
+    timeout: Annotated[float | None, options.timeout("End a rerun that takes longer.")] = None,
+    executor: Annotated[str, options.executor("Where reruns go.")] = "local",
     address: options.Address = None,
-    resources: Annotated[list[str] | None, options.resources("rerun")] = None,
+    resources: Annotated[
+        list[str] | None, options.resources("With ray: what a rerun needs, such as GPU=1.")
+    ] = None,
     propose: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Put everything on gittrack/review/NAME for a pull request."),
@@ -90,7 +88,7 @@ def command(
         raise UsageError("--json and --md: choose one")
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)
-    rerun_options = ReproduceOptions(
+    wanted = ReproduceOptions(
         repeats=repeats,
         seeds=seeds,
         environment=env,
@@ -102,7 +100,7 @@ def command(
         resources=options.amounts(resources),
         proposal=propose,
     )
-    made = plan(repo, config, run, rerun_options)
+    made = plan(repo, config, run, wanted)
     if dry_run:
         _show_plan(made, json_)
         return
@@ -110,7 +108,7 @@ def command(
     result = reproduce(repo, config, made, None if quiet else _Teller(len(made.tasks)))
     statement = result.statement
     if json_:
-        output.write(json.dumps(pages.as_dict(statement), ensure_ascii=False, indent=2) + "\n")
+        output.write_json(pages.as_dict(statement))
     elif md:
         output.write(pages.as_markdown(statement))
     elif not quiet:
@@ -127,7 +125,7 @@ def _show_plan(made: ReproducePlan, as_json: bool) -> None:
     from gittrack.cli.pages import reproduce as pages
 
     if as_json:
-        output.write(json.dumps(pages.plan_dict(made), ensure_ascii=False, indent=2) + "\n")
+        output.write_json(pages.plan_dict(made))
     else:
         output.write("".join(f"{line}\n" for line in pages.plan_lines(made, output.paint())))
 

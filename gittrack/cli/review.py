@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import NoPager
 from gittrack.errors import RepositoryError, UsageError
 from gittrack.publishing.review import Review, review, to_dict
 
@@ -34,7 +34,7 @@ def command(
         typer.Option("--assets", metavar="DIR", help="Also write the learning curves there, as SVG."),
     ] = None,
     no_fsck: Annotated[bool, typer.Option("--no-fsck", help="Verify without git fsck.")] = False,
-    no_pager: Annotated[bool, typer.Option("--no-pager", help="Never through a pager.")] = False,
+    no_pager: NoPager = False,
 ) -> None:
     """Show the runs of a pull request: verified, beside the baseline, with what is to be decided.
 
@@ -67,7 +67,7 @@ def _print(reviewed: Review, form: str, pager: bool) -> None:
         from gittrack.publishing.review.questions import questions
 
         plain = to_dict(reviewed, questions(reviewed))
-        output.write(json.dumps(plain, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+        output.write_json(plain)
     elif form == "md":
         from gittrack.publishing.review.markdown import as_markdown
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gittrack.cli import options, output
+from gittrack.cli.job_options import JobOptions
 
 # Options end at the program's name, so that `gittrack run python train.py --lr 1` needs no `--`.
 SETTINGS = {"allow_interspersed_args": False}
@@ -15,16 +16,13 @@ SETTINGS = {"allow_interspersed_args": False}
 def command(
     arguments: options.Command,
     experiment: options.Experiment = None,
-    hypothesis: Annotated[str | None, options.hypothesis("the run")] = None,
-    name: Annotated[str | None, typer.Option("-n", "--name", help="A label for people.")] = None,
+    hypothesis: Annotated[str | None, options.hypothesis("What the run is to show.")] = None,
+    name: Annotated[str | None, options.name("A label for people.")] = None,
     seed: Annotated[
         int | None, typer.Option(help="The seed: recorded, and set as GITTRACK_SEED and PYTHONHASHSEED.")
     ] = None,
     set_param: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-S", "--set-param", metavar="KEY=VALUE", help="A parameter; dotted keys nest. Repeatable."
-        ),
+        list[str] | None, options.set_param("KEY=VALUE", "A parameter; dotted keys nest. Repeatable.")
     ] = None,
     input_: Annotated[
         list[str] | None, options.inputs("Data read: train, validation, test, holdout, reference.")
@@ -47,10 +45,10 @@ def command(
     ] = None,
     dirty: options.Dirty = None,
     image: options.Image = None,
-    propose: Annotated[
-        bool, typer.Option("--propose", help="Put the run on a branch for a pull request to add.")
-    ] = False,
-    branch: Annotated[str | None, options.branch("the run's id")] = None,
+    propose: Annotated[bool, options.propose("Put the run on a branch for a pull request to add.")] = False,
+    branch: Annotated[
+        str | None, options.branch("Propose on gittrack/review/NAME; default the run's id.")
+    ] = None,
     no_console: Annotated[
         bool, typer.Option("--no-console", help="Do not keep the end of the output.")
     ] = False,
@@ -75,25 +73,23 @@ def command(
 
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)
-    job = options.job_of(
-        arguments,
+    typed = JobOptions(
+        command=arguments,
         experiment=experiment,
-        name=name,
         hypothesis=hypothesis,
+        name=name,
+        set_param=set_param,
+        inputs=input_,
+        outputs=output_,
+        params=params,
+        metrics=metrics,
         tags=tag,
         dirty=dirty,
         image=image,
         propose=propose,
         branch=branch,
-        inputs=input_,
-        outputs=output_,
-        params=params,
-        metrics=metrics,
-        settings=set_param,
-        seed=seed,
-        parent=_run_id(parent),
-        console=not no_console,
     )
+    job = typed.job(seed=seed, parent=_run_id(parent), console=not no_console)
     outcome = run_job(repo, config, job)
     if outcome.complaint:
         output.note(f"gittrack: warning: {outcome.complaint}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import Md, NoPager, RunOrLatest
 from gittrack.cli.pages import show as pages
 from gittrack.errors import UsageError
 from gittrack.formats.reproduction import Reproduction
@@ -20,14 +20,11 @@ if TYPE_CHECKING:
 
 
 def command(
-    run: Annotated[
-        str,
-        typer.Argument(metavar="[RUN]", help="A run id or an end of it, latest, latest~1, a code commit."),
-    ] = "latest",
+    run: RunOrLatest = "latest",
     yaml: Annotated[bool, typer.Option("--yaml", help="The bytes of run.yaml.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="The record as JSON.")] = False,
-    md: Annotated[bool, typer.Option("--md", help="Markdown.")] = False,
-    no_pager: Annotated[bool, typer.Option("--no-pager", help="Never through a pager.")] = False,
+    md: Md = False,
+    no_pager: NoPager = False,
 ) -> None:
     """Show one run.
 
@@ -49,7 +46,7 @@ def command(
         output.write_bytes(entry.yaml())
     elif json_:
         entry.row.load()
-        output.write(json.dumps(entry.row.record, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+        output.write_json(entry.row.record)
     elif md:
         output.write(pages.as_markdown(entry, _reproductions(entry), decisions))
     else:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gittrack.cli import output
+from gittrack.cli.options import FullJson, Md, NoPager, TableFormat
 from gittrack.errors import UsageError
 from gittrack.reading.entry import open_index
 from gittrack.reading.index import Index
@@ -66,17 +67,10 @@ def command(
         str | None,
         typer.Option("-F", "--filter", metavar="EXPR", help="Runs of an experiment that satisfy EXPR."),
     ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="JSON, in full precision.")] = False,
-    md: Annotated[bool, typer.Option("--md", help="Markdown.")] = False,
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="A table for a paper or a page: latex, html, rst, github, simple, plain or psql.",
-        ),
-    ] = None,
-    no_pager: Annotated[bool, typer.Option("--no-pager", help="Never through a pager.")] = False,
+    json_: FullJson = False,
+    md: Md = False,
+    format_: TableFormat = None,
+    no_pager: NoPager = False,
 ) -> None:
     """Say what replicates show: means with their intervals, by what was varied.
 
@@ -147,10 +141,10 @@ def _print(
         plain = [entry.to_dict() for entry in entries]
         output.write_json({"confidence": options.confidence, "groups": plain, "damaged": damaged})
         return
-    from gittrack.cli.pages import stats as figures
+    from gittrack.cli.pages import stats as pages
 
     output.show_sections(
-        figures.sections(entries, options, damaged),
+        pages.sections(entries, options, damaged),
         md=form == "md",
         form=form if form in FORMATS else None,
         pager=pager,
@@ -177,10 +171,10 @@ def _over_tasks(
     if form == "json":
         output.write_json({"confidence": confidence, **tasks.to_dict()})
         return
-    from gittrack.cli.pages import stats as figures
+    from gittrack.cli.pages import stats as pages
 
     output.show_sections(
-        figures.task_sections(tasks, confidence),
+        pages.task_sections(tasks, confidence),
         md=form == "md",
         form=form if form in FORMATS else None,
         pager=pager,

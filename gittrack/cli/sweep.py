@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gittrack.cli import options, output
+from gittrack.cli.job_options import JobOptions
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,11 +24,8 @@ def command(
     arguments: options.Command,
     set_param: Annotated[
         list[str] | None,
-        typer.Option(
-            "-S",
-            "--set-param",
-            metavar="KEY=RANGE",
-            help="A value, or a range: 0.1,0.01 range(1,10,2) int(1,64) interval(0,1) log(1e-4,1e-1)",
+        options.set_param(
+            "KEY=RANGE", "A value, or a range: 0.1,0.01 range(1,10,2) int(1,64) interval(0,1) log(1e-4,1e-1)"
         ),
     ] = None,
     search: Annotated[
@@ -53,8 +50,8 @@ def command(
         str | None, typer.Option(metavar="maximize|minimize", help="Default: as gittrack.yaml has it.")
     ] = None,
     experiment: options.Experiment = None,
-    hypothesis: Annotated[str | None, options.hypothesis("the sweep")] = None,
-    name: Annotated[str | None, typer.Option("-n", "--name", help="A label of each run, for people.")] = None,
+    hypothesis: Annotated[str | None, options.hypothesis("What the sweep is to show.")] = None,
+    name: Annotated[str | None, options.name("A label of each run, for people.")] = None,
     input_: Annotated[list[str] | None, options.inputs("Data read, as for gittrack run.")] = None,
     output_: Annotated[list[str] | None, options.outputs("A file or folder to keep.")] = None,
     params: Annotated[list[str] | None, options.params("Read parameters. [params.yaml]")] = None,
@@ -63,14 +60,18 @@ def command(
     dirty: options.Dirty = None,
     image: options.Image = None,
     propose: Annotated[
-        bool, typer.Option("--propose", help="Put all runs on one branch for a pull request to add.")
+        bool, options.propose("Put all runs on one branch for a pull request to add.")
     ] = False,
-    branch: Annotated[str | None, options.branch("the sweep's id")] = None,
-    jobs: Annotated[int, options.jobs("Runs")] = 1,
-    timeout: Annotated[float | None, options.timeout("run")] = None,
-    executor: Annotated[str, options.executor("runs")] = "local",
+    branch: Annotated[
+        str | None, options.branch("Propose on gittrack/review/NAME; default the sweep's id.")
+    ] = None,
+    jobs: Annotated[int, options.jobs("Runs at a time.")] = 1,
+    timeout: Annotated[float | None, options.timeout("End a run that takes longer.")] = None,
+    executor: Annotated[str, options.executor("Where runs go.")] = "local",
     address: options.Address = None,
-    resources: Annotated[list[str] | None, options.resources("run")] = None,
+    resources: Annotated[
+        list[str] | None, options.resources("With ray: what a run needs, such as GPU=1.")
+    ] = None,
     resume: Annotated[
         str | None,
         typer.Option(metavar="SWEEP", help="Go on with this sweep: run what has not finished."),
@@ -99,23 +100,23 @@ def command(
 
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)
-    job = options.job_of(
-        arguments,
+    typed = JobOptions(
+        command=arguments,
         experiment=experiment,
-        name=name,
         hypothesis=hypothesis,
+        name=name,
+        set_param=set_param,
+        inputs=input_,
+        outputs=output_,
+        params=params,
+        metrics=metrics,
         tags=tag,
         dirty=dirty,
         image=image,
         propose=propose,
         branch=branch,
-        inputs=input_,
-        outputs=output_,
-        params=params,
-        metrics=metrics,
-        settings=set_param,
     )
-    search_options = SweepOptions(
+    wanted = SweepOptions(
         search=search,
         runs=runs,
         seeds=_seeds(seed, seeds),
@@ -129,16 +130,17 @@ def command(
         resources=options.amounts(resources),
         resume=resume,
     )
-    plan = make_plan(repo, config, job, search_options)
+    plan = make_plan(repo, config, typed.job(), wanted)
     if dry_run:
         _show_plan(plan, json_)
-    else:
-        swept = _swept(repo, config, plan, quiet)
-        _show(swept, json_, quiet)
-        raise typer.Exit(0 if swept.finished == len(swept.results) else SOME_FAILED)
+        return
+    swept = _sweep(repo, config, plan, quiet)
+    _show(swept, json_, quiet)
+    raise typer.Exit(0 if swept.finished == len(swept.results) else SOME_FAILED)
 
 
-def _swept(repo: Repository, config: Config, plan: SweepPlan, quiet: bool) -> Swept:
+def _sweep(repo: Repository, config: Config, plan: SweepPlan, quiet: bool) -> Swept:
+    """Run what is planned, telling of each run as it ends; say how to go on where it is interrupted."""
     from gittrack.running.sweep import sweep
 
     try:
@@ -163,7 +165,7 @@ def _show_plan(plan: SweepPlan, as_json: bool) -> None:
     from gittrack.cli.pages import sweep as pages
 
     if as_json:
-        output.write(json.dumps(pages.plan_dict(plan), ensure_ascii=False, indent=2) + "\n")
+        output.write_json(pages.plan_dict(plan))
         return
     output.note(pages.headline(plan))
     output.page(pages.plan_lines(plan, output.paint(), output.columns()))
@@ -173,7 +175,7 @@ def _show(swept: Swept, as_json: bool, quiet: bool) -> None:
     from gittrack.cli.pages import sweep as pages
 
     if as_json:
-        output.write(json.dumps(pages.as_dict(swept), ensure_ascii=False, indent=2) + "\n")
+        output.write_json(pages.as_dict(swept))
     elif not quiet:
         output.write("".join(f"{line}\n" for line in pages.terminal(swept, output.paint(), output.columns())))
 

@@ -139,21 +139,21 @@ def _save(path: Path, text: str) -> None:
 
 
 def _text(report: VerifyReport, form: str) -> str:
-    from gittrack.cli.pages import verify as formats
+    from gittrack.cli.pages import verify as pages
 
     make = {
-        "json": formats.as_json,
-        "md": formats.as_markdown,
-        "junit": formats.as_junit,
-        "sarif": formats.as_sarif,
+        "json": pages.as_json,
+        "md": pages.as_markdown,
+        "junit": pages.as_junit,
+        "sarif": pages.as_sarif,
     }
     return make[form](report)
 
 
 def _print(report: VerifyReport, form: str) -> None:
-    from gittrack.cli.pages.verify import as_table
+    from gittrack.cli.pages import verify as pages
 
     if form:
         output.write(_text(report, form))
     else:
-        output.write("".join(f"{line}\n" for line in as_table(report, output.paint())))
+        output.write("".join(f"{line}\n" for line in pages.as_table(report, output.paint())))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -12,6 +11,7 @@ from gittrack.formats.record import parse_time
 from gittrack.reading.across import PlacedRun
 from gittrack.reading.index import Row
 from gittrack.reading.index.rows import number
+from gittrack.text.json_text import json_line
 
 SCHEMA = "gittrack/tables/1"
 """Columns may be added under this version; none is renamed, dropped or given another kind."""
@@ -180,7 +180,7 @@ def _param(value: Any) -> tuple[str, float | None, str | None]:
         return "null", None, None
     if isinstance(value, str):
         return "text", None, value
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    text = json_line(value)
     if isinstance(value, bool):
         return "bool", None, text
     if isinstance(value, (int, float)):

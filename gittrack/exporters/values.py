@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from gittrack.formats.record import DataInput, Metric, Output, parse_time
+from gittrack.text.json_text import json_compact, json_page
 
 NAMESPACE = "https://gittrack.dev/"
 _EXACT = 2**53
@@ -42,12 +43,12 @@ def text(value: Any) -> str:
 
 def pretty(document: Any) -> bytes:
     """An indented JSON file."""
-    return (json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
+    return json_page(document).encode()
 
 
 def compact(document: Any) -> bytes:
     """JSON on one line, without its end."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return json_compact(document).encode()
 
 
 def without_none(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -230,6 +230,6 @@ def _param(value: Any) -> int | float | str | None:
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return number(value)
-    import json
+    from gittrack.text.json_text import json_line
 
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return json_line(value)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from gittrack import cli
-from gittrack.cli.run import _with_role
-from tests.ledgers import records
-from tests.repositories import run_git
+from gittrack.cli.job_options import with_role
+from tests.conftest import run_git
+from tests.recording.test_job import records
 
 
 def test_no_command(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,7 +32,7 @@ def test_no_command(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_roles(inside: Path, text: str, split: tuple[str, str]) -> None:
     """A role may be left out; a path that is there may hold colons."""
     (inside / "here:b").write_text("x")
-    assert _with_role(text, "train") == split
+    assert with_role(text, "train") == split
 
 
 @pytest.mark.parametrize("option", ["--input", "--output"])

@@ -6,17 +6,16 @@ the whole judgement; JUnit has one test case, so that a CI system shows the gate
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
-from xml.sax.saxutils import escape, quoteattr
+from typing import Any, Literal
 
 from gittrack.formats.record import clean_text, format_time, parse_time
 from gittrack.governance.gate import UNPROVEN, Finding, JudgedRun, Judgement, Origin
 from gittrack.governance.gate.judgement import Kind, Outcome
-from gittrack.text import text
+from gittrack.text import junit, text
+from gittrack.text.json_text import json_page
 from gittrack.text.seeds import seed_words
 from gittrack.text.table import Cell, Line, layout, markdown_cell
 from gittrack.text.tables import markdown_lines
@@ -25,6 +24,9 @@ from gittrack.version import VERSION
 DIGITS = 6
 _COLOURS: dict[Outcome, str] = {
     "passed": "green", "not passed": "red", "refused": "red", "incomplete": "yellow",
+}  # fmt: skip
+_CASES: dict[Outcome, Literal["passed", "failed", "skipped"]] = {
+    "passed": "passed", "not passed": "failed", "refused": "failed", "incomplete": "skipped",
 }  # fmt: skip
 _MARKS: dict[Kind, tuple[str, str]] = {
     "refused": ("red", "refused"), "missed": ("red", "missed"), "incomplete": ("yellow", "incomplete"),
@@ -197,7 +199,7 @@ def as_markdown(judgement: Judgement) -> str:
 
 def as_json(judgement: Judgement) -> str:
     """Everything, for programs."""
-    return json.dumps(to_dict(judgement), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_page(to_dict(judgement))
 
 
 def to_dict(judgement: Judgement) -> dict[str, Any]:
@@ -272,27 +274,11 @@ def _fixed(origin: Origin) -> dict[str, Any]:
 
 def as_junit(judgement: Judgement) -> str:
     """A suite with one case: passed, failed (not passed, refused) or skipped (incomplete)."""
-    failed = judgement.outcome in ("not passed", "refused")
-    skipped = judgement.outcome == "incomplete"
     name = f"{judgement.experiment} {judgement.spec[:12]}: {judgement.rule or 'gate not known'}"
-    lines = [
-        '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<testsuite name="gittrack gate" tests="1" failures="{failed:d}" skipped="{skipped:d}" errors="0">',
-        "<properties>",
-        *(
-            f"<property name={_attribute(key)} value={_attribute(value)}/>"
-            for key, value in _facts(judgement)
-        ),
-        "</properties>",
-        f'<testcase classname="gittrack.gate" name={_attribute(name)}>',
-    ]
-    if failed or skipped:
-        element = "failure" if failed else "skipped"
-        says = "\n".join(f"{f.code}: {f.says}" for f in _against(judgement))
-        lines.append(f"<{element} message={_attribute(verdict(judgement))}>{_xml(says)}</{element}>")
+    says = "\n".join(f"{f.code}: {f.says}" for f in _against(judgement))
+    case = junit.Case(name, _CASES[judgement.outcome], verdict(judgement), says)
     page = "\n".join(terminal(judgement, text.Paint()))
-    lines += ["</testcase>", f"<system-out>{_xml(page)}</system-out>", "</testsuite>"]
-    return "\n".join(lines) + "\n"
+    return junit.as_junit("gittrack gate", [case], page, _facts(judgement))
 
 
 def _facts(judgement: Judgement) -> Iterator[tuple[str, str]]:
@@ -305,12 +291,3 @@ def _facts(judgement: Judgement) -> Iterator[tuple[str, str]]:
     flat["gate_commit"] = judgement.origins[0].commit if judgement.origins else None
     flat["fresh"] = str(judgement.fresh).lower()
     yield from ((key, str(value)) for key, value in flat.items() if value is not None)
-
-
-def _xml(says: str) -> str:
-    """As XML 1.0 text, which has no form for control characters; lines stay."""
-    return escape("\n".join(clean_text(text.clean(line)) for line in says.split("\n")))
-
-
-def _attribute(says: str) -> str:
-    return quoteattr(clean_text(text.one_line(says)))

@@ -8,7 +8,6 @@ Runs of several repositories come with `repos`, the repository's name for each, 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from gittrack.errors import UsageError
 from gittrack.formats.flat import flatten
 from gittrack.reading.index import DAMAGED, Row
 from gittrack.text import text
+from gittrack.text.json_text import json_line
 from gittrack.text.table import Cell, Line, csv_text, layout, markdown
 from gittrack.text.tables import table
 
@@ -143,11 +143,7 @@ def as_json(rows: Sequence[Row], repos: Sequence[str] | None = None) -> Iterator
                 **extra,
                 "fault": row.fault,
             }
-        yield (
-            ("," if at else "")
-            + "\n"
-            + json.dumps({**row.record, **extra}, ensure_ascii=False, allow_nan=False)
-        )
+        yield ("," if at else "") + "\n" + json_line({**row.record, **extra})
     yield "\n]\n" if rows else "]\n"
 
 

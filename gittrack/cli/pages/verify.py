@@ -5,15 +5,15 @@ JSON is the whole report; JUnit has a test case per run; SARIF 2.1.0 is what cod
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import accumulate
-from typing import Any
-from xml.sax.saxutils import quoteattr
+from typing import Any, Literal
 
 from gittrack.formats.record import clean_text
+from gittrack.text import junit
+from gittrack.text.json_text import json_page
 from gittrack.text.table import markdown_cell
 from gittrack.text.tables import markdown_lines
 from gittrack.text.text import Paint, one_line
@@ -28,6 +28,7 @@ _COLOURS = {"PASS": "green", "FAIL": "red", "INCOMPLETE": "yellow"}
 _MARKS: dict[Severity, tuple[str, str]] = {
     "fail": ("red", "FAIL"), "incomplete": ("yellow", "INCOMPLETE"), "note": ("cyan", "note"),
 }  # fmt: skip
+_OUTCOMES: dict[Severity, Literal["failed", "skipped"]] = {"fail": "failed", "incomplete": "skipped"}
 _ORDER: tuple[Severity, ...] = ("fail", "incomplete", "note")
 
 
@@ -98,7 +99,7 @@ def as_json(report: VerifyReport) -> str:
         "not_proven": UNPROVEN,
         "gittrack": VERSION,
     }
-    return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
+    return json_page(plain)
 
 
 def _plain(finding: Finding) -> dict[str, str]:
@@ -107,53 +108,26 @@ def _plain(finding: Finding) -> dict[str, str]:
 
 def as_junit(report: VerifyReport) -> str:
     """A test suite with a case for each run or path that something was found about, and one for the rest."""
-    cases: dict[str, list[Finding]] = {"ledger": []}
+    about: dict[str, list[Finding]] = {"ledger": []}
     for finding in report.findings:
-        cases.setdefault(finding.run or "ledger", []).append(finding)
-    failed = sum(any(f.severity == "fail" for f in findings) for findings in cases.values())
-    skipped = sum(_is_skipped(findings) for findings in cases.values())
-    lines = [
-        '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<testsuite name="gittrack verify" tests="{len(cases)}" failures="{failed}" skipped="{skipped}" '
-        f'errors="0">',
-        *(line for name, findings in cases.items() for line in _case(name, findings)),
-        f"<system-out>{_xml(verdict(report) + '. ' + UNPROVEN)}</system-out>",
-        "</testsuite>",
-    ]
-    return "\n".join(lines) + "\n"
+        about.setdefault(finding.run or "ledger", []).append(finding)
+    cases = [_case(name, findings) for name, findings in about.items()]
+    return junit.as_junit("gittrack verify", cases, f"{verdict(report)}. {UNPROVEN}")
 
 
-def _is_skipped(findings: Sequence[Finding]) -> bool:
-    severities = {finding.severity for finding in findings}
-    return "incomplete" in severities and "fail" not in severities
-
-
-def _case(name: str, findings: Sequence[Finding]) -> Iterator[str]:
-    yield f'<testcase classname="gittrack.verify" name={_attribute(name)}>'
-    for severity, element in (("fail", "failure"), ("incomplete", "skipped")):
-        chosen = [f for f in findings if f.severity == severity]
-        if chosen and (severity == "fail" or _is_skipped(findings)):
-            text = "\n".join(_sentence(finding) for finding in chosen)
-            yield f"<{element} message={_attribute(chosen[0].code)}>{_xml(text)}</{element}>"
-    yield "</testcase>"
+def _case(name: str, findings: Sequence[Finding]) -> junit.Case:
+    """Failed where something does not hold, else skipped where something could not be checked."""
+    for severity, outcome in _OUTCOMES.items():
+        chosen = [finding for finding in findings if finding.severity == severity]
+        if chosen:
+            return junit.Case(name, outcome, chosen[0].code, "\n".join(map(_sentence, chosen)))
+    return junit.Case(name, "passed")
 
 
 def _sentence(finding: Finding) -> str:
     facts = [(name, getattr(finding, name)) for name in ("path", "expected", "found")]
     details = "".join(f"; {name}: {one_line(value)}" for name, value in facts if value is not None)
     return f"{finding.code}: {one_line(finding.says)}{details}"
-
-
-def _xml(text: str) -> str:
-    """As XML 1.0 text, which has no form for control characters."""
-    plain = clean_text("".join(c if c in "\n\t" or c >= " " else "?" for c in text))
-    plain = plain.replace("\ufffe", "?").replace("\uffff", "?")
-    return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _attribute(text: str) -> str:
-    plain = one_line(text)
-    return quoteattr(clean_text(plain))
 
 
 def as_sarif(report: VerifyReport) -> str:
@@ -175,7 +149,7 @@ def as_sarif(report: VerifyReport) -> str:
         "version": "2.1.0",
         "runs": [run],
     }
-    return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
+    return json_page(plain)
 
 
 def _result(finding: Finding) -> dict[str, Any]:

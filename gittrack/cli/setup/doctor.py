@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gittrack.cli.setup.setup import missing_refspecs
+from gittrack.cli.setup.setup import DRIVER, missing_refspecs, names_module
 from gittrack.errors import GittrackError
 from gittrack.formats.config import Config, load
 from gittrack.git.process import MINIMUM_GIT
@@ -145,6 +145,21 @@ def _remotes(repo: Repository, config: Config) -> Iterator[Diagnosis]:
             yield Diagnosis("remote", "ok", f"git fetch {remote} brings the ledger")
 
 
+def _series(repo: Repository, config: Config) -> Iterator[Diagnosis]:
+    driver = repo.setting(DRIVER)
+    if driver is None:
+        return
+    if names_module(driver):
+        yield Diagnosis(
+            "series",
+            "problem",
+            f"{DRIVER} is that of an older gittrack: git show and git diff of a series may fail",
+            "gittrack init --no-config --textconv",
+        )
+    else:
+        yield Diagnosis("series", "ok", "git show and git diff show them as a few lines")
+
+
 def _dvc(repo: Repository, config: Config) -> Iterator[Diagnosis]:
     if repo.worktree is None or not (repo.worktree / ".dvc").is_dir():
         where = repo.state_dir / "dvc" / "cache"
@@ -218,6 +233,7 @@ CHECKUPS: tuple[Checkup, ...] = (
     _ledger,
     _unfinished_runs,
     _remotes,
+    _series,
     _dvc,
     _untracked_files,
 )

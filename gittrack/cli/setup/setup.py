@@ -82,11 +82,17 @@ def write_ci(top: Path, forge: str, ledger: str) -> Step:
 def set_textconv(repo: Repository) -> Step:
     """Have git show metrics.csv of the ledger as a few lines, in this clone."""
     # -P: git runs it at the top of the work tree, from which nothing may be imported.
-    command = f"{shlex.quote(sys.executable)} -P -m gittrack.publishing.review.textconv"
+    # The verb, as no module's path may be kept where a new version cannot change it.
+    command = f"{shlex.quote(sys.executable)} -P -m gittrack hooks textconv"
     changed = repo.setting(DRIVER) != command
     if changed:
-        repo.git("config", DRIVER, command, doing="set the diff driver")
+        repo.git("config", "--replace-all", DRIVER, command, doing="set the diff driver")
     return Step(f"diff driver for series ({DRIVER})", _add_attribute(repo) or changed)
+
+
+def names_module(driver: str) -> bool:
+    """Whether a diff driver runs a module of gittrack, whose path is not promised to stay, and no verb."""
+    return re.search(r"-m\s+gittrack\.", driver) is not None
 
 
 def _add_attribute(repo: Repository) -> bool:

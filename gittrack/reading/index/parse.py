@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from gittrack.formats.flat import flatten
 from gittrack.formats.record import parse_time, run_path
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.reading.index.rows import DAMAGED, number
+from gittrack.text.json_text import json_compact, json_line
 
 RUN_COLUMNS = (
     "path", "blob", "id", "tail", "experiment", "status", "started", "duration_s", "author", "email", "name",
@@ -68,7 +68,7 @@ def _healthy(path: str, blob: str, record: Mapping[str, Any]) -> Parsed:
     )  # fmt: skip
     return Parsed(
         run,
-        json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False),
+        json_compact(record),
         tuple([(key, *_param(value)) for key, value in flatten(record["params"]).items()]),
         tuple([(key, *_metric(metric)) for key, metric in record["metrics"].items()]),
         tuple(record.get("tags", {}).items()),
@@ -102,7 +102,7 @@ def _param(value: Any) -> tuple[Number, str | None]:
     """Number and text of a parameter; null has neither, true and false are text."""
     if value is None or isinstance(value, str):
         return None, value
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    text = json_line(value)
     return (None if isinstance(value, (bool, list, Mapping)) else number(value)), text
 
 

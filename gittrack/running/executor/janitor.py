@@ -1,4 +1,4 @@
-"""Whoever dies, this process cleans up: ``python -m gittrack.running.executor.janitor COMMON_DIR FOLDER``.
+"""Whoever dies, this process cleans up: ``python -P -m gittrack.running.executor.janitor COMMON_DIR FOLDER``.
 
 It waits until its standard input is closed, which the kernel does for a caller that was killed too.
 Then it ends the workers, and removes their work trees and the folder. It imports little, so that it is

@@ -107,7 +107,7 @@ class _Crew:
         names = [str(self.space.tree(number)), str(file(number, "task")), str(file(number, "result"))]
         with file(number, "log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "gittrack.running.executor.worker", *names],
+                [sys.executable, "-P", "-m", "gittrack.running.executor.worker", *names],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.space.folder,
                 env=outside_environment(), start_new_session=True,
             )  # fmt: skip

@@ -1,4 +1,4 @@
-"""One task, in a process of its own: ``python -m gittrack.running.executor.worker TREE TASK RESULT``.
+"""One task, in a process of its own: ``python -P -m gittrack.running.executor.worker TREE TASK RESULT``.
 
 The process is the leader of a session, so that it and all that it starts can be ended together.
 What it prints goes where its caller has sent it; RESULT says how it went.

@@ -72,7 +72,7 @@ def guarded(folder: Path, common_dir: Path) -> Iterator[None]:
     except OSError as error:
         raise RepositoryError(f"cannot write to {folder.parent}: {error.strerror}") from error
     janitor = subprocess.Popen(
-        [sys.executable, "-m", "gittrack.running.executor.janitor", str(common_dir), str(folder)],
+        [sys.executable, "-P", "-m", "gittrack.running.executor.janitor", str(common_dir), str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,  # open as long as it lives
         stderr=subprocess.DEVNULL,

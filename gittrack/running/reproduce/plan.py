@@ -222,17 +222,25 @@ class _Today:
 
 
 def _today(record: Record, environment: Mapping[str, Any], options: ReproduceOptions) -> _Today:
-    """Of two interpreters, that on PATH and our own, the one whose packages are closest to the record's."""
+    """What a rerun would start here; nothing is known of what other machines and environments have."""
     word = launched(record.code.command)[0]
-    if os.sep in word or options.executor != "local" or options.environment not in ("current", "command"):
-        return _Today(word if os.sep in word else None)
-    program = shutil.which(word, path=search_path(os.environ.get("PATH", os.defpath)))
-    recorded_program = _seen(record, environment, program)
-    own = Path(sys.executable).with_name(word)
-    if not _INTERPRETER.fullmatch(word) or not own.exists() or not recorded_program.packages:
-        return recorded_program
+    if os.sep in word:
+        return _Today(word)
+    if options.executor != "local" or options.environment not in ("current", "command"):
+        return _Today(None)
+    on_path = shutil.which(word, path=search_path(os.environ.get("PATH", os.defpath)))
+    candidate = _seen(record, environment, on_path)
+    if not candidate.packages or not _INTERPRETER.fullmatch(word):
+        return candidate
+    return _closest(record, environment, candidate, Path(sys.executable).with_name(word))
+
+
+def _closest(record: Record, environment: Mapping[str, Any], on_path: _Today, own: Path) -> _Today:
+    """Of two interpreters, that on PATH and our own, the one with fewer packages unlike the record's."""
+    if not own.exists():
+        return on_path
     ours = replace(_seen(record, environment, str(own)), path=(str(own.parent),))
-    return ours if len(ours.packages) < len(recorded_program.packages) else recorded_program
+    return ours if len(ours.packages) < len(on_path.packages) else on_path
 
 
 def _seen(record: Record, environment: Mapping[str, Any], program: str | None) -> _Today:

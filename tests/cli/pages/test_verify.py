@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 import gittrack.verify
-from gittrack.cli.pages import verify as formats
+from gittrack.cli.pages import verify as pages
 from gittrack.text.text import Paint
 from gittrack.verify import Finding, VerifyReport
 from tests.tables import rows
@@ -33,26 +33,26 @@ PASS = VerifyReport("1" * 40, 1, [])
 
 def test_the_table_says_outcome_counts_and_limits() -> None:
     """Most serious first; nothing steers the terminal."""
-    lines = formats.as_table(REPORT, Paint())
+    lines = pages.as_table(REPORT, Paint())
     assert lines[0].startswith("FAIL        record-digest  x</failure>")
     assert lines[-2] == f"FAIL  1,234 runs at {'1' * 12}: 1 failed, 1 could not be checked, 1 noted"
     assert lines[-1] == gittrack.verify.UNPROVEN
     assert all(line.isprintable() for line in lines)
-    assert formats.as_table(PASS, Paint())[0] == f"PASS  1 run at {'1' * 12}"
+    assert pages.as_table(PASS, Paint())[0] == f"PASS  1 run at {'1' * 12}"
 
 
 def test_json_holds_everything() -> None:
     """And is Unicode."""
-    whole = json.loads(formats.as_json(REPORT).encode())
+    whole = json.loads(pages.as_json(REPORT).encode())
     assert [f["severity"] for f in whole["findings"]] == ["fail", "incomplete", "note"]
     assert whole["findings"][0]["path"] == HOSTILE.replace("\udc80", "\\udc80")
     assert (whole["outcome"], whole["tip"], whole["runs"]) == ("FAIL", "1" * 40, 1234)
-    assert json.loads(formats.as_json(PASS))["findings"] == []
+    assert json.loads(pages.as_json(PASS))["findings"] == []
 
 
 def test_junit_is_well_formed_whatever_is_said() -> None:
     """One case per run, one for the rest."""
-    suite = ElementTree.fromstring(formats.as_junit(REPORT).encode())  # noqa: S314
+    suite = ElementTree.fromstring(pages.as_junit(REPORT).encode())  # noqa: S314
     assert suite.attrib == {
         "name": "gittrack verify", "tests": "3", "failures": "1", "skipped": "1", "errors": "0",
     }  # fmt: skip
@@ -75,7 +75,7 @@ REPORTS = [
 def test_junit_satisfies_the_published_schema(report: VerifyReport) -> None:
     """That of Jenkins, which JUnit itself has none of."""
     xmlschema = pytest.importorskip("xmlschema", reason="pip install xmlschema")
-    xmlschema.XMLSchema(str(SCHEMAS / "junit-10.xsd")).validate(formats.as_junit(report))
+    xmlschema.XMLSchema(str(SCHEMAS / "junit-10.xsd")).validate(pages.as_junit(report))
 
 
 @rows("report", REPORTS)
@@ -83,7 +83,7 @@ def test_sarif_satisfies_the_published_schema(report: VerifyReport) -> None:
     """That of SARIF 2.1.0, with its formats."""
     schema = json.loads((SCHEMAS / "sarif-2.1.0-rtm.5.json").read_text())
     validator = jsonschema.Draft4Validator(schema, format_checker=jsonschema.Draft4Validator.FORMAT_CHECKER)
-    whole = json.loads(formats.as_sarif(report))
+    whole = json.loads(pages.as_sarif(report))
     assert [error.message for error in validator.iter_errors(whole)] == []
     whole["runs"][0]["tool"]["driver"].pop("name")
     assert not validator.is_valid(whole), "the schema is in force"
@@ -91,7 +91,7 @@ def test_sarif_satisfies_the_published_schema(report: VerifyReport) -> None:
 
 def test_sarif_is_what_code_scanning_reads() -> None:
     """The fields that GitHub requires; levels by severity."""
-    whole = json.loads(formats.as_sarif(REPORT).encode())
+    whole = json.loads(pages.as_sarif(REPORT).encode())
     (run,) = whole["runs"]
     assert whole["version"] == "2.1.0"
     assert [result["level"] for result in run["results"]] == ["error", "warning", "note"]
@@ -103,7 +103,7 @@ def test_sarif_is_what_code_scanning_reads() -> None:
 
 def test_markdown_renders_nothing_that_a_ledger_says() -> None:
     """No HTML, image, code or column of its own."""
-    text = formats.as_markdown(REPORT)
+    text = pages.as_markdown(REPORT)
     assert text.startswith("## gittrack verify: FAIL\n")
     row = next(line for line in text.splitlines() if "record-digest" in line)
     assert "<script>" not in row
@@ -118,7 +118,7 @@ def test_markdown_fits_a_comment() -> None:
         for n in range(9000)
     ]
     fault = Finding(code="record-digest", severity="fail", says="differs")
-    text = formats.as_markdown(VerifyReport("1" * 40, 9000, [*many, fault]))
+    text = pages.as_markdown(VerifyReport("1" * 40, 9000, [*many, fault]))
     assert len(text) < 65_536
     assert "record-digest" in text
     left = re.search(r"(\d+) more are not shown", text)

@@ -95,13 +95,27 @@ def test_a_script_that_calls_the_api_is_had_again(training: Path) -> None:
     )
 
 
+def test_a_program_imports_what_lies_beside_it_and_a_worker_does_not(training: Path, make_run: Run) -> None:
+    """-P is for our own start: the program has its folder first on its path, and modules of its own there."""
+    (training / "beside.py").write_text("import sys\nassert not sys.flags.safe_path\n")
+    with (training / "train.py").open("a") as file:
+        file.write("import beside\nassert sys.path[0] == os.getcwd(), sys.path\n")
+    original = make_run(seed=3)
+    assert original.status == "finished"
+    home = Repository.discover(training).state_dir / "reproduce"
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "json.py").write_text(f"open({str(home / 'imported')!r}, 'w')\n")  # where the janitor is started
+    rerun = again(original.id)
+    assert rerun.statement.verdict.level == "bitwise-same-host"
+    assert left_behind(Repository.discover(training)) == ["json.py"]
+
+
 def test_new_seeds_vary_the_seed_and_say_so(
     training: Path, make_run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three replicates of one spec with seeds that none had; statistical, by the interval that they give."""
-    with (
-        monkeypatch.context() as patch
-    ):  # new seeds follow from the run's id, and one id in fourteen is unlucky
+    # New seeds follow from the run's id, and one id in fourteen is unlucky.
+    with monkeypatch.context() as patch:
         patch.setattr("gittrack.recording.begin.new_id", lambda _: "20261122-142233-7f3a2c")
         original = make_run(seed=1)
     found = again(seeds="new", repeats=3, jobs=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gittrack.publishing.review.textconv import summary
+from gittrack.cli.pages.series import summary
 
 
 def test_a_short_summary() -> None:

@@ -1,21 +1,29 @@
 """A metrics.csv as a few lines, for `git diff` and `git show`.
 
-``python -P -m gittrack.publishing.review.textconv FILE``: git hands over the bytes in a temporary file.
-What is no series is shown as it is.
+``gittrack hooks textconv FILE``: git hands over the bytes in a temporary file. What is no series is shown
+as it is.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gittrack.errors import RecordError
+from gittrack.errors import RecordError, UsageError
 from gittrack.reading.entry import MAX_SERIES_BYTES, parse_series
 from gittrack.text.text import clean, number
 
 SAMPLES = 8
 """Values of each metric that are shown, spread evenly from first to last."""
+
+
+def summary_of(path: Path) -> bytes:
+    """`summary` of a file; no more of it is read than a series may have. UsageError where it cannot be."""
+    try:
+        with path.open("rb") as file:
+            return summary(file.read(MAX_SERIES_BYTES + 1))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
 
 
 def summary(data: bytes) -> bytes:
@@ -43,9 +51,3 @@ def _metric(values: Sequence[float]) -> list[str]:
     sampled = [values[round(at * every)] for at in range(min(SAMPLES, len(values)))]
     lines = [f"{extremes}{len(values)} values" + (f", {odd} not finite" if odd else "")]
     return [*lines, " ".join(number(v, 6) if v - v == 0 else str(v) for v in sampled)]
-
-
-if __name__ == "__main__":
-    with Path(sys.argv[1]).open("rb") as file:
-        content = file.read(MAX_SERIES_BYTES + 1)
-    sys.stdout.buffer.write(summary(content))
