@@ -8,37 +8,40 @@ then the one whose id does. So every clone that has the same runs has them in th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Sequence
 
 from gittrack.git.repository import Repository
 
-_NEAR = 256
-"""Commits that are looked at before the whole history is."""
+WINDOWS: Sequence[int | None] = (256, 4096, None)
+"""How many of the newest commits are looked at; more, and at last all, where those do not tell the order."""
 
 
 def order_of(repository: Repository, tip: str, paths: Collection[str]) -> dict[str, int]:
     """The place of each of `paths` among each other, in the order in which they came to `tip`; from 1.
 
     Those of one commit have the same. A path that no commit added, as far as this clone can tell, comes
-    first. One git process where all were added lately and on one branch, else three.
+    first. One git process where all were added lately.
     """
-    commits = list(_commits(repository, tip, _NEAR))
-    added = _added(commits, paths)
-    places = _on_one_line(commits, set(added.values()))
-    if len(added) < len(paths) or places is None:
-        added = _added(_commits(repository, tip), paths)
-        places = _generations(repository, tip)
-    first = (-_NEAR, "")
-    keys = {path: (places[added[path]], added[path]) if path in added else first for path in paths}
+    added: dict[str, str] = {}
+    generations: dict[str, int] | None = None
+    for most in WINDOWS:
+        commits = _commits(repository, tip, most)
+        added = _added(commits, paths)
+        if len(added) == len(paths) or most is None:
+            generations = _generations(commits, set(added.values()))
+        if generations is not None:
+            break
+    generations = generations or {}
+    keys = {path: (generations[added[path]], added[path]) if path in added else (0, "") for path in paths}
     ranks = {key: rank for rank, key in enumerate(sorted(set(keys.values())), 1)}
     return {path: ranks[key] for path, key in keys.items()}
 
 
-Commit = tuple[str, int, list[str]]
-"""Id, number of parents, and the paths that it added to them."""
+Commit = tuple[str, list[str], list[str]]
+"""Id, parents, and the paths that it added to them."""
 
 
-def _commits(repository: Repository, tip: str, most: int | None = None) -> Iterator[Commit]:
+def _commits(repository: Repository, tip: str, most: int | None) -> list[Commit]:
     """The newest `most` commits (or all), the newest first."""
     limit = [] if most is None else [f"--max-count={most}"]
     out = repository.git(
@@ -46,39 +49,42 @@ def _commits(repository: Repository, tip: str, most: int | None = None) -> Itera
         "--name-status", "--no-renames", "--diff-merges=off", "--no-show-signature",
         "--end-of-options", tip, doing="read the order of the ledger",
     )  # fmt: skip
+    commits: list[Commit] = []
     for block in out.decode("utf-8", "surrogateescape").split("\x01")[1:]:
         head, *lines = block.split("\n")
         commit, *parents = head.split()
-        yield commit, len(parents), [line[2:] for line in lines if line.startswith("A\t")]
+        commits.append((commit, parents, [line[2:] for line in lines if line.startswith("A\t")]))
+    return commits
 
 
-def _added(commits: Iterator[Commit] | list[Commit], paths: Collection[str]) -> dict[str, str]:
+def _added(commits: Sequence[Commit], paths: Collection[str]) -> dict[str, str]:
     """The commit that added each path; the first, should it have been taken away and added again."""
     wanted = frozenset(paths)
     return {path: commit for commit, _, added in commits for path in added if path in wanted}
 
 
-def _on_one_line(commits: list[Commit], wanted: Collection[str]) -> dict[str, int] | None:
-    """Places of the `wanted` commits, if none down to the last of them is a merge."""
-    places: dict[str, int] = {}
-    for at, (commit, parents, _) in enumerate(commits):
-        if len(places) == len(wanted):
+def _generations(commits: Sequence[Commit], wanted: set[str]) -> dict[str, int] | None:
+    """How many commits stand below each of the `wanted` in the longest chain.
+
+    Counted from the one commit through which all of their history passes, which leaves the order as it
+    is; None where `commits` do not reach down to one.
+    """
+    from graphlib import TopologicalSorter
+
+    parents: dict[str, list[str]] = {}
+    below: set[str] = set()
+    roots = 0
+    for commit, own, _ in commits:
+        parents[commit] = own
+        below.discard(commit)
+        below.update(parent for parent in own if parent not in parents)
+        roots += not own
+        if len(below) + roots == 1 and wanted <= parents.keys():
             break
-        if parents > 1:
+    else:
+        if below:
             return None
-        if commit in wanted:
-            places[commit] = -at
-    return places
-
-
-def _generations(repository: Repository, tip: str) -> dict[str, int]:
-    """For each commit that `tip` reaches, how many stand below it in the longest chain."""
-    out = repository.git(
-        "rev-list", "--parents", "--topo-order", "--reverse", "--end-of-options", tip,
-        doing="read the order of the ledger",
-    )  # fmt: skip
     generations: dict[str, int] = {}
-    for line in out.decode().splitlines():
-        commit, *parents = line.split()
-        generations[commit] = 1 + max((generations.get(parent, 0) for parent in parents), default=0)
+    for commit in TopologicalSorter(parents).static_order():
+        generations[commit] = 1 + max((generations[parent] for parent in parents.get(commit, ())), default=0)
     return generations

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gittrack.errors import NotFoundError
 from gittrack.formats.config import FILE, Config, parse
 from gittrack.git.repository import ObjectReader, Repository
-from gittrack.reading.index import Index, Row, ledger_tip
+from gittrack.reading.index import Index, ledger_tip
 from gittrack.reading.index.branch import ledger_branch
-from gittrack.reading.names import means_a_run
+from gittrack.reading.names import is_of_id, means_a_run
 from gittrack.verify.context import Context, Listing, RunFiles, VerifyOptions
 from gittrack.verify.source import BareFacts
 
@@ -133,25 +134,44 @@ def build_context(
 
 
 def named(repository: Repository, target: Target, runs: Mapping[str, RunFiles]) -> dict[str, RunFiles]:
-    """The runs that the names mean, as everywhere; the index finds them, and is asked for nothing else."""
+    """The runs that the names mean, as everywhere."""
     chosen: dict[str, RunFiles] = {}
-    with Index.open(repository, target.branch) as index:
-        for name in target.names:
-            folders = [row.folder for row in _rows(repository, index, name) if row.folder in runs]
-            if not folders:
-                raise NotFoundError(
-                    f"no run and no ledger commit {name!r}: gittrack log lists the runs there are"
-                )
-            chosen.update((folder, runs[folder]) for folder in folders)
+    for name in target.names:
+        folders = _of_id(name, runs)
+        if len(folders) != 1:
+            folders = _indexed(repository, target.branch, name, is_revision=not folders)
+        if not any(folder in runs for folder in folders):
+            raise NotFoundError(
+                f"no run and no ledger commit {name!r}: gittrack log lists the runs there are"
+            )
+        chosen.update((folder, runs[folder]) for folder in folders if folder in runs)
     return chosen
 
 
-def _rows(repository: Repository, index: Index, name: str) -> Sequence[Row]:
-    """The run of a name, or the runs of a code commit, which may be written as any revision."""
-    try:
-        return index.resolve(name)
-    except NotFoundError:
-        commit = repository.resolve(name)
-        if commit is None or not index.tip:
-            raise
-        return index.resolve(commit)
+def _of_id(name: str, folders: Iterable[str]) -> list[str]:
+    """Of the `folders` of runs those whose id `name` is, or else is an end of."""
+    experiment, _, end = name.rpartition("/")
+    ids = {folder: folder.rpartition("/")[2] for folder in folders}
+    matching = [
+        folder
+        for folder, run_id in ids.items()
+        if end and is_of_id(end, run_id) and experiment in ("", folder.split("/")[1])
+    ]
+    return [folder for folder in matching if ids[folder] == end] or matching
+
+
+def _indexed(repository: Repository, branch: str, name: str, *, is_revision: bool) -> list[str]:
+    """Folders of the newest runs, or of those of a code commit: of an abbreviation or any other revision.
+
+    The index finds them, and says what an ambiguous name may be; it is asked for nothing else.
+    """
+    with Index.open(repository, branch) as index:
+        try:
+            rows = index.resolve(name)
+        except NotFoundError:
+            is_abbreviation = re.fullmatch(r"[0-9a-f]{4,64}", name)
+            commit = repository.resolve(name) if is_revision and not is_abbreviation else None
+            if commit is None:
+                raise
+            rows = index.resolve(commit)
+    return [row.folder for row in rows]

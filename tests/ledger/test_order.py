@@ -43,7 +43,7 @@ def test_the_order_is_that_of_the_commits(
     ledger: Repository, monkeypatch: pytest.MonkeyPatch, near: int
 ) -> None:
     """However many commits are looked at first; of a part of the runs, too."""
-    monkeypatch.setattr(order, "_NEAR", near)
+    monkeypatch.setattr(order, "WINDOWS", (near, None))
     paths = [path_of(end) for end in ENDS]
     assert order_of(ledger, tip_of(ledger), sorted(paths)) == {path: n for n, path in enumerate(paths, 1)}
     assert order_of(ledger, tip_of(ledger), [paths[3], paths[1]]) == {paths[1]: 1, paths[3]: 2}
@@ -78,3 +78,50 @@ def test_branches_that_were_merged_are_in_one_order_in_every_clone(
     ordered = sorted(ends, key=lambda end: merged[0][path_of(end)])
     assert ordered[:4] == list(ENDS) and ordered.index("900000") < ordered.index("800000")
     assert ordered[-1] == "800000"
+
+
+@pytest.fixture
+def merged(ledger: Repository) -> Repository:
+    """Two branches from the middle of a history of 24 runs, merged, with a run of the same second above."""
+    record_each(ledger, *(f"0000{number:02d}" for number in range(20)))
+    run_git(ledger.top, "branch", "other", "gittrack/runs")
+    record_each(ledger, "900000", "800000")
+    record_each(ledger, "f00000", branch="other")
+    run_git(ledger.top, "worktree", "add", "-q", "tree", "gittrack/runs")
+    run_git(ledger.top / "tree", "merge", "-q", "-m", "both", "other")
+    run_git(ledger.top, "worktree", "remove", "tree")
+    record_each(ledger, "700000")
+    return ledger
+
+
+def test_a_merge_near_the_tip_does_not_cost_the_whole_history(
+    merged: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many commits as reach below the fork tell the order that the whole history tells."""
+    paths = [path_of(end) for end in ("700000", "800000", "900000", "f00000")]
+    monkeypatch.setattr(order, "WINDOWS", (None,))
+    of_all = order_of(merged, tip_of(merged), paths)
+    windows: list[int | None] = []
+    read = order._commits
+
+    def counted(repository: Repository, tip: str, most: int | None) -> list[order.Commit]:
+        windows.append(most)
+        return read(repository, tip, most)
+
+    monkeypatch.setattr(order, "_commits", counted)
+    monkeypatch.setattr(order, "WINDOWS", (8, None))
+    assert order_of(merged, tip_of(merged), paths) == of_all
+    assert windows == [8]
+
+
+def test_the_order_does_not_depend_on_how_much_was_read(
+    merged: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the first look ends: within a branch, at the fork or at the root."""
+    paths = [path_of(end) for end in ("700000", "800000", "f00000", "000019", "000003", ENDS[0])]
+    orders = []
+    for near in (None, *range(1, 31)):
+        monkeypatch.setattr(order, "WINDOWS", (near, None))
+        orders.append(order_of(merged, tip_of(merged), paths))
+    assert orders == [orders[0]] * 31
+    assert sorted(paths, key=orders[0].__getitem__) == [*reversed(paths[3:]), paths[2], *paths[1::-1]]

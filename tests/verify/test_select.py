@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from gittrack.errors import ConfigError, NotFoundError, UsageError
+from gittrack.formats.record import Code
+from gittrack.reading.index import Index
 from gittrack.verify import VerifyOptions
 from gittrack.verify.source import MAX_PATH
-from tests.ledgers import BRANCH, make_record
+from tests.ledgers import BRANCH, files_of, make_record
 from tests.repositories import run_git
 from tests.verify.forge import ROOT, Content, Forge, run_files
 
@@ -76,6 +78,26 @@ def test_an_ambiguous_name_lists_what_it_may_be(forge: Forge) -> None:
     """As in git."""
     with pytest.raises(UsageError, match=IDS[0]):
         forge.verify("20261122")
+
+
+def test_an_ambiguous_end_of_an_id_is_not_taken_for_a_commit(tmp_path: Path) -> None:
+    """verify says what show says, though git knows one commit of that abbreviation, which has a run."""
+    forge = Forge.at(tmp_path / "repo")
+    commit = run_git(forge.repository.top, "commit-tree", "-m", "code", forge.tree({"a": b"a"})).strip()
+    end = commit[:4]
+    code = Code(commit=commit, tree="2" * 40, branch="main", command=("train",))
+    records = [make_record(n, id=f"{make_record(n).id[:-6]}{n}0{end}") for n in (1, 2)]
+    records.append(make_record(3, code=code))
+    forge.chain(ROOT, {**ROOT, **{path: data for r in records for path, data in files_of(r).items()}})
+    with pytest.raises(NotFoundError, match=r"ambiguous.*" + records[1].id):
+        forge.verify(end)
+
+
+def test_ids_are_found_in_the_tree_that_is_verified(forge: Forge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is named by its id costs no index, and none has a say in it."""
+    monkeypatch.setattr(Index, "open", None)
+    for word in (IDS[1], IDS[1][-6:], IDS[1][:15], f"digits/{IDS[1]}"):
+        assert selected(forge, word) == {IDS[1]}
 
 
 def test_without_a_ledger_there_is_nothing_to_verify(tmp_path: Path) -> None:
