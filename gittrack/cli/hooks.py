@@ -111,7 +111,6 @@ def _show(hooks: Sequence[Hook], state: str) -> None:
 
 def _textconv(arguments: Sequence[str]) -> None:
     """What git calls for a series, where gittrack init --textconv has told it to."""
-
     from gittrack.cli.pages.series import summary_of
 
     if len(arguments) != 1:

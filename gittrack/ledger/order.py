@@ -58,9 +58,9 @@ def _commits(repository: Repository, tip: str, most: int | None) -> list[Commit]
 
 
 def _added(commits: Sequence[Commit], paths: Collection[str]) -> dict[str, str]:
-    """The commit that added each path; the first, should it have been taken away and added again."""
+    """The commit that added each path; the newest, should it have been taken away and added again."""
     wanted = frozenset(paths)
-    return {path: commit for commit, _, added in commits for path in added if path in wanted}
+    return {path: commit for commit, _, added in reversed(commits) for path in added if path in wanted}
 
 
 def _generations(commits: Sequence[Commit], wanted: set[str]) -> dict[str, int] | None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from heapq import merge
+from graphlib import CycleError, TopologicalSorter
+from heapq import heappop, heappush
+from itertools import groupby, pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -112,7 +114,7 @@ class Across:
             for row in place.index.search(filter, experiment=experiment, order_by=order_by, limit=limit)
         ]
         entries = list(_once(entries, set()))
-        _sort(entries, order_by)
+        _sort(entries, order_by, self.places)
         return entries[: None if limit is None else max(limit, 0)]
 
     def shortened(self, entries: Sequence[PlacedRun]) -> dict[str, str]:
@@ -177,15 +179,47 @@ def short_names(folders: Sequence[Path]) -> list[str]:
 # --- order ------------------------------------------------------------------------------------
 
 
-def _sort(entries: list[PlacedRun], order_by: Sequence[str]) -> None:
+def _newest(entry: PlacedRun) -> tuple[int, int, float, str]:
+    return entry.row.newest_key
+
+
+def _in_order(second: list[PlacedRun], places: Sequence[Place]) -> list[PlacedRun]:
+    """The runs of one second, newest first, so that each ledger that has them agrees.
+
+    Between runs that no ledger has both of, the clock is all there is; it also decides should ledgers
+    contradict each other, which takes another history of one of them.
+    """
+    if len({entry.place.name for entry in second}) == 1:
+        return second
+    by_clock = {
+        entry.row.path: at
+        for at, entry in enumerate(sorted(second, key=lambda e: (e.row.started, e.row.id), reverse=True))
+    }
+    sorter: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(by_clock, ()))
+    for place in places:
+        rows = place.index.search(ids=[entry.row.id for entry in second])
+        paths = [row.path for row in rows if row.path in by_clock]
+        for newer, older in pairwise(paths):
+            sorter.add(older, newer)
+    try:
+        sorter.prepare()
+    except CycleError:
+        return sorted(second, key=lambda entry: by_clock[entry.row.path])
+    ordered: list[str] = []
+    ready: list[tuple[int, str]] = []
+    while sorter.is_active():
+        for path in sorter.get_ready():
+            heappush(ready, (by_clock[path], path))
+        ordered.append(heappop(ready)[1])
+        sorter.done(ordered[-1])
+    return sorted(second, key=lambda entry: ordered.index(entry.row.path))
+
+
+def _sort(entries: list[PlacedRun], order_by: Sequence[str], places: Sequence[Place]) -> None:
     """As `gittrack.reading.index.sql` orders: by each value, those without it last; then newest first."""
-    ledgers: dict[str, list[PlacedRun]] = {}
-    for entry in entries:
-        ledgers.setdefault(entry.place.name, []).append(entry)
-    for own in ledgers.values():
-        own.sort(key=lambda entry: entry.row.newest_key, reverse=True)
-    # Within a second each ledger keeps its own order; between two ledgers the clock is all there is.
-    entries[:] = merge(*ledgers.values(), key=lambda entry: (entry.row.started, entry.row.id), reverse=True)
+    entries.sort(key=_newest, reverse=True)
+    seconds = groupby(entries, lambda entry: int(entry.row.started))
+    entries[:] = [entry for _, second in seconds for entry in _in_order(list(second), places)]
     if not order_by:
         return
     from gittrack.reading.index.filters import parse_order

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import gittrack
 from gittrack.errors import NotFoundError, RepositoryError, UsageError
 from gittrack.formats.record import Author, Code, Metric, Record
+from gittrack.git.repository import Repository
 from gittrack.reading.across import Across, open_across, short_names
 from gittrack.reading.index import Index, open_index
 from tests.ledgers import commit_files, commit_records, decision_on, files_of, make_record, make_repository
@@ -173,6 +174,28 @@ class TestOrder:
                     across.places[0].index.refresh()
         assert len(seen) == len(set(seen))
         assert set(seen) >= {record.id for record in old}
+
+
+class TestOneSecond:
+    """Runs that began in one second: each ledger's own order holds, whichever clone is named first."""
+
+    @pytest.mark.parametrize("limit", [None, 1, 3])
+    @pytest.mark.parametrize("turned", [False, True])
+    def test_clones_that_share_runs(self, tmp_path: Path, turned: bool, limit: int | None) -> None:
+        """What one clone alone knows to be newer is newer in the list of both."""
+        first = make_repository(tmp_path / "a")
+        shared = ["20261122-000000-c00000", "20261122-000000-d00000"]
+        own = ["20261122-000000-a00000", "20261122-000000-b00000"]
+        for run_id in shared:
+            commit_records(first, [make_record(id=run_id)])
+        run_git(tmp_path, "clone", "-q", "--bare", str(first.top), "b")
+        second = Repository.discover(tmp_path / "b")
+        for run_id in own:
+            commit_records(second, [make_record(id=run_id)])
+        folders = [first.top, tmp_path / "b"]
+        with open_across(folders[::-1] if turned else folders) as across:
+            listed = [entry.row.id for entry in across.search(limit=limit)]
+        assert listed == [*shared, *own][::-1][:limit]
 
 
 class TestPlaces:
