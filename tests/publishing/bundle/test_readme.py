@@ -133,7 +133,7 @@ def test_stock_dvc_pulls_from_it(published: tuple[Path, list[Record]], tmp_path:
     where = tmp_path / ROOT
     run_git(tmp_path, "clone", "-q", "-b", "gittrack/runs", str(where / "repository.bundle"), "records")
     clone = tmp_path / "records"
-    dvc("remote", "add", "--local", "--default", "bundle", str(where / "data"), cwd=clone)
+    dvc("remote", "add", "--local", "--default", "bundle", os.path.relpath(where / "data", clone), cwd=clone)
     pointers = [f"{record.path}/{output_of(record).pointer}" for record in (first, second)]
     dvc("pull", *pointers, cwd=clone)
     assert (clone / first.path / "outputs/model.pkl").read_text() == "first\n"
