@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from gittrack.errors import GittrackError, RecordError, RepositoryError, UsageError
 from gittrack.formats.codec import load_record
