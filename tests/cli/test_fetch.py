@@ -177,7 +177,15 @@ def test_from_the_remote(churn: Shop, tmp_path: Path, capsys: Captured) -> None:
     """Of a clone that has nothing: ledger, tags and bytes; offline it says what is missing."""
     from tests.dvc_repo import dvc
 
-    dvc("remote", "add", "-q", "-d", "storage", str(tmp_path / "storage"), cwd=churn.top)
+    dvc(
+        "remote",
+        "add",
+        "-q",
+        "-d",
+        "storage",
+        os.path.relpath(tmp_path / "storage", churn.top),
+        cwd=churn.top,
+    )
     run_git(churn.top, "commit", "-q", "-am", "remote")
     run_git(tmp_path, "init", "-q", "--bare", "origin.git")
     run_git(churn.top, "remote", "add", "origin", str(tmp_path / "origin.git"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import zipfile
@@ -50,13 +51,15 @@ def issues(crate: Path, severity: str = "REQUIRED") -> list[str]:
     from rocrate_validator import models, services
 
     settings = services.ValidationSettings(
-        rocrate_uri=str(crate),
+        rocrate_uri=crate.name,
         profile_identifier="process-run-crate",
         requirement_severity=getattr(models.Severity, severity),
         no_cache=True,
         skip_availability_check=True,
     )
-    return [f"{issue.severity.name} {issue.message}" for issue in services.validate(settings).get_issues()]
+    with contextlib.chdir(crate.parent):  # the validator does not find its way to a path with a space
+        found = services.validate(settings).get_issues()
+    return [f"{issue.severity.name} {issue.message}" for issue in found]
 
 
 def graph_of(crate: Path) -> dict[str, dict[str, Any]]:

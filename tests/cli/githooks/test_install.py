@@ -89,7 +89,7 @@ def test_hooks_of_others_are_called_with_arguments_and_input_and_given_back(
     folder = dvc_project / ".git" / "hooks"
     folder.mkdir(exist_ok=True)
     log = tmp_path / "log"
-    theirs = f'#!/bin/sh\nprintf "%s" "${{0##*/}} $*|" >>{log}\n[ -t 0 ] || cat >>{log}\n'
+    theirs = f"""#!/bin/sh\nprintf "%s" "${{0##*/}} $*|" >>'{log}'\n[ -t 0 ] || cat >>'{log}'\n"""
     for event in shims.EVENTS:
         (folder / event).write_text(theirs)
         (folder / event).chmod(0o755)

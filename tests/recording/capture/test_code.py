@@ -187,14 +187,15 @@ def test_invocation_of_this_process(project: Path) -> None:
     (project / "pkg").mkdir()
     (project / "pkg/__init__.py").write_text("")
     said = (
-        "from gittrack.recording.capture.code import this_invocation as t; i = t(); print(i.command, i.entry)"
+        "from gittrack.recording.capture.code import this_invocation as t\ni = t()\n"
+        "print(i.command, i.entry, sep=chr(10))"
     )
     (project / "pkg/mod.py").write_text(said)
     for arguments in (["-m", "pkg.mod", "--lr", "1"], ["pkg/mod.py"]):
         done = subprocess.run(
             [sys.executable, *arguments], cwd=project, capture_output=True, text=True, check=True
         )
-        command, _, entry = done.stdout.strip().rpartition(" ")
+        command, entry = done.stdout.splitlines()
         assert command == str(("python", *arguments))
         assert entry in ("pkg.mod", str(project / "pkg/mod.py"))
     assert isinstance(this_invocation(), Invocation)
