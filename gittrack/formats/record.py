@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import re
-import secrets
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -375,4 +375,4 @@ def _build(hint: Any) -> Build | None:
 
 def new_id(moment: datetime) -> str:
     """An id of that second (UTC), unique by its random end."""
-    return f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    return f"{moment:%Y%m%d-%H%M%S}-{os.urandom(3).hex()}"

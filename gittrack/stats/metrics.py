@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from gittrack.formats.config import Direction
 from gittrack.formats.record import Record
+
+if TYPE_CHECKING:
+    from gittrack.formats.config import Direction  # which takes long to load
 
 
 def metric_names(runs: Sequence[Record]) -> list[str]:
