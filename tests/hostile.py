@@ -50,11 +50,11 @@ VARIABLES = {
 def main(arguments: list[str]) -> int:
     """Copy, install, run; pytest's own exit status."""
     os.umask(0o077)
-    scratch = Path(tempfile.mkdtemp(prefix="gt é"))
+    scratch, plain = Path(tempfile.mkdtemp(prefix="gt é")), Path(tempfile.mkdtemp(prefix="gt"))
     try:
         checkout = scratch / "ı check out"
         _copy(checkout)
-        binaries = make_environment(checkout / ".venv")
+        binaries = make_environment(plain / "venv")  # the first line of a script takes no space
         _install(checkout, binaries)
         temporary = scratch / "tmp ß"
         temporary.mkdir()
@@ -66,6 +66,7 @@ def main(arguments: list[str]) -> int:
         ).returncode
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(plain, ignore_errors=True)
 
 
 def _copy(checkout: Path) -> None:

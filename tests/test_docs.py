@@ -129,9 +129,9 @@ def published(tmp_path: Path) -> Path:
     project = tmp_path / "project"
     (project / "train.py").write_text(TRAIN)
     (project / ".gitignore").write_text("model.pkl\n")
-    setup = f"""
+    setup = """
         git checkout -q -b main
-        dvc init -q && dvc remote add -q --default storage {tmp_path}/storage
+        dvc init -q && dvc remote add -q --default storage ../storage
         git add . && git commit -q -m first && git push -q -u origin main
         gittrack init
         gittrack run -e digits --seed 1 --output model.pkl:model -- python train.py

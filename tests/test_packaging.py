@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -84,7 +85,13 @@ def use(binaries: Path, project: Path) -> Iterator[str]:
     yield run(gittrack, "run", "-e", "digits", "-S", "lr=0.1", "--", "python3", "train.py", cwd=project)
     yield run(gittrack, "show", "--yaml", cwd=project)
     yield run(
-        "git", "-c", f"alias.track=!{binaries / 'git-track'}", "track", "log", "--no-pager", cwd=project
+        "git",
+        "-c",
+        f"alias.track=!{shlex.quote(str(binaries / 'git-track'))}",
+        "track",
+        "log",
+        "--no-pager",
+        cwd=project,
     )
     yield run("env", f"PATH={binaries}:{os.environ['PATH']}", "git", "track", "log", cwd=project)
 

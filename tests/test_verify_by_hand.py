@@ -65,9 +65,9 @@ def _make(top: Path) -> None:
     run = "gittrack run -e digits --input data.csv:train --input labels.csv:test"
     outputs = "--output model.pkl:model --output charts:figures -- python train.py"
     setup = f"""
-        git config gpg.format ssh && git config user.signingKey {top}/key && git config commit.gpgSign true
+        git config gpg.format ssh && git config user.signingKey '{top}/key' && git config commit.gpgSign true
         git checkout -q -b main
-        dvc init -q && dvc remote add -q --default storage {top}/storage && dvc add -q data.csv
+        dvc init -q && dvc remote add -q --default storage ../storage && dvc add -q data.csv
         gittrack init
         git add . && git commit -q -m first && git push -q -u origin main
         {run} --seed 1 {outputs}

@@ -140,7 +140,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, wheels: Path) -> None:
     for name, value in {
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_NO_INDEX": "1",
-        "PIP_FIND_LINKS": str(wheels),
+        "PIP_FIND_LINKS": wheels.as_uri(),
         "UV_NO_INDEX": "1",
         "UV_OFFLINE": "1",
         "UV_FIND_LINKS": str(wheels),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -28,10 +30,12 @@ def test_a_sweep_on_a_cluster(training: Path, tmp_path: Path) -> None:
         "experiment: digits\n"
     )  # without outputs, which need a DVC remote
     options = ["--json", "-S", "width=12,13", "--metric", "accuracy", "--direction", "maximize"]
-    done = subprocess.run(
-        [PYTHON, "-m", "gittrack", "sweep", *options, "--executor", "ray", "--", PYTHON, "train.py"],
-        cwd=training, capture_output=True, text=True, check=False, timeout=240,
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="gt", dir="/tmp") as short:  # Ray takes no letter beyond ASCII
+        done = subprocess.run(
+            [PYTHON, "-m", "gittrack", "sweep", *options, "--executor", "ray", "--", PYTHON, "train.py"],
+            cwd=training, capture_output=True, text=True, check=False, timeout=240,
+            env={**os.environ, "TMPDIR": short, "RAY_TMPDIR": short},
+        )  # fmt: skip
     assert done.returncode == 1, done.stderr
     found = json.loads(done.stdout)
     assert [r["status"] for r in found["results"]] == ["finished", "failed"]
