@@ -46,8 +46,8 @@ def _commits(repository: Repository, tip: str, most: int | None) -> list[Commit]
     limit = [] if most is None else [f"--max-count={most}"]
     out = repository.git(
         "-c", "core.quotePath=false", "-c", "log.showRoot=true", "log", *limit, "--format=%x01%H %P",
-        "--name-status", "--no-renames", "--diff-merges=off", "--no-show-signature",
-        "--end-of-options", tip, doing="read the order of the ledger",
+        "--name-status", "--no-renames", "--no-relative", "--no-color", "--diff-merges=off",
+        "--no-show-signature", "--end-of-options", tip, doing="read the order of the ledger",
     )  # fmt: skip
     commits: list[Commit] = []
     for block in out.decode("utf-8", "surrogateescape").split("\x01")[1:]:

@@ -125,3 +125,17 @@ def test_the_order_does_not_depend_on_how_much_was_read(
         orders.append(order_of(merged, tip_of(merged), paths))
     assert orders == [orders[0]] * 31
     assert sorted(paths, key=orders[0].__getitem__) == [*reversed(paths[3:]), paths[2], *paths[1::-1]]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["log.showSignature true", "log.showRoot false", "color.ui always", "diff.relative true",
+     "log.follow true", "format.pretty fuller", "log.diffMerges separate", "core.quotePath true", "diff.renames copies"],
+)  # fmt: skip
+def test_settings_of_the_user_change_nothing(ledger: Repository, setting: str) -> None:
+    """What git log prints by itself depends on a dozen settings."""
+    (ledger.top / "below").mkdir()
+    run_git(ledger.top, "config", *setting.split())
+    paths = [path_of(end) for end in ENDS]
+    below = Repository.discover(ledger.top / "below")
+    assert order_of(below, tip_of(ledger), paths) == {path: n for n, path in enumerate(paths, 1)}
