@@ -127,11 +127,14 @@ def test_the_order_does_not_depend_on_how_much_was_read(
     assert sorted(paths, key=orders[0].__getitem__) == [*reversed(paths[3:]), paths[2], *paths[1::-1]]
 
 
-@pytest.mark.parametrize(
-    "setting",
-    ["log.showSignature true", "log.showRoot false", "color.ui always", "diff.relative true",
-     "log.follow true", "format.pretty fuller", "log.diffMerges separate", "core.quotePath true", "diff.renames copies"],
+SETTINGS = (
+    "log.showSignature true", "log.showRoot false", "log.follow true", "log.diffMerges separate",
+    "color.ui always", "diff.relative true", "diff.renames copies", "format.pretty fuller",
+    "core.quotePath true",
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
 def test_settings_of_the_user_change_nothing(ledger: Repository, setting: str) -> None:
     """What git log prints by itself depends on a dozen settings."""
     (ledger.top / "below").mkdir()
