@@ -153,7 +153,7 @@ class Run:
             self._plain_names = [*row] if plain else None
             step = self.step if step is None else check_step(step)
             line = self._to_json((monotonic() - self._t0, step, row))
-        journal.append_json(line)
+        journal.append_json(line[:-1])
         if len(journal.rows) > journal.row_limit:
             journal.spill()
 
