@@ -69,7 +69,7 @@ class Journal:
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
         self.append_json: Callable[[bytes], None] = self.rows.append
-        """Takes a `Row` as orjson writes it, without the last bracket; true and false in it stand for 1 and 0.
+        """Takes a `Row` as orjson writes it, without its last bracket; true and false stand for 1 and 0.
 
         Cut, it is bytes of its own size: those that orjson returns hold a page of 4 kB until they are freed.
         """
