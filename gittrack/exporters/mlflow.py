@@ -21,7 +21,7 @@ from gittrack.exporters.contents import Names, contents_of, safe_path
 from gittrack.exporters.source import Source, Subject
 from gittrack.exporters.values import text
 from gittrack.formats.flat import flatten
-from gittrack.formats.record import Metric, parse_time
+from gittrack.formats.record import Metric, Record, parse_time
 
 RUN_ID = "gittrack.run_id"
 _STATUS = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
@@ -167,7 +167,7 @@ def _export_run(store: _Store, source: Source, data: bool) -> bool:
     _log_inputs(client, run, source)
     if files:
         _log_artifacts(client, run, files)
-    client.set_terminated(run, _STATUS[record.status], end_time=_milliseconds_of(record.ended.timestamp()))
+    client.set_terminated(run, _STATUS[record.status], end_time=_end(record))
     store.whole[record.id] = run
     return True
 
@@ -217,10 +217,15 @@ def _params(source: Source) -> dict[str, Any]:
     return params
 
 
+def _end(record: Record) -> int:
+    """The start, with a tag, where the end is not known: MLflow would put the present moment."""
+    return _milliseconds_of((record.ended or parse_time(record.started)).timestamp())
+
+
 def _points(source: Source) -> Iterator[Point]:
     """The series, and each final value that is not the last of its series."""
     record = source.record
-    start, end = _milliseconds(record.started), _milliseconds_of(record.ended.timestamp())
+    start, end = _milliseconds(record.started), _end(record)
     series = source.series
     columns = series.values if series else {}
     names = _safe([*columns, *(name for name in record.metrics if name not in columns)])
@@ -272,6 +277,7 @@ def _tags(source: Source, parent: str | None) -> dict[str, str]:
         "gittrack.record_sha256": source.record_sha256,
         "gittrack.outcome": source.decision.outcome if source.decision else None,
         "gittrack.failure": f"{record.failure.type}: {record.failure.message}" if record.failure else None,
+        "gittrack.duration": "not recorded" if record.duration_s is None else None,
         "gittrack.series": "a sample of the whole series" if sampled else None,
     }
     own = {
@@ -295,7 +301,7 @@ def _log_inputs(client: Any, run: str, source: Source) -> None:
                 source_type=item.source,
                 source=item.path[:500],
             ),
-            [InputTag("mlflow.data.context", item.role)],
+            [InputTag("mlflow.data.context", item.role)] if item.role else [],
         )
         for item in source.record.data
     ]

@@ -198,7 +198,7 @@ def _metrics(a: Mapping[str, Metric], b: Mapping[str, Metric]) -> tuple[MetricPa
 
 
 def _data(data: Sequence[DataInput]) -> dict[str, str]:
-    return {f"{d.path} ({d.role})": d.sha256 or d.md5 or d.blob or "no digest" for d in data}
+    return {f"{d.path} ({d.shown_role})": d.sha256 or d.md5 or d.blob or "no digest" for d in data}
 
 
 def _locks(locks: Sequence[Lock]) -> dict[str, str]:

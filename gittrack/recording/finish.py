@@ -148,7 +148,7 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
     return Frozen(record, {"run.yaml": codec.dump_record(record), **files})
 
 
-_UNKNOWN = {"duration_s": 0.0, "spec": "", "tool": {"version": VERSION}}
+_UNKNOWN = {"spec": "", "tool": {"version": VERSION}}
 
 
 def _points(journal: StoredJournal) -> Callable[[], Iterator[Point]]:

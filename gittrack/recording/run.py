@@ -182,10 +182,10 @@ class Run:
 
     # --- files --------------------------------------------------------------------------------
 
-    def log_input(self, path: str | Path, role: Role = "train", *, store: bool | None = None) -> None:
+    def log_input(self, path: str | Path, role: Role | None = None, *, store: bool | None = None) -> None:
         """Record a file or folder that the run reads, with its digests.
 
-        `role`: train, validation, test, holdout or reference. `store` also keeps the bytes
+        `role`: train, validation, test, holdout or reference; None states none. `store` also keeps the bytes
         of a file that neither DVC nor git tracks in the DVC cache.
         """
         if self._open("log_input") is not None:

@@ -120,7 +120,7 @@ def _summary(record: Record) -> str:
 
 
 def _about(record: Record) -> str:
-    took = text.duration(record.duration_s)
+    took = "not recorded" if record.duration_s is None else text.duration(record.duration_s)
     from_when = text.age(parse_time(record.started).timestamp())
     about = f"{record.experiment}, {from_when}, took {took}, by {text.one_line(record.author.name)}"
     if record.name:
@@ -150,7 +150,7 @@ def _code(code: Code) -> Iterator[tuple[str, ...]]:
     )
     for name, value in (
         ("snapshot", code.snapshot),
-        ("branch", code.branch or "none: detached HEAD"),
+        ("branch", code.branch or ("none: detached HEAD" if code.detached else "not recorded")),
         ("remote", code.remote),
         ("command", shlex.join(code.command) if code.command else None),
         ("directory", code.cwd if code.cwd != "." else None),
@@ -169,7 +169,14 @@ def _data(item: DataInput) -> tuple[str, ...]:
     digest = item.sha256 or item.md5 or item.blob or ""
     count = f", {item.nfiles:,} files" if item.nfiles is not None else ""
     note = f"differs from {text.one_line(item.differs_from)}" if item.differs_from else ""
-    return text.one_line(item.path), item.role, item.source, digest[:12], text.size(item.size) + count, note
+    return (
+        text.one_line(item.path),
+        item.shown_role,
+        item.source,
+        digest[:12],
+        text.size(item.size) + count,
+        note,
+    )
 
 
 def _lock(lock: Lock) -> tuple[str, ...]:

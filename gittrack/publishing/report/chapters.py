@@ -126,12 +126,21 @@ def _limitations(report: Report) -> Iterator[Chapter]:
 
 def _compute(report: Report) -> Iterator[Chapter]:
     rows: list[list[Cell]] = [
-        [s.machine, s.what, f"{s.runs:,}", _hours(s.hours), _hours(s.device_hours) if s.device_hours else ""]
+        [
+            s.machine,
+            s.what,
+            f"{s.runs:,}",
+            f"{s.timed:,}",
+            _hours(s.hours) if s.timed else "not recorded",
+            _hours(s.device_hours) if s.device_hours else "",
+        ]
         for s in report.spent
     ]
     total, gpus = sum(s.hours for s in report.spent), sum(s.device_hours for s in report.spent)
-    rows.append(["all", "", f"{report.runs:,}", _hours(total), _hours(gpus) if gpus else ""])
-    header = ["Machine", "Runs that were", "Runs", "Hours", "GPU hours"]
+    timed = sum(s.timed for s in report.spent)
+    hours = _hours(total) if timed else "not recorded"
+    rows.append(["all", "", f"{report.runs:,}", f"{timed:,}", hours, _hours(gpus) if gpus else ""])
+    header = ["Machine", "Runs that were", "Runs", "with a recorded duration", "Hours of these", "GPU hours"]
     yield Chapter(
         "compute",
         "Compute spent",
@@ -143,7 +152,7 @@ def _compute(report: Report) -> Iterator[Chapter]:
                     "recorded is not in it."
                 ]
             ),
-            Table("Hours by machine and by what became of the runs", header, rows, frozenset({2, 3, 4})),
+            Table("Hours by machine and by what became of the runs", header, rows, frozenset({2, 3, 4, 5})),
         ],
         about="Annex IV 2(c)",
         module=2,
@@ -284,7 +293,7 @@ def _run(report: Report, run: Record, names: list[str]) -> list[Cell]:
         Mark(run.status, "plain" if run.status == "finished" else "bad"),
         report.outcomes.get(run.id, ""),
         parse_time(run.started).strftime("%Y-%m-%d %H:%M"),
-        duration(run.duration_s),
+        "not recorded" if run.duration_s is None else duration(run.duration_s),
         "" if run.seed is None else str(run.seed),
         Ref(run.spec[:8], f"#spec-{run.spec[:12]}", code=True),
         *values,

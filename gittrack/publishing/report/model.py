@@ -159,6 +159,8 @@ class Spent:
     """``finished``, ``failed``, ``killed``, ``rejected`` or ``reruns``."""
     machine: str
     runs: int
+    timed: int
+    """Of the `runs`, those whose duration is recorded: the hours are theirs."""
     hours: float
     device_hours: float
     """Hours times the number of GPUs; 0 without any."""

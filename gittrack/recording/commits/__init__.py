@@ -223,7 +223,6 @@ class _Recording:
             experiment=name,
             status="finished",
             started=format_time(datetime.fromtimestamp(self._commit.seconds, UTC)),
-            duration_s=0.0,
             author=self._commit.author,
             tags=to_tags({**self._tags(), **data.tags}),
             params=params,
@@ -254,12 +253,14 @@ class _Recording:
     def _code(self) -> Code:
         remotes = self._repo.remotes()
         url = self._repo.setting(f"remote.{remotes[0]}.url") if remotes else None
-        branch = self._repo.run("symbolic-ref", "--quiet", "--short", "HEAD").out if self._here else b""
+        head = self._repo.run("symbolic-ref", "--quiet", "--short", "HEAD").out if self._here else b""
+        branch = clean_text(head.decode("utf-8", "surrogateescape").strip()) or None
         folder = self._pipelines[0].folder if len(self._pipelines) == 1 else ""
         return Code(
             commit=self._commit.oid,
             tree=self._commit.tree,
-            branch=clean_text(branch.decode("utf-8", "surrogateescape").strip()) or None,
+            branch=branch,
+            detached=self._here and branch is None,
             remote=clean_text(strip_url(url)) if url else None,
             command=("dvc", "repro") if self._pipelines else (),
             cwd=clean_text(folder) or ".",

@@ -99,7 +99,7 @@ class Allowance:
             section, item = _SECTIONS[kind], content[0]
             _check({**_BLANK, section: [item]})
             self._check_pointer(item.get("pointer"), item["path"])
-            self._charge({(section, f"{item['path']}\0{item['role']}"): {section: [item]}})
+            self._charge({(section, f"{item['path']}\0{item.get('role')}"): {section: [item]}})
         elif kind in _SECTIONS:
             section, values = _SECTIONS[kind], content[0]
             if kind == Kind.SUMMARY:
