@@ -86,6 +86,7 @@ def sections(
     series = (
         [(f"{record.series.rows:,} rows", text.value(list(record.series.columns)))] if record.series else []
     )
+    losses = [(text.one_line(loss.what), text.one_line(loss.why)) for loss in record.not_recorded]
     for title, rows in (
         ("Decisions", [_decision(item) for item in reversed(decisions)]),
         ("Parameters", params),
@@ -100,6 +101,10 @@ def sections(
         ("Determinism", determinism),
         ("Outputs", [_output(item) for item in record.outputs]),
         ("Series", series),
+        (
+            "Not recorded",
+            [(text.one_line(loss.what), text.one_line(loss.why)) for loss in record.not_recorded],
+        ),
         ("Provenance", list(_provenance(record))),
         ("Reproductions", [_reproduction(item) for item in reproductions]),
     ):
