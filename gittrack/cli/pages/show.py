@@ -101,10 +101,7 @@ def sections(
         ("Determinism", determinism),
         ("Outputs", [_output(item) for item in record.outputs]),
         ("Series", series),
-        (
-            "Not recorded",
-            [(text.one_line(loss.what), text.one_line(loss.why)) for loss in record.not_recorded],
-        ),
+        ("Not recorded", losses),
         ("Provenance", list(_provenance(record))),
         ("Reproductions", [_reproduction(item) for item in reproductions]),
     ):
