@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,11 @@ _FINAL = ("metrics.json", "summary.json")
 
 
 def read_folder(
-    folder: Path, name: str, losses: Losses, read_final: Callable[..., dict[str, Any]]
+    folder: Path,
+    name: str,
+    losses: Losses,
+    read_final: Callable[..., dict[str, Any]],
+    stale: Collection[str] = (),
 ) -> tuple[dict[str, Any], list[Row]]:
     """``metrics.json`` with the last values, ``plots/metrics/**/<name>.tsv`` with timestamp, step, value.
 
@@ -27,12 +31,15 @@ def read_folder(
     final = _final(folder)
     home = _series(folder)
     summary: dict[str, Any] = {}
-    if final is not None:
+    if final is not None and final.name not in stale:
         place = f"{name}/{final.name}"
         summary = _guarded(partial(read_final, final, place, losses, "step"), place, losses) or {}
     by_step: dict[int | None, dict[str, Any]] = {}
     for path in [] if home is None else _tables(home):
-        place = f"{name}/{path.relative_to(folder).as_posix()}"
+        inside = path.relative_to(folder).as_posix()
+        if inside in stale:
+            continue
+        place = f"{name}/{inside}"
         # A name such as train/loss is a folder and a file; a dot in it is none of a suffix.
         given = path.relative_to(home or folder).as_posix().removesuffix(".tsv")
         metric = metric_name(given, place, losses, "value")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,10 @@ Metrics = tuple[dict[str, Any], list[Row]]
 """Final values by metric, and the rows of a series."""
 
 
-def read_metrics(path: Path, losses: Losses | None = None, *, name: str | None = None) -> Metrics:
-    """Final values and series rows of a metrics file, or of a DVCLive folder.
+def read_metrics(
+    path: Path, losses: Losses | None = None, *, name: str | None = None, stale: Collection[str] = ()
+) -> Metrics:
+    """Final values and series rows of a metrics file, or of a DVCLive folder but for its files `stale`.
 
     JSON, YAML and TOML give final values, nested names joined by dots; CSV, TSV and JSON lines a series, as
     do a list of rows in JSON, the ``log_history`` of a Hugging Face trainer and the history of Keras. What
@@ -35,7 +37,7 @@ def read_metrics(path: Path, losses: Losses | None = None, *, name: str | None =
     name = name or str(path)
     if path.is_dir():
         with gathering(losses) as gathered:
-            return dvclive.read_folder(path, name, gathered, read_final)
+            return dvclive.read_folder(path, name, gathered, read_final, stale)
     suffix = path.suffix.lower()
     if suffix in tables.SUFFIXES:
         return {}, tables.read_table(path, losses, name=name)
