@@ -7,12 +7,13 @@ import io
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gittrack.errors import RecordError, UsageError
 from gittrack.formats.flat import flatten
+from gittrack.formats.series import by_step
 from gittrack.formats.values import check_metric_name, check_step, metric_value, to_value
 
 log = logging.getLogger("gittrack")
@@ -175,21 +176,19 @@ def _read_dvclive(folder: Path) -> tuple[dict[str, Any], list[Row]]:
     final = folder / "metrics.json"
     if final.is_file():
         summary = _numbers({k: v for k, v in _read_mapping(final).items() if k != "step"}, final)
-    by_step: dict[int | None, dict[str, Any]] = {}
+    rows: list[Row] = []
     series = folder / "plots" / "metrics"
     for path in sorted(series.rglob("*.tsv")):
         # A name such as train/loss is a folder and a file; a dot in it is none of a suffix.
         name = _metric_name(path.relative_to(series).as_posix().removesuffix(".tsv"), path)
         for step, values in read_table(path) if name else []:
             if values and name:
-                by_step.setdefault(step, {})[name] = list(values.values())[-1]
-    return _without_series(summary, by_step), sorted(by_step.items(), key=lambda row: row[0] or 0)
+                rows.append((step, {name: list(values.values())[-1]}))
+    return _without_series(summary, rows), by_step(rows)
 
 
-def _without_series(
-    summary: Mapping[str, Any], by_step: Mapping[int | None, Mapping[str, Any]]
-) -> dict[str, Any]:
+def _without_series(summary: Mapping[str, Any], rows: Iterable[Row]) -> dict[str, Any]:
     """metrics.json nests ``train/loss`` as train: loss: one metric keeps one name, and its step."""
-    series = {name for values in by_step.values() for name in values}
+    series = {name for _, values in rows for name in values}
     nested = {name.replace("/", ".") for name in series}
     return {name: value for name, value in summary.items() if name not in series | nested}
