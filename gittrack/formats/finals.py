@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gittrack.formats.series import HEADING
+from gittrack.formats.tables import HEADING
 
 _BEST = {"maximize": "max", "minimize": "min"}
 

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from itertools import islice, pairwise
 from typing import Any
 
-from gittrack.formats.series import Part, Table
+from gittrack.formats.tables import Part, Table
 
 _FEWEST = 12
 """Stretches below which a table of many metrics is sampled for each of them apart."""

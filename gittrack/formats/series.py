@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-FULL_SERIES = "outputs/_gittrack/metrics.csv.dvc"
-"""Pointer of a complete series that is too large for git."""
+from gittrack.formats.sampling import sample_table
+from gittrack.formats.tables import FULL_SERIES, HEADING, Part, Point, Table, tables_of, values_digest
 
-HEADING = "step,"
-"""How the first line of each table begins, and no other line."""
-
-Point = tuple[float, int | None, dict[str, Any]]
+__all__ = [
+    "FULL_SERIES", "HEADING", "Part", "Point", "Table", "by_step", "sample_table", "tables_of", "values_digest",
+    "write_table",
+]  # fmt: skip
 
 _ROW = 12
 """Bytes of step, time and line end, about: what a row costs besides its cells."""
@@ -32,39 +31,6 @@ _CHUNK = 4096
 """Most rows that are made into text at once."""
 _CELLS = 200_000
 """Cells of several tables that are held before they are written out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One of the tables of a series."""
-
-    metrics: tuple[str, ...]
-    rows: int
-    size: int
-    """Bytes, its heading among them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A series written to `path`: its parts one after the other, each under a heading ``step,time,<metric>...``.
-
-    A single part has one row per step as it was logged. `time` is seconds since the start of the run. An
-    empty cell was not logged; a non-finite value is the word nan, inf or -inf. Where there are several
-    parts, an empty `time` is that of the row above.
-    """
-
-    path: Path
-    rows: int
-    """Of all parts, their headings not counted."""
-    columns: tuple[str, ...]
-    """``step``, ``time`` and the metrics of all parts, in order."""
-    sha256: str
-    values_sha256: str
-    """Of the same text without the column `time`."""
-    size: int
-    last: dict[str, tuple[Any, int | None]]
-    """By metric: the value that was logged last, and its step."""
-    parts: tuple[Part, ...]
 
 
 def write_table(points: Callable[[], Iterable[Point]], path: Path) -> Table:
@@ -297,27 +263,3 @@ def by_step(rows: Iterable[tuple[int | None, dict[str, Any]]]) -> list[tuple[int
         reached.update(dict.fromkeys(values, step))
         merged.setdefault(step, {}).update(values)
     return [(step, values) for step, values in sorted(merged.items())]
-
-
-# --- reading -------------------------------------------------------------------------------
-
-
-def tables_of(lines: Sequence[str]) -> list[tuple[list[str], Sequence[str]]]:
-    """Columns and lines of each table of a metrics.csv, given without line ends. ValueError where it is none."""
-    headings = [at for at, line in enumerate(lines) if line.startswith(HEADING)]
-    if headings[:1] != [0] or not all(lines[at].startswith("step,time") for at in headings):
-        raise ValueError("its first line has to begin with step,time")
-    ends = itertools.pairwise([*headings, len(lines)])
-    return [(lines[at].split(","), lines[at + 1 : end]) for at, end in ends]
-
-
-def values_digest(data: bytes, leave_out: Collection[str] = ()) -> str:
-    """`Table.values_sha256` of the bytes of a metrics.csv, also without the columns in `leave_out`."""
-    text = []
-    columns: list[int] = []
-    for line in data.decode("utf-8", "replace").split("\n"):
-        cells = line.split(",")
-        if line.startswith(HEADING):
-            columns = [at for at, name in enumerate(cells) if name not in {"time", *leave_out}]
-        text.append(",".join(cells[at] for at in columns if at < len(cells)))
-    return hashlib.sha256("\n".join(text).encode()).hexdigest()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gittrack.errors import RecordError
-from gittrack.formats.series import tables_of
+from gittrack.formats.tables import tables_of
 
 MAX_SERIES_BYTES = 64 << 20
 
@@ -120,17 +120,22 @@ def parse_series(data: bytes, where: str) -> Series:
     lines = data.decode("utf-8", "replace").split("\n")
     if lines[-1] == "":
         lines.pop()
+    tables, number = [], 1
     try:
-        return Series(tuple(_rows(columns, rows) for columns, rows in tables_of(lines)))
+        for columns, rows in tables_of(lines):
+            tables.append(_rows(columns, rows, number))
+            number += len(rows) + 1
+        return Series(tuple(tables))
     except ValueError as error:
         raise RecordError(f"{where}: {error}") from error
 
 
-def _rows(columns: Sequence[str], lines: Sequence[str]) -> Rows:
+def _rows(columns: Sequence[str], lines: Sequence[str], heading: int) -> Rows:
+    """The table under the line of number `heading`."""
     cells = [line.split(",") for line in lines]
-    for row, line in zip(cells, lines, strict=True):
+    for number, row in enumerate(cells, heading + 1):
         if len(row) != len(columns):
-            raise ValueError(f"the line {line[:40]!r} has {len(row)} cells, not {len(columns)}")
+            raise ValueError(f"line {number} has {len(row)} cells, not {len(columns)}")
     steps, times, *values = zip(*cells, strict=True) if cells else [()] * len(columns)
     return Rows(
         tuple([int(step) if step else None for step in steps]),

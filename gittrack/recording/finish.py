@@ -23,8 +23,7 @@ from gittrack.formats.record import (
     from_dict,
     parse_time,
 )
-from gittrack.formats.sampling import sample_table
-from gittrack.formats.series import FULL_SERIES, HEADING, Point, Table, write_table
+from gittrack.formats.series import FULL_SERIES, HEADING, Point, Table, sample_table, write_table
 from gittrack.formats.spec import spec_digest
 from gittrack.git.repository import Repository
 from gittrack.ledger import Addition, Ledger

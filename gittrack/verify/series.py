@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from gittrack.formats.finals import exact, extreme_of, finals_in
 from gittrack.formats.record import Metric, Record, Series
-from gittrack.formats.series import tables_of
+from gittrack.formats.tables import tables_of
 
 Fault = tuple[str, str, str | None, str | None]
 """Code, what it says, expected and found."""
