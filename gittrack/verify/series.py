@@ -6,7 +6,7 @@ mark or a line end, so that lines and cells need no reader of CSV.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from gittrack.formats.finals import exact, extreme_of, finals_in
 from gittrack.formats.record import Metric, Record, Series
@@ -22,17 +22,16 @@ _Finals = dict[str, tuple[str, str]]
 """By metric: the text of its final value, and of the step of that row."""
 
 
-def check_series(record: Record, data: bytes | None, *, whole: bool = False) -> Iterator[Fault]:
+def check_series(record: Record, data: bytes | None) -> Iterator[Fault]:
     """What is wrong with the bytes of metrics.csv, None for a run without a series.
 
-    `whole`: they are those of the complete series of which a sample lies beside the record. A sample holds
-    the first, last, smallest and largest values of each metric, so that it shows each final value; but in
-    records that name no rule it is known to hold the last row alone.
+    A sample holds the first, last, smallest and largest values of each metric, so that it shows each final
+    value; but in records that name no rule it is known to hold the last row alone.
     """
     finals: _Finals = {}
     if data is not None and record.series is not None:
         lines = data.decode("utf-8", "replace").split("\n")
-        sampled = record.series.pointer is not None and not whole
+        sampled = record.series.pointer is not None
         fault, tables = _shape(lines, record.series, sampled)
         if fault is not None:
             yield fault
@@ -43,6 +42,20 @@ def check_series(record: Record, data: bytes | None, *, whole: bool = False) -> 
             yield "record-series", "metrics.csv has a cell that is no number", None, None
             return
     yield from _metrics(record, finals)
+
+
+def check_complete(record: Record, lines: Iterable[str]) -> Iterator[Fault]:
+    """What is wrong with the final metrics by the complete series of which a sample lies beside the record."""
+    rules = {
+        name: rule
+        for name, metric in record.metrics.items()
+        if (metric.rule or metric.step is not None)
+        and (rule := extreme_of(metric.rule or "last", metric.direction)) not in (None, "given")
+    }
+    try:
+        yield from _metrics(record, finals_in(lines, rules))
+    except (ValueError, IndexError):
+        yield "record-series", "the complete series has a row or a cell that is none", None, None
 
 
 def _shape(lines: list[str], series: Series, sampled: bool) -> tuple[Fault | None, list[Table]]:

@@ -14,7 +14,7 @@ from gittrack.formats.record import Metric, Record, Series
 from gittrack.git.objects import make
 from gittrack.verify.context import Blob, RunFiles
 from gittrack.verify.record import check_ids, check_record
-from gittrack.verify.series import check_series
+from gittrack.verify.series import check_complete, check_series
 from tests.ledgers import commit_files
 from tests.verify.contexts import FORGED, Honest, opened, run_checks, sha256
 
@@ -83,6 +83,17 @@ def test_a_final_value_is_checked_by_its_rule(
     for wrong in ({"value": 0.2}, {"step": 2}, {"rule": "max" if value < 0.4 else "min"}):
         forged = with_metric(honest.clean, "accuracy", **{**changes, **wrong})
         assert honest.codes(check_record, forged) == ["record-metrics"]
+
+
+def test_the_complete_series_tells_what_a_sample_hides(honest: Honest) -> None:
+    """Read again with --read-data: the value that the record claims has to be that of all rows."""
+    record = with_metric(honest.clean, "accuracy", rule="max")
+    lines = honest.files(honest.clean)["metrics.csv"].decode().splitlines()
+    assert list(check_complete(record, lines)) == []
+    ((code, says, expected, found),) = check_complete(record, [*lines, "5,9.9,,0.75,"])
+    assert (code, says) == ("record-metrics", "the final value of accuracy is not the largest of its series")
+    assert (expected, found) == ("0.75 at step 5", "0.4 at step 4")
+    assert [fault[0] for fault in check_complete(record, [*lines, "5"])] == ["record-series"]
 
 
 def test_the_best_needs_a_direction(honest: Honest) -> None:
