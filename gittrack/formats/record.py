@@ -25,6 +25,8 @@ SCHEMA = "gittrack/run/1"
 Status = Literal["finished", "failed", "killed"]
 Role = Literal["train", "validation", "test", "holdout", "reference"]
 Pins = Literal["hashed", "versions", "none"]
+FinalRule = Literal["last", "greatest-step", "min", "max", "best", "given"]
+"""How a final value comes from the values of its series; ``given`` by `Run.summary` or a file, not from it."""
 
 # A free value: null, bool, int, finite float, text, list of these, mapping of text to these.
 Value = Any
@@ -60,6 +62,8 @@ class Metric:
     split: str | None = None
     direction: Literal["maximize", "minimize"] | None = None
     unit: str | None = None
+    rule: FinalRule | None = None
+    """Absent in records from before rules were named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.request import Request, check, check_seeds
+from gittrack.recording.rules import MetricRules
 from gittrack.recording.store import Store
 from gittrack.recording.views import ParamsView, SummaryView
 
@@ -41,7 +42,7 @@ log = logging.getLogger("gittrack")
 _active: list[Run] = []
 
 
-class Run:
+class Run(MetricRules):
     """A run in progress. Made by `start_run`; ends with the ``with`` block, `finish`, or the process.
 
     A run of another rank than 0, or seen from a forked worker, has the same methods and

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from gittrack.formats.record import Record, parse_time
@@ -25,6 +25,7 @@ from gittrack.publishing.report.model import Report
 from gittrack.publishing.report.proof import proof
 from gittrack.publishing.report.selection import selection
 from gittrack.publishing.report.specification import specification
+from gittrack.stats.metrics import rule_of
 from gittrack.text.text import cut, duration, value
 
 _COLUMNS = 6
@@ -271,7 +272,16 @@ def _all_runs(report: Report) -> Iterator[Chapter]:
         rows.append([Code(run_id), Mark("damaged", "bad"), *[""] * (5 + len(names))])
         notes.append(_source(report, run_id, path))
         anchors.append(f"run-{run_id}")
-    header = ["Run", "Status", "Outcome", "Started (UTC)", "Took", "Seed", "Spec", *names]
+    header = [
+        "Run",
+        "Status",
+        "Outcome",
+        "Started (UTC)",
+        "Took",
+        "Seed",
+        "Spec",
+        *(_ruled(runs, name) for name in names),
+    ]
     right = frozenset({4, 5, *range(7, 7 + len(names))})
     said = Para(
         [
@@ -283,6 +293,12 @@ def _all_runs(report: Report) -> Iterator[Chapter]:
     yield Chapter(
         "runs", "All runs", [said, Table("Runs, oldest first", header, rows, right, anchors, notes)]
     )
+
+
+def _ruled(runs: Sequence[Record], name: str) -> str:
+    """The name of a metric, with the rule of its final value where that is not the last."""
+    rule = rule_of(runs, name)
+    return f"{name} ({rule})" if rule else name
 
 
 def _run(report: Report, run: Record, names: list[str]) -> list[Cell]:

@@ -21,7 +21,7 @@ from gittrack.errors import ConfigError, GittrackError
 from gittrack.formats.config import DEFAULT_EXPERIMENT, FILE, Config, declared_metrics, parse
 from gittrack.formats.record import EXPERIMENT, Author, Code, Record, Submodule, Tool, clean_text, format_time
 from gittrack.formats.scrub import strip_url
-from gittrack.formats.series import Point, write_table
+from gittrack.formats.series import Point, by_step, write_table
 from gittrack.formats.spec import spec_digest
 from gittrack.formats.values import to_params, to_tags, without_secrets
 from gittrack.git.objects import parse_commit
@@ -286,18 +286,10 @@ class _Recording:
         reader = ResultReader(self._files, self._pipelines, cache, reading, Results())
         reader.read_params(self._config.training_commit.params)
         reader.read_metrics(self._config.training_commit.metrics)
-        points: list[Point] = [(0.0, step, values) for step, values in _by_step(reader.results.rows)]
+        points: list[Point] = [(0.0, step, values) for step, values in by_step(reader.results.rows)]
         table = write_table(lambda: points, folder / "metrics.csv")
         declared = declared_metrics(self._config, experiment)
         summary = reader.results.metrics
         files: dict[str, bytes] = {}
         series = keep_series(table, files, series_store(self._repo)) if table.rows else None
         return reader.results, (final_metrics(table, summary, declared), series, files)
-
-
-def _by_step(rows: Iterable[tuple[int | None, dict[str, Any]]]) -> list[tuple[int | None, dict[str, Any]]]:
-    """One row for each step, in order: each metric may have come from a file of its own."""
-    merged: dict[int | None, dict[str, Any]] = {}
-    for step, values in rows:
-        merged.setdefault(step, {}).update(values)
-    return sorted(merged.items(), key=lambda row: row[0] or 0)
