@@ -26,6 +26,7 @@ from gittrack.formats.values import (
 from gittrack.git.repository import Repository
 from gittrack.recording import exits
 from gittrack.recording.begin import abandon
+from gittrack.recording.endings import Ending, judge, stated
 from gittrack.recording.finish import commit, kept, preview
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
@@ -225,11 +226,13 @@ class Run:
         `failure` says why, as ``type`` and ``message``. Raises LedgerError (RepositoryError for a full
         disk) when the record cannot be committed; the journal then stays, and `gittrack recover` commits it.
         """
-        ending = exits.ending(status, failure)
+        return self._end(stated(status, failure))
+
+    def _end(self, ending: Ending) -> Record | None:
         with self._ending:
             if not self._ended:
                 try:
-                    self._finish(*ending)
+                    self._finish(ending)
                 except (GittrackError, OSError) as error:
                     raise kept(error, self.id) from error
                 except Exception as bug:
@@ -237,7 +240,7 @@ class Run:
                     raise
         return self.record
 
-    def _finish(self, status: Status, failure: dict[str, str] | None) -> None:
+    def _finish(self, ending: Ending) -> None:
         from gittrack.recording.capture.determinism import capture_determinism
 
         journal, repository = self._journal, self._repository
@@ -245,7 +248,8 @@ class Run:
             flags = capture_determinism()
             if flags:
                 journal.event(Kind.DETERMINISM, flags)
-            journal.event(Kind.END, status, failure, max(0.0, monotonic() - self._t0))
+            elapsed = max(0.0, monotonic() - self._t0)
+            journal.event(Kind.END, ending.status, ending.failure, elapsed, ending.ended_by)
             journal.close()  # if the disk is full, the run goes on, and can be finished later
         self._leave()
         if journal is not None and repository is not None:
@@ -265,9 +269,8 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        status, failure = exits.judge(error)
         try:
-            self.finish(status, failure=failure)
+            self._end(judge(error))
         except Exception as ours:
             if error is None:
                 raise
