@@ -287,6 +287,11 @@ class Record:
         return run_path(self.experiment, self.id)
 
     @property
+    def ending(self) -> str:
+        """The status, and whether the program ended the run: ``finished (not ended by the program)``."""
+        return f"{self.status} (not ended by the program)" if self.ended_by == "process" else self.status
+
+    @property
     def ended(self) -> datetime:
         return parse_time(self.started) + timedelta(seconds=self.duration_s)
 
