@@ -1,4 +1,4 @@
-"""A run that nobody ended says how its process ended, as far as that was seen; what was not seen is unknown."""
+"""A run that nobody ended says how its process ended, as far as that was seen; the rest is unknown."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ ENDS = {
 
 @pytest.mark.parametrize("how", ENDS)
 def test_the_end_of_the_process(project: Path, how: str) -> None:
-    """Status and reason are those of the process's real end, and the record says that nobody ended the run."""
+    """Status and reason are those of the real end, and the record says that nobody ended the run."""
     script, status, message = ENDS[how]
     run(project, script)
     record = only(project)
