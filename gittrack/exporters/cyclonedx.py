@@ -88,6 +88,7 @@ def _model(source: Source, licence: str | None) -> Component:
     facts = {
         "run": record.id,
         "status": record.status,
+        "ended_by": record.ended_by,
         "spec": record.spec,
         "output": output.path if output else None,
         "record:sha256": source.record_sha256,

@@ -22,7 +22,8 @@ from typing import Any, Literal, TypeVar
 SCHEMA = "gittrack/run/1"
 """The version that this gittrack writes; readers look at it before anything else."""
 
-Status = Literal["finished", "failed", "killed"]
+Status = Literal["finished", "failed", "killed", "unknown"]
+EndedBy = Literal["program", "process", "command", "recovery"]
 Role = Literal["train", "validation", "test", "holdout", "reference"]
 Pins = Literal["hashed", "versions", "none"]
 FinalRule = Literal["last", "greatest-step", "min", "max", "best", "given"]
@@ -261,6 +262,10 @@ class Record:
     name: str | None = None
     status: Status
     failure: Failure | None = None
+    ended_by: EndedBy | None = None
+    """Who says how it ended: the ``program`` (`finish`, a with block); the ``process``, whose end was
+    observed because the program did not end the run; the ``command``, by its exit status; or
+    ``recovery``, when the process was gone."""
     started: str
     """UTC, ISO 8601 with microseconds and ``Z``."""
     duration_s: float | None = None
@@ -293,6 +298,11 @@ class Record:
     def path(self) -> str:
         """Folder of this record on the ledger."""
         return run_path(self.experiment, self.id)
+
+    @property
+    def ending(self) -> str:
+        """The status, and whether the program ended the run: ``finished (not ended by the program)``."""
+        return f"{self.status} (not ended by the program)" if self.ended_by == "process" else self.status
 
     @property
     def ended(self) -> datetime | None:

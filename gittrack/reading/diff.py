@@ -179,6 +179,7 @@ def _facts(record: Record) -> dict[str, Any]:
     return {
         "experiment": record.experiment,
         "status": record.status,
+        "ended_by": record.ended_by,
         "name": record.name,
         "hypothesis": record.hypothesis,
         "author": record.author.name,

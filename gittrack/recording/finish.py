@@ -28,6 +28,7 @@ from gittrack.formats.spec import spec_digest
 from gittrack.git.repository import Repository
 from gittrack.ledger import Addition, Ledger
 from gittrack.recording.capture.code import LIVE
+from gittrack.recording.endings import Ending, merged
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
 from gittrack.version import VERSION
@@ -75,7 +76,8 @@ class _Gathered:
         self.losses: dict[NotRecorded, None] = {}
         self.declared: dict[str, Any] = journal.start["metrics"]
         self.defined: dict[str, Any] = {}
-        self.end: tuple[str, dict[str, str] | None, float] | None = None
+        self.end: Ending | None = None
+        self.elapsed = 0.0
         for kind, *content in journal.events():
             self._take(kind, content)
 
@@ -105,14 +107,11 @@ class _Gathered:
                 self.declared = declared
             case Kind.DEFINED, [defined]:
                 self.defined.update(defined)
-            case Kind.END, [status, failure, elapsed]:
-                self._end(status, failure, elapsed)
-
-    def _end(self, status: str, failure: dict[str, str] | None, elapsed: float) -> None:
-        """Under `gittrack run` the program speaks first, and knows best why it failed."""
-        if self.end is not None and self.end[0] != "finished":
-            status, failure = self.end[:2]
-        self.end = (status, failure, elapsed)
+            case Kind.END, [status, failure, elapsed, *by]:
+                # A journal of old does not say who ended the run.
+                ending = Ending(status, failure, by[0] if by else None)
+                self.end = ending if self.end is None else merged(self.end, ending)
+                self.elapsed = elapsed
 
 
 def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
@@ -128,15 +127,17 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
     for item, pointer in items:
         if pointer is not None and item.pointer is not None:
             files[item.pointer] = pointer.encode()
-    status, failure, elapsed = gathered.end or _lost(journal, gathered.facts["started"])
+    ending = gathered.end or _LOST
+    elapsed = gathered.elapsed if gathered.end else _until_last_write(journal, gathered.facts["started"])
     facts = gathered.facts
     summary = {**facts["environment"], "sha256": hashlib.sha256(environment).hexdigest()}
-    stated = from_dict(Record, {**_UNKNOWN, **facts, "environment": summary, "status": status})
+    stated = from_dict(Record, {**_UNKNOWN, **facts, "environment": summary, "status": ending.status})
     data = tuple(d for d, _ in gathered.inputs.values())
     seed = gathered.params.get("seed") if stated.seed is None else stated.seed
     record = replace(
         stated,
-        failure=from_dict(Failure, failure) if failure else None,
+        failure=from_dict(Failure, ending.failure) if ending.failure else None,
+        ended_by=ending.ended_by,
         duration_s=round(elapsed, 3),
         tags=gathered.tags,
         params=gathered.params,
@@ -172,10 +173,14 @@ def _points(journal: StoredJournal) -> Callable[[], Iterator[Point]]:
     return read
 
 
-def _lost(journal: StoredJournal, started: str) -> tuple[str, dict[str, str], float]:
-    """The end of a run whose process is gone without a word."""
-    failure = {"type": "lost", "message": "the process ended without finishing the run"}
-    return "killed", failure, max(0.0, journal.last_write() - parse_time(started).timestamp())
+_LOST = Ending(
+    "killed", {"type": "lost", "message": "the process ended without finishing the run"}, "recovery"
+)
+"""Of a run whose process is gone without a word."""
+
+
+def _until_last_write(journal: StoredJournal, started: str) -> float:
+    return max(0.0, journal.last_write() - parse_time(started).timestamp())
 
 
 def final_metrics(

@@ -19,6 +19,7 @@ from gittrack.git.repository import Repository
 from gittrack.recording import result_files
 from gittrack.recording.begin import abandon, begin
 from gittrack.recording.capture.code import command_invocation
+from gittrack.recording.endings import Ending
 from gittrack.recording.finish import commit, kept
 from gittrack.recording.join import RUN_VARIABLE, below_outer_run
 from gittrack.recording.journal import Journal
@@ -134,11 +135,12 @@ def _note_end(journal: Journal, code: int, elapsed: float, timeout_s: float | No
 
     Before anything else, so that a run whose outputs could not all be stored is not taken for a lost one.
     """
-    status, failure = judge(code)
+    ending = judge(code)
     if timeout_s is not None:
-        status, failure = "killed", {"type": "timeout", "message": f"it ran longer than {timeout_s:g} s"}
+        failure = {"type": "timeout", "message": f"it ran longer than {timeout_s:g} s"}
+        ending = Ending("killed", failure, "command")
     end = Journal(journal.folder)
-    end.event(Kind.END, status, failure, elapsed)
+    end.event(Kind.END, ending.status, ending.failure, elapsed, ending.ended_by)
     end.close()
 
 

@@ -20,7 +20,7 @@ from gittrack.text.tables import markdown_lines
 if TYPE_CHECKING:
     from gittrack.reading.index.parse import Decided
 
-_STATUS_COLOURS = {"finished": "green", "failed": "red", "killed": "yellow"}
+_STATUS_COLOURS = {"finished": "green", "failed": "red", "killed": "yellow", "unknown": "yellow"}
 _CHART_COLUMNS = 72
 _CONSOLE_LINES = 5
 
@@ -111,12 +111,12 @@ def sections(
 
 def _headline(record: Record, paint: text.Paint) -> str:
     name = paint("yellow", record.id)
-    status = paint(_STATUS_COLOURS[record.status], record.status)
+    status = paint(_STATUS_COLOURS[record.status], record.ending)
     return f"run {name}  {status}  {_about(record)}"
 
 
 def _summary(record: Record) -> str:
-    return f"{record.status}, {_about(record)}"
+    return f"{record.ending}, {_about(record)}"
 
 
 def _about(record: Record) -> str:

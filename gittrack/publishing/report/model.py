@@ -160,7 +160,7 @@ class Spent:
     """Time of the runs of one kind on one machine."""
 
     what: str
-    """``finished``, ``failed``, ``killed``, ``rejected`` or ``reruns``."""
+    """``finished``, ``failed``, ``killed``, ``unknown``, ``rejected`` or ``reruns``."""
     machine: str
     runs: int
     timed: int

@@ -40,7 +40,7 @@ def _run(report: Report, record: Record) -> Iterator[Block]:
         (
             "Ended",
             [
-                Mark(record.status, "plain" if record.status == "finished" else "bad"),
+                Mark(record.ending, "plain" if record.status == "finished" else "bad"),
                 f" after {duration(record.duration_s)}"
                 if record.duration_s is not None
                 else ", after how long: not recorded",

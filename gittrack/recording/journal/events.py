@@ -38,7 +38,7 @@ class Kind(StrEnum):
     COUNTING = "n"
     """Nothing more: `next_step` counts, so rows logged before without a step are of step 0."""
     END = "x"
-    """Status, failure or null, seconds since the start."""
+    """Status, failure or null, seconds since the start, who says so (`EndedBy`; journals of old do not)."""
 
 
 POINTS = b'["%b",' % Kind.METRICS.encode()
