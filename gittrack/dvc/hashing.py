@@ -13,7 +13,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -158,6 +158,17 @@ def _leave_out_repositories(folder: str, folders: list[str], files: list[str]) -
         return not os.path.isdir(f"{folder}/{name}/.dvc")  # noqa: PTH112
 
     return [name for name in folders if kept(name)], [name for name in files if name != ".git"]
+
+
+def leaving_out(top: Path, files: Collection[str], ignore: Ignore | None) -> Ignore:
+    """`ignore`, and moreover those files, whose paths are relative to `top`."""
+    keep, absent = ignore or _leave_out_repositories, {os.path.normpath(top / file) for file in files}
+
+    def kept(folder: str, folders: list[str], names: list[str]) -> tuple[list[str], list[str]]:
+        inner, present = keep(folder, folders, names)
+        return inner, [name for name in present if os.path.normpath(f"{folder}/{name}") not in absent]
+
+    return kept
 
 
 def _refuse(error: OSError) -> None:

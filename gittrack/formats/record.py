@@ -232,6 +232,26 @@ class NotRecorded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """Something that the record names and that changed between the start of the run and its end."""
+
+    what: str
+    """Named by its kind and name: ``param lr``, ``input data/train.csv``, ``code train.py``."""
+    before: Value = None
+    """A value of a parameter, else a digest or an id; absent where there was nothing."""
+    after: Value = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlap:
+    """Another run that ran at the same time and writes at the same paths."""
+
+    run: str
+    paths: tuple[str, ...]
+    """Where this run has written, relative to the top of the work tree; absolute when outside it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
     """What wrote the record."""
 
@@ -274,6 +294,8 @@ class Record:
     supersedes: str | None = None
     base_models: tuple[BaseModel, ...] = ()
     not_recorded: tuple[NotRecorded, ...] = ()
+    changed: tuple[Changed, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
     tool: Tool
 
     @property

@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from gittrack.errors import GittrackError, RepositoryError
 from gittrack.formats.record import (
+    Changed,
     Console,
     DataInput,
     Failure,
@@ -28,6 +30,7 @@ from gittrack.ledger import Addition, Ledger
 from gittrack.recording.capture.code import LIVE
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
+from gittrack.recording.overlap import leave_word, overlaps
 from gittrack.version import VERSION
 
 StoreSeries = Callable[[Table], tuple[str, bytes]]
@@ -68,6 +71,7 @@ class _Gathered:
         self.inputs: dict[str, tuple[DataInput, str | None]] = {}
         self.outputs: dict[str, tuple[Output, str]] = {}
         self.losses: dict[NotRecorded, None] = {}
+        self.changed: dict[str, Changed] = {}
         self.declared: dict[str, Any] = journal.start["metrics"]
         self.end: tuple[str, dict[str, str] | None, float] | None = None
         for kind, *content in journal.events():
@@ -87,10 +91,12 @@ class _Gathered:
                 self.determinism.update(flags)
             case Kind.INPUT, [data, pointer]:
                 data_input = from_dict(DataInput, data)
-                self.inputs[f"{data_input.path}\0{data_input.role}"] = (data_input, pointer)
+                self._input(data_input, pointer)
             case Kind.OUTPUT, [data, pointer]:
                 output = from_dict(Output, data)
                 self.outputs[output.path] = (output, pointer)
+            case Kind.CHANGED, [what, before, after]:
+                self._change(what, before, after)
             case Kind.NOT_RECORDED, [what, why]:
                 self.losses[NotRecorded(what=what, why=why)] = None
             case Kind.FACTS, [facts]:
@@ -99,6 +105,19 @@ class _Gathered:
                 self.declared = declared
             case Kind.END, [status, failure, elapsed]:
                 self._end(status, failure, elapsed)
+
+    def _input(self, data_input: DataInput, pointer: str | None) -> None:
+        """One that is logged again, by the program itself, may be another by then."""
+        key = f"{data_input.path}\0{data_input.role}"
+        before = digest_of(self.inputs[key][0]) if key in self.inputs else None
+        if before and before != digest_of(data_input):
+            self._change(f"input {data_input.path}", before, digest_of(data_input))
+        self.inputs[key] = (data_input, pointer)
+
+    def _change(self, what: str, before: Any, after: Any) -> None:
+        """What changed twice has the first value and the last."""
+        first = self.changed[what].before if what in self.changed else before
+        self.changed[what] = Changed(what=what, before=first, after=after)
 
     def _end(self, status: str, failure: dict[str, str] | None, elapsed: float) -> None:
         """Under `gittrack run` the program speaks first, and knows best why it failed."""
@@ -120,6 +139,7 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
     for item, pointer in items:
         if pointer is not None and item.pointer is not None:
             files[item.pointer] = pointer.encode()
+    top = Path(journal.start["top"])
     status, failure, elapsed = gathered.end or _lost(journal, gathered.facts["started"])
     facts = gathered.facts
     summary = {**facts["environment"], "sha256": hashlib.sha256(environment).hexdigest()}
@@ -141,11 +161,17 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
         series=keep_series(table, files, store_series) if table.rows else None,
         console=_console(journal, files),
         not_recorded=stated_losses(list(gathered.losses)),
+        changed=tuple(gathered.changed.values()),
+        overlaps=overlaps(journal, top),
         spec=spec_digest(stated.code, gathered.params, data, stated.locks),
     )
     from gittrack.formats import codec
 
     return Frozen(record, {"run.yaml": codec.dump_record(record), **files})
+
+
+def digest_of(data_input: DataInput) -> str | None:
+    return data_input.sha256 or data_input.md5 or data_input.blob
 
 
 _UNKNOWN = {"duration_s": 0.0, "spec": "", "tool": {"version": VERSION}}
@@ -231,6 +257,7 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
     """
     start = journal.start
     try:
+        leave_word(journal)
         frozen = freeze(journal, series_store(repo))
         ledger = Ledger(repo, start["ledger"], start.get("onto"))
         ledger.append([frozen.addition()], dvc_config=start["dvc_config"].encode())

@@ -7,7 +7,7 @@ import io
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +30,17 @@ def read_params(path: Path) -> dict[str, Any]:
     return params if isinstance(params, dict) else {}
 
 
-def read_metrics(path: Path) -> tuple[dict[str, Any], list[Row] | Iterator[Row]]:
-    """Final values and series rows of a metrics file, or of a DVCLive folder.
+def read_metrics(
+    path: Path, stale: Collection[str] = ()
+) -> tuple[dict[str, Any], list[Row] | Iterator[Row]]:
+    """Final values and series rows of a metrics file, or of a DVCLive folder but for its files `stale`.
 
     JSON, YAML and TOML give final values (nested names joined by dots, entries that are no
     number left out); CSV and TSV give a series, with its steps from a column ``step`` (or
     ``epoch``), else counted from 0.
     """
     if path.is_dir():
-        return _read_dvclive(path)
+        return _read_dvclive(path, frozenset(stale))
     if path.suffix.lower() in (".csv", ".tsv"):
         return {}, read_table(path)
     return _numbers(_read_mapping(path), path), []
@@ -169,15 +171,17 @@ def _row_values(names: Sequence[str | None], cells: Sequence[str]) -> dict[str, 
     return values
 
 
-def _read_dvclive(folder: Path) -> tuple[dict[str, Any], list[Row]]:
+def _read_dvclive(folder: Path, stale: Collection[str]) -> tuple[dict[str, Any], list[Row]]:
     """``metrics.json`` with the last values, ``plots/metrics/**/<name>.tsv`` with timestamp, step, value."""
     summary: dict[str, Any] = {}
     final = folder / "metrics.json"
-    if final.is_file():
+    if final.is_file() and "metrics.json" not in stale:
         summary = _numbers({k: v for k, v in _read_mapping(final).items() if k != "step"}, final)
     by_step: dict[int | None, dict[str, Any]] = {}
     series = folder / "plots" / "metrics"
     for path in sorted(series.rglob("*.tsv")):
+        if path.relative_to(folder).as_posix() in stale:
+            continue
         # A name such as train/loss is a folder and a file; a dot in it is none of a suffix.
         name = _metric_name(path.relative_to(series).as_posix().removesuffix(".tsv"), path)
         for step, values in read_table(path) if name else []:

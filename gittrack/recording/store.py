@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,6 +17,7 @@ from gittrack.formats.values import to_value
 from gittrack.git.repository import Repository
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
+from gittrack.recording.overlap import note_written
 
 
 def relative_to_top(path: str | Path, top: Path) -> str | None:
@@ -65,8 +66,10 @@ class Store:
         pointer = None if captured.pointer is None else captured.pointer.decode()
         self._journal.event(Kind.INPUT, to_dict(captured.input), pointer)
 
-    def log_output(self, path: str | Path, role: str) -> None:
-        self._log_output(Path(path), role, top=self._repo.top, cwd=Path.cwd())
+    def log_output(self, path: str | Path, role: str, without: Collection[str] = ()) -> None:
+        """`without`: files of a folder, relative to it, that are no output of this run."""
+        self._log_output(Path(path), role, top=self._repo.top, cwd=Path.cwd(), without=without)
+        note_written(self._journal.folder, Path(path))
 
     def log_bytes(self, data: bytes, name: str, role: str) -> None:
         """Keep `data` as the output `name`, which need not be a file anywhere."""
@@ -113,7 +116,9 @@ class Store:
         except OSError as error:
             raise RepositoryError(f"cannot keep output {name!r}: {error.strerror or error}") from error
 
-    def _log_output(self, path: Path, role: str, *, top: Path, cwd: Path) -> None:
+    def _log_output(
+        self, path: Path, role: str, *, top: Path, cwd: Path, without: Collection[str] = ()
+    ) -> None:
         from gittrack.dvc.hashing import HashState
         from gittrack.recording.capture.data import capture_output
 
@@ -128,6 +133,7 @@ class Store:
             cache=cache,
             types=types,
             state=HashState(self._repo.state_dir),
+            without=without,
         )
         self._journal.event(Kind.OUTPUT, to_dict(output), pointer.decode())
 

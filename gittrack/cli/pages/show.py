@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from gittrack.formats.flat import flatten
-from gittrack.formats.record import Code, DataInput, Lock, Metric, Output, Record, parse_time
+from gittrack.formats.record import Changed, Code, DataInput, Lock, Metric, Output, Record, parse_time
 from gittrack.formats.reproduction import Reproduction
 from gittrack.reading.entry import Entry, Series
 from gittrack.text import text
@@ -101,6 +101,8 @@ def sections(
         ("Determinism", determinism),
         ("Outputs", [_output(item) for item in record.outputs]),
         ("Series", series),
+        ("Changed while it ran", [_changed(item) for item in record.changed]),
+        ("Ran at the same time", [(o.run, *map(text.one_line, o.paths)) for o in record.overlaps]),
         ("Not recorded", losses),
         ("Provenance", list(_provenance(record))),
         ("Reproductions", [_reproduction(item) for item in reproductions]),
@@ -170,6 +172,11 @@ def _data(item: DataInput) -> tuple[str, ...]:
     count = f", {item.nfiles:,} files" if item.nfiles is not None else ""
     note = f"differs from {text.one_line(item.differs_from)}" if item.differs_from else ""
     return text.one_line(item.path), item.role, item.source, digest[:12], text.size(item.size) + count, note
+
+
+def _changed(item: Changed) -> tuple[str, ...]:
+    before, after = ("none" if v is None else text.value(v) for v in (item.before, item.after))
+    return text.one_line(item.what), f"{before} -> {after}"
 
 
 def _lock(lock: Lock) -> tuple[str, ...]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gittrack.dvc.cache import object_path, read_dir_object, store, store_listing
 from gittrack.dvc.files import write_pointer
-from gittrack.dvc.hashing import Digest, HashState, Progress, hash_path
+from gittrack.dvc.hashing import Digest, HashState, Progress, hash_path, leaving_out
 from gittrack.dvc.settings import ignore_rules
 from gittrack.dvc.tracking import Tracking, find_tracking
 from gittrack.errors import NotFoundError, UsageError
@@ -96,10 +96,17 @@ def capture_output(
     types: Sequence[str],
     state: HashState | None = None,
     progress: Progress | None = None,
+    without: Collection[str] = (),
 ) -> tuple[Output, bytes]:
-    """Stores the file or folder at `path` in the DVC cache; what the record says of it, and its pointer."""
+    """Stores the file or folder at `path` in the DVC cache; what the record says of it, and its pointer.
+
+    `without`: files of the folder, relative to it, that are no output.
+    """
     place = _locate(path, top, cwd)
-    digest = hash_path(place.path, state=state, ignore=ignore_rules(top, place.path), progress=progress)
+    ignore = ignore_rules(top, place.path)
+    if without:
+        ignore = leaving_out(place.path, without, ignore)
+    digest = hash_path(place.path, state=state, ignore=ignore, progress=progress)
     store(place.path, digest, cache, types)
     pointer = ledger_path("outputs", place.path, place.relative)
     output = Output(
