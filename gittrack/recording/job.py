@@ -17,6 +17,7 @@ from gittrack.git.repository import Repository
 from gittrack.recording import result_files
 from gittrack.recording.begin import abandon, begin
 from gittrack.recording.capture.code import command_invocation
+from gittrack.recording.changes import note_code, note_params, watch_params
 from gittrack.recording.collect import Collector
 from gittrack.recording.finish import commit, kept
 from gittrack.recording.identity import Before
@@ -88,6 +89,7 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     record = None
     try:
         _note_end(journal, code, time.monotonic() - started, job.timeout_s if program.timed_out else None)
+        _note_changes(repo, store, journal, job, outputs)
         collector = Collector(store, journal, before, started, complaints)
         collector.metrics(job.metrics, job.usual)
         collector.outputs(outputs)
@@ -132,7 +134,7 @@ def _start(
         environment = _environment(journal, checked)
         if checked.facts["seed"] is not None:
             journal.event(Kind.DETERMINISM, {"env.PYTHONHASHSEED": environment["PYTHONHASHSEED"]})
-        before = _before(journal, [*job.metrics, *(path for path, _ in outputs)])
+        before = _before(journal, job, [*job.metrics, *(path for path, _ in outputs)])
         program = Program(job.launch or job.command, environment, own_group=job.timeout_s is not None)
     except BaseException:
         abandon(repo, journal)
@@ -140,11 +142,28 @@ def _start(
     return store, before, program
 
 
-def _before(journal: Journal, names: Sequence[str]) -> Before:
-    """What lies where the program will write, and word to other runs that it does."""
+def _before(journal: Journal, job: Job, names: Sequence[str]) -> Before:
+    """What lies where the program will write, and word to other runs that it does; and what it may edit."""
     paths = [Path(name) for name in dict.fromkeys(names)]
     claim(journal.folder, paths)
+    usual = [Path.cwd() / "params.yaml"] if job.defaults and [*job.params] in ([], ["params.yaml"]) else []
+    watch_params(journal, [Path.cwd() / name for name in job.params], usual)
     return Before(paths, (journal.folder / "start.json").stat())
+
+
+def _note_changes(
+    repo: Repository, store: Store, journal: Journal, job: Job, outputs: Sequence[tuple[str, str]]
+) -> None:
+    """What the program, or somebody while it ran, has edited. A script that joined has said its params."""
+    named = [*job.params, *job.metrics, *(path for path, _ in [*job.inputs, *outputs]), "params.yaml"]
+    leave = {path for name in named if (path := relative_to_top(name, repo.top))}
+    try:
+        joined = (journal.folder / "joined").exists()
+        note_params(journal, StoredJournal(journal.folder).start["params"], take=not joined)
+        store.note_changes()
+        note_code(journal, repo, leave)
+    except (GittrackError, OSError) as error:
+        journal.not_recorded("changed", f"what it read could not be compared again: {error}")
 
 
 def _note_end(journal: Journal, code: int, elapsed: float, timeout_s: float | None) -> None:

@@ -247,6 +247,7 @@ class Run:
             flags = capture_determinism()
             if flags:
                 journal.event(Kind.DETERMINISM, flags)
+            self._store.note_changes()
             journal.event(Kind.END, status, failure, max(0.0, monotonic() - self._t0))
             journal.close()  # if the disk is full, the run goes on, and can be finished later
         self._leave()

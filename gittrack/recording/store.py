@@ -10,11 +10,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gittrack.dvc.settings import cache_of
-from gittrack.errors import RepositoryError, UsageError
+from gittrack.errors import GittrackError, RepositoryError, UsageError
 from gittrack.formats.config import Config
 from gittrack.formats.record import to_dict
 from gittrack.formats.values import to_value
 from gittrack.git.repository import Repository
+from gittrack.recording.changes import Inputs, Modules, fingerprint_of
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.overlap import note_written
@@ -36,6 +37,8 @@ class Store:
         self._journal = journal
         self._code_tree = code_tree
         self._store_inputs = False
+        self._inputs = Inputs()
+        self._modules: Modules | None = None
 
     @property
     def top(self) -> Path:
@@ -44,6 +47,7 @@ class Store:
     def log_declared(self, config: Config, experiment: str) -> None:
         """Log the inputs that gittrack.yaml declares for all runs and for this experiment."""
         self._store_inputs = config.dvc.store_inputs
+        self._modules = Modules(self._repo)
         for declared in [*config.inputs, *config.experiment_config(experiment).inputs]:
             self.log_input(self._repo.top / declared.path, declared.role)
 
@@ -52,6 +56,8 @@ class Store:
         from gittrack.recording.capture.data import capture_input
 
         cache, types = self._cache()
+        full = Path.cwd() / path
+        fingerprint = fingerprint_of(full)
         captured = capture_input(
             path,
             role,
@@ -65,6 +71,16 @@ class Store:
         )
         pointer = None if captured.pointer is None else captured.pointer.decode()
         self._journal.event(Kind.INPUT, to_dict(captured.input), pointer)
+        self._inputs.watch(full, captured.input, fingerprint)
+
+    def note_changes(self) -> None:
+        """Say which inputs, and which of the project's modules that this process runs, were edited since."""
+        try:
+            self._inputs.note(self._journal, self._repo)
+            if self._modules is not None:
+                self._modules.note(self._journal, self._code_tree)
+        except (GittrackError, OSError) as error:
+            self._journal.not_recorded("changed", f"inputs and code could not be compared again: {error}")
 
     def log_output(self, path: str | Path, role: str, without: Collection[str] = ()) -> None:
         """`without`: files of a folder, relative to it, that are no output of this run."""
