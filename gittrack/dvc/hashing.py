@@ -83,7 +83,7 @@ def hash_path(
     """
     kind: Kind = "md5-dos2unix" if dos2unix else "md5"
     if path.is_dir():
-        files = dict(_walk(str(path), ignore))
+        files = files_at(path, ignore)
         sums = _hash_files(list(files.values()), kind, state, jobs, progress)
         return folder_digest((HashedFile(rel, *_entry(sums[full])) for rel, full in files.items()), hash=kind)
     name = str(path)
@@ -135,6 +135,11 @@ def _entry(sums: _Sums) -> tuple[str, str, int]:
 
 
 # --- which files ---------------------------------------------------------------------------
+
+
+def files_at(folder: Path, ignore: Ignore | None = None) -> dict[str, str]:
+    """The files of a folder that DVC would take: path in the folder, with ``/``, and full path."""
+    return dict(_walk(str(folder), ignore))
 
 
 def _walk(top: str, ignore: Ignore | None) -> Iterator[tuple[str, str]]:

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
 
+from gittrack.formats.during import Changed, Overlap
+
 SCHEMA = "gittrack/run/1"
 """The version that this gittrack writes; readers look at it before anything else."""
 
@@ -129,7 +131,7 @@ class DataInput:
     blob: str | None = None
     """git object id, where git tracks it: a blob, or a tree for a folder."""
     differs_from: str | None = None
-    """Pointer (or git path) that tracks this path but names other bytes."""
+    """Pointer (or git path) that tracks this path but names other bytes, or has only a name for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,26 +231,6 @@ class NotRecorded:
     what: str
     """Named by its section and path: ``metrics.json: loss``, ``params lr``, ``output s3://b/model``."""
     why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
-    """Something that the record names and that changed between the start of the run and its end."""
-
-    what: str
-    """Named by its kind and name: ``param lr``, ``input data/train.csv``, ``code train.py``."""
-    before: Value = None
-    """A value of a parameter, else a digest or an id; absent where there was nothing."""
-    after: Value = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overlap:
-    """Another run that ran at the same time and writes at the same paths."""
-
-    run: str
-    paths: tuple[str, ...]
-    """Where this run has written, relative to the top of the work tree; absolute when outside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

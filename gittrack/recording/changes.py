@@ -59,7 +59,7 @@ def note_params(journal: Journal, params: Mapping[str, Any], *, take: bool = Tru
     renewed = dict(watched)
     for name, (stamp, before) in watched.items():
         now = stamp_of(name)
-        if now is None and stamp is None or now is not None and [*now] == stamp:
+        if (now is None and stamp is None) or (now is not None and [*now] == stamp):
             continue
         try:
             after = _params(Path(name)) if now is not None else {}
@@ -181,7 +181,7 @@ class Modules:
         files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
         self._stamps: dict[str, Stamp | None] = {
             file: stamp_of(file)
-            for file in map(os.path.abspath, filter(None, files))  # noqa: PTH100
+            for file in map(os.path.abspath, filter(None, files))
             if file.startswith(top) and not file.startswith(own)
         }
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.errors import GittrackError, RepositoryError
+from gittrack.formats.during import Changed
 from gittrack.formats.record import (
-    Changed,
     Console,
     DataInput,
     Failure,

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.errors import GittrackError
-from gittrack.formats.record import Overlap, clean_text, parse_time
+from gittrack.formats.during import Overlap
+from gittrack.formats.record import clean_text, parse_time
 from gittrack.recording.identity import Stamp, stamp_of
 from gittrack.recording.journal.stored import StoredJournal
 

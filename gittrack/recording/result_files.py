@@ -30,9 +30,7 @@ def read_params(path: Path) -> dict[str, Any]:
     return params if isinstance(params, dict) else {}
 
 
-def read_metrics(
-    path: Path, stale: Collection[str] = ()
-) -> tuple[dict[str, Any], list[Row] | Iterator[Row]]:
+def read_metrics(path: Path, stale: Collection[str] = ()) -> tuple[dict[str, Any], list[Row] | Iterator[Row]]:
     """Final values and series rows of a metrics file, or of a DVCLive folder but for its files `stale`.
 
     JSON, YAML and TOML give final values (nested names joined by dots, entries that are no

@@ -71,6 +71,8 @@ class Store:
         )
         pointer = None if captured.pointer is None else captured.pointer.decode()
         self._journal.event(Kind.INPUT, to_dict(captured.input), pointer)
+        if captured.why:
+            self._journal.not_recorded(f"input {captured.input.path}", captured.why)
         self._inputs.watch(full, captured.input, fingerprint)
 
     def note_changes(self) -> None:
@@ -157,11 +159,7 @@ class Store:
         return cache_of(self._repo)
 
     def _git_state(self, path: str) -> Any:
-        from gittrack.recording.capture.data import GitTracked
+        from gittrack.recording.capture.held import git_state
 
         with self._repo.objects() as objects:
-            item = objects.get(f"{self._code_tree}:{path}")
-        if item is None or item.kind not in ("blob", "tree"):
-            return None
-        compare = ("diff", "--quiet", "--no-ext-diff", "--ignore-submodules", self._code_tree, "--", path)
-        return GitTracked(oid=item.oid, modified=self._repo.run(*compare).code != 0)
+            return git_state(objects, self._code_tree, self._repo.top, self._repo.object_format, path)

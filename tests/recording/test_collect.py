@@ -23,7 +23,11 @@ def last(project: Path) -> Record:
 
 @pytest.mark.parametrize(
     "program",
-    ["raise SystemExit(1)", "import os; os.chmod('model.pt', 0o600)", "open('metrics.json'); open('model.pt')"],
+    [
+        "raise SystemExit(1)",
+        "import os; os.chmod('model.pt', 0o600)",
+        "open('metrics.json'); open('model.pt')",
+    ],
 )
 def test_results_of_the_run_before(project: Path, program: str) -> None:
     """A run at once after another takes over neither its metrics nor its model."""
@@ -32,7 +36,9 @@ def test_results_of_the_run_before(project: Path, program: str) -> None:
     assert (last(project).metrics["acc"].value, len(last(project).outputs)) == (0.9, 1)
     gittrack(project, *options, PYTHON, "-c", program)
     assert (last(project).metrics, last(project).outputs) == ({}, ())
-    assert NotRecorded(what="output model.pt", why="was not written by this run") in last(project).not_recorded
+    assert (
+        NotRecorded(what="output model.pt", why="was not written by this run") in last(project).not_recorded
+    )
     gittrack(project, *options, PYTHON, "-c", WRITE)
     assert (last(project).metrics["acc"].value, len(last(project).outputs)) == (0.9, 1)
 

@@ -105,7 +105,11 @@ def test_folder(tmp_path: Path) -> None:
     ("after", lambda path: path.write_text("0.1"), Written(True)),
 ])  # fmt: skip
 def test_file_too_large_to_be_read_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: str, act: Callable[[Path], object], expected: Written
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    clock: str,
+    act: Callable[[Path], object],
+    expected: Written,
 ) -> None:
     """Without its bytes, a file whose time is set back, or that is as young as the run, may be the run's."""
     monkeypatch.setattr(identity, "DIGEST_BYTES", 0)

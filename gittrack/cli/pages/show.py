@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from gittrack.formats.during import Changed
 from gittrack.formats.flat import flatten
-from gittrack.formats.record import Changed, Code, DataInput, Lock, Metric, Output, Record, parse_time
+from gittrack.formats.record import Code, DataInput, Lock, Metric, Output, Record, parse_time
 from gittrack.formats.reproduction import Reproduction
 from gittrack.reading.entry import Entry, Series
 from gittrack.text import text

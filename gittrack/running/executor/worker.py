@@ -23,6 +23,7 @@ from gittrack.recording.job import DEFAULT_METRICS, Job, run_job
 from gittrack.recording.request import Request
 from gittrack.running.executor.task import Done, Surroundings, Task, search_path
 
+
 def main(tree: str, task_file: str, result_file: str) -> int:
     """Run the task that `task_file` holds in the work tree `tree`."""
     logging.basicConfig(format="gittrack: %(message)s")
