@@ -11,7 +11,6 @@ import os
 import re
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -40,53 +39,48 @@ class _Missing:
 # --- parameters --------------------------------------------------------------------------------
 
 
-def watch_params(journal: Journal, files: Sequence[Path], usual: Sequence[Path] = ()) -> None:
-    """Keep what the parameter files hold; those that are `usual` may also come into being."""
+def watch_params(
+    journal: Journal, params: Mapping[str, Any], files: Sequence[Path], usual: Sequence[Path] = ()
+) -> None:
+    """Keep what the parameter files hold beside the run's `params`; those that are `usual` may come later."""
     watched = {}
     for file in dict.fromkeys([*files, *usual]):
         watched[str(file)] = [stamp_of(os.fspath(file)), _params(file) if file.exists() else {}]
     if watched:
-        (journal.folder / _PARAMS).write_text(json.dumps(watched))
+        (journal.folder / _PARAMS).write_text(json.dumps({"params": params, "files": watched}))
 
 
-def note_params(journal: Journal, params: Mapping[str, Any], *, take: bool = True) -> dict[str, Any]:
-    """Say which values of the watched files are others now; those of `params` that become others by that.
+def note_params(journal: Journal, *, take: bool = True) -> dict[str, Any]:
+    """Say which values of the watched files are others now; those of the run that become others by that.
 
-    With `take` the run has these from now on. Names that had another value than the file at the start, from ``-S`` say, keep it.
+    With `take` the run has these from now on. Names that had another value than the file at the start,
+    from ``-S`` say, keep it.
     """
-    watched = _watched(journal.folder)
-    current = deepcopy(dict(params))
-    renewed = dict(watched)
-    for name, (stamp, before) in watched.items():
+    try:
+        watched = json.loads((journal.folder / _PARAMS).read_text())
+    except FileNotFoundError:
+        return {}
+    params, files = watched["params"], watched["files"]
+    current = deepcopy(params)
+    for name, (stamp, before) in files.items():
         now = stamp_of(name)
-        if (now is None and stamp is None) or (now is not None and [*now] == stamp):
+        if (None if now is None else [*now]) == stamp:
             continue
         try:
             after = _params(Path(name)) if now is not None else {}
         except GittrackError as error:
             journal.not_recorded(f"params file {name}", f"it changed, and cannot be read any more: {error}")
             continue
-        renewed[name] = [now, after]
+        files[name] = [now, after]
         for path, old, new in _differences(before, after):
-            if _at(params, path) != old:
-                continue
-            journal.event(Kind.CHANGED, f"param {'.'.join(path)}", _shown(old), _shown(new))
-            if new is not _Missing:
+            if _at(params, path) == old:
+                journal.event(Kind.CHANGED, f"param {'.'.join(path)}", _shown(old), _shown(new))
                 _put(current, path, new)
-    if renewed != watched:
-        (journal.folder / _PARAMS).write_text(json.dumps(renewed))
-        fresh = {name: value for name, value in current.items() if params.get(name, _Missing) != value}
-        if fresh and take:
-            journal.event(Kind.PARAMS, fresh)
-        return fresh
-    return {}
-
-
-def _watched(folder: Path) -> dict[str, Any]:
-    with suppress(OSError, ValueError):
-        watched: dict[str, Any] = json.loads((folder / _PARAMS).read_text())
-        return watched
-    return {}
+    fresh = {name: value for name, value in current.items() if params.get(name, _Missing) != value}
+    if fresh and take:
+        journal.event(Kind.PARAMS, fresh)
+    (journal.folder / _PARAMS).write_text(json.dumps({"params": current, "files": files}))
+    return fresh
 
 
 def _params(file: Path) -> dict[str, Any]:
@@ -119,7 +113,8 @@ def _put(params: dict[str, Any], path: Sequence[str], value: Any) -> None:
         if not isinstance(params.get(name), dict):
             params[name] = {}
         params = params[name]
-    params[last] = value
+    if value is not _Missing:
+        params[last] = value
 
 
 def _shown(value: Any) -> Any:

@@ -89,7 +89,7 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     record = None
     try:
         _note_end(journal, code, time.monotonic() - started, job.timeout_s if program.timed_out else None)
-        _note_changes(repo, store, journal, job, outputs)
+        _note_changes(repo, store, journal.folder, job, outputs)
         collector = Collector(store, journal, before, started, complaints)
         collector.metrics(job.metrics, job.usual)
         collector.outputs(outputs)
@@ -147,23 +147,25 @@ def _before(journal: Journal, job: Job, names: Sequence[str]) -> Before:
     paths = [Path(name) for name in dict.fromkeys(names)]
     claim(journal.folder, paths)
     usual = [Path.cwd() / "params.yaml"] if job.defaults and [*job.params] in ([], ["params.yaml"]) else []
-    watch_params(journal, [Path.cwd() / name for name in job.params], usual)
+    params = StoredJournal(journal.folder).start["params"]
+    watch_params(journal, params, [Path.cwd() / name for name in job.params], usual)
     return Before(paths, (journal.folder / "start.json").stat())
 
 
 def _note_changes(
-    repo: Repository, store: Store, journal: Journal, job: Job, outputs: Sequence[tuple[str, str]]
+    repo: Repository, store: Store, folder: Path, job: Job, outputs: Sequence[tuple[str, str]]
 ) -> None:
     """What the program, or somebody while it ran, has edited. A script that joined has said its params."""
     named = [*job.params, *job.metrics, *(path for path, _ in [*job.inputs, *outputs]), "params.yaml"]
     leave = {path for name in named if (path := relative_to_top(name, repo.top))}
+    journal = Journal(folder)  # a file after that of such a script
     try:
-        joined = (journal.folder / "joined").exists()
-        note_params(journal, StoredJournal(journal.folder).start["params"], take=not joined)
-        store.note_changes()
+        note_params(journal, take=not (folder / "joined").exists())
+        store.note_changes(journal)
         note_code(journal, repo, leave)
     except (GittrackError, OSError) as error:
         journal.not_recorded("changed", f"what it read could not be compared again: {error}")
+    journal.close()
 
 
 def _note_end(journal: Journal, code: int, elapsed: float, timeout_s: float | None) -> None:

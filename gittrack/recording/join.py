@@ -86,7 +86,7 @@ def join(request: Request, where: str | Path | None) -> Joined | None:
     journal.event(Kind.FACTS, {**facts, **changed})
     if "experiment" in facts:
         journal.event(Kind.DECLARED, declared_metrics(config, facts["experiment"]))
-    edited = note_params(journal, start["params"])
+    edited = note_params(journal)
     return Joined(repo, journal, facts.get("experiment"), _params(start) | edited)
 
 

@@ -75,14 +75,15 @@ class Store:
             self._journal.not_recorded(f"input {captured.input.path}", captured.why)
         self._inputs.watch(full, captured.input, fingerprint)
 
-    def note_changes(self) -> None:
+    def note_changes(self, journal: Journal | None = None) -> None:
         """Say which inputs, and which of the project's modules that this process runs, were edited since."""
+        journal = journal or self._journal
         try:
-            self._inputs.note(self._journal, self._repo)
+            self._inputs.note(journal, self._repo)
             if self._modules is not None:
-                self._modules.note(self._journal, self._code_tree)
+                self._modules.note(journal, self._code_tree)
         except (GittrackError, OSError) as error:
-            self._journal.not_recorded("changed", f"inputs and code could not be compared again: {error}")
+            journal.not_recorded("changed", f"inputs and code could not be compared again: {error}")
 
     def log_output(self, path: str | Path, role: str, without: Collection[str] = ()) -> None:
         """`without`: files of a folder, relative to it, that are no output of this run."""
