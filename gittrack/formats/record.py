@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
 
+from gittrack.formats.during import Changed, Overlap
+
 SCHEMA = "gittrack/run/1"
 """The version that this gittrack writes; readers look at it before anything else."""
 
@@ -137,7 +139,7 @@ class DataInput:
     blob: str | None = None
     """git object id, where git tracks it: a blob, or a tree for a folder."""
     differs_from: str | None = None
-    """Pointer (or git path) that tracks this path but names other bytes."""
+    """Pointer (or git path) that tracks this path but names other bytes, or has only a name for them."""
 
     @property
     def shown_role(self) -> str:
@@ -292,6 +294,8 @@ class Record:
     supersedes: str | None = None
     base_models: tuple[BaseModel, ...] = ()
     not_recorded: tuple[NotRecorded, ...] = ()
+    changed: tuple[Changed, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
     tool: Tool
 
     @property

@@ -7,9 +7,11 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from gittrack.errors import GittrackError, RepositoryError
+from gittrack.formats.during import Changed
 from gittrack.formats.finals import described, exact, extreme_of, finals_in
 from gittrack.formats.record import (
     Console,
@@ -31,6 +33,7 @@ from gittrack.recording.capture.code import LIVE
 from gittrack.recording.endings import Ending, merged
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
+from gittrack.recording.overlap import leave_word, overlaps
 from gittrack.version import VERSION
 
 log = logging.getLogger("gittrack")
@@ -74,6 +77,7 @@ class _Gathered:
         self.inputs: dict[str, tuple[DataInput, str | None]] = {}
         self.outputs: dict[str, tuple[Output, str]] = {}
         self.losses: dict[NotRecorded, None] = {}
+        self.changed: dict[str, Changed] = {}
         self.declared: dict[str, Any] = journal.start["metrics"]
         self.defined: dict[str, Any] = {}
         self.end: Ending | None = None
@@ -95,10 +99,12 @@ class _Gathered:
                 self.determinism.update(flags)
             case Kind.INPUT, [data, pointer]:
                 data_input = from_dict(DataInput, data)
-                self.inputs[f"{data_input.path}\0{data_input.role}"] = (data_input, pointer)
+                self._input(data_input, pointer)
             case Kind.OUTPUT, [data, pointer]:
                 output = from_dict(Output, data)
                 self.outputs[output.path] = (output, pointer)
+            case Kind.CHANGED, [what, before, after]:
+                self._change(what, before, after)
             case Kind.NOT_RECORDED, [what, why]:
                 self.losses[NotRecorded(what=what, why=why)] = None
             case Kind.FACTS, [facts]:
@@ -112,6 +118,19 @@ class _Gathered:
                 ending = Ending(status, failure, by[0] if by else None)
                 self.end = ending if self.end is None else merged(self.end, ending)
                 self.elapsed = elapsed
+
+    def _input(self, data_input: DataInput, pointer: str | None) -> None:
+        """One that is logged again, by the program itself, may be another by then."""
+        key = f"{data_input.path}\0{data_input.role}"
+        before = digest_of(self.inputs[key][0]) if key in self.inputs else None
+        if before and before != digest_of(data_input):
+            self._change(f"input {data_input.path}", before, digest_of(data_input))
+        self.inputs[key] = (data_input, pointer)
+
+    def _change(self, what: str, before: Any, after: Any) -> None:
+        """What changed twice has the first value and the last."""
+        first = self.changed[what].before if what in self.changed else before
+        self.changed[what] = Changed(what=what, before=first, after=after)
 
 
 def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
@@ -129,6 +148,7 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
             files[item.pointer] = pointer.encode()
     ending = gathered.end or _LOST
     elapsed = gathered.elapsed if gathered.end else _until_last_write(journal, gathered.facts["started"])
+    top = Path(journal.start["top"])
     facts = gathered.facts
     summary = {**facts["environment"], "sha256": hashlib.sha256(environment).hexdigest()}
     stated = from_dict(Record, {**_UNKNOWN, **facts, "environment": summary, "status": ending.status})
@@ -150,11 +170,17 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
         series=keep_series(table, files, store_series) if table.rows else None,
         console=_console(journal, files),
         not_recorded=stated_losses(list(gathered.losses)),
+        changed=tuple(gathered.changed.values()),
+        overlaps=overlaps(journal, top),
         spec=spec_digest(stated.code, gathered.params, data, stated.locks),
     )
     from gittrack.formats import codec
 
     return Frozen(record, {"run.yaml": codec.dump_record(record), **files})
+
+
+def digest_of(data_input: DataInput) -> str | None:
+    return data_input.sha256 or data_input.md5 or data_input.blob
 
 
 _UNKNOWN = {"spec": "", "tool": {"version": VERSION}}
@@ -280,6 +306,7 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
     """
     start = journal.start
     try:
+        leave_word(journal)
         frozen = freeze(journal, series_store(repo))
         ledger = Ledger(repo, start["ledger"], start.get("onto"))
         ledger.append([frozen.addition()], dvc_config=start["dvc_config"].encode())

@@ -249,6 +249,7 @@ class Run(MetricRules):
             flags = capture_determinism()
             if flags:
                 journal.event(Kind.DETERMINISM, flags)
+            self._store.note_changes()
             elapsed = max(0.0, monotonic() - self._t0)
             journal.event(Kind.END, ending.status, ending.failure, elapsed, ending.ended_by)
             journal.close()  # if the disk is full, the run goes on, and can be finished later

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from gittrack.formats.during import Changed
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import Code, DataInput, Lock, Metric, Output, Record, parse_time
 from gittrack.formats.reproduction import Reproduction
@@ -101,6 +102,8 @@ def sections(
         ("Determinism", determinism),
         ("Outputs", [_output(item) for item in record.outputs]),
         ("Series", series),
+        ("Changed while it ran", [_changed(item) for item in record.changed]),
+        ("Ran at the same time", [(o.run, *map(text.one_line, o.paths)) for o in record.overlaps]),
         ("Not recorded", losses),
         ("Provenance", list(_provenance(record))),
         ("Reproductions", [_reproduction(item) for item in reproductions]),
@@ -177,6 +180,11 @@ def _data(item: DataInput) -> tuple[str, ...]:
         text.size(item.size) + count,
         note,
     )
+
+
+def _changed(item: Changed) -> tuple[str, ...]:
+    before, after = ("none" if v is None else text.value(v) for v in (item.before, item.after))
+    return text.one_line(item.what), f"{before} -> {after}"
 
 
 def _lock(lock: Lock) -> tuple[str, ...]:

@@ -35,6 +35,8 @@ class Kind(StrEnum):
     """What the record will not hold, and why."""
     DEFINED = "r"
     """``{metric: {...}}``: what the program says of metrics, besides DECLARED; ``name*`` means all that begin so."""
+    CHANGED = "v"
+    """The name of something, what it was and what it is now, null for nothing; a later one is added."""
     COUNTING = "n"
     """Nothing more: `next_step` counts, so rows logged before without a step are of step 0."""
     END = "x"
