@@ -224,6 +224,15 @@ class BaseModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotRecorded:
+    """Something that the run had and the record does not hold, or not as it was, and why."""
+
+    what: str
+    """Named by its section and path: ``metrics.json: loss``, ``params lr``, ``output s3://b/model``."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
     """What wrote the record."""
 
@@ -265,6 +274,7 @@ class Record:
     parent: str | None = None
     supersedes: str | None = None
     base_models: tuple[BaseModel, ...] = ()
+    not_recorded: tuple[NotRecorded, ...] = ()
     tool: Tool
 
     @property

@@ -20,8 +20,9 @@ from gittrack.ledger import Ledger
 from gittrack.ledger.proposals import target
 from gittrack.recording.capture import capture
 from gittrack.recording.capture.code import LIVE, Invocation
-from gittrack.recording.journal import Journal, StoredJournal
+from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
+from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.recover import recover
 from gittrack.recording.request import Checked
 from gittrack.version import VERSION

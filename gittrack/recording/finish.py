@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +14,7 @@ from gittrack.formats.record import (
     DataInput,
     Failure,
     Metric,
+    NotRecorded,
     Output,
     Record,
     Series,
@@ -25,8 +26,8 @@ from gittrack.formats.spec import spec_digest
 from gittrack.git.repository import Repository
 from gittrack.ledger import Addition, Ledger
 from gittrack.recording.capture.code import LIVE
-from gittrack.recording.journal import StoredJournal
 from gittrack.recording.journal.events import Kind
+from gittrack.recording.journal.stored import StoredJournal
 from gittrack.version import VERSION
 
 StoreSeries = Callable[[Table], tuple[str, bytes]]
@@ -66,6 +67,7 @@ class _Gathered:
         self.summary: dict[str, Any] = {}
         self.inputs: dict[str, tuple[DataInput, str | None]] = {}
         self.outputs: dict[str, tuple[Output, str]] = {}
+        self.losses: dict[NotRecorded, None] = {}
         self.declared: dict[str, Any] = journal.start["metrics"]
         self.end: tuple[str, dict[str, str] | None, float] | None = None
         for kind, *content in journal.events():
@@ -89,6 +91,8 @@ class _Gathered:
             case Kind.OUTPUT, [data, pointer]:
                 output = from_dict(Output, data)
                 self.outputs[output.path] = (output, pointer)
+            case Kind.NOT_RECORDED, [what, why]:
+                self.losses[NotRecorded(what=what, why=why)] = None
             case Kind.FACTS, [facts]:
                 self.facts.update(facts)
             case Kind.DECLARED, [declared]:
@@ -136,6 +140,7 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
         outputs=tuple(o for o, _ in gathered.outputs.values()),
         series=keep_series(table, files, store_series) if table.rows else None,
         console=_console(journal, files),
+        not_recorded=stated_losses(list(gathered.losses)),
         spec=spec_digest(stated.code, gathered.params, data, stated.locks),
     )
     from gittrack.formats import codec
@@ -173,6 +178,17 @@ def final_metrics(table: Table, summary: Mapping[str, Any], declared: Mapping[st
         final_value = {"status": value} if isinstance(value, str) else {"value": value}
         metrics[name] = from_dict(Metric, {**final_value, "step": step, **declared.get(name, {})})
     return metrics
+
+
+MOST_LOSSES = 1000
+
+
+def stated_losses(losses: Sequence[NotRecorded]) -> tuple[NotRecorded, ...]:
+    """The losses as a record lists them: of more than 1,000, the last entry says how many more there are."""
+    if len(losses) <= MOST_LOSSES:
+        return tuple(losses)
+    more = len(losses) - MOST_LOSSES + 1
+    return (*losses[: MOST_LOSSES - 1], NotRecorded(what=f"{more:,} more", why="the list has room for 1,000"))
 
 
 def keep_series(table: Table, files: dict[str, bytes], store_series: StoreSeries) -> Series:

@@ -21,8 +21,9 @@ from gittrack.recording.begin import abandon, begin
 from gittrack.recording.capture.code import command_invocation
 from gittrack.recording.finish import commit, kept
 from gittrack.recording.join import RUN_VARIABLE, below_outer_run
-from gittrack.recording.journal import Journal, StoredJournal
+from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
+from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.program import Program, check_command, exit_status, judge
 from gittrack.recording.request import Checked, Request, check
 from gittrack.recording.store import Store, relative_to_top

@@ -12,8 +12,9 @@ from typing import Any
 from gittrack.formats.config import choose_experiment, declared_metrics
 from gittrack.formats.record import RUN_ID, Code, from_dict
 from gittrack.git.repository import Repository
-from gittrack.recording.journal import Journal, StoredJournal
+from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
+from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.request import Request, stated
 
 RUN_VARIABLE = "GITTRACK_RUN"

@@ -14,7 +14,7 @@ from gittrack.formats.record import (
 from gittrack.git.repository import Repository
 from gittrack.recording.capture.code import LIVE
 from gittrack.recording.finish import commit
-from gittrack.recording.journal import StoredJournal, stored_journals
+from gittrack.recording.journal.stored import StoredJournal, stored_journals
 
 
 @dataclass(frozen=True, slots=True)

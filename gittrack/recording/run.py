@@ -29,8 +29,9 @@ from gittrack.recording.begin import abandon, begin
 from gittrack.recording.capture.code import this_invocation
 from gittrack.recording.finish import commit, kept, preview
 from gittrack.recording.join import below_outer_run, given_seed, join, rank
-from gittrack.recording.journal import Journal, StoredJournal
+from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
+from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.request import Request, check, check_seeds
 from gittrack.recording.store import Store
 from gittrack.recording.views import ParamsView, SummaryView

@@ -18,7 +18,7 @@ from gittrack.errors import GittrackError, LedgerError
 from gittrack.formats.record import Record
 from gittrack.git.repository import Repository
 from gittrack.recording import exits
-from gittrack.recording.journal import stored_journals
+from gittrack.recording.journal.stored import stored_journals
 from gittrack.recording.recover import recover
 from tests.repositories import run_git
 

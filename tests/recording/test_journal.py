@@ -18,12 +18,16 @@ from typing import Any
 import pytest
 
 import gittrack
+from gittrack.cli.pages.show import sections
 from gittrack.errors import RepositoryError, UsageError
+from gittrack.formats.record import NotRecorded
 from gittrack.git.repository import Repository
-from gittrack.recording.journal import Journal, StoredJournal, journals_dir, stored_journals
+from gittrack.recording.finish import stated_losses
+from gittrack.recording.journal import Journal
 from gittrack.recording.journal.allowance import MOST, Allowance
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.owner import current_owner, is_alive
+from gittrack.recording.journal.stored import StoredJournal, journals_dir, stored_journals
 from gittrack.recording.recover import Recovery, recover
 from tests.repositories import run_git
 
@@ -252,6 +256,32 @@ def test_what_the_schema_refuses_is_never_journalled(journal: Journal, kind: Kin
         journal.event(kind, content)
     journal.close()
     assert list(stored(journal).events()) == []
+
+
+def test_what_is_not_recorded_is_in_the_record_and_in_show(
+    project: Path,
+) -> None:
+    """Once for each loss, and never an error, however long it is."""
+    run = gittrack.start_run(repository=project)
+    assert run._journal is not None
+    for what in ("params lr", "params lr", "", "x" * 200_000):
+        run._journal.not_recorded(what, "is no number")
+    record = run.finish()
+    assert record is not None
+    assert [(loss.what[:9], loss.why) for loss in record.not_recorded] == [
+        ("params lr", "is no number"),
+        ("(unnamed)", "is no number"),
+        ("x" * 9, "is no number"),
+    ]
+    shown = [section for section in sections(record) if section.title == "Not recorded"]
+    assert shown[0].rows[0] == ("params lr", "is no number")
+
+
+def test_a_long_list_of_losses_says_how_long_it_is() -> None:
+    losses = [NotRecorded(what=str(number), why="is no number") for number in range(1500)]
+    stated = stated_losses(losses)
+    assert len(stated) == 1000 and stated[:999] == tuple(losses[:999])
+    assert stated[-1].what == "501 more"
 
 
 def test_the_allowance_counts_what_stays() -> None:

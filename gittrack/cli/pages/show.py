@@ -88,6 +88,7 @@ def sections(
     series = (
         [(f"{record.series.rows:,} rows", text.value(list(record.series.columns)))] if record.series else []
     )
+    losses = [(text.one_line(loss.what), text.one_line(loss.why)) for loss in record.not_recorded]
     for title, rows in (
         ("Decisions", [_decision(item) for item in reversed(decisions)]),
         ("Parameters", params),
@@ -102,6 +103,7 @@ def sections(
         ("Determinism", determinism),
         ("Outputs", [_output(item) for item in record.outputs]),
         ("Series", series),
+        ("Not recorded", losses),
         ("Provenance", list(_provenance(record))),
         ("Reproductions", [_reproduction(item) for item in reproductions]),
     ):

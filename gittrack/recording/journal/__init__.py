@@ -13,7 +13,6 @@ A journal is a folder ``journal/<run-id>/`` in gittrack's folder of the git dire
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import logging
@@ -21,14 +20,16 @@ import os
 import shutil
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gittrack.errors import RecordError, RepositoryError, UsageError
+from gittrack.errors import RepositoryError, UsageError
+from gittrack.formats.record import clean_text
 from gittrack.recording.journal.allowance import Allowance
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.owner import current_owner, is_alive
+from gittrack.recording.journal.events import POINTS, Kind
+from gittrack.recording.journal.owner import current_owner
+from gittrack.recording.journal.stored import StoredJournal, journals_dir
 
 log = logging.getLogger("gittrack")
 
@@ -39,18 +40,14 @@ BUFFER_POINTS = 2_000
 RESERVE_BYTES = 64 << 10
 """Given back when the disk is full, so that the end of the run can still be written down."""
 
+LONGEST_LOSS = 2_000
+"""Characters of what is not recorded, and of why."""
+
 LINE_ROWS = 400
 """Rows in one line: some 40 kB, which an allocator gives and takes back without asking the kernel."""
 
-_POINTS = b'["%b",' % Kind.METRICS.encode()
-"""How a line of metric rows begins."""
-
 Row = tuple[float, int | None, dict[str, Any]]
 """Seconds since the start, step, values by metric (a non-finite one as ``"nan"``, ``"inf"``, ``"-inf"``)."""
-
-
-def journals_dir(state_dir: Path) -> Path:
-    return state_dir / "journal"
 
 
 class Journal:
@@ -137,6 +134,15 @@ class Journal:
             self._allowance.admit(kind, content)
             self._events.append([kind, *content])
             self._try_drain()
+
+    def not_recorded(self, what: str, why: str) -> None:
+        """Say in the record what it does not hold, and why; never raises, and says so in the log too."""
+        what, why = (clean_text(text)[:LONGEST_LOSS] or "(unnamed)" for text in (what, why))
+        log.warning("%s: not recorded: %s", what, why)
+        try:
+            self.event(Kind.NOT_RECORDED, what, why)
+        except UsageError as error:
+            log.warning("%s", error)
 
     def new_metric(self, name: str) -> None:
         """Ask before the first row with this metric. UsageError when the record has no room for it."""
@@ -249,91 +255,6 @@ class Journal:
         temporary.replace(self.folder / "environment.yaml")
 
 
-class StoredJournal:
-    """A journal as another process (or a later one) finds it on disk."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.run_id = folder.name
-
-    @property
-    def alive(self) -> bool | None:
-        """Whether an owner still runs it; None when that cannot be told from here."""
-        if (self.folder / "ended").exists():
-            return False
-        states = {is_alive(_read_json(path)) for path in self.folder.glob("owner-*.json")}
-        return True if True in states else None if None in states else False
-
-    @property
-    def start(self) -> dict[str, Any]:
-        return _read_json(self.folder / "start.json")
-
-    @property
-    def environment(self) -> bytes:
-        return (self.folder / "environment.yaml").read_bytes()
-
-    @property
-    def console(self) -> tuple[bytes, bool] | None:
-        """The tail of the output and whether it is cut at the front."""
-        try:
-            data = (self.folder / "console.txt").read_bytes()
-        except FileNotFoundError:
-            return None
-        return data[1:], data[:1] == b"+"
-
-    def events(self) -> Iterator[list[Any]]:
-        """All events, each process's in its own order; a line torn by a crash ends its file."""
-        import orjson
-
-        for path in sorted(self.folder.glob("events-*.jsonl")):
-            with path.open("rb") as lines:
-                for line in lines:
-                    try:
-                        event = orjson.loads(line) if line.startswith(_POINTS) else json.loads(line)
-                    except ValueError:
-                        break
-                    yield event
-
-    def last_write(self) -> float:
-        """When the run last wrote anything, seconds since the epoch."""
-        written = [self.folder / "start.json", *self.folder.glob("events-*.jsonl")]
-        return max(path.stat().st_mtime for path in written)
-
-    def give_up(self) -> None:
-        """The run has ended and its owner could not commit it: anybody may, though the owner lives on."""
-        with contextlib.suppress(OSError):  # then recover waits for the owner to be gone
-            (self.folder / "ended").touch()
-
-    def remove(self) -> None:
-        """Take the journal away: at once for other processes, then from the disk."""
-        gone = self.folder.with_name(f".done-{self.run_id}")
-        self.folder.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
-
-
-def stored_journals(state_dir: Path) -> list[StoredJournal]:
-    """The journals on disk, oldest first; leftovers of a crash inside gittrack are cleared away."""
-    home = journals_dir(state_dir)
-    if not home.is_dir():
-        return []
-    journals = []
-    for folder in sorted(home.iterdir()):
-        if folder.name.startswith(".done-"):
-            shutil.rmtree(folder, ignore_errors=True)
-        elif folder.name.startswith(".new-"):
-            _clear_draft(folder)
-        elif folder.is_dir():
-            journals.append(StoredJournal(folder))
-    return journals
-
-
-def _clear_draft(folder: Path) -> None:
-    """A draft whose process died before the run began holds nothing that was ever reported."""
-    pid = folder.name.split("-")[1]
-    if not Path(f"/proc/{pid}").exists() or not Path("/proc/self").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def _over(run_id: str) -> UsageError:
     return UsageError(f"run {run_id} has ended; start another with gittrack.start_run()")
 
@@ -351,7 +272,7 @@ def _metrics_line(rows: Sequence[bytes]) -> bytes:
         read: list[Row] = orjson.loads(b"[%b]]" % points)
         numbers = [(t, step, {k: _number(v) for k, v in row.items()}) for t, step, row in read]
         points = orjson.dumps(numbers)[1:-2]
-    return b"%b[%b]]]\n" % (_POINTS, points)
+    return b"%b[%b]]]\n" % (POINTS, points)
 
 
 def _number(value: Any) -> Any:
@@ -371,13 +292,3 @@ def _event_files(folder: Path) -> int:
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{path}: journal is damaged: {error}") from error
-    if not isinstance(content, dict):
-        raise RecordError(f"{path}: journal is damaged")
-    return content

@@ -90,6 +90,11 @@ class Allowance:
             self.admit_start(content[0])
         elif kind == Kind.DECLARED:
             self.declare(content[0])
+        elif kind == Kind.NOT_RECORDED:
+            what, why = content
+            loss = {"not_recorded": [{"what": what, "why": why}]}
+            _check({**_BLANK, **loss})
+            self._charge({("not_recorded", f"{what}\0{why}"): loss})
         elif kind in (Kind.INPUT, Kind.OUTPUT):
             section, item = _SECTIONS[kind], content[0]
             _check({**_BLANK, section: [item]})

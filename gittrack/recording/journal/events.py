@@ -31,7 +31,13 @@ class Kind(StrEnum):
     """``{field: value}`` of the record at the start, which they replace."""
     DECLARED = "c"
     """``{metric: {...}}``: what gittrack.yaml says of metrics, in place of what the start has."""
+    NOT_RECORDED = "l"
+    """What the record will not hold, and why."""
     COUNTING = "n"
     """Nothing more: `next_step` counts, so rows logged before without a step are of step 0."""
     END = "x"
     """Status, failure or null, seconds since the start."""
+
+
+POINTS = b'["%b",' % Kind.METRICS.encode()
+"""How a line of metric rows begins."""

@@ -1,0 +1,113 @@
+"""The journal of a run as another process, or a later one, finds it on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gittrack.errors import RecordError
+from gittrack.recording.journal.events import POINTS
+from gittrack.recording.journal.owner import is_alive
+
+
+def journals_dir(state_dir: Path) -> Path:
+    return state_dir / "journal"
+
+
+class StoredJournal:
+    """A journal as another process (or a later one) finds it on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.run_id = folder.name
+
+    @property
+    def alive(self) -> bool | None:
+        """Whether an owner still runs it; None when that cannot be told from here."""
+        if (self.folder / "ended").exists():
+            return False
+        states = {is_alive(_read_json(path)) for path in self.folder.glob("owner-*.json")}
+        return True if True in states else None if None in states else False
+
+    @property
+    def start(self) -> dict[str, Any]:
+        return _read_json(self.folder / "start.json")
+
+    @property
+    def environment(self) -> bytes:
+        return (self.folder / "environment.yaml").read_bytes()
+
+    @property
+    def console(self) -> tuple[bytes, bool] | None:
+        """The tail of the output and whether it is cut at the front."""
+        try:
+            data = (self.folder / "console.txt").read_bytes()
+        except FileNotFoundError:
+            return None
+        return data[1:], data[:1] == b"+"
+
+    def events(self) -> Iterator[list[Any]]:
+        """All events, each process's in its own order; a line torn by a crash ends its file."""
+        import orjson
+
+        for path in sorted(self.folder.glob("events-*.jsonl")):
+            with path.open("rb") as lines:
+                for line in lines:
+                    try:
+                        event = orjson.loads(line) if line.startswith(POINTS) else json.loads(line)
+                    except ValueError:
+                        break
+                    yield event
+
+    def last_write(self) -> float:
+        """When the run last wrote anything, seconds since the epoch."""
+        written = [self.folder / "start.json", *self.folder.glob("events-*.jsonl")]
+        return max(path.stat().st_mtime for path in written)
+
+    def give_up(self) -> None:
+        """The run has ended and its owner could not commit it: anybody may, though the owner lives on."""
+        with contextlib.suppress(OSError):  # then recover waits for the owner to be gone
+            (self.folder / "ended").touch()
+
+    def remove(self) -> None:
+        """Take the journal away: at once for other processes, then from the disk."""
+        gone = self.folder.with_name(f".done-{self.run_id}")
+        self.folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def stored_journals(state_dir: Path) -> list[StoredJournal]:
+    """The journals on disk, oldest first; leftovers of a crash inside gittrack are cleared away."""
+    home = journals_dir(state_dir)
+    if not home.is_dir():
+        return []
+    journals = []
+    for folder in sorted(home.iterdir()):
+        if folder.name.startswith(".done-"):
+            shutil.rmtree(folder, ignore_errors=True)
+        elif folder.name.startswith(".new-"):
+            _clear_draft(folder)
+        elif folder.is_dir():
+            journals.append(StoredJournal(folder))
+    return journals
+
+
+def _clear_draft(folder: Path) -> None:
+    """A draft whose process died before the run began holds nothing that was ever reported."""
+    pid = folder.name.split("-")[1]
+    if not Path(f"/proc/{pid}").exists() or not Path("/proc/self").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path}: journal is damaged: {error}") from error
+    if not isinstance(content, dict):
+        raise RecordError(f"{path}: journal is damaged")
+    return content
