@@ -27,5 +27,11 @@ def _python(python: Mapping[str, Any] | None) -> str | None:
     return version if implementation == "CPython" else f"{implementation} {version}"
 
 
+ORDER = (
+    "schema", "python", "os", "host", "container", "image", "cpu", "memory_mb", "gpus", "cuda", "blas",
+    "variables", "packages", "origins", "imported", "interpreters", "drift",
+)  # fmt: skip
+"""Sections of environment.yaml, as they follow each other."""
+
 MAX_DRIFT = 1000
 """Packages that differ from a lock and are named in environment.yaml, for each lock."""

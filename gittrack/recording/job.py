@@ -20,6 +20,8 @@ from gittrack.recording import result_files
 from gittrack.recording.begin import abandon, begin
 from gittrack.recording.capture.code import command_invocation
 from gittrack.recording.finish import commit, kept
+from gittrack.recording.interpreters.settle import settle
+from gittrack.recording.interpreters.watch import Watch
 from gittrack.recording.join import RUN_VARIABLE, below_outer_run
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
@@ -77,7 +79,8 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     outputs = _outputs(repo, config, job)
     checked = check(_request(repo, job, cwd, outputs), config)
     journal = begin(repo, config, checked, command_invocation(job.command, cwd, job.origin))
-    store, program = _start(repo, config, job, checked, journal)
+    watch = Watch(journal.folder, hook=config.capture.interpreter)
+    store, program = _start(repo, config, job, checked, journal, watch)
     began, started = time.time(), time.monotonic()
     code = program.run(journal if job.console and config.capture.console else None, job.timeout_s)
     start = StoredJournal(journal.folder).start
@@ -85,6 +88,7 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     record = None
     try:
         _note_end(journal, code, time.monotonic() - started, job.timeout_s if program.timed_out else None)
+        settle(repo, journal, watch.end(), watch.installed)
         complaints += _collect(store, journal, job, outputs, began, started)
         journal.close()
         record = commit(repo, StoredJournal(journal.folder))
@@ -111,7 +115,7 @@ def _request(repo: Repository, job: Job, cwd: Path, outputs: Sequence[tuple[str,
 
 
 def _start(
-    repo: Repository, config: Config, job: Job, checked: Checked, journal: Journal
+    repo: Repository, config: Config, job: Job, checked: Checked, journal: Journal, watch: Watch
 ) -> tuple[Store, Program]:
     """Log what the program reads, and start it; the run is taken back where that fails."""
     try:
@@ -119,10 +123,11 @@ def _start(
         store.log_declared(config, checked.experiment)
         for path, role in job.inputs:
             store.log_input(path, role)
-        environment = _environment(journal, checked)
+        environment = watch.environment(_environment(journal, checked))
         if checked.facts["seed"] is not None:
             journal.event(Kind.DETERMINISM, {"env.PYTHONHASHSEED": environment["PYTHONHASHSEED"]})
         program = Program(job.launch or job.command, environment, own_group=job.timeout_s is not None)
+        watch.follow(program.pid)
     except BaseException:
         abandon(repo, journal)
         raise
