@@ -175,8 +175,9 @@ class EnvironmentSummary:
     """The digest of environment.yaml, and the few facts of it that a reader wants first."""
 
     sha256: str
-    python: str
-    os: str
+    python: str | None = None
+    """Version of the interpreter that ran the program; None where none did, or none is known."""
+    os: str | None = None
     cpu: str | None = None
     gpus: tuple[str, ...] = ()
     image: str | None = None

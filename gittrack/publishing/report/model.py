@@ -281,8 +281,8 @@ class Report:
     subject: Entry | None
     subject_why: str
     """Why it is this run."""
-    packages: Mapping[str, str]
-    """Installed when the subject ran: version by name."""
+    packages: Mapping[str, str] | None
+    """Those that the subject's program could import: version by name; None: not known."""
     origins: Sequence[Origin]
     """Commits since which the gate has been in force, for the runs of the subject's spec."""
     origins_why: str
