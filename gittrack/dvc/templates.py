@@ -19,7 +19,7 @@ Read = Callable[[str], bytes | None]
 """The bytes of a file by its path from the top; None if there is none."""
 
 SECTIONS = ("metrics", "plots", "params")
-_KEYS = ("wdir", "vars", "params", "metrics", "plots")
+_KEYS = ("wdir", "vars", "params", "metrics", "plots", "live")
 """What is needed of a stage. Its command may hold a shell's ``${...}``, which is nobody's business here."""
 _MOST_STAGES = 10_000
 
@@ -89,7 +89,7 @@ class _Plain:
     def _key_by_key(self, name: str, body: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         """What can be resolved of a stage of which something cannot: that costs its key."""
         around: dict[str, Any] = {key: body[key] for key in ("wdir", "vars") if key in body}
-        for key in SECTIONS:
+        for key in (*SECTIONS, "live"):
             if key in body:
                 resolve_part = functools.partial(self._resolve_stage, name, around | {key: body[key]})
                 made = self._attempt(f"{key} of stage {name}", resolve_part)

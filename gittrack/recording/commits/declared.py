@@ -53,16 +53,15 @@ def read_declared(data: bytes | None, folder: str, read: Read = lambda path: Non
         wdir = body.get("wdir")
         if isinstance(wdir, str):
             wdirs[name] = wdir
-        for kind, found in paths.items():
-            found += _inside(
-                posixpath.join(folder, wdirs.get(name, ".")), _entries(body.get(kind), kind), kind, losses
-            )
-    for kind, found in paths.items():
-        found += _inside(folder, _entries(document[kind], kind), kind, losses)
+        where = posixpath.join(folder, wdirs.get(name, "."))
+        for kind, listed in paths.items():
+            listed += _inside(where, (*_entries(body.get(kind), kind), *_live(body, kind)), kind, losses)
+    for kind, listed in paths.items():
+        listed += _inside(folder, _entries(document[kind], kind), kind, losses)
     artifacts = [a for a in document["artifacts"].values() if isinstance(a, dict)]
     roles = {str(a["path"]): str(a["type"]) for a in artifacts if a.get("path") and a.get("type")}
     return Declared(
-        **{kind: tuple(dict.fromkeys(found)) for kind, found in paths.items()},
+        **{kind: tuple(dict.fromkeys(listed)) for kind, listed in paths.items()},
         roles={
             path: role for key, role in roles.items() for path in _inside(folder, [key], "artifact", losses)
         },
@@ -104,6 +103,16 @@ def _entries(listed: Any, kind: str) -> Iterator[str]:
         for path, how in entry.items() if isinstance(entry, dict) else ():
             columns = how.get("y") if isinstance(how, dict) and kind == "plots" else None
             yield from map(str, columns if isinstance(columns, dict) else [path])
+
+
+def _live(body: dict[str, Any], kind: str) -> Iterator[str]:
+    """What DVC 2 knew of DVCLive: a folder of series, with the last values in a file beside it."""
+    stated = body.get("live")
+    for path, how in stated.items() if isinstance(stated, dict) else ():
+        if kind == "plots":
+            yield str(path)
+        elif kind == "metrics" and not (isinstance(how, dict) and how.get("summary") is False):
+            yield f"{path}.json"
 
 
 def _params_file(entry: str) -> str:
