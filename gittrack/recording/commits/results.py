@@ -169,13 +169,16 @@ class ResultReader:
         )
 
     def _read_dvclive(self, folder: str, taken: list[_Taken]) -> None:
-        top = self.folder / f"{len(list(self.folder.iterdir()))}"
+        top, path = (
+            self.folder / f"{len(list(self.folder.iterdir()))}",
+            posixpath.join(folder, "metrics.json"),
+        )
         prefix = f"{folder}/" if folder else ""
         for name in sorted(n for n in self.files.names if n.startswith(prefix)):
             inside = name.removeprefix(prefix)
             if inside == "metrics.json" or inside.startswith("plots/metrics/"):
                 self._place("metrics", name, top / inside)
-        self._guarded("metrics", folder, lambda: taken.append(_metrics_in(top, folder or "metrics.json")))
+        self._guarded("metrics", path, lambda: taken.append(_metrics_in(top, path)))
 
     # --- files ---------------------------------------------------------------------------
 

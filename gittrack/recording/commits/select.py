@@ -18,6 +18,8 @@ from gittrack.recording.commits.brought import Change, Item, Reading, changes
 from gittrack.recording.commits.declared import YAML, metrics_among
 from gittrack.recording.commits.pipeline import LOCK, CommitFiles, read_pipelines
 
+NO_RESULTS = "none: the commit has no results"
+
 
 @dataclass(slots=True)
 class Selection:
@@ -29,6 +31,8 @@ class Selection:
     results_from: dict[str, str] = field(default_factory=dict)
     """Of a commit that was named and brings no results: the commit that its results are from."""
     complaints: list[str] = field(default_factory=list)
+    brought: dict[str, frozenset[Item]] = field(default_factory=dict)
+    """The results of each training commit."""
 
 
 def training_commits(repo: Repository, config: Config, revisions: str | None) -> Selection:
@@ -72,7 +76,7 @@ def _named(repo: Repository, config: Config, commit: str) -> Selection:
         return selection
     recorded = recorded_commits(repo, config)
     source = selection.copies.get(commit) or _source(repo, config, commit)
-    if source is None or source == commit or commit[:12] in recorded:
+    if source is None or commit[:12] in recorded:
         return Selection([commit])
     if source[:12] in recorded:
         return Selection([], {commit: source})
@@ -80,13 +84,19 @@ def _named(repo: Repository, config: Config, commit: str) -> Selection:
 
 
 def _source(repo: Repository, config: Config, commit: str) -> str | None:
-    """The last commit that changed a result that this commit has; None if it has none."""
+    """The last training commit before this one whose results it still has."""
+    history = _select(repo, config, [commit])
     with repo.objects() as objects:
-        paths = _results(config, CommitFiles.of(repo, objects, commit))
-    if not paths:
-        return None
-    listed = repo.git("rev-list", "-1", commit, "--", *map(_literal, paths), doing="list commits")
-    return listed.decode().strip() or None
+        files = CommitFiles.of(repo, objects, commit)
+        reading = Reading(objects, config)
+        blobs = _results(config, files)
+        identities = {blob for blob in blobs.values() if blob}
+        for path, blob in blobs.items():
+            identities |= reading.stages(blob or "", path) if posixpath.basename(path) == LOCK else set()
+    for training in reversed(history.commits):
+        if any(item.identity in identities for item in history.brought[training]):
+            return training
+    return NO_RESULTS if history.commits else None
 
 
 def _results(config: Config, files: CommitFiles) -> dict[str, str | None]:
@@ -96,10 +106,6 @@ def _results(config: Config, files: CommitFiles) -> dict[str, str | None]:
     paths = metrics_among([*declared, *stated.metrics, *stated.paths], sorted(files.names))
     locks = [name for name in files.names if posixpath.basename(name) == LOCK]
     return {path: files.oid(path) for path in sorted({*paths, *locks})}
-
-
-def _literal(path: str) -> str:
-    return f":(top,literal){path}"
 
 
 def _select(repo: Repository, config: Config, what: Sequence[str], ends: Sequence[str] = ()) -> Selection:
@@ -125,6 +131,7 @@ def _select(repo: Repository, config: Config, what: Sequence[str], ends: Sequenc
                 continue
             if source is None:
                 selection.commits.append(commit)
+                selection.brought[commit] = brought[commit]
                 known.update(dict.fromkeys(brought[commit], commit))
             else:
                 selection.copies[commit] = source
@@ -136,6 +143,12 @@ def _cut_off(repo: Repository) -> set[str]:
     """Commits of which a shallow clone lacks the parents: each looks as if it brought everything."""
     shallow = repo.common_dir / "shallow"
     return set(shallow.read_text().split()) if shallow.is_file() else set()
+
+
+def _few(paths: Iterable[str]) -> list[str]:
+    """The paths for a command of git; none, which means all, where they are too many for one."""
+    listed = sorted(paths)
+    return listed if len(listed) <= 1000 else []
 
 
 def _list(repo: Repository, what: Sequence[str]) -> list[str]:
@@ -174,7 +187,7 @@ def _known(
     items = {item for new in brought.values() for item in new}
     if not items:
         return {}
-    paths = [_literal(path) for path in sorted({item.path for item in items})]
+    paths = _few({item.path for item in items})
     before = (
         [oid for oid in _list(repo, [*ends, "--full-history", "--", *paths]) if oid not in brought]
         if ends

@@ -11,7 +11,6 @@ from gittrack.formats import codec
 from gittrack.formats.config import Config, parse
 from gittrack.git.repository import Repository
 from gittrack.recording.commits import record_commits
-from gittrack.recording.commits.declared import metrics_among, read_declared
 from gittrack.recording.commits.select import training_commits
 from tests.cli.githooks import pipeline
 from tests.repositories import run_git
