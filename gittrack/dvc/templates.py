@@ -152,6 +152,9 @@ class _Files:
     def exists(self, path: str) -> bool:
         return self._read(posixpath.normpath(path)) is not None
 
+    def suffix(self, path: str) -> str:
+        return posixpath.splitext(path)[1]
+
     def isdir(self, path: str) -> bool:
         return False
 

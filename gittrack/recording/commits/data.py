@@ -165,15 +165,6 @@ class DataReader:
         except (GittrackError, OSError) as error:
             self.losses.append((f"output {out.path}", str(error)))
             return
-        size = digest.size if digest else pointer.size
-        if size is None:
-            self.losses.append(
-                (
-                    f"output {out.path}",
-                    f"has no size in dvc.lock, and its bytes, {pointer.md5}, are not in the DVC cache",
-                )
-            )
-            return
         roles = [pipe.declared.roles.get(out.path) for pipe in self.pipelines]
         self.outputs.append(
             Output(
@@ -182,7 +173,7 @@ class DataReader:
                 pointer=self._keep("outputs", out.path, pointer),
                 md5=pointer.md5,
                 sha256=digest.sha256 if digest else None,
-                size=size,
+                size=digest.size if digest else pointer.size,
                 nfiles=digest.nfiles if digest else pointer.nfiles,
             )
         )

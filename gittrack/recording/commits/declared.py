@@ -32,6 +32,8 @@ class Declared:
     params: tuple[str, ...] = ()
     roles: Mapping[str, str] = field(default_factory=dict)
     """``type`` of ``artifacts``, by path."""
+    stages: frozenset[str] = frozenset()
+    """Their generated names, such as ``train@a``."""
     wdirs: Mapping[str, str] = field(default_factory=dict)
     """Of stages that have one, by their generated name."""
     losses: tuple[Loss, ...] = ()
@@ -65,6 +67,7 @@ def read_declared(data: bytes | None, folder: str, read: Read = lambda path: Non
         roles={
             path: role for key, role in roles.items() for path in _inside(folder, [key], "artifact", losses)
         },
+        stages=frozenset(document["stages"]),
         wdirs=wdirs,
         losses=tuple(dict.fromkeys(losses)),
     )

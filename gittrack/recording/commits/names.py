@@ -66,12 +66,13 @@ def put(values: dict[str, Any], path: Path, value: Any) -> None:
 
 
 def take_out(values: dict[str, Any], path: Path) -> None:
-    """Remove a nested value, if it is there."""
-    node: Any = values
-    for key in path[:-1]:
-        node = node.get(key) if isinstance(node, dict) else None
-    if isinstance(node, dict):
-        node.pop(path[-1], None)
+    """Remove a nested value, if it is there, and what is empty without it."""
+    first, *more = path
+    child = values.get(first)
+    if more and isinstance(child, dict):
+        take_out(child, tuple(more))
+    if not more or child == {}:
+        values.pop(first, None)
 
 
 def path_of(values: Mapping[str, Any], dotted: str) -> Path:

@@ -94,7 +94,14 @@ def read_pipeline(files: CommitFiles, folder: str) -> Pipeline:
     except RecordError as error:
         lock = LockFile(faults=((where, str(error)),))
     losses = tuple(dict.fromkeys((*declared.losses, *lock.faults)))
-    return Pipeline(folder=folder, stages=lock.stages, declared=declared, losses=losses)
+    return Pipeline(folder=folder, stages=_current(lock.stages, declared), declared=declared, losses=losses)
+
+
+def _current(stages: tuple[Stage, ...], declared: Declared) -> tuple[Stage, ...]:
+    """Without what dvc.lock still has of stages that dvc.yaml has no more; DVC looks past it too."""
+    if declared.losses or not declared.stages:
+        return stages
+    return tuple(stage for stage in stages if stage.name in declared.stages) or stages
 
 
 def metrics_named(repo: Repository, commit: str) -> list[str]:
