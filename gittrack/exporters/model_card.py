@@ -135,7 +135,7 @@ def _training(source: Source) -> Iterator[Section]:
 
 def _data(source: Source) -> Section:
     rows = [
-        Row([item.path, item.role, text.size(item.size), item.sha256 or item.md5 or item.blob or ""])
+        Row([item.path, item.shown_role, text.size(item.size), item.sha256 or item.md5 or item.blob or ""])
         for item in source.record.data
     ]
     return Section(title="Data", header=["path", "role", ">size", "digest"], rows=rows)

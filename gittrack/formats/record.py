@@ -25,6 +25,8 @@ SCHEMA = "gittrack/run/1"
 Status = Literal["finished", "failed", "killed"]
 Role = Literal["train", "validation", "test", "holdout", "reference"]
 Pins = Literal["hashed", "versions", "none"]
+FinalRule = Literal["last", "greatest-step", "min", "max", "best", "given"]
+"""How a final value comes from the values of its series; ``given`` by `Run.summary` or a file, not from it."""
 
 # A free value: null, bool, int, finite float, text, list of these, mapping of text to these.
 Value = Any
@@ -60,6 +62,8 @@ class Metric:
     split: str | None = None
     direction: Literal["maximize", "minimize"] | None = None
     unit: str | None = None
+    rule: FinalRule | None = None
+    """Absent in records from before rules were named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +95,9 @@ class Code:
     """HEAD at the start; absent on an unborn branch."""
     tree: str
     branch: str | None = None
-    """Absent on a detached HEAD."""
+    """Absent on a detached HEAD, and where the branch is not known."""
+    detached: bool = False
+    """True where HEAD named a commit and no branch."""
     dirty: bool = False
     snapshot: str | None = None
     """Commit that keeps the uncommitted changes; its parent is `commit`."""
@@ -114,7 +120,8 @@ class DataInput:
 
     path: str
     """Relative to the top of the work tree, with ``/``; absolute when outside it."""
-    role: Role
+    role: Role | None = None
+    """What the run used it for, as somebody stated it; absent where nobody did."""
     source: Literal["dvc", "git", "file"]
     pointer: str | None = None
     """Path of the pointer beside the record, such as ``inputs/data/train.csv.dvc``."""
@@ -130,6 +137,11 @@ class DataInput:
     """git object id, where git tracks it: a blob, or a tree for a folder."""
     differs_from: str | None = None
     """Pointer (or git path) that tracks this path but names other bytes."""
+
+    @property
+    def shown_role(self) -> str:
+        """The role in words, for people."""
+        return self.role or "role not stated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +264,8 @@ class Record:
     failure: Failure | None = None
     started: str
     """UTC, ISO 8601 with microseconds and ``Z``."""
-    duration_s: float
+    duration_s: float | None = None
+    """Absent where nobody measured it, as of a commit that was recorded later."""
     author: Author
     hypothesis: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -283,7 +296,10 @@ class Record:
         return run_path(self.experiment, self.id)
 
     @property
-    def ended(self) -> datetime:
+    def ended(self) -> datetime | None:
+        """None where the duration is not known."""
+        if self.duration_s is None:
+            return None
         return parse_time(self.started) + timedelta(seconds=self.duration_s)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gittrack.errors import GittrackError, RepositoryError
+from gittrack.formats.finals import described, exact, extreme_of, finals_in
 from gittrack.formats.record import (
     Console,
     DataInput,
@@ -21,7 +23,7 @@ from gittrack.formats.record import (
     from_dict,
     parse_time,
 )
-from gittrack.formats.series import FULL_SERIES, Point, Table, sample_table, write_table
+from gittrack.formats.series import FULL_SERIES, HEADING, Point, Table, sample_table, write_table
 from gittrack.formats.spec import spec_digest
 from gittrack.git.repository import Repository
 from gittrack.ledger import Addition, Ledger
@@ -30,12 +32,15 @@ from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
 from gittrack.version import VERSION
 
+log = logging.getLogger("gittrack")
+
 StoreSeries = Callable[[Table], tuple[str, bytes]]
 """Puts a large series into the DVC cache; its md5 and the pointer's bytes."""
 
 SERIES_IN_GIT = 1 << 20
 """Bytes above which the complete series goes to DVC and a sample to git."""
 SAMPLE_ROWS = 1000
+"""Of each table of a series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,7 @@ class _Gathered:
         self.outputs: dict[str, tuple[Output, str]] = {}
         self.losses: dict[NotRecorded, None] = {}
         self.declared: dict[str, Any] = journal.start["metrics"]
+        self.defined: dict[str, Any] = {}
         self.end: tuple[str, dict[str, str] | None, float] | None = None
         for kind, *content in journal.events():
             self._take(kind, content)
@@ -97,6 +103,8 @@ class _Gathered:
                 self.facts.update(facts)
             case Kind.DECLARED, [declared]:
                 self.declared = declared
+            case Kind.DEFINED, [defined]:
+                self.defined.update(defined)
             case Kind.END, [status, failure, elapsed]:
                 self._end(status, failure, elapsed)
 
@@ -134,7 +142,7 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
         params=gathered.params,
         seed=seed if type(seed) is int and seed.bit_length() <= 128 else None,
         seeds=gathered.seeds,
-        metrics=final_metrics(table, gathered.summary, gathered.declared),
+        metrics=final_metrics(table, gathered.summary, gathered.declared, gathered.defined),
         data=data,
         determinism=gathered.determinism,
         outputs=tuple(o for o, _ in gathered.outputs.values()),
@@ -148,7 +156,7 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
     return Frozen(record, {"run.yaml": codec.dump_record(record), **files})
 
 
-_UNKNOWN = {"duration_s": 0.0, "spec": "", "tool": {"version": VERSION}}
+_UNKNOWN = {"spec": "", "tool": {"version": VERSION}}
 
 
 def _points(journal: StoredJournal) -> Callable[[], Iterator[Point]]:
@@ -170,14 +178,51 @@ def _lost(journal: StoredJournal, started: str) -> tuple[str, dict[str, str], fl
     return "killed", failure, max(0.0, journal.last_write() - parse_time(started).timestamp())
 
 
-def final_metrics(table: Table, summary: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Metric]:
-    """Final values: the last of each series, or what the summary says; with what gittrack.yaml declares."""
-    final = {**table.last, **{name: (value, None) for name, value in summary.items()}}
+def final_metrics(
+    table: Table,
+    summary: Mapping[str, Any],
+    declared: Mapping[str, Mapping[str, Any]],
+    defined: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Metric]:
+    """Final values: what the summary says, else of each series the value that its rule names.
+
+    `declared` is by gittrack.yaml, `defined` by the program, which goes before.
+    """
+    facts = {
+        name: {"rule": "last", **declared.get(name, {}), **described(name, defined or {})}
+        for name in {**table.last, **summary}
+    }
+    for name, stated in facts.items():
+        if extreme_of(stated["rule"], stated.get("direction")) is None:
+            log.warning(
+                "the final value of %s is its last: the best needs a direction in gittrack.yaml", name
+            )
+            stated["rule"] = "last"
+    final = {
+        **table.last,
+        **_by_rule(table, facts),
+        **{name: (value, None) for name, value in summary.items()},
+    }
     metrics = {}
     for name, (value, step) in final.items():
         final_value = {"status": value} if isinstance(value, str) else {"value": value}
-        metrics[name] = from_dict(Metric, {**final_value, "step": step, **declared.get(name, {})})
+        given = {"rule": "given"} if name in summary else {}
+        metrics[name] = from_dict(Metric, {**final_value, "step": step, **facts[name], **given})
     return metrics
+
+
+def _by_rule(table: Table, facts: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Any, int | None]]:
+    """Value and step of the metrics of which not the last value is the final one."""
+    ruled = {name: extreme_of(facts[name]["rule"], facts[name].get("direction")) for name in table.last}
+    rules = {name: rule for name, rule in ruled.items() if rule is not None and rule != "last"}
+    if not rules:
+        return {}
+    with table.path.open(encoding="utf-8", newline="\n") as lines:
+        finals = finals_in(lines, rules)
+    return {
+        name: (cell if cell in ("nan", "inf", "-inf") else exact(cell), int(step) if step else None)
+        for name, (cell, step) in finals.items()
+    }
 
 
 MOST_LOSSES = 1000
@@ -199,8 +244,7 @@ def keep_series(table: Table, files: dict[str, bytes], store_series: StoreSeries
         files["metrics.csv"] = table.path.read_bytes()
         return series
     md5, pointer = store_series(table)
-    sampled = max(2, min(SAMPLE_ROWS, table.rows * SERIES_IN_GIT // table.size))
-    sample = sample_table(table, sampled)
+    sample = sample_table(table, SAMPLE_ROWS, SERIES_IN_GIT)
     files["metrics.csv"] = sample
     files[FULL_SERIES] = pointer
     return replace(
@@ -208,7 +252,7 @@ def keep_series(table: Table, files: dict[str, bytes], store_series: StoreSeries
         pointer=FULL_SERIES,
         md5=md5,
         size=table.size,
-        sampled_rows=min(sampled, table.rows),
+        sampled_rows=sum(not line.startswith(HEADING) for line in sample.decode().splitlines()),
         sampled_sha256=hashlib.sha256(sample).hexdigest(),
     )
 

@@ -41,8 +41,8 @@ class Job:
 
     command: Sequence[str]
     request: Request
-    inputs: Sequence[tuple[str, str]] = ()
-    """Paths and roles."""
+    inputs: Sequence[tuple[str, str | None]] = ()
+    """Paths and roles; None where none is stated."""
     outputs: Sequence[tuple[str, str]] = ()
     params: Sequence[str] = ()
     metrics: Sequence[str] = ()
@@ -163,7 +163,7 @@ def _params(job: Job, cwd: Path) -> dict[str, object]:
 def _check_inputs(job: Job) -> None:
     roles = get_args(Role)
     for path, role in job.inputs:
-        if role not in roles:
+        if role not in (None, *roles):
             raise UsageError(f"{role!r} is no role of an input: use {', '.join(roles)}")
         if not Path(path).exists():
             raise UsageError(f"input {path} does not exist")

@@ -33,6 +33,7 @@ from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.request import Request, check, check_seeds
+from gittrack.recording.rules import MetricRules
 from gittrack.recording.store import Store
 from gittrack.recording.views import ParamsView, SummaryView
 
@@ -41,7 +42,7 @@ log = logging.getLogger("gittrack")
 _active: list[Run] = []
 
 
-class Run:
+class Run(MetricRules):
     """A run in progress. Made by `start_run`; ends with the ``with`` block, `finish`, or the process.
 
     A run of another rank than 0, or seen from a forked worker, has the same methods and
@@ -182,10 +183,10 @@ class Run:
 
     # --- files --------------------------------------------------------------------------------
 
-    def log_input(self, path: str | Path, role: Role = "train", *, store: bool | None = None) -> None:
+    def log_input(self, path: str | Path, role: Role | None = None, *, store: bool | None = None) -> None:
         """Record a file or folder that the run reads, with its digests.
 
-        `role`: train, validation, test, holdout or reference. `store` also keeps the bytes
+        `role`: train, validation, test, holdout or reference; None states none. `store` also keeps the bytes
         of a file that neither DVC nor git tracks in the DVC cache.
         """
         if self._open("log_input") is not None:
