@@ -194,7 +194,8 @@ class Output:
     md5: str
     sha256: str | None = None
     """Absent where a past commit was recorded and the bytes were not at hand to be read."""
-    size: int
+    size: int | None = None
+    """Absent where a past commit was recorded whose dvc.lock does not say it (DVC 1), and the bytes were not at hand."""
     nfiles: int | None = None
 
 
