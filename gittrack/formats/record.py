@@ -305,6 +305,14 @@ class Record:
         """Folder of this record on the ledger."""
         return run_path(self.experiment, self.id)
 
+    def succeeds(self, before: Record) -> bool:
+        """Whether this record, which says that it supersedes `before`, is of the same execution."""
+        return self.code.commit is not None and (self.experiment, self.started, self.code.commit) == (
+            before.experiment,
+            before.started,
+            before.code.commit,
+        )
+
     @property
     def ending(self) -> str:
         """The status, and whether the program ended the run: ``finished (not ended by the program)``."""

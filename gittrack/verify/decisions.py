@@ -17,6 +17,7 @@ from gittrack.stats.replicates import Group
 from gittrack.verify.close import close
 from gittrack.verify.context import Context
 from gittrack.verify.findings import Finding, finding
+from gittrack.verify.successors import superseded
 
 
 def check_decisions(context: Context) -> Iterator[Finding]:
@@ -118,7 +119,10 @@ def _candidate(
 def _first_starts(context: Context) -> dict[str, dict[str, str]]:
     """When the first run of each spec started, by experiment and spec; of the runs that were verified."""
     starts: dict[str, dict[str, str]] = {}
-    for folder, (spec, started) in context.records.starts.items():
+    replaced = superseded(context)
+    for folder, (spec, started, _) in context.records.starts.items():
+        if folder in replaced:
+            continue
         specs = starts.setdefault(folder.split("/")[1], {})
         specs[spec] = min(started, specs.get(spec, started))
     return starts

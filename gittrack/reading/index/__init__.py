@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gittrack.errors import NotFoundError
 from gittrack.git.repository import Repository
 from gittrack.reading.index.branch import ledger_branch, ledger_tip
-from gittrack.reading.index.rows import DAMAGED, OUTCOME, Row, no_experiment
+from gittrack.reading.index.rows import DAMAGED, OUTCOME, SUPERSEDED, Row, no_experiment
 from gittrack.reading.index.store import (
     FILE_NAME,
     Progress,
@@ -177,6 +177,8 @@ class Index:
     ) -> list[Row]:
         """The runs that satisfy `filter` (see `filters`), newest first or by `order_by`.
 
+        Of a run whose record another supersedes it is the last of them, unless `ids` names it.
+
         `order_by` takes names as MLflow does: ``["metrics.acc DESC", "params.lr"]``; runs without
         the value come last. UsageError for a filter that cannot be read.
         """
@@ -201,7 +203,14 @@ class Index:
 
     def experiments(self) -> dict[str, int]:
         """The experiments on the ledger, and the number of runs of each."""
-        return dict(self._ask("SELECT experiment, count(*) FROM runs GROUP BY experiment ORDER BY 1", []))
+        counted = f"SELECT experiment, count(*) FROM runs r WHERE NOT {SUPERSEDED} GROUP BY 1 ORDER BY 1"  # noqa: S608
+        return dict(self._ask(counted, []))
+
+    def successor(self, run_id: str) -> str | None:
+        """The id of the record that supersedes that of a run; None where none does."""
+        successor = f"SELECT s.id FROM runs s, runs r WHERE s.supersedes = r.id AND r.id = ? AND {SUPERSEDED}"  # noqa: S608
+        rows = self._ask(successor, [run_id])
+        return str(rows[0][0]) if rows else None
 
     def decisions(self, run_id: str) -> list[Decided]:
         """The decisions on a run, oldest first: the last one holds."""
@@ -274,7 +283,7 @@ class Index:
         if not re.fullmatch(r"[0-9a-f]{4,64}", name):
             return []
         rows = self._matching(
-            "(substr(r.commit_id, 1, ?1) = ?2 OR substr(r.snapshot, 1, ?1) = ?2)",
+            f"(substr(r.commit_id, 1, ?1) = ?2 OR substr(r.snapshot, 1, ?1) = ?2) AND NOT {SUPERSEDED}",
             [len(name), name],
             experiment,
         )
@@ -348,7 +357,7 @@ class Index:
 
 
 def _where(filter: str | None, experiment: str | None, ids: Sequence[str] | None) -> tuple[str, list[Any]]:
-    terms: list[str] = ["1"]
+    terms: list[str] = ["1"] if ids is not None else [f"NOT {SUPERSEDED}"]
     values: list[Any] = []
     if filter is not None and filter.strip():
         from gittrack.reading.index.filters import parse_filter

@@ -18,6 +18,12 @@ T = TypeVar("T", int | float, int | float | None)
 OUTCOME = "(SELECT outcome FROM decisions WHERE run_id = r.id ORDER BY made DESC, id DESC LIMIT 1)"
 """SQL of the outcome of the run ``r``."""
 
+SUPERSEDED = (
+    "r.id IN (SELECT o.id FROM runs s JOIN runs o ON o.id = s.supersedes AND o.commit_id = s.commit_id "
+    "AND o.experiment = s.experiment AND o.started = s.started WHERE s.supersedes IS NOT NULL)"
+)
+"""SQL of whether another record of the same execution, which says more, takes the place of the run ``r``."""
+
 DAMAGED = "damaged"
 """In place of a status, for a record that cannot be read."""
 

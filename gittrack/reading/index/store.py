@@ -19,7 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 
 APPLICATION_ID = 0x67747278  # "gtrx"
-FORMAT = 3
+FORMAT = 4
 FILE_NAME = f"index-v{FORMAT}.sqlite"
 PATIENCE_S = 20.0
 
@@ -32,7 +32,8 @@ TABLES = (
         run INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, blob TEXT NOT NULL, id TEXT NOT NULL,
         tail TEXT NOT NULL, experiment TEXT NOT NULL, status TEXT NOT NULL, started REAL NOT NULL,
         duration_s REAL, author TEXT, email TEXT, name TEXT, hypothesis TEXT, commit_id TEXT,
-        snapshot TEXT, branch TEXT, dirty INTEGER, seed, spec TEXT, fault TEXT, place INTEGER)""",
+        snapshot TEXT, branch TEXT, dirty INTEGER, seed, spec TEXT, fault TEXT, supersedes TEXT,
+        place INTEGER)""",
     "CREATE TABLE records (run INTEGER PRIMARY KEY, json TEXT NOT NULL)",
     "CREATE TABLE params (key TEXT, run INTEGER, number, text TEXT, PRIMARY KEY (key, run)) WITHOUT ROWID",
     "CREATE TABLE metrics (key TEXT, run INTEGER, number, status TEXT, PRIMARY KEY (key, run)) WITHOUT ROWID",
@@ -45,6 +46,7 @@ TABLES = (
     f"CREATE INDEX runs_newest ON runs ({SECOND}, place, started, id)",
     f"CREATE INDEX runs_experiment ON runs (experiment, {SECOND}, place, started, id)",
     f"CREATE INDEX runs_unplaced ON runs ({SECOND}) WHERE place IS NULL",
+    "CREATE INDEX runs_superseding ON runs (supersedes) WHERE supersedes IS NOT NULL",
     "CREATE INDEX runs_id ON runs (id)",
     "CREATE INDEX runs_tail ON runs (tail)",
     f"PRAGMA application_id = {APPLICATION_ID}",

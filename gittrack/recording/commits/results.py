@@ -25,6 +25,7 @@ from gittrack.recording.commits.names import (
 )
 from gittrack.recording.commits.pipeline import CommitFiles, Pipeline
 
+NOT_AT_HAND = "is neither in git nor in the DVC cache"
 _SERIES = (".csv", ".tsv")
 _LARGEST = result_files.MAX_BYTES
 _AXES = ("step", "epoch", "global_step")
@@ -201,7 +202,7 @@ class ResultReader:
         """The content of `path` as a file at `at`; False, and said so, where it is not to be had."""
         data = self.content(path)
         if data is None:
-            self.results.losses.append((f"{what} {path}", "is neither in git nor in the DVC cache"))
+            self.results.losses.append((f"{what} {path}", NOT_AT_HAND))
             return False
         at.parent.mkdir(parents=True, exist_ok=True)
         at.write_bytes(data)
