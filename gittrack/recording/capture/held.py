@@ -37,15 +37,15 @@ def git_state(objects: ObjectReader, tree: str, top: Path, algorithm: str, path:
     """What the tree `tree` has at `path`, and whether that is what stands in the work tree at `top`, byte
     for byte: filters and line ends as git has them, not as it writes them."""
     finder = _Finder(objects, tree)
-    item = finder.entry(path)
-    if item is None or item.mode == GITLINK_MODE:
-        return None
     target = follow(finder.entry, finder.read, path)
     if target is None:
-        return GitTracked(oid=item.oid, modified=True, why="git has only a link to it, not its bytes")
+        link = finder.entry(path)
+        if link is None or link.mode != LINK_MODE:
+            return None
+        return GitTracked(oid=link.oid, modified=True, why="git has only a link to it, not its bytes")
     own, item = target
     if item.mode == GITLINK_MODE:
-        return GitTracked(oid=item.oid, modified=True, why="git has only a link into a submodule")
+        return None  # a submodule's commit is in the record of the code
     if item.is_tree:
         return _folder(objects, item.oid, top, top / own, algorithm)
     return _file(item.oid, top / own, algorithm, finder.read)
