@@ -146,3 +146,32 @@ def test_bytes_that_git_holds(
     (record,) = records(project)
     assert run_git(project, "cat-file", "-t", stated.blob or "").strip() in ("blob", "tree")
     assert record.not_recorded == ()
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        (file(DATA), ("git", SHA256, len(DATA), None)),
+        (file(LFS), ("file", SHA256, len(DATA), "data.csv")),
+        (file(ANNEX), ("file", None, None, "data.csv")),
+        (link("../away/data.csv"), ("file", None, None, "data.csv")),
+        (link("set/real.csv"), ("git", SHA256, len(DATA), None)),
+    ],
+)
+def test_record_of_a_commit(
+    project: Path, step: Callable[[Path], None], expected: tuple[str, str | None, int | None, str | None]
+) -> None:
+    """A commit has no other bytes than git's: behind a pointer are those that it names, by their digest."""
+    file(DATA, "set/real.csv")(project)
+    step(project)
+    (project / "gittrack.yaml").write_text("inputs:\n- {path: data.csv, role: test}\n")
+    (project / "metrics.json").write_text('{"acc": 1}')
+    (project / "dvc.yaml").write_text("metrics: [metrics.json]\n")
+    run_git(project, "add", ".")
+    run_git(project, "commit", "-qm", "results")
+    done = gittrack(project, "record", "HEAD")
+    assert done.returncode == 0, done.stderr
+    (record,) = records(project)
+    stated = next(item for item in record.data if item.path == "data.csv")
+    assert (stated.source, stated.sha256, stated.size, stated.differs_from) == expected
+    assert (stated.blob is None) == (stated.source == "file")
