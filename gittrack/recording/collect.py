@@ -45,7 +45,12 @@ class Collector:
                 written = self._own(f"metrics file {name}", path, needed=name not in usual)
                 if written is None:
                     continue
-                if not _log_metrics(self.journal, path, time.monotonic() - self.started, written.stale):
+                losses = result_files.Losses()
+                elapsed = time.monotonic() - self.started
+                took_any = _log_metrics(self.journal, path, elapsed, written.stale, losses)
+                for what, why in losses.stated():
+                    self._lose(what, why)
+                if not took_any:
                     self._lose(f"metrics file {name}", "no metric could be read from it")
                 self._name_stale(f"metrics file {name}", [n for n in written.stale if _IS_READ.match(n)])
                 read.append(relative_to_top(name, self.store.top) or str(Path.cwd() / name))
@@ -103,9 +108,11 @@ class Collector:
             self.journal.event(Kind.NOT_RECORDED, clean_text(what), clean_text(why)[:LONGEST_LOSS])
 
 
-def _log_metrics(journal: Journal, path: Path, elapsed: float, stale: Sequence[str]) -> bool:
+def _log_metrics(
+    journal: Journal, path: Path, elapsed: float, stale: Sequence[str], losses: result_files.Losses
+) -> bool:
     """Whether the file held anything."""
-    final, rows = result_files.read_metrics(path, stale)
+    final, rows = result_files.read_metrics(path, losses, stale=stale)
     count = 0
     for name in dict.fromkeys(name for _, values in rows for name in values):
         journal.new_metric(name)
@@ -116,7 +123,7 @@ def _log_metrics(journal: Journal, path: Path, elapsed: float, stale: Sequence[s
     journal.flush()
     given = path / "params.yaml"
     if given.is_file() and "params.yaml" not in stale:
-        journal.event(Kind.PARAMS, without_secrets(result_files.read_params(given)))
+        journal.event(Kind.PARAMS, without_secrets(result_files.read_params(given, losses)))
     if final:
         journal.event(Kind.SUMMARY, final)
     return bool(final or count)

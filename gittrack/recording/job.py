@@ -19,8 +19,11 @@ from gittrack.recording.begin import abandon, begin
 from gittrack.recording.capture.code import command_invocation
 from gittrack.recording.changes import note_code, note_params, watch_params
 from gittrack.recording.collect import Collector
+from gittrack.recording.endings import Ending
 from gittrack.recording.finish import commit, kept
 from gittrack.recording.identity import Before
+from gittrack.recording.interpreters.settle import settle
+from gittrack.recording.interpreters.watch import Watch
 from gittrack.recording.join import RUN_VARIABLE, below_outer_run
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
@@ -43,8 +46,8 @@ class Job:
 
     command: Sequence[str]
     request: Request
-    inputs: Sequence[tuple[str, str]] = ()
-    """Paths and roles."""
+    inputs: Sequence[tuple[str, str | None]] = ()
+    """Paths and roles; None where none is stated."""
     outputs: Sequence[tuple[str, str]] = ()
     params: Sequence[str] = ()
     metrics: Sequence[str] = ()
@@ -81,7 +84,8 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     outputs = _outputs(repo, config, job)
     checked = check(_request(repo, job, cwd, outputs), config)
     journal = begin(repo, config, checked, command_invocation(job.command, cwd, job.origin))
-    store, before, program = _start(repo, config, job, checked, journal, outputs)
+    watch = Watch(journal.folder, hook=config.capture.interpreter)
+    store, before, program = _start(repo, config, job, checked, journal, outputs, watch)
     started = time.monotonic()
     code = program.run(journal if job.console and config.capture.console else None, job.timeout_s)
     start = StoredJournal(journal.folder).start
@@ -89,6 +93,7 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     record = None
     try:
         _note_end(journal, code, time.monotonic() - started, job.timeout_s if program.timed_out else None)
+        settle(repo, journal, watch.end(), watch.installed)
         _note_changes(repo, store, journal.folder, job, outputs)
         collector = Collector(store, journal, before, started, complaints)
         collector.metrics(job.metrics, job.usual)
@@ -124,6 +129,7 @@ def _start(
     checked: Checked,
     journal: Journal,
     outputs: Sequence[tuple[str, str]],
+    watch: Watch,
 ) -> tuple[Store, Before, Program]:
     """Log what the program reads, and start it; the run is taken back where that fails."""
     try:
@@ -131,11 +137,12 @@ def _start(
         store.log_declared(config, checked.experiment)
         for path, role in job.inputs:
             store.log_input(path, role)
-        environment = _environment(journal, checked)
+        environment = watch.environment(_environment(journal, checked))
         if checked.facts["seed"] is not None:
             journal.event(Kind.DETERMINISM, {"env.PYTHONHASHSEED": environment["PYTHONHASHSEED"]})
         before = _before(journal, job, [*job.metrics, *(path for path, _ in outputs)])
         program = Program(job.launch or job.command, environment, own_group=job.timeout_s is not None)
+        watch.follow(program.pid)
     except BaseException:
         abandon(repo, journal)
         raise
@@ -173,11 +180,12 @@ def _note_end(journal: Journal, code: int, elapsed: float, timeout_s: float | No
 
     Before anything else, so that a run whose outputs could not all be stored is not taken for a lost one.
     """
-    status, failure = judge(code)
+    ending = judge(code)
     if timeout_s is not None:
-        status, failure = "killed", {"type": "timeout", "message": f"it ran longer than {timeout_s:g} s"}
+        failure = {"type": "timeout", "message": f"it ran longer than {timeout_s:g} s"}
+        ending = Ending("killed", failure, "command")
     end = Journal(journal.folder)
-    end.event(Kind.END, status, failure, elapsed)
+    end.event(Kind.END, ending.status, ending.failure, elapsed, ending.ended_by)
     end.close()
 
 
@@ -202,7 +210,7 @@ def _params(job: Job, cwd: Path) -> dict[str, object]:
 def _check_inputs(job: Job) -> None:
     roles = get_args(Role)
     for path, role in job.inputs:
-        if role not in roles:
+        if role not in (None, *roles):
             raise UsageError(f"{role!r} is no role of an input: use {', '.join(roles)}")
         if not Path(path).exists():
             raise UsageError(f"input {path} does not exist")

@@ -51,7 +51,7 @@ class Store:
         for declared in [*config.inputs, *config.experiment_config(experiment).inputs]:
             self.log_input(self._repo.top / declared.path, declared.role)
 
-    def log_input(self, path: str | Path, role: str, *, store: bool | None = None) -> None:
+    def log_input(self, path: str | Path, role: str | None, *, store: bool | None = None) -> None:
         from gittrack.dvc.hashing import HashState
         from gittrack.recording.capture.data import capture_input
 

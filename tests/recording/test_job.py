@@ -244,7 +244,7 @@ def test_output_moved_into_place(project: Path) -> None:
         (["--input", "train.py:training"], "'training' is no role"),
         (["--input", "missing.csv:train"], "missing.csv does not exist"),
         (["--params", "missing.yaml"], "no such file"),
-        (["--params", "train.py"], "cannot read .py"),
+        (["--params", "train.ini"], "cannot read .ini"),
         (["-S", "x"], "-S takes key=value"),
         (["-t", "x"], "-t takes KEY=VALUE"),
         (["-e", "a/b"], "experiment name"),

@@ -45,7 +45,7 @@ class _Place:
 
 def capture_input(
     path: str | Path,
-    role: str,
+    role: str | None,
     *,
     top: Path,
     cwd: Path,
@@ -60,12 +60,13 @@ def capture_input(
 
     With `store`, bytes that neither keeps as they are on disk go into the DVC cache at `cache` (see
     `gittrack.dvc.cache_dir`, `cache_types`). A path that DVC tracks only as part of a folder counts
-    as DVC's if the cache knows what that folder holds. UsageError for a wrong role or path.
+    as DVC's if the cache knows what that folder holds. UsageError for a wrong role or path. `role` is
+    None where nobody stated it.
     """
-    if role not in typing.get_args(Role):
+    if role not in (None, *typing.get_args(Role)):
         raise UsageError(f"{role!r} is no role of an input: use {', '.join(typing.get_args(Role))}")
     place = _locate(path, top, cwd)
-    source = _Source(place, typing.cast(Role, role), top, cache, types, state, store, progress)
+    source = _Source(place, typing.cast("Role | None", role), top, cache, types, state, store, progress)
     if place.relative is not None:
         tracking = find_tracking(top, place.path)
         # dvc.lock also lists what a stage leaves to git (`cache: false`).
@@ -117,7 +118,7 @@ class _Source:
     """One input, and where it may be kept."""
 
     place: _Place
-    role: Role
+    role: Role | None
     top: Path
     cache: Path
     types: Sequence[str]
