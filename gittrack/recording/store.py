@@ -27,6 +27,13 @@ def relative_to_top(path: str | Path, top: Path) -> str | None:
         return None
 
 
+def named_path(path: str | Path) -> Path:
+    """`path` as such; UsageError for what names nothing, as an empty text does."""
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise UsageError(f"a path names a file or a folder: {path!r} does not")
+    return Path(os.fsdecode(path))
+
+
 class Store:
     """The inputs and outputs of one run. DVC is imported when the first bytes are stored, not before."""
 
@@ -52,7 +59,7 @@ class Store:
 
         cache, types = self._cache()
         captured = capture_input(
-            path,
+            named_path(path),
             role,
             top=self._repo.top,
             cwd=Path.cwd(),
@@ -66,7 +73,11 @@ class Store:
         self._journal.event(Kind.INPUT, to_dict(captured.input), pointer)
 
     def log_output(self, path: str | Path, role: str) -> None:
-        self._log_output(Path(path), role, top=self._repo.top, cwd=Path.cwd())
+        named = named_path(path)
+        top = self._repo.top.resolve()
+        if top.is_relative_to((Path.cwd() / named).resolve()):
+            raise UsageError(f"{str(path)!r} is the whole work tree: name the file or the folder to keep")
+        self._log_output(named, role, top=self._repo.top, cwd=Path.cwd())
 
     def log_bytes(self, data: bytes, name: str, role: str) -> None:
         """Keep `data` as the output `name`, which need not be a file anywhere."""
