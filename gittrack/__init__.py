@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gittrack.formats.record import Record
     from gittrack.reading.search import Found, Runs, load, search
     from gittrack.recording.fluent import (
+        define_metric,
         end_run,
         log,
         log_artifact,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "gittrack.errors": ("GittrackError",),
     "gittrack.recording.fluent": (
-        "end_run", "log", "log_artifact", "log_dict", "log_figure", "log_input", "log_metric", "log_metrics",
+        "define_metric", "end_run", "log", "log_artifact", "log_dict", "log_figure", "log_input", "log_metric", "log_metrics",
         "log_model", "log_param", "log_params", "log_text", "next_step", "set_tag", "set_tags",
     ),
     "gittrack.reading.search": ("Found", "Runs", "load", "search"),
@@ -62,6 +63,7 @@ __all__ = [
     "Runs",
     "__version__",
     "active_run",
+    "define_metric",
     "end_run",
     "load",
     "log",

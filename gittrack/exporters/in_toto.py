@@ -102,7 +102,7 @@ def provenance(source: Source) -> dict[str, Any]:
             "metadata": {
                 "invocationId": record.id,
                 "startedOn": record.started,
-                "finishedOn": format_time(record.ended),
+                **({"finishedOn": format_time(record.ended)} if record.ended else {}),
             },
             "byproducts": list(_byproducts(source)),
         },

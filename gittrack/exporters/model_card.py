@@ -112,7 +112,7 @@ def _training(source: Source) -> Iterator[Section]:
         "Repository": code.remote if repository_uri(code.remote) else None,
         "Started": record.started,
         "Duration": text.duration(record.duration_s),
-        "Python": environment.python,
+        "Python": environment.python or "not known",
         "System": environment.os,
         "Processor": environment.cpu,
         "Accelerators": ", ".join(environment.gpus),
@@ -138,7 +138,7 @@ def _training(source: Source) -> Iterator[Section]:
 
 def _data(source: Source) -> Section:
     rows = [
-        Row([item.path, item.role, text.size(item.size), item.sha256 or item.md5 or item.blob or ""])
+        Row([item.path, item.shown_role, text.size(item.size), item.sha256 or item.md5 or item.blob or ""])
         for item in source.record.data
     ]
     return Section(title="Data", header=["path", "role", ">size", "digest"], rows=rows)

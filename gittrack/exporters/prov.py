@@ -74,7 +74,7 @@ def _run(made: _Document, source: Source) -> None:
         "activity",
         f"run:{record.id}",
         prov__startTime=record.started,
-        prov__endTime=format_time(record.ended),
+        prov__endTime=format_time(record.ended) if record.ended else None,
         prov__type=_named("gittrack:Run"),
         prov__label=record.name or f"{record.experiment} {record.id}",
         gittrack__experiment=record.experiment,

@@ -35,6 +35,11 @@ def log(values: Mapping[str, Any], step: int | None = None) -> None:
     current_run().log(values, step)
 
 
+def define_metric(name: str, summary: str | None = None, goal: str | None = None) -> None:
+    """`Run.define_metric` of the active run."""
+    current_run().define_metric(name, summary, goal)
+
+
 def next_step() -> int:
     """`Run.next_step` of the active run."""
     return current_run().next_step()

@@ -33,6 +33,7 @@ from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.request import check_seeds
+from gittrack.recording.rules import MetricRules
 from gittrack.recording.store import Store
 from gittrack.recording.views import ParamsView, SummaryView
 
@@ -41,7 +42,7 @@ log = logging.getLogger("gittrack")
 _active: list[Run] = []
 
 
-class Run:
+class Run(MetricRules):
     """A run in progress. Made by `start_run`; ends with the ``with`` block, `finish`, or the process.
 
     A run of another rank than 0, or seen from a forked worker, has the same methods and
@@ -194,10 +195,10 @@ class Run:
 
     # --- files --------------------------------------------------------------------------------
 
-    def log_input(self, path: str | Path, role: Role = "train", *, store: bool | None = None) -> None:
+    def log_input(self, path: str | Path, role: Role | None = None, *, store: bool | None = None) -> None:
         """Record a file or folder that the run reads, with its digests.
 
-        `role`: train, validation, test, holdout or reference. `store` also keeps the bytes
+        `role`: train, validation, test, holdout or reference; None states none. `store` also keeps the bytes
         of a file that neither DVC nor git tracks in the DVC cache.
         """
         if self._open("log_input") is not None:
@@ -261,6 +262,7 @@ class Run:
             flags = capture_determinism()
             if flags:
                 journal.event(Kind.DETERMINISM, flags)
+            self._store.note_changes()
             elapsed = max(0.0, monotonic() - self._t0)
             journal.event(Kind.END, ending.status, ending.failure, elapsed, ending.ended_by)
             journal.close()  # if the disk is full, the run goes on, and can be finished later

@@ -104,6 +104,11 @@ def _of_comparisons(comparisons: Sequence[Comparison]) -> Iterator[str]:
     judged = {pair.name for pair in changed if pair.name.endswith(roles)}
     if judged:
         yield f"{', '.join(sorted(judged))} differs from the baseline's: the metrics are not like for like."
+    unlike = sorted(
+        {f"{pair.name} ({pair.unlike})" for c in comparisons for pair in c.metrics if pair.unlike}
+    )
+    if unlike:
+        yield f"{', '.join(unlike[:NAMED])}: the final value comes by another rule than the baseline's."
     if any(a.protocol != b.protocol for a, b in records):
         yield "gittrack.yaml differs from that of the baseline: were the criteria changed after the fact?"
 
