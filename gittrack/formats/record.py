@@ -25,8 +25,6 @@ SCHEMA = "gittrack/run/1"
 Status = Literal["finished", "failed", "killed"]
 Role = Literal["train", "validation", "test", "holdout", "reference"]
 Pins = Literal["hashed", "versions", "none"]
-FinalRule = Literal["last", "greatest-step", "min", "max", "best", "given"]
-"""How a final value comes from the values of its series; ``given`` by `Run.summary` or a file, not from it."""
 
 # A free value: null, bool, int, finite float, text, list of these, mapping of text to these.
 Value = Any
@@ -54,7 +52,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A final value. A non-finite one has a `status` in place of the `value`."""
+    """A final value, and by which `rule` it is that. A non-finite one has a `status` in place of the `value`."""
 
     value: int | float | None = None
     status: Literal["nan", "inf", "-inf"] | None = None
@@ -62,8 +60,7 @@ class Metric:
     split: str | None = None
     direction: Literal["maximize", "minimize"] | None = None
     unit: str | None = None
-    rule: FinalRule | None = None
-    """Absent in records from before rules were named."""
+    rule: Literal["last", "greatest-step", "min", "max", "best", "given"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,9 +294,8 @@ class Record:
     @property
     def ended(self) -> datetime | None:
         """None where the duration is not known."""
-        if self.duration_s is None:
-            return None
-        return parse_time(self.started) + timedelta(seconds=self.duration_s)
+        seconds = self.duration_s
+        return None if seconds is None else parse_time(self.started) + timedelta(seconds=seconds)
 
 
 def run_path(experiment: str, run_id: str) -> str:
