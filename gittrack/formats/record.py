@@ -52,7 +52,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A final value, and by which `rule` it is that. A non-finite one has a `status` in place of the `value`."""
+    """A final value, and by which `rule` it is it. A non-finite one has a `status` in place of `value`."""
 
     value: int | float | None = None
     status: Literal["nan", "inf", "-inf"] | None = None

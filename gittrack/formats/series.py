@@ -17,8 +17,8 @@ from gittrack.formats.sampling import sample_table
 from gittrack.formats.tables import FULL_SERIES, HEADING, Part, Point, Table, tables_of, values_digest
 
 __all__ = [
-    "FULL_SERIES", "HEADING", "Part", "Point", "Table", "by_step", "sample_table", "tables_of", "values_digest",
-    "write_table",
+    "FULL_SERIES", "HEADING", "Part", "Point", "Table", "by_step", "sample_table", "tables_of",
+    "values_digest", "write_table",
 ]  # fmt: skip
 
 _ROW = 12
@@ -252,7 +252,7 @@ def _written(table: _Group, spool: BinaryIO, out: _Digested) -> Part:
 def by_step(rows: Iterable[tuple[int | None, dict[str, Any]]]) -> list[tuple[int | None, dict[str, Any]]]:
     """Rows that came one metric after another, those of a step as one, by step.
 
-    As they are where that would lose something: a metric has several values at a step, goes back, or has none.
+    As they are where that would lose something: a metric has two values at a step, goes back, or has no step.
     """
     listed = list(rows)
     reached: dict[str, int] = {}

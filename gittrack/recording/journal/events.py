@@ -34,7 +34,7 @@ class Kind(StrEnum):
     NOT_RECORDED = "l"
     """What the record will not hold, and why."""
     DEFINED = "r"
-    """``{metric: {...}}``: what the program says of metrics, besides DECLARED; ``name*`` means all that begin so."""
+    """``{metric: {...}}``: what the program says of metrics, before DECLARED; ``a*``: all that begin so."""
     COUNTING = "n"
     """Nothing more: `next_step` counts, so rows logged before without a step are of step 0."""
     END = "x"
