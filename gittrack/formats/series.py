@@ -29,7 +29,7 @@ _NAMES = 200_000
 """Names in the shapes of rows that are told apart; rows of further shapes count for each metric alone."""
 _CHUNK = 4096
 """Most rows that are made into text at once."""
-_CELLS = 200_000
+_CELLS = 65_536
 """Cells of several tables that are held before they are written out."""
 
 
