@@ -184,7 +184,7 @@ def _notes(chart: Chart) -> list[str]:
     """What of the series is not drawn."""
     sampled = [line.run for line in chart.lines if line.sampled]
     notes = (
-        [f"drawn from the sample that git has, with its extremes: {', '.join(sampled)}"] if sampled else []
+        [f"drawn from the sample that git has: {', '.join(sampled)}"] if sampled else []
     )
     return [
         *notes,
