@@ -39,7 +39,8 @@ if TYPE_CHECKING:
         set_tag,
         set_tags,
     )
-    from gittrack.recording.run import Run, active_run, start_run
+    from gittrack.recording.run import Run
+    from gittrack.recording.start import active_run, start_run
 
 _HOMES = {
     "gittrack.errors": ("GittrackError",),
@@ -49,7 +50,8 @@ _HOMES = {
     ),
     "gittrack.reading.search": ("Found", "Runs", "load", "search"),
     "gittrack.formats.record": ("Record",),
-    "gittrack.recording.run": ("Run", "active_run", "start_run"),
+    "gittrack.recording.run": ("Run",),
+    "gittrack.recording.start": ("active_run", "start_run"),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

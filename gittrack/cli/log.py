@@ -194,7 +194,7 @@ def _list_across(
 
 def _finished(filter: str | None) -> str:
     """`filter` without runs that did not end well; damaged records stay, for they say nothing of the run."""
-    ended_well = "status not in ('failed', 'killed')"
+    ended_well = "status not in ('failed', 'killed', 'unknown')"
     return f"({filter}) and {ended_well}" if filter and filter.strip() else ended_well
 
 

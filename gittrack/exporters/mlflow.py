@@ -24,7 +24,8 @@ from gittrack.formats.flat import flatten
 from gittrack.formats.record import Metric, Record, parse_time
 
 RUN_ID = "gittrack.run_id"
-_STATUS = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
+_STATUS = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED", "unknown": "KILLED"}
+"""MLflow has no word for an end that nobody saw: the tag gittrack.status has ours."""
 # Since 3.13 a file store is refused otherwise; and nothing goes to anybody but the store.
 _SETTINGS = {"MLFLOW_ALLOW_FILE_STORE": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 _NAME = 250
@@ -277,6 +278,8 @@ def _tags(source: Source, parent: str | None) -> dict[str, str]:
         "gittrack.spec": record.spec,
         "gittrack.record_sha256": source.record_sha256,
         "gittrack.outcome": source.decision.outcome if source.decision else None,
+        "gittrack.status": record.status,
+        "gittrack.ended_by": record.ended_by,
         "gittrack.failure": f"{record.failure.type}: {record.failure.message}" if record.failure else None,
         "gittrack.duration": "not recorded" if record.duration_s is None else None,
         "gittrack.series": "a sample of the whole series" if sampled else None,

@@ -79,6 +79,7 @@ def _run(made: _Document, source: Source) -> None:
         prov__label=record.name or f"{record.experiment} {record.id}",
         gittrack__experiment=record.experiment,
         gittrack__status=record.status,
+        gittrack__ended_by=record.ended_by,
         gittrack__failure=f"{failure.type}: {failure.message}" if failure else None,
         gittrack__hypothesis=record.hypothesis,
         gittrack__spec=record.spec,

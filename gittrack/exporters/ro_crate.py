@@ -169,18 +169,19 @@ def _action(crate: Crate, source: Source, data: bool) -> Node:
                        about={"@id": action})
         for name, content in source.files.items()
     ]  # fmt: skip
-    failed = record.status != "finished"
+    status = {"finished": "Completed", "unknown": None}.get(record.status, "Failed")
     failure = record.failure
     crate.entities[action] = without_none(
         {
             "@id": action,
             "@type": "CreateAction",
             "name": record.name or f"Run {record.id} of {record.experiment}",
-            "description": record.hypothesis or f"A {record.status} run of {record.experiment}.",
+            "description": record.hypothesis or f"A run of {record.experiment}: {record.ending}.",
             "startTime": seconds(record.started),
             "endTime": seconds(format_time(record.ended)) if record.ended else None,
-            "actionStatus": f"http://schema.org/{'Failed' if failed else 'Completed'}ActionStatus",
-            "error": (f"{failure.type}: {failure.message}" if failure else record.status) if failed else None,
+            "actionStatus": f"http://schema.org/{status}ActionStatus" if status else None,
+            "error": (f"{failure.type}: {failure.message}" if failure else record.status)
+            if status != "Completed" else None,
             "agent": _agent(crate, record.author.name, record.author.email),
             "instrument": _instrument(crate, record.code),
             "containerImage": _image(crate, record.environment.image),

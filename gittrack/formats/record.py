@@ -19,10 +19,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
 
+from gittrack.formats.during import Changed, Overlap
+
 SCHEMA = "gittrack/run/1"
 """The version that this gittrack writes; readers look at it before anything else."""
 
-Status = Literal["finished", "failed", "killed"]
+Status = Literal["finished", "failed", "killed", "unknown"]
+EndedBy = Literal["program", "process", "command", "recovery"]
 Role = Literal["train", "validation", "test", "holdout", "reference"]
 Pins = Literal["hashed", "versions", "none"]
 
@@ -133,7 +136,7 @@ class DataInput:
     blob: str | None = None
     """git object id, where git tracks it: a blob, or a tree for a folder."""
     differs_from: str | None = None
-    """Pointer (or git path) that tracks this path but names other bytes."""
+    """Pointer (or git path) that tracks this path but names other bytes, or has only a name for them."""
 
     @property
     def shown_role(self) -> str:
@@ -169,8 +172,9 @@ class EnvironmentSummary:
     """The digest of environment.yaml, and the few facts of it that a reader wants first."""
 
     sha256: str
-    python: str
-    os: str
+    python: str | None = None
+    """Version of the interpreter that ran the program; None where none did, or none is known."""
+    os: str | None = None
     cpu: str | None = None
     gpus: tuple[str, ...] = ()
     image: str | None = None
@@ -187,7 +191,8 @@ class Output:
     md5: str
     sha256: str | None = None
     """Absent where a past commit was recorded and the bytes were not at hand to be read."""
-    size: int
+    size: int | None = None
+    """Absent where a past commit was recorded whose dvc.lock does not say it (DVC 1), and the bytes were not at hand."""
     nfiles: int | None = None
 
 
@@ -258,6 +263,10 @@ class Record:
     name: str | None = None
     status: Status
     failure: Failure | None = None
+    ended_by: EndedBy | None = None
+    """Who says how it ended: the ``program`` (`finish`, a with block); the ``process``, whose end was
+    observed because the program did not end the run; the ``command``, by its exit status; or
+    ``recovery``, when the process was gone."""
     started: str
     """UTC, ISO 8601 with microseconds and ``Z``."""
     duration_s: float | None = None
@@ -284,12 +293,19 @@ class Record:
     supersedes: str | None = None
     base_models: tuple[BaseModel, ...] = ()
     not_recorded: tuple[NotRecorded, ...] = ()
+    changed: tuple[Changed, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
     tool: Tool
 
     @property
     def path(self) -> str:
         """Folder of this record on the ledger."""
         return run_path(self.experiment, self.id)
+
+    @property
+    def ending(self) -> str:
+        """The status, and whether the program ended the run: ``finished (not ended by the program)``."""
+        return f"{self.status} (not ended by the program)" if self.ended_by == "process" else self.status
 
     @property
     def ended(self) -> datetime | None:

@@ -7,9 +7,11 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from gittrack.errors import GittrackError, RepositoryError
+from gittrack.formats.during import Changed
 from gittrack.formats.finals import described, exact, extreme_of, finals_in
 from gittrack.formats.record import (
     Console,
@@ -28,8 +30,10 @@ from gittrack.formats.spec import spec_digest
 from gittrack.git.repository import Repository
 from gittrack.ledger import Addition, Ledger
 from gittrack.recording.capture.code import LIVE
+from gittrack.recording.endings import Ending, merged
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
+from gittrack.recording.overlap import leave_word, overlaps
 from gittrack.version import VERSION
 
 log = logging.getLogger("gittrack")
@@ -73,9 +77,11 @@ class _Gathered:
         self.inputs: dict[str, tuple[DataInput, str | None]] = {}
         self.outputs: dict[str, tuple[Output, str]] = {}
         self.losses: dict[NotRecorded, None] = {}
+        self.changed: dict[str, Changed] = {}
         self.declared: dict[str, Any] = journal.start["metrics"]
         self.defined: dict[str, Any] = {}
-        self.end: tuple[str, dict[str, str] | None, float] | None = None
+        self.end: Ending | None = None
+        self.elapsed = 0.0
         for kind, *content in journal.events():
             self._take(kind, content)
 
@@ -93,10 +99,12 @@ class _Gathered:
                 self.determinism.update(flags)
             case Kind.INPUT, [data, pointer]:
                 data_input = from_dict(DataInput, data)
-                self.inputs[f"{data_input.path}\0{data_input.role}"] = (data_input, pointer)
+                self._input(data_input, pointer)
             case Kind.OUTPUT, [data, pointer]:
                 output = from_dict(Output, data)
                 self.outputs[output.path] = (output, pointer)
+            case Kind.CHANGED, [what, before, after]:
+                self._change(what, before, after)
             case Kind.NOT_RECORDED, [what, why]:
                 self.losses[NotRecorded(what=what, why=why)] = None
             case Kind.FACTS, [facts]:
@@ -105,14 +113,24 @@ class _Gathered:
                 self.declared = declared
             case Kind.DEFINED, [defined]:
                 self.defined.update(defined)
-            case Kind.END, [status, failure, elapsed]:
-                self._end(status, failure, elapsed)
+            case Kind.END, [status, failure, elapsed, *by]:
+                # A journal of old does not say who ended the run.
+                ending = Ending(status, failure, by[0] if by else None)
+                self.end = ending if self.end is None else merged(self.end, ending)
+                self.elapsed = elapsed
 
-    def _end(self, status: str, failure: dict[str, str] | None, elapsed: float) -> None:
-        """Under `gittrack run` the program speaks first, and knows best why it failed."""
-        if self.end is not None and self.end[0] != "finished":
-            status, failure = self.end[:2]
-        self.end = (status, failure, elapsed)
+    def _input(self, data_input: DataInput, pointer: str | None) -> None:
+        """One that is logged again, by the program itself, may be another by then."""
+        key = f"{data_input.path}\0{data_input.role}"
+        before = digest_of(self.inputs[key][0]) if key in self.inputs else None
+        if before and before != digest_of(data_input):
+            self._change(f"input {data_input.path}", before, digest_of(data_input))
+        self.inputs[key] = (data_input, pointer)
+
+    def _change(self, what: str, before: Any, after: Any) -> None:
+        """What changed twice has the first value and the last."""
+        first = self.changed[what].before if what in self.changed else before
+        self.changed[what] = Changed(what=what, before=first, after=after)
 
 
 def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
@@ -128,15 +146,18 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
     for item, pointer in items:
         if pointer is not None and item.pointer is not None:
             files[item.pointer] = pointer.encode()
-    status, failure, elapsed = gathered.end or _lost(journal, gathered.facts["started"])
+    ending = gathered.end or _LOST
+    elapsed = gathered.elapsed if gathered.end else _until_last_write(journal, gathered.facts["started"])
+    top = Path(journal.start["top"])
     facts = gathered.facts
     summary = {**facts["environment"], "sha256": hashlib.sha256(environment).hexdigest()}
-    stated = from_dict(Record, {**_UNKNOWN, **facts, "environment": summary, "status": status})
+    stated = from_dict(Record, {**_UNKNOWN, **facts, "environment": summary, "status": ending.status})
     data = tuple(d for d, _ in gathered.inputs.values())
     seed = gathered.params.get("seed") if stated.seed is None else stated.seed
     record = replace(
         stated,
-        failure=from_dict(Failure, failure) if failure else None,
+        failure=from_dict(Failure, ending.failure) if ending.failure else None,
+        ended_by=ending.ended_by,
         duration_s=round(elapsed, 3),
         tags=gathered.tags,
         params=gathered.params,
@@ -149,11 +170,17 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
         series=keep_series(table, files, store_series) if table.rows else None,
         console=_console(journal, files),
         not_recorded=stated_losses(list(gathered.losses)),
+        changed=tuple(gathered.changed.values()),
+        overlaps=overlaps(journal, top),
         spec=spec_digest(stated.code, gathered.params, data, stated.locks),
     )
     from gittrack.formats import codec
 
     return Frozen(record, {"run.yaml": codec.dump_record(record), **files})
+
+
+def digest_of(data_input: DataInput) -> str | None:
+    return data_input.sha256 or data_input.md5 or data_input.blob
 
 
 _UNKNOWN = {"spec": "", "tool": {"version": VERSION}}
@@ -174,10 +201,14 @@ def _points(journal: StoredJournal) -> Callable[[], Iterator[Point]]:
     return read
 
 
-def _lost(journal: StoredJournal, started: str) -> tuple[str, dict[str, str], float]:
-    """The end of a run whose process is gone without a word."""
-    failure = {"type": "lost", "message": "the process ended without finishing the run"}
-    return "killed", failure, max(0.0, journal.last_write() - parse_time(started).timestamp())
+_LOST = Ending(
+    "killed", {"type": "lost", "message": "the process ended without finishing the run"}, "recovery"
+)
+"""Of a run whose process is gone without a word."""
+
+
+def _until_last_write(journal: StoredJournal, started: str) -> float:
+    return max(0.0, journal.last_write() - parse_time(started).timestamp())
 
 
 def final_metrics(
@@ -277,6 +308,7 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
     """
     start = journal.start
     try:
+        leave_word(journal)
         frozen = freeze(journal, series_store(repo))
         ledger = Ledger(repo, start["ledger"], start.get("onto"))
         ledger.append([frozen.addition()], dvc_config=start["dvc_config"].encode())

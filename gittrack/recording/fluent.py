@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.formats.record import Record, Role, Status
-from gittrack.recording.run import active_run, current_run
+from gittrack.recording.start import active_run, current_run
 
 
 def log_param(key: str, value: Any) -> None:

@@ -108,6 +108,7 @@ def check_bytes(context: Context, progress: Progress | None = None) -> Iterator[
     options = context.options
     if not options.data and options.read_data is None:
         return
+    yield from _kept_by_nobody(context)
     claims: dict[_Key, list[_Claim]] = {}
     for folder, record in context.records.items():
         for stored in stored_by(record):
@@ -123,6 +124,22 @@ def check_bytes(context: Context, progress: Progress | None = None) -> Iterator[
         part, parts = options.read_data
         chosen = {key: f for key, f in held.items() if f is not None and part_of(key[0], parts) == part}
         yield from _read_again(context, claims, chosen, progress)
+
+
+def _kept_by_nobody(context: Context) -> Iterator[Finding]:
+    """Inputs whose bytes neither git nor DVC has: the record has their digests, and nobody can check them."""
+    for folder, record in context.records.items():
+        for item in record.data:
+            if item.pointer is None and item.source != "git":
+                says = f"nobody keeps the bytes of {item.path} that the run read: neither git nor DVC"
+                yield Finding(
+                    code="data-bytes-unkept",
+                    severity="incomplete",
+                    says=says,
+                    path=f"{folder}/run.yaml",
+                    run=folder.rsplit("/", 1)[-1],
+                    expected=item.sha256 or item.md5,
+                )
 
 
 _Files = Mapping[str, Path]

@@ -105,7 +105,7 @@ numbers = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**63
         st.dictionaries(st.sampled_from("abc"), numbers | st.sampled_from(["nan", "-inf"]), min_size=1),
         min_size=1,
     )
-)  # noqa: E501
+)
 def test_cells_are_as_python_writes_them(values: list[Any], tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whatever writes them: exponents, small and large numbers, minus zero, words."""
     points = [(0.0, None, row) for row in values]

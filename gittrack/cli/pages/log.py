@@ -22,7 +22,7 @@ from gittrack.text.json_text import json_line
 from gittrack.text.table import Cell, Line, csv_text, layout, markdown
 from gittrack.text.tables import table
 
-_STATUS_COLOURS = {"failed": "red", "killed": "yellow", DAMAGED: "red"}
+_STATUS_COLOURS = {"failed": "red", "killed": "yellow", "unknown": "yellow", DAMAGED: "red"}
 _FACTS = frozenset({"id", "age", "experiment", "status", "commit", "outcome", "seed", "hypothesis"})
 _LONGEST_VALUE = 24
 """Columns of a terminal that one parameter may take."""

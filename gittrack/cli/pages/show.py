@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from gittrack.formats.during import Changed
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import Code, DataInput, Lock, Metric, Output, Record, parse_time
 from gittrack.formats.reproduction import Reproduction
@@ -20,7 +21,7 @@ from gittrack.text.tables import markdown_lines
 if TYPE_CHECKING:
     from gittrack.reading.index.parse import Decided
 
-_STATUS_COLOURS = {"finished": "green", "failed": "red", "killed": "yellow"}
+_STATUS_COLOURS = {"finished": "green", "failed": "red", "killed": "yellow", "unknown": "yellow"}
 _CHART_COLUMNS = 72
 _CONSOLE_LINES = 5
 
@@ -77,7 +78,9 @@ def sections(
     """The sections that have something to say."""
     params = [(text.clean(k), text.value(v)) for k, v in flatten(record.params).items()]
     tags = [(text.clean(k), text.one_line(v)) for k, v in record.tags.items()]
-    environment = [(k, text.value(v)) for k, v in asdict(record.environment).items() if v]
+    facts = {"python": "not known", "os": "not recorded"}
+    facts |= {k: text.value(v) for k, v in asdict(record.environment).items() if v}
+    environment = [(name, facts.pop(name)) for name in ("sha256", "python", "os")] + [*facts.items()]
     determinism = [(text.clean(k), text.value(v)) for k, v in flatten(record.determinism).items()]
     models = [
         (text.one_line(m.name), text.value(m.revision), text.value(m.modification))
@@ -101,6 +104,8 @@ def sections(
         ("Determinism", determinism),
         ("Outputs", [_output(item) for item in record.outputs]),
         ("Series", series),
+        ("Changed while it ran", [_changed(item) for item in record.changed]),
+        ("Ran at the same time", [(o.run, *map(text.one_line, o.paths)) for o in record.overlaps]),
         ("Not recorded", losses),
         ("Provenance", list(_provenance(record))),
         ("Reproductions", [_reproduction(item) for item in reproductions]),
@@ -111,12 +116,12 @@ def sections(
 
 def _headline(record: Record, paint: text.Paint) -> str:
     name = paint("yellow", record.id)
-    status = paint(_STATUS_COLOURS[record.status], record.status)
+    status = paint(_STATUS_COLOURS[record.status], record.ending)
     return f"run {name}  {status}  {_about(record)}"
 
 
 def _summary(record: Record) -> str:
-    return f"{record.status}, {_about(record)}"
+    return f"{record.ending}, {_about(record)}"
 
 
 def _about(record: Record) -> str:
@@ -177,6 +182,11 @@ def _data(item: DataInput) -> tuple[str, ...]:
         text.size(item.size) + count,
         note,
     )
+
+
+def _changed(item: Changed) -> tuple[str, ...]:
+    before, after = ("none" if v is None else text.value(v) for v in (item.before, item.after))
+    return text.one_line(item.what), f"{before} -> {after}"
 
 
 def _lock(lock: Lock) -> tuple[str, ...]:

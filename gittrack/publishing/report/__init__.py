@@ -199,16 +199,16 @@ def _commits(source: _Source, rows: Sequence[Row]) -> dict[str, str]:
     return {row.id: added.get(row.path, source.tip) for row in rows}
 
 
-def _packages(subject: Entry | None) -> dict[str, str]:
-    """Names and versions; nothing where environment.yaml is damaged, which verify says."""
+def _packages(subject: Entry | None) -> dict[str, str] | None:
+    """Names and versions; None where they are not known, or environment.yaml is damaged, as verify says."""
     from gittrack.errors import RecordError
 
     try:
         packages = subject.environment().get("packages") if subject is not None else None
     except RecordError:
-        return {}
+        return None
     if not isinstance(packages, dict):
-        return {}
+        return None
     return {str(name): str(packages[name]) for name in sorted(packages)}
 
 

@@ -306,7 +306,7 @@ def _run(report: Report, run: Record, names: list[str]) -> list[Cell]:
     values = [figure(m.status or m.value, 5) if m is not None else "" for m in finals]
     return [
         Code(run.id),
-        Mark(run.status, "plain" if run.status == "finished" else "bad"),
+        Mark(run.ending, "plain" if run.status == "finished" else "bad"),
         report.outcomes.get(run.id, ""),
         parse_time(run.started).strftime("%Y-%m-%d %H:%M"),
         "not recorded" if run.duration_s is None else duration(run.duration_s),

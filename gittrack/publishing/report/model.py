@@ -160,7 +160,7 @@ class Spent:
     """Time of the runs of one kind on one machine."""
 
     what: str
-    """``finished``, ``failed``, ``killed``, ``rejected`` or ``reruns``."""
+    """``finished``, ``failed``, ``killed``, ``unknown``, ``rejected`` or ``reruns``."""
     machine: str
     runs: int
     timed: int
@@ -281,8 +281,8 @@ class Report:
     subject: Entry | None
     subject_why: str
     """Why it is this run."""
-    packages: Mapping[str, str]
-    """Installed when the subject ran: version by name."""
+    packages: Mapping[str, str] | None
+    """Those that the subject's program could import: version by name; None: not known."""
     origins: Sequence[Origin]
     """Commits since which the gate has been in force, for the runs of the subject's spec."""
     origins_why: str

@@ -182,7 +182,7 @@ def _row(
     record = entry.record
     name = code(entry.id) + (" (baseline)" if entry is experiment.baseline else "")
     flat = flat_params(entry)
-    cells = [name, record.status, "—" if record.seed is None else str(record.seed)]
+    cells = [name, record.ending, "—" if record.seed is None else str(record.seed)]
     cells += [code(value(flat[p], 5), 40) if p in flat else "—" for p in params]
     pairs = compared.get(entry.id, {})
     for metric in metrics:

@@ -57,7 +57,9 @@ def _of_records(records: Sequence[Record]) -> Iterator[str]:
         if wanted:
             yield f"{_names(wanted, len(records))} {text}"
 
-    failed = [r for r in records if r.status != "finished"]
+    unknown = [r for r in records if r.status == "unknown"]
+    yield from those(unknown, "ended unseen, so that nobody knows whether it succeeded: who can tell?")
+    failed = [r for r in records if r.status in ("failed", "killed")]
     yield from those(failed, "did not finish: is that part of the result, and is the reason understood?")
     dirty = [r for r in records if r.code.dirty]
     yield from those(dirty, "ran uncommitted code, kept as a snapshot: should it be committed and run again?")

@@ -43,6 +43,9 @@ RESERVE_BYTES = 64 << 10
 LONGEST_LOSS = 2_000
 """Characters of what is not recorded, and of why."""
 
+JOINED = "joined"
+"""The file with the number of the process that has joined the run."""
+
 LINE_ROWS = 400
 """Rows in one line: some 40 kB, which an allocator gives and takes back without asking the kernel."""
 
@@ -113,7 +116,8 @@ class Journal:
     def claim(self) -> bool:
         """Whether this process is the first to join the run (under `gittrack run`); it then owns it too."""
         try:
-            (self.folder / "joined").touch(exist_ok=False)
+            with (self.folder / JOINED).open("x") as file:
+                file.write(str(os.getpid()))
         except FileExistsError:
             return False
         _write_owner(self.folder)
