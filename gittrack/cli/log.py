@@ -244,7 +244,7 @@ def _require_kept(indexes: Sequence[Index], rows: Sequence[Row], pattern: str | 
 
 def _finished(filter: str | None) -> str:
     """`filter` without runs that did not end well; damaged records stay, for they say nothing of the run."""
-    ended_well = "status not in ('failed', 'killed')"
+    ended_well = "status not in ('failed', 'killed', 'unknown')"
     return f"({filter}) and {ended_well}" if filter and filter.strip() else ended_well
 
 

@@ -43,7 +43,7 @@ def bom(source: Source, licence: str | None = None) -> dict[str, Any]:
     content = {
         "version": 1,
         "metadata": {
-            "timestamp": format_time(record.ended),
+            **({"timestamp": format_time(record.ended)} if record.ended else {}),
             "tools": {"components": [_tool(record.tool.version)]},
             "authors": [{"name": record.author.name}],
             "component": model,
@@ -88,6 +88,7 @@ def _model(source: Source, licence: str | None) -> Component:
     facts = {
         "run": record.id,
         "status": record.status,
+        "ended_by": record.ended_by,
         "spec": record.spec,
         "output": output.path if output else None,
         "record:sha256": source.record_sha256,
@@ -197,10 +198,16 @@ def _data(at: int, item: DataInput) -> Component:
             "type": "data",
             "bom-ref": f"data-{at}",
             "name": item.path,
-            "description": f"{item.role} data",
+            "description": f"{item.role} data" if item.role else "data",
             "hashes": _hashes(digests(item)),
             "properties": _properties({**facts, **odd}),
-            "data": [{"type": "dataset", "name": item.path, "description": f"{item.role} data"}],
+            "data": [
+                {
+                    "type": "dataset",
+                    "name": item.path,
+                    "description": f"{item.role} data" if item.role else "data",
+                }
+            ],
         }
     )
 

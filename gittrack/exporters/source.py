@@ -182,7 +182,7 @@ class Subject:
 def subject(index: Index, name: str) -> Iterator[Subject]:
     """What `name` means: an experiment, or a run. NotFoundError if nothing, RecordError if damaged."""
     is_experiment = name in index.experiments()
-    rows = index.search(experiment=name, order_by=["started"]) if is_experiment else [index.one(name)]
+    rows = index.search(experiment=name)[::-1] if is_experiment else [index.one(name)]
     for row in rows:
         if row.fault is not None:
             raise RecordError(row.fault)

@@ -19,12 +19,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
 
+from gittrack.formats.during import Changed, Overlap
+
 SCHEMA = "gittrack/run/1"
 """The version that this gittrack writes; readers look at it before anything else."""
 
-Status = Literal["finished", "failed", "killed"]
+Status = Literal["finished", "failed", "killed", "unknown"]
+EndedBy = Literal["program", "process", "command", "recovery"]
 Role = Literal["train", "validation", "test", "holdout", "reference"]
 Pins = Literal["hashed", "versions", "none"]
+FinalRule = Literal["last", "greatest-step", "min", "max", "best", "given"]
+"""How a final value comes from the values of its series; ``given`` by `Run.summary` or a file, not from it."""
 
 # A free value: null, bool, int, finite float, text, list of these, mapping of text to these.
 Value = Any
@@ -60,6 +65,8 @@ class Metric:
     split: str | None = None
     direction: Literal["maximize", "minimize"] | None = None
     unit: str | None = None
+    rule: FinalRule | None = None
+    """Absent in records from before rules were named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +98,9 @@ class Code:
     """HEAD at the start; absent on an unborn branch."""
     tree: str
     branch: str | None = None
-    """Absent on a detached HEAD."""
+    """Absent on a detached HEAD, and where the branch is not known."""
+    detached: bool = False
+    """True where HEAD named a commit and no branch."""
     dirty: bool = False
     snapshot: str | None = None
     """Commit that keeps the uncommitted changes; its parent is `commit`."""
@@ -114,7 +123,8 @@ class DataInput:
 
     path: str
     """Relative to the top of the work tree, with ``/``; absolute when outside it."""
-    role: Role
+    role: Role | None = None
+    """What the run used it for, as somebody stated it; absent where nobody did."""
     source: Literal["dvc", "git", "file"]
     pointer: str | None = None
     """Path of the pointer beside the record, such as ``inputs/data/train.csv.dvc``."""
@@ -129,7 +139,12 @@ class DataInput:
     blob: str | None = None
     """git object id, where git tracks it: a blob, or a tree for a folder."""
     differs_from: str | None = None
-    """Pointer (or git path) that tracks this path but names other bytes."""
+    """Pointer (or git path) that tracks this path but names other bytes, or has only a name for them."""
+
+    @property
+    def shown_role(self) -> str:
+        """The role in words, for people."""
+        return self.role or "role not stated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,9 +264,14 @@ class Record:
     name: str | None = None
     status: Status
     failure: Failure | None = None
+    ended_by: EndedBy | None = None
+    """Who says how it ended: the ``program`` (`finish`, a with block); the ``process``, whose end was
+    observed because the program did not end the run; the ``command``, by its exit status; or
+    ``recovery``, when the process was gone."""
     started: str
     """UTC, ISO 8601 with microseconds and ``Z``."""
-    duration_s: float
+    duration_s: float | None = None
+    """Absent where nobody measured it, as of a commit that was recorded later."""
     author: Author
     hypothesis: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -274,6 +294,8 @@ class Record:
     supersedes: str | None = None
     base_models: tuple[BaseModel, ...] = ()
     not_recorded: tuple[NotRecorded, ...] = ()
+    changed: tuple[Changed, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
     tool: Tool
 
     @property
@@ -282,7 +304,15 @@ class Record:
         return run_path(self.experiment, self.id)
 
     @property
-    def ended(self) -> datetime:
+    def ending(self) -> str:
+        """The status, and whether the program ended the run: ``finished (not ended by the program)``."""
+        return f"{self.status} (not ended by the program)" if self.ended_by == "process" else self.status
+
+    @property
+    def ended(self) -> datetime | None:
+        """None where the duration is not known."""
+        if self.duration_s is None:
+            return None
         return parse_time(self.started) + timedelta(seconds=self.duration_s)
 
 

@@ -32,6 +32,14 @@ class MetricPair(Pair):
 
     unit: str | None = None
     direction: Literal["maximize", "minimize"] | None = None
+    rules: tuple[str | None, str | None] = (None, None)
+    """How each comes from its series; None where that is not recorded, or the run lacks the metric."""
+
+    @property
+    def unlike(self) -> str | None:
+        """``max, last`` where the two are known to come by different rules: they are not like for like."""
+        one, two = self.rules
+        return f"{one}, {two}" if one and two and one != two else None
 
     @property
     def difference(self) -> float | int | None:
@@ -57,7 +65,7 @@ class MetricPair(Pair):
     def verdict(self) -> Literal["better", "worse"] | None:
         """Of b, by the metric's direction; None where that or a value is unknown, or they are equal."""
         difference = self.difference
-        if not difference or self.direction is None:
+        if not difference or self.direction is None or self.unlike:
             return None
         return "better" if (difference > 0) == (self.direction == "maximize") else "worse"
 
@@ -103,7 +111,12 @@ class Comparison:
 def _plain(pair: Pair) -> dict[str, Any]:
     plain: dict[str, Any] = {"a": pair.a, "b": pair.b}
     if isinstance(pair, MetricPair):
-        extra = {"difference": pair.difference, "percent": pair.percent, "verdict": pair.verdict}
+        extra: dict[str, Any] = {
+            "difference": pair.difference,
+            "percent": pair.percent,
+            "verdict": pair.verdict,
+        }
+        extra["rules"] = [*pair.rules] if pair.unlike else None
         plain |= {key: value for key, value in extra.items() if value is not None}
     return plain
 
@@ -166,6 +179,7 @@ def _facts(record: Record) -> dict[str, Any]:
     return {
         "experiment": record.experiment,
         "status": record.status,
+        "ended_by": record.ended_by,
         "name": record.name,
         "hypothesis": record.hypothesis,
         "author": record.author.name,
@@ -193,12 +207,13 @@ def _metrics(a: Mapping[str, Metric], b: Mapping[str, Metric]) -> tuple[MetricPa
         known = [m for m in (two, one) if m is not None]
         unit = next((m.unit for m in known if m.unit), None)
         direction = next((m.direction for m in known if m.direction), None)
-        pairs.append(MetricPair(name, value(one), value(two), unit, direction))
+        rules = (one.rule if one else None, two.rule if two else None)
+        pairs.append(MetricPair(name, value(one), value(two), unit, direction, rules))
     return tuple(pairs)
 
 
 def _data(data: Sequence[DataInput]) -> dict[str, str]:
-    return {f"{d.path} ({d.role})": d.sha256 or d.md5 or d.blob or "no digest" for d in data}
+    return {f"{d.path} ({d.shown_role})": d.sha256 or d.md5 or d.blob or "no digest" for d in data}
 
 
 def _locks(locks: Sequence[Lock]) -> dict[str, str]:

@@ -145,6 +145,7 @@ def _facts(record: Record) -> dict[str, Any]:
         "experiment": record.experiment,
         "name": record.name,
         "status": record.status,
+        "ended_by": record.ended_by,
         "started": record.started,
         "duration_s": record.duration_s,
         "author": record.author.name,

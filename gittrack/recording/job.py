@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 import time
@@ -14,16 +13,20 @@ from typing import get_args
 from gittrack.errors import GittrackError, UsageError
 from gittrack.formats.config import Config, choose_experiment
 from gittrack.formats.record import Code, Record, Role
-from gittrack.formats.values import without_secrets
 from gittrack.git.repository import Repository
 from gittrack.recording import result_files
 from gittrack.recording.begin import abandon, begin
 from gittrack.recording.capture.code import command_invocation
+from gittrack.recording.changes import note_code, note_params, watch_params
+from gittrack.recording.collect import Collector
+from gittrack.recording.endings import Ending
 from gittrack.recording.finish import commit, kept
+from gittrack.recording.identity import Before
 from gittrack.recording.join import RUN_VARIABLE, below_outer_run
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
+from gittrack.recording.overlap import claim
 from gittrack.recording.program import Program, check_command, exit_status, judge
 from gittrack.recording.request import Checked, Request, check
 from gittrack.recording.store import Store, relative_to_top
@@ -41,11 +44,13 @@ class Job:
 
     command: Sequence[str]
     request: Request
-    inputs: Sequence[tuple[str, str]] = ()
-    """Paths and roles."""
+    inputs: Sequence[tuple[str, str | None]] = ()
+    """Paths and roles; None where none is stated."""
     outputs: Sequence[tuple[str, str]] = ()
     params: Sequence[str] = ()
     metrics: Sequence[str] = ()
+    usual: Sequence[str] = ()
+    """Those of `metrics` that nobody has named, and that need not be there."""
     settings: Sequence[str] = ()
     """``key=value`` of ``-S``."""
     console: bool = True
@@ -77,15 +82,18 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     outputs = _outputs(repo, config, job)
     checked = check(_request(repo, job, cwd, outputs), config)
     journal = begin(repo, config, checked, command_invocation(job.command, cwd, job.origin))
-    store, program = _start(repo, config, job, checked, journal)
-    began, started = time.time(), time.monotonic()
+    store, before, program = _start(repo, config, job, checked, journal, outputs)
+    started = time.monotonic()
     code = program.run(journal if job.console and config.capture.console else None, job.timeout_s)
     start = StoredJournal(journal.folder).start
     complaints: list[str] = []
     record = None
     try:
         _note_end(journal, code, time.monotonic() - started, job.timeout_s if program.timed_out else None)
-        complaints += _collect(store, journal, job, outputs, began, started)
+        _note_changes(repo, store, journal.folder, job, outputs)
+        collector = Collector(store, journal, before, started, complaints)
+        collector.metrics(job.metrics, job.usual)
+        collector.outputs(outputs)
         journal.close()
         record = commit(repo, StoredJournal(journal.folder))
     except (GittrackError, OSError) as error:
@@ -111,8 +119,13 @@ def _request(repo: Repository, job: Job, cwd: Path, outputs: Sequence[tuple[str,
 
 
 def _start(
-    repo: Repository, config: Config, job: Job, checked: Checked, journal: Journal
-) -> tuple[Store, Program]:
+    repo: Repository,
+    config: Config,
+    job: Job,
+    checked: Checked,
+    journal: Journal,
+    outputs: Sequence[tuple[str, str]],
+) -> tuple[Store, Before, Program]:
     """Log what the program reads, and start it; the run is taken back where that fails."""
     try:
         store = Store(repo, journal, StoredJournal(journal.folder).start["record"]["code"]["tree"])
@@ -122,11 +135,38 @@ def _start(
         environment = _environment(journal, checked)
         if checked.facts["seed"] is not None:
             journal.event(Kind.DETERMINISM, {"env.PYTHONHASHSEED": environment["PYTHONHASHSEED"]})
+        before = _before(journal, job, [*job.metrics, *(path for path, _ in outputs)])
         program = Program(job.launch or job.command, environment, own_group=job.timeout_s is not None)
     except BaseException:
         abandon(repo, journal)
         raise
-    return store, program
+    return store, before, program
+
+
+def _before(journal: Journal, job: Job, names: Sequence[str]) -> Before:
+    """What lies where the program will write, and word to other runs that it does; and what it may edit."""
+    paths = [Path(name) for name in dict.fromkeys(names)]
+    claim(journal.folder, paths)
+    usual = [Path.cwd() / "params.yaml"] if job.defaults and [*job.params] in ([], ["params.yaml"]) else []
+    params = StoredJournal(journal.folder).start["params"]
+    watch_params(journal, params, [Path.cwd() / name for name in job.params], usual)
+    return Before(paths, (journal.folder / "start.json").stat())
+
+
+def _note_changes(
+    repo: Repository, store: Store, folder: Path, job: Job, outputs: Sequence[tuple[str, str]]
+) -> None:
+    """What the program, or somebody while it ran, has edited. A script that joined has said its params."""
+    named = [*job.params, *job.metrics, *(path for path, _ in [*job.inputs, *outputs]), "params.yaml"]
+    leave = {path for name in named if (path := relative_to_top(name, repo.top))}
+    journal = Journal(folder)  # a file after that of such a script
+    try:
+        note_params(journal, take=not (folder / "joined").exists())
+        store.note_changes(journal)
+        note_code(journal, repo, leave)
+    except (GittrackError, OSError) as error:
+        journal.not_recorded("changed", f"what it read could not be compared again: {error}")
+    journal.close()
 
 
 def _note_end(journal: Journal, code: int, elapsed: float, timeout_s: float | None) -> None:
@@ -134,11 +174,12 @@ def _note_end(journal: Journal, code: int, elapsed: float, timeout_s: float | No
 
     Before anything else, so that a run whose outputs could not all be stored is not taken for a lost one.
     """
-    status, failure = judge(code)
+    ending = judge(code)
     if timeout_s is not None:
-        status, failure = "killed", {"type": "timeout", "message": f"it ran longer than {timeout_s:g} s"}
+        failure = {"type": "timeout", "message": f"it ran longer than {timeout_s:g} s"}
+        ending = Ending("killed", failure, "command")
     end = Journal(journal.folder)
-    end.event(Kind.END, status, failure, elapsed)
+    end.event(Kind.END, ending.status, ending.failure, elapsed, ending.ended_by)
     end.close()
 
 
@@ -148,7 +189,7 @@ def _with_files(job: Job, cwd: Path) -> Job:
         return job
     params = job.params or [name for name in ("params.yaml",) if (cwd / name).is_file()]
     metrics = job.metrics or DEFAULT_METRICS
-    return replace(job, params=params, metrics=metrics)
+    return replace(job, params=params, metrics=metrics, usual=() if job.metrics else DEFAULT_METRICS)
 
 
 def _params(job: Job, cwd: Path) -> dict[str, object]:
@@ -163,7 +204,7 @@ def _params(job: Job, cwd: Path) -> dict[str, object]:
 def _check_inputs(job: Job) -> None:
     roles = get_args(Role)
     for path, role in job.inputs:
-        if role not in roles:
+        if role not in (None, *roles):
             raise UsageError(f"{role!r} is no role of an input: use {', '.join(roles)}")
         if not Path(path).exists():
             raise UsageError(f"input {path} does not exist")
@@ -180,55 +221,3 @@ def _environment(journal: Journal, checked: Checked) -> dict[str, str]:
         env[SEED_VARIABLE] = str(seed)
         env["PYTHONHASHSEED"] = str(seed % 2**32)
     return env
-
-
-def _collect(
-    store: Store, journal: Journal, job: Job, outputs: Sequence[tuple[str, str]], began: float, started: float
-) -> list[str]:
-    """Metrics and outputs that the program wrote; what could not be read is said, and costs no run."""
-    complaints, read = [], []
-    logged = {event[1]["path"] for event in StoredJournal(journal.folder).events() if event[0] == Kind.OUTPUT}
-    for name in job.metrics:
-        try:
-            if _written_since(Path(name), began):
-                _log_metrics(journal, Path(name), time.monotonic() - started)
-                read.append(relative_to_top(name, store.top) or str(Path.cwd() / name))
-            elif name not in DEFAULT_METRICS:
-                complaints.append(f"metrics file {name} was not written by this run")
-        except (GittrackError, OSError) as error:
-            complaints.append(str(error))
-    if read:
-        code = StoredJournal(journal.folder).start["record"]["code"]
-        journal.event(Kind.FACTS, {"code": {**code, "metrics_files": read}})
-    for name, role in outputs:
-        try:
-            if _written_since(Path(name), began):
-                store.log_output(name, role)
-            elif name not in logged:  # the program itself may have logged it, as bytes that are no file
-                complaints.append(f"output {name} was not written by this run")
-        except (GittrackError, OSError) as error:
-            complaints.append(f"output {name}: {error}")
-    return complaints
-
-
-def _written_since(path: Path, began: float) -> bool:
-    """Whether anything of the file or folder is new; by ctime, as what is copied or moved in keeps its mtime.
-
-    A second of grace, for file systems with coarse clocks.
-    """
-    changed = (p.lstat().st_ctime for p in itertools.chain([path], path.rglob("*")))
-    return os.path.lexists(path) and any(moment >= began - 1 for moment in changed)
-
-
-def _log_metrics(journal: Journal, path: Path, elapsed: float) -> None:
-    final, rows = result_files.read_metrics(path)
-    for name in dict.fromkeys(name for _, values in rows for name in values):
-        journal.new_metric(name)
-    for step, values in rows:
-        if values:
-            journal.append_row((elapsed, step, values))
-    journal.flush()
-    if path.is_dir() and (path / "params.yaml").is_file():
-        journal.event(Kind.PARAMS, without_secrets(result_files.read_params(path / "params.yaml")))
-    if final:
-        journal.event(Kind.SUMMARY, final)

@@ -12,6 +12,7 @@ from typing import Any
 from gittrack.formats.config import choose_experiment, declared_metrics
 from gittrack.formats.record import RUN_ID, Code, from_dict
 from gittrack.git.repository import Repository
+from gittrack.recording.changes import note_params
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
@@ -85,7 +86,8 @@ def join(request: Request, where: str | Path | None) -> Joined | None:
     journal.event(Kind.FACTS, {**facts, **changed})
     if "experiment" in facts:
         journal.event(Kind.DECLARED, declared_metrics(config, facts["experiment"]))
-    return Joined(repo, journal, facts.get("experiment"), _params(start))
+    edited = note_params(journal)
+    return Joined(repo, journal, facts.get("experiment"), _params(start) | edited)
 
 
 def _params(start: dict[str, Any]) -> dict[str, Any]:

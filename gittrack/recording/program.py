@@ -21,8 +21,9 @@ from types import FrameType
 from typing import Any
 
 from gittrack.errors import UsageError
-from gittrack.formats.record import Status, clean_text
+from gittrack.formats.record import clean_text
 from gittrack.formats.scrub import scrub_text, secret_arguments
+from gittrack.recording.endings import Ending
 from gittrack.recording.journal import Journal
 
 log = logging.getLogger("gittrack")
@@ -271,14 +272,15 @@ class Program:
                 self._running.send_signal(number)
 
 
-def judge(code: int) -> tuple[Status, dict[str, str] | None]:
-    """Status and failure of a program that ended with `code` (negative: by a signal)."""
+def judge(code: int) -> Ending:
+    """How a program ended that left `code` (negative: by a signal)."""
     number = -code if code < 0 else code - 128 if code - 128 in _KILLED_BY else 0
     if number in _KILLED_BY:
-        return "killed", {"type": "signal", "message": signal.Signals(number).name}
+        return Ending("killed", {"type": "signal", "message": signal.Signals(number).name}, "command")
     if code < 0:
-        return "failed", {"type": "signal", "message": signal.Signals(-code).name}
-    return ("failed", {"type": "exit", "message": f"exit status {code}"}) if code else ("finished", None)
+        return Ending("failed", {"type": "signal", "message": signal.Signals(-code).name}, "command")
+    failure = {"type": "exit", "message": f"exit status {code}"}
+    return Ending("failed", failure, "command") if code else Ending("finished", None, "command")
 
 
 def exit_status(code: int) -> int:

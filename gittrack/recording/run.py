@@ -1,10 +1,10 @@
-"""`start_run()` and `Run`: what a training script calls."""
+"""`Run`: what a training script calls once its run has begun."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -25,14 +25,14 @@ from gittrack.formats.values import (
 )
 from gittrack.git.repository import Repository
 from gittrack.recording import exits
-from gittrack.recording.begin import abandon, begin
-from gittrack.recording.capture.code import this_invocation
+from gittrack.recording.begin import abandon
+from gittrack.recording.endings import Ending, judge, stated
 from gittrack.recording.finish import commit, kept, preview
-from gittrack.recording.join import below_outer_run, given_seed, join, rank
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
-from gittrack.recording.request import Request, check, check_seeds
+from gittrack.recording.request import check_seeds
+from gittrack.recording.rules import MetricRules
 from gittrack.recording.store import Store
 from gittrack.recording.views import ParamsView, SummaryView
 
@@ -41,7 +41,7 @@ log = logging.getLogger("gittrack")
 _active: list[Run] = []
 
 
-class Run:
+class Run(MetricRules):
     """A run in progress. Made by `start_run`; ends with the ``with`` block, `finish`, or the process.
 
     A run of another rank than 0, or seen from a forked worker, has the same methods and
@@ -182,10 +182,10 @@ class Run:
 
     # --- files --------------------------------------------------------------------------------
 
-    def log_input(self, path: str | Path, role: Role = "train", *, store: bool | None = None) -> None:
+    def log_input(self, path: str | Path, role: Role | None = None, *, store: bool | None = None) -> None:
         """Record a file or folder that the run reads, with its digests.
 
-        `role`: train, validation, test, holdout or reference. `store` also keeps the bytes
+        `role`: train, validation, test, holdout or reference; None states none. `store` also keeps the bytes
         of a file that neither DVC nor git tracks in the DVC cache.
         """
         if self._open("log_input") is not None:
@@ -227,11 +227,13 @@ class Run:
         `failure` says why, as ``type`` and ``message``. Raises LedgerError (RepositoryError for a full
         disk) when the record cannot be committed; the journal then stays, and `gittrack recover` commits it.
         """
-        ending = exits.ending(status, failure)
+        return self._end(stated(status, failure))
+
+    def _end(self, ending: Ending) -> Record | None:
         with self._ending:
             if not self._ended:
                 try:
-                    self._finish(*ending)
+                    self._finish(ending)
                 except (GittrackError, OSError) as error:
                     raise kept(error, self.id) from error
                 except Exception as bug:
@@ -239,7 +241,7 @@ class Run:
                     raise
         return self.record
 
-    def _finish(self, status: Status, failure: dict[str, str] | None) -> None:
+    def _finish(self, ending: Ending) -> None:
         from gittrack.recording.capture.determinism import capture_determinism
 
         journal, repository = self._journal, self._repository
@@ -247,7 +249,9 @@ class Run:
             flags = capture_determinism()
             if flags:
                 journal.event(Kind.DETERMINISM, flags)
-            journal.event(Kind.END, status, failure, max(0.0, monotonic() - self._t0))
+            self._store.note_changes()
+            elapsed = max(0.0, monotonic() - self._t0)
+            journal.event(Kind.END, ending.status, ending.failure, elapsed, ending.ended_by)
             journal.close()  # if the disk is full, the run goes on, and can be finished later
         self._leave()
         if journal is not None and repository is not None:
@@ -267,9 +271,8 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        status, failure = exits.judge(error)
         try:
-            self.finish(status, failure=failure)
+            self._end(judge(error))
         except Exception as ours:
             if error is None:
                 raise
@@ -295,105 +298,3 @@ class Run:
     def _detach(self) -> None:
         """In a forked worker: the run is the parent's, so do nothing here."""
         self._journal = None
-
-
-def start_run(
-    experiment: str | None = None,
-    *,
-    name: str | None = None,
-    params: Mapping[str, Any] | None = None,
-    seed: int | None = None,
-    seeds: Mapping[str, int] | None = None,
-    hypothesis: str | None = None,
-    tags: Mapping[str, Any] | None = None,
-    inputs: Mapping[str, Role] | None = None,
-    parent: str | None = None,
-    base_models: Sequence[Mapping[str, Any] | str] = (),
-    dirty: str | None = None,
-    image: str | None = None,
-    every_rank: bool = False,
-    repository: str | Path | None = None,
-) -> Run:
-    """Begin a run, as a context manager or until `Run.finish`.
-
-    Args:
-        experiment: the question that groups runs; default from gittrack.yaml.
-        name: a label for people; ids stay unique without it.
-        params: parameters, nested as you like; more with `Run.log_params`.
-        seed: the run's seed, recorded, not set; default from ``gittrack run --seed`` or ``params["seed"]``.
-        hypothesis: what the run is to show, recorded before there is a result.
-        inputs: paths the run reads, with their roles; more with `Run.log_input`.
-        dirty: ``snapshot`` or ``refuse`` uncommitted changes; default from gittrack.yaml.
-        image: container image digest ``[name@]sha256:...``; default GITTRACK_IMAGE.
-        every_rank: record on each rank, not on rank 0 alone.
-        repository: a folder inside the git repository; default the current directory.
-
-    Raises:
-        GittrackError: the run could not be recorded at its end; nothing has been started.
-    """
-    request = Request(
-        experiment=experiment,
-        name=name,
-        hypothesis=hypothesis,
-        seed=given_seed(seed),
-        seeds=seeds or {},
-        params=params or {},
-        tags=tags or {},
-        parent=parent,
-        base_models=base_models,
-        dirty=dirty,
-        image=image,
-    )
-    if not every_rank and rank() != 0:
-        run = Run(None, None)
-        run.log_params(request.params)
-    else:
-        run = _join(request, repository) or _begin(request, repository)
-    _active.append(run)
-    exits.watch(run)
-    try:
-        for path, role in (inputs or {}).items():
-            run.log_input(path, role)
-    except BaseException:
-        run._abandon()
-        raise
-    return run
-
-
-def _begin(request: Request, where: str | Path | None) -> Run:
-    from gittrack.formats.config import load_cached
-
-    repo = Repository.discover(where)
-    config = load_cached(repo.worktree, repo.state_dir)
-    checked = check(below_outer_run(request), config)
-    run = Run(repo, begin(repo, config, checked, this_invocation()))
-    run._params.update(checked.params)
-    try:
-        run._store.log_declared(config, run.experiment)
-    except BaseException:
-        run._abandon()
-        raise
-    return run
-
-
-def _join(request: Request, where: str | Path | None) -> Run | None:
-    joined = join(request, where)
-    if joined is None:
-        return None
-    run = Run(joined.repository, joined.journal, joined=True)
-    run.experiment = joined.experiment or run.experiment
-    run._params.update(joined.params)
-    run.log_params(request.params)
-    run.set_tags(request.tags)
-    run.set_seeds(request.seeds)
-    return run
-
-
-def active_run() -> Run | None:
-    """The run begun last that has not ended, in this process."""
-    return _active[-1] if _active else None
-
-
-def current_run() -> Run:
-    """The active run; one is begun if there is none, as MLflow does, and ends with the process."""
-    return active_run() or start_run()

@@ -108,3 +108,9 @@ def test_recorded_history_with_one_date_is_in_the_order_of_its_commits(
     say("record", f"{root}..HEAD")
     runs = json.loads(say("log", "--json"))
     assert [str(run["metrics"]["accuracy"]["value"]) for run in runs] == commits[::-1]
+
+
+def test_replicates_are_oldest_first_as_they_were_recorded(ledger: Repository, say: Say) -> None:
+    """Which of two runs with one seed is the first, and counts, is neither the clock's say nor the id's."""
+    (group,) = json.loads(say("stats", "digits", "--json"))["groups"]
+    assert group["finished"] == IDS

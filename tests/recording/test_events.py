@@ -20,6 +20,8 @@ def test_letters_on_disk_stay() -> None:
         "OUTPUT": ["o"],
         "FACTS": ["f"],
         "DECLARED": ["c"],
+        "NOT_RECORDED": ["l"],
+        "CHANGED": ["v"],
         "COUNTING": ["n"],
         "END": ["x"],
     }

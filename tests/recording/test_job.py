@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +212,6 @@ def test_what_was_not_written_is_said(project: Path) -> None:
     """Missing, stale and unreadable files cost no run, and nothing old passes for a result of this run."""
     for name in ("old.json", "old.pkl"):
         (project / name).write_text('{"acc": 1}')
-    time.sleep(1.2)
     files = ["--metrics", "old.json", "--metrics", "no.json", "--metrics", "bad.json"]
     outputs = ["--output", "old.pkl:model", "--output", "no.pkl:model", "--output", "m.pkl:model"]
     program = "open('bad.json','w').write('{'); open('m.pkl','w').write('m')"
@@ -333,17 +332,17 @@ time.sleep(60)
 """
 
 
-def start(where: Path, *command: str, **options: Any) -> subprocess.Popen[str]:
+def start(where: Path, *command: str, options: Sequence[str] = (), **how: Any) -> subprocess.Popen[str]:
     """Start a wrapped command in a session of its own and wait until it says that it is ready."""
     process = subprocess.Popen(
-        [*GITTRACK, "run", "--", *command],
+        [*GITTRACK, "run", *options, "--", *command],
         cwd=where,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        **options,
+        **how,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"

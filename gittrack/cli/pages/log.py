@@ -24,7 +24,7 @@ from gittrack.text.json_text import json_line
 from gittrack.text.table import Cell, Line, csv_text, layout, left_out_words, markdown
 from gittrack.text.tables import table
 
-_STATUS_COLOURS = {"failed": "red", "killed": "yellow", DAMAGED: "red"}
+_STATUS_COLOURS = {"failed": "red", "killed": "yellow", "unknown": "yellow", DAMAGED: "red"}
 _FACTS = frozenset(
     {"id", "age", "repo", "experiment", "status", "reproduces", "commit", "outcome", "seed", "hypothesis"}
 )

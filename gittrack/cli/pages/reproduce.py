@@ -45,7 +45,10 @@ def _plan(plan: ReproducePlan) -> Iterator[tuple[str, str]]:
     yield f"{'code':<12}", f"{what} {(code.commit or 'nothing')[:12]}, in {one_line(code.cwd)}"
     for item in plan.data[:MOST]:
         data = item.data
-        yield f"{'data':<12}", f"{one_line(data.path)} ({data.role}, {size(data.size)}) {_WHERE[item.where]}"
+        yield (
+            f"{'data':<12}",
+            f"{one_line(data.path)} ({data.shown_role}, {size(data.size)}) {_WHERE[item.where]}",
+        )
     yield from _more("data", len(plan.data) - MOST)
     options = plan.options
     yield f"{'environment':<12}", _built(plan) + _different(plan.packages, plan.machine)

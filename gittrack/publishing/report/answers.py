@@ -127,7 +127,12 @@ def _importance(report: Report) -> Iterator[Evidence]:
 def _compute(report: Report) -> Iterator[Evidence]:
     if report.spent:
         hours = sum(spent.hours for spent in report.spent)
-        sentence = f"{hours:.3g} h over {_counted(report.runs, 'run')}, failed and rejected ones too"
+        timed = sum(spent.timed for spent in report.spent)
+        untimed = f"; of {_counted(report.runs - timed, 'further run')} the duration is not recorded"
+        sentence = f"{hours:.3g} h over {_counted(timed, 'run')}, failed and rejected ones too"
+        sentence = (sentence if timed else "no duration is recorded") + (
+            untimed if timed < report.runs else ""
+        )
         yield Evidence(text=sentence, section="compute")
 
 

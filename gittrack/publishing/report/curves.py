@@ -8,7 +8,8 @@ from gittrack.errors import NotFoundError, RecordError
 from gittrack.formats.config import ExperimentConfig
 from gittrack.formats.record import Record
 from gittrack.publishing.report.model import Curve, Curves
-from gittrack.publishing.review.charts import curves as points_of
+from gittrack.publishing.review.charts import ChartLine
+from gittrack.publishing.review.charts import curves as lines_of
 from gittrack.reading.entry import Entry, entry_of
 from gittrack.reading.index import Index
 from gittrack.stats.replicates import Group, final_value
@@ -33,7 +34,7 @@ def learning_curves(
             drawn.append(entry_of(index, index.one(run.id)))
         except (NotFoundError, RecordError):
             continue
-    series = [(entry, points_of(entry)) for entry in drawn]
+    series = [(entry, lines_of(entry)) for entry in drawn]
     names = {name for _, lines in series for name in lines}
     ordered = sorted(names, key=lambda name: (name not in protocol.metrics, name))
     return [_curves(name, series) for name in ordered[:MOST_METRICS]]
@@ -58,20 +59,19 @@ def _nearest(runs: Sequence[Record], protocol: ExperimentConfig) -> list[Record]
     return sorted(runs, key=key)
 
 
-Points = Mapping[str, tuple[tuple[float, float], ...]]
-
-
-def _curves(name: str, series: Sequence[tuple[Entry, Points]]) -> Curves:
+def _curves(name: str, series: Sequence[tuple[Entry, Mapping[str, ChartLine]]]) -> Curves:
     lines = [
         Curve(
             entry.id,
             entry.record.spec,
-            decimated(points[name], MOST_POINTS),
-            len(points[name]),
-            min(value for _, value in points[name]),
-            max(value for _, value in points[name]),
+            decimated(line.points, MOST_POINTS),
+            len(line.points),
+            min(value for _, value in line.points),
+            max(value for _, value in line.points),
+            line.sampled,
+            line.odd,
         )
-        for entry, points in series
-        if name in points
+        for entry, drawn in series
+        if (line := drawn.get(name)) is not None
     ]
     return Curves(name, tuple(lines))

@@ -138,9 +138,13 @@ class Curve:
     spec: str
     points: tuple[tuple[float, float], ...]
     count: int
-    """Of the points that the series has."""
+    """Of the points of the series in git, finite ones."""
     lowest: float
     highest: float
+    sampled: bool = False
+    """Whether the series in git is a sample of the whole."""
+    odd: int = 0
+    """Values besides them that are not finite, or too large to be drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +160,11 @@ class Spent:
     """Time of the runs of one kind on one machine."""
 
     what: str
-    """``finished``, ``failed``, ``killed``, ``rejected`` or ``reruns``."""
+    """``finished``, ``failed``, ``killed``, ``unknown``, ``rejected`` or ``reruns``."""
     machine: str
     runs: int
+    timed: int
+    """Of the `runs`, those whose duration is recorded: the hours are theirs."""
     hours: float
     device_hours: float
     """Hours times the number of GPUs; 0 without any."""

@@ -88,6 +88,7 @@ def _run(report: Report, run: Record) -> dict[str, Any]:
     return {
         "id": run.id,
         "status": run.status,
+        "ended_by": run.ended_by,
         "outcome": report.outcomes.get(run.id),
         "started": run.started,
         "duration_s": run.duration_s,

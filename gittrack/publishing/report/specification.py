@@ -40,8 +40,10 @@ def _run(report: Report, record: Record) -> Iterator[Block]:
         (
             "Ended",
             [
-                Mark(record.status, "plain" if record.status == "finished" else "bad"),
-                f" after {duration(record.duration_s)}",
+                Mark(record.ending, "plain" if record.status == "finished" else "bad"),
+                f" after {duration(record.duration_s)}"
+                if record.duration_s is not None
+                else ", after how long: not recorded",
             ],
         ),
         ("Author", record.author.name),
@@ -169,7 +171,7 @@ def _data(report: Report) -> Iterator[Block]:
         rows.append(
             [
                 use.data.path,
-                use.data.role,
+                use.data.shown_role,
                 size(use.data.size),
                 Code(_digest(use.data)),
                 [runs, ", first ", run_ref(use.first, short=True)],
@@ -193,7 +195,10 @@ def _beside(report: Report) -> Iterator[Block]:
     """Overlaps, and what is missing."""
     for a, b in report.overlaps[:100]:
         yield Para(
-            [Mark("overlap", "bad"), f" {a.path} ({a.role}) and {b.path} ({b.role}) are the same bytes."]
+            [
+                Mark("overlap", "bad"),
+                f" {a.path} ({a.shown_role}) and {b.path} ({b.shown_role}) are the same bytes.",
+            ]
         )
     unread = sorted(set(report.evidence.datasheets) - {use.data.path for use in report.data})
     if unread:

@@ -59,7 +59,7 @@ def _experiment(experiment: Experiment, paint: text.Paint, columns: int | None) 
     lines = []
     for entry in entries:
         record, flat = entry.record, flat_params(entry)
-        cells = [Cell(entry.id), Cell("baseline" if entry is experiment.baseline else record.status)]
+        cells = [Cell(entry.id), Cell("baseline" if entry is experiment.baseline else record.ending)]
         cells.append(Cell("" if record.seed is None else str(record.seed), right=True))
         for name in metrics:
             final = record.metrics.get(name)

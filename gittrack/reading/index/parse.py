@@ -62,7 +62,7 @@ def _healthy(path: str, blob: str, record: Mapping[str, Any]) -> Parsed:
     code, author = record["code"], record["author"]
     run = (
         path, blob, record["id"], record["id"][-6:], record["experiment"], record["status"],
-        parse_time(record["started"]).timestamp(), record["duration_s"], author["name"], author["email"],
+        parse_time(record["started"]).timestamp(), record.get("duration_s"), author["name"], author["email"],
         record.get("name"), record.get("hypothesis"), code.get("commit"), code.get("snapshot"),
         code.get("branch"), int(code.get("dirty", False)), number(record.get("seed")), record["spec"], None,
     )  # fmt: skip

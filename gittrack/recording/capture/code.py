@@ -107,6 +107,7 @@ def capture_code(
         commit=status.commit,
         tree=head_tree.oid if head_tree else "",
         branch=clean_text(status.branch) if status.branch else None,
+        detached=status.branch is None,
         remote=_remote(repo, status.branch),
         command=tuple(clean_text(a) for a in scrub_arguments(invocation.command, os.environ)),
         cwd=_relative(invocation.cwd, repo.top),
@@ -123,7 +124,7 @@ def _as_recorded(code: Code, origin: Code | None) -> Code:
     """Commit, branch and snapshot of the original, whose tree a temporary work tree has checked out."""
     if origin is None or origin.tree != code.tree:
         return code
-    names = ("commit", "branch", "dirty", "snapshot", "remote", "left_out")
+    names = ("commit", "branch", "detached", "dirty", "snapshot", "remote", "left_out")
     return replace(code, **{name: getattr(origin, name) for name in names})
 
 

@@ -21,7 +21,7 @@ from gittrack.errors import ConfigError, GittrackError
 from gittrack.formats.config import DEFAULT_EXPERIMENT, FILE, Config, declared_metrics, parse
 from gittrack.formats.record import EXPERIMENT, Author, Code, Record, Submodule, Tool, clean_text, format_time
 from gittrack.formats.scrub import strip_url
-from gittrack.formats.series import Point, write_table
+from gittrack.formats.series import Point, by_step, write_table
 from gittrack.formats.spec import spec_digest
 from gittrack.formats.values import to_params, to_tags, without_secrets
 from gittrack.git.objects import parse_commit
@@ -223,7 +223,6 @@ class _Recording:
             experiment=name,
             status="finished",
             started=format_time(datetime.fromtimestamp(self._commit.seconds, UTC)),
-            duration_s=0.0,
             author=self._commit.author,
             tags=to_tags({**self._tags(), **data.tags}),
             params=params,
@@ -254,12 +253,14 @@ class _Recording:
     def _code(self) -> Code:
         remotes = self._repo.remotes()
         url = self._repo.setting(f"remote.{remotes[0]}.url") if remotes else None
-        branch = self._repo.run("symbolic-ref", "--quiet", "--short", "HEAD").out if self._here else b""
+        head = self._repo.run("symbolic-ref", "--quiet", "--short", "HEAD").out if self._here else b""
+        branch = clean_text(head.decode("utf-8", "surrogateescape").strip()) or None
         folder = self._pipelines[0].folder if len(self._pipelines) == 1 else ""
         return Code(
             commit=self._commit.oid,
             tree=self._commit.tree,
-            branch=clean_text(branch.decode("utf-8", "surrogateescape").strip()) or None,
+            branch=branch,
+            detached=self._here and branch is None,
             remote=clean_text(strip_url(url)) if url else None,
             command=("dvc", "repro") if self._pipelines else (),
             cwd=clean_text(folder) or ".",
@@ -285,18 +286,10 @@ class _Recording:
         reader = ResultReader(self._files, self._pipelines, cache, reading, Results())
         reader.read_params(self._config.training_commit.params)
         reader.read_metrics(self._config.training_commit.metrics)
-        points: list[Point] = [(0.0, step, values) for step, values in _by_step(reader.results.rows)]
+        points: list[Point] = [(0.0, step, values) for step, values in by_step(reader.results.rows)]
         table = write_table(lambda: points, folder / "metrics.csv")
         declared = declared_metrics(self._config, experiment)
         summary = reader.results.metrics
         files: dict[str, bytes] = {}
         series = keep_series(table, files, series_store(self._repo)) if table.rows else None
         return reader.results, (final_metrics(table, summary, declared), series, files)
-
-
-def _by_step(rows: Iterable[tuple[int | None, dict[str, Any]]]) -> list[tuple[int | None, dict[str, Any]]]:
-    """One row for each step, in order: each metric may have come from a file of its own."""
-    merged: dict[int | None, dict[str, Any]] = {}
-    for step, values in rows:
-        merged.setdefault(step, {}).update(values)
-    return sorted(merged.items(), key=lambda row: row[0] or 0)

@@ -20,8 +20,6 @@ from gittrack.git.repository import Repository
 from gittrack.recording.capture.data import ledger_path
 from gittrack.recording.commits.pipeline import CommitFiles, Pipeline, matching
 
-DEFAULT_ROLE: Role = "train"
-"""As for `log_input` without a role."""
 DEFAULT_OUTPUT = "artifact"
 
 # The programs among a stage's deps are in the code's tree, which the record names; they are no data.
@@ -66,7 +64,7 @@ class DataReader:
         roles = {posixpath.normpath(i.path): i.role for i in declared}
         for dep in {d.path: d for p in self.pipelines for d in p.deps}.values():
             if dep.path not in roles and not _made(dep.path, outs) and not self._is_code(dep.path):
-                self._input(dep.path, DEFAULT_ROLE, dep)
+                self._input(dep.path, None, dep)
         deps = {d.path: d for p in self.pipelines for d in p.deps}
         for path, role in roles.items():
             self._input(path, role, outs.get(path) or deps.get(path))
@@ -77,13 +75,17 @@ class DataReader:
             self._output(out, role_of_path)
 
     def _is_code(self, path: str) -> bool:
+        """Whether it is a program or a file of parameters, which the record's code and params have."""
         if path in self.files.names:
+            params = {name for pipeline in self.pipelines for name in pipeline.declared.params}
+            if path in params or posixpath.basename(path) == "params.yaml":
+                return True
             return posixpath.splitext(path)[1].lower() in _CODE
         # A folder of a package, such as src/, is a dep of many a stage.
         below = [n for n in self.files.names if n.startswith(path + "/")]
         return bool(below) and any(posixpath.splitext(n)[1].lower() in _CODE for n in below)
 
-    def _input(self, path: str, role: Role, out: Out | None) -> None:
+    def _input(self, path: str, role: Role | None, out: Out | None) -> None:
         try:
             stated = self._tracked_by_git(path, role, out) or self._tracked_by_dvc(path, role, out)
         except RecordError as error:
@@ -96,7 +98,7 @@ class DataReader:
         else:
             self.inputs.append(stated)
 
-    def _tracked_by_git(self, path: str, role: Role, out: Out | None) -> DataInput | None:
+    def _tracked_by_git(self, path: str, role: Role | None, out: Out | None) -> DataInput | None:
         oid = self.files.oid(path)
         if oid is None or (path not in self.files.names and f"{path}.dvc" in self.files.names):
             return None
@@ -121,7 +123,7 @@ class DataReader:
         below = sum(name.startswith(path + "/") for name in self.files.names)
         return below >= (out.pointer().nfiles or 1) and below > 0
 
-    def _tracked_by_dvc(self, path: str, role: Role, out: Out | None) -> DataInput | None:
+    def _tracked_by_dvc(self, path: str, role: Role | None, out: Out | None) -> DataInput | None:
         pointer = out.pointer() if out is not None and "md5" in out.fields else self._pointer_of(path)
         if pointer is None:
             return None

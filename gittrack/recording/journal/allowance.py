@@ -59,7 +59,12 @@ _SECTIONS = {
     Kind.INPUT: "data",
     Kind.OUTPUT: "outputs",
 }
-_LONGEST_METRIC = {"value": -1.2345678901234567e-300, "step": -(2**63)}
+_LONGEST_METRIC = {
+    "value": -1.2345678901234567e-300,
+    "step": -(2**63),
+    "direction": "maximize",
+    "rule": "greatest-step",
+}
 
 
 class Allowance:
@@ -99,11 +104,14 @@ class Allowance:
             section, item = _SECTIONS[kind], content[0]
             _check({**_BLANK, section: [item]})
             self._check_pointer(item.get("pointer"), item["path"])
-            self._charge({(section, f"{item['path']}\0{item['role']}"): {section: [item]}})
+            self._charge({(section, f"{item['path']}\0{item.get('role')}"): {section: [item]}})
         elif kind in _SECTIONS:
             section, values = _SECTIONS[kind], content[0]
             if kind == Kind.SUMMARY:
-                values = {k: {"status" if isinstance(v, str) else "value": v} for k, v in values.items()}
+                values = {
+                    k: {"status" if isinstance(v, str) else "value": v, "rule": "given"}
+                    for k, v in values.items()
+                }
             _check({**_BLANK, section: values})
             self._charge({(section, name): {section: {name: value}} for name, value in values.items()})
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gittrack.errors import UsageError
+from gittrack.formats.series import by_step
 from gittrack.recording.results.losses import Losses
 from gittrack.recording.results.rows import Row, metric_name
 from gittrack.recording.results.tables import read_table
@@ -34,7 +35,7 @@ def read_folder(
     if final is not None and final.name not in stale:
         place = f"{name}/{final.name}"
         summary = _guarded(partial(read_final, final, place, losses, "step"), place, losses) or {}
-    by_step: dict[int | None, dict[str, Any]] = {}
+    rows: list[Row] = []
     for path in [] if home is None else _tables(home):
         inside = path.relative_to(folder).as_posix()
         if inside in stale:
@@ -46,8 +47,8 @@ def read_folder(
         table = partial(read_table, path, losses, name=place, silent=("timestamp",))
         for step, values in _guarded(table, place, losses) or []:
             if values and metric:
-                by_step.setdefault(step, {})[metric] = list(values.values())[-1]
-    return _without_series(summary, by_step), sorted(by_step.items(), key=lambda row: row[0] or 0)
+                rows.append((step, {metric: list(values.values())[-1]}))
+    return _without_series(summary, rows), by_step(rows)
 
 
 def check_folder(folder: Path, name: str) -> None:
@@ -86,10 +87,8 @@ def _guarded(read: Callable[[], Any], name: str, losses: Losses) -> Any:
         return None
 
 
-def _without_series(
-    summary: Mapping[str, Any], by_step: Mapping[int | None, Mapping[str, Any]]
-) -> dict[str, Any]:
+def _without_series(summary: Mapping[str, Any], rows: Iterable[Row]) -> dict[str, Any]:
     """metrics.json nests ``train/loss`` as train: loss: one metric keeps one name, and its step."""
-    series = {name for values in by_step.values() for name in values}
+    series = {name for _, values in rows for name in values}
     nested = {name.replace("/", ".") for name in series}
     return {name: value for name, value in summary.items() if name not in series | nested}

@@ -117,7 +117,8 @@ def make_plan(
 
 def _check(record: Record) -> None:
     if record.status != "finished":
-        raise UsageError(f"run {record.id} {record.status}: it has no result that could be had again")
+        ended = "has an unknown end" if record.status == "unknown" else record.status
+        raise UsageError(f"run {record.id} {ended}: it has no result that could be had again")
     if not record.code.command:
         raise UsageError(
             f"run {record.id} names no command: it was recorded from a commit without a pipeline"
