@@ -32,6 +32,7 @@ from gittrack.reading.index.store import (
 from gittrack.reading.names import before_latest
 
 if TYPE_CHECKING:
+    from gittrack.reading.index.filters import Field
     from gittrack.reading.index.parse import Decided
 
 __all__ = [
@@ -211,6 +212,17 @@ class Index:
         successor = f"SELECT s.id FROM runs s, runs r WHERE s.supersedes = r.id AND r.id = ? AND {SUPERSEDED}"  # noqa: S608
         rows = self._ask(successor, [run_id])
         return str(rows[0][0]) if rows else None
+
+    def names(self, experiment: str | None = None, only: Field | None = None) -> list[str]:
+        """Full names of the metrics, parameters and tags that runs have, or `only` that one if they do."""
+        names: list[str] = []
+        for family in (only.family,) if only else ("metrics", "params", "tags"):
+            values = [value for value in (only.key if only else None, experiment) if value is not None]
+            key = "key = ? AND " if only else ""
+            of_it = "1" if experiment is None else "run IN (SELECT run FROM runs WHERE experiment = ?)"
+            sql = f"SELECT DISTINCT key FROM {family} WHERE {key}{of_it}{' LIMIT 1' if only else ''}"  # noqa: S608
+            names += [f"{family}.{key}" for (key,) in self._ask(sql, values)]
+        return names
 
     def decisions(self, run_id: str) -> list[Decided]:
         """The decisions on a run, oldest first: the last one holds."""
