@@ -192,7 +192,7 @@ class Output:
     sha256: str | None = None
     """Absent where a past commit was recorded and the bytes were not at hand to be read."""
     size: int | None = None
-    """Absent where a past commit was recorded whose dvc.lock does not say it (DVC 1), and the bytes were not at hand."""
+    """Absent where a past commit was recorded whose dvc.lock does not say it."""
     nfiles: int | None = None
 
 
