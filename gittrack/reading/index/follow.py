@@ -9,7 +9,6 @@ that rows that came from them are looked at again when the cache goes elsewhere.
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
@@ -17,7 +16,7 @@ from itertools import islice
 from gittrack.formats.record import clean_text
 from gittrack.git.partial import fetch_objects, promisor
 from gittrack.git.repository import ObjectReader, Repository
-from gittrack.ledger.order import order_of
+from gittrack.ledger.order import places_of
 from gittrack.reading.index.parse import RUN_COLUMNS, Decided, Parsed, Wanted, is_decision, reading
 from gittrack.reading.index.store import (
     CUT,
@@ -133,11 +132,9 @@ def place_ties(
         f"SELECT path, {SECOND} FROM runs WHERE {SECOND} IN "  # noqa: S608
         f"(SELECT DISTINCT {SECOND} FROM runs INDEXED BY runs_unplaced WHERE place IS NULL)"
     ).fetchall()
-    counts = Counter(second for _, second in tied)
-    paths = [path for path, second in tied if counts[second] > 1]
-    places = order_of(repository, tip, paths) if paths else {}
+    places = places_of(repository, tip, dict(tied))
     connection.executemany(
-        "UPDATE runs SET place = ? WHERE path = ?", [(places.get(path, 0), path) for path, _ in tied]
+        "UPDATE runs SET place = ? WHERE path = ?", [(place, path) for path, place in places.items()]
     )
 
 
