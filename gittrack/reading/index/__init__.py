@@ -22,12 +22,14 @@ from gittrack.reading.index.rows import DAMAGED, OUTCOME, SUPERSEDED, Row, no_ex
 from gittrack.reading.index.store import (
     FILE_NAME,
     Progress,
+    cut_of,
     discard,
     is_damage,
     open_file,
     open_memory,
     snapshot,
     standing_of,
+    stands_at,
 )
 from gittrack.reading.names import before_latest
 
@@ -341,7 +343,7 @@ class Index:
         self._connection = connection
         while True:
             with snapshot(connection):
-                if standing_of(connection).get("tip") == self.tip:
+                if self.tip and stands_at(standing_of(connection), self.tip, cut_of(self.repository)):
                     return question(connection)
             if not self._fresh:  # another process took the cache on: follow the ledger rather than go back
                 self.tip = ledger_tip(self.repository, self.branch) or self.tip

@@ -67,7 +67,7 @@ class Row:
     @property
     def newest_key(self) -> tuple[int, int, float, str]:
         """Larger for a run that counts as newer: by the second that it began, then by the ledger's order."""
-        return int(self.started), self.place, self.started, self.id
+        return newest_key(self.started, self.place, self.id)
 
     @property
     def folder(self) -> str:
@@ -89,6 +89,11 @@ class Row:
         if self.fault is not None:
             raise RecordError(self.fault)
         return from_dict(Record, self.record)
+
+
+def newest_key(started: float, place: int, run_id: str) -> tuple[int, int, float, str]:
+    """As `Row.newest_key`, of a run that is no row."""
+    return int(started), place, started, run_id
 
 
 def no_experiment(name: str, known: Iterable[str]) -> NotFoundError:

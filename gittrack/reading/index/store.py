@@ -18,10 +18,15 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
+from gittrack.git.repository import Repository
+
 APPLICATION_ID = 0x67747278  # "gtrx"
 FORMAT = 4
 FILE_NAME = f"index-v{FORMAT}.sqlite"
 PATIENCE_S = 20.0
+
+CUT = "shallow"
+"""Key of what `cut_of` said when runs got their places: more history may tell another order."""
 
 SECOND = "CAST(started AS INTEGER)"
 """SQL of the second in which a run began. Within it, runs are in the ledger's order: their `place`."""
@@ -63,8 +68,27 @@ Progress = Callable[[int, int], None]
 
 
 def standing_of(connection: sqlite3.Connection) -> dict[str, str]:
-    """The ledger commit that the cache stands at (``tip``), and those of builds that were cut off."""
+    """The ledger commit that the cache stands at (``tip``), those of builds that were cut off, and `CUT`."""
     return dict(connection.execute("SELECT key, value FROM meta"))
+
+
+def stands_at(standing: dict[str, str], tip: str, cut: str) -> bool:
+    return standing.get("tip") == tip and standing.get(CUT, "") == cut
+
+
+def stand_at(connection: sqlite3.Connection, tip: str, cut: str) -> None:
+    """Note, in a transaction, that the cache says what the ledger says at `tip`."""
+    connection.execute("DELETE FROM meta")
+    facts = {"tip": tip, CUT: cut} if cut else {"tip": tip}
+    connection.executemany("INSERT INTO meta VALUES (?, ?)", facts.items())
+
+
+def cut_of(repository: Repository) -> str:
+    """Where a shallow clone's history ends, as git has it; empty for one that has all of it."""
+    try:
+        return (repository.common_dir / "shallow").read_text("ascii", "replace")
+    except OSError:
+        return ""
 
 
 def is_damage(error: sqlite3.Error) -> bool:
