@@ -13,6 +13,7 @@ from typing import Any
 from gittrack.errors import GittrackError, RepositoryError
 from gittrack.formats.during import Changed
 from gittrack.formats.finals import described, exact, extreme_of, finals_in
+from gittrack.formats.plain import from_dict
 from gittrack.formats.record import (
     Console,
     DataInput,
@@ -22,7 +23,6 @@ from gittrack.formats.record import (
     Output,
     Record,
     Series,
-    from_dict,
     parse_time,
 )
 from gittrack.formats.series import FULL_SERIES, HEADING, Point, Table, sample_table, write_table

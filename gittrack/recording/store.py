@@ -12,7 +12,7 @@ from typing import Any
 from gittrack.dvc.settings import cache_of
 from gittrack.errors import GittrackError, RepositoryError, UsageError
 from gittrack.formats.config import Config
-from gittrack.formats.record import to_dict
+from gittrack.formats.plain import to_dict
 from gittrack.formats.values import to_value
 from gittrack.git.repository import Repository
 from gittrack.recording.changes import Inputs, Modules, fingerprint_of

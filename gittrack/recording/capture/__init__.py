@@ -13,7 +13,8 @@ from typing import Any
 from gittrack.errors import NotFoundError
 from gittrack.formats.config import FILE, Config
 from gittrack.formats.environment import MAX_DRIFT, ORDER
-from gittrack.formats.record import Code, EnvironmentSummary, Lock, to_dict
+from gittrack.formats.plain import to_dict
+from gittrack.formats.record import Code, EnvironmentSummary, Lock
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.recording.capture.code import LIVE, Invocation, capture_code
 

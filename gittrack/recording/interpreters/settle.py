@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.errors import GittrackError
-from gittrack.formats.record import to_dict
+from gittrack.formats.plain import to_dict
 from gittrack.git.repository import Repository
 from gittrack.recording.capture.environment import origins_of, variables_of, versions_of, writable
 from gittrack.recording.interpreters.choice import is_own_code, main_report
