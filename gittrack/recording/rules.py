@@ -40,8 +40,8 @@ class MetricRules:
             )
         for key, value in facts.items():
             if declared.get(key, value) != value:
-                log.warning("the %s of %s is %s in gittrack.yaml, and %s by define_metric(), which is recorded",
-                            key, name, declared[key], value)  # fmt: skip
+                says = "the %s of %s is %s in gittrack.yaml, and %s by define_metric(), which is recorded"
+                log.warning(says, key, name, declared[key], value)
         journal.event(Kind.DEFINED, {name: facts})
 
 
