@@ -14,7 +14,7 @@ def command(
         str | None,
         typer.Argument(
             metavar="[REV|A..B|..B]",
-            help="A commit, the training commits of a range, or those from the first commit on.",
+            help="A commit, the training commits of a range, or those from the first on.",
             show_default="HEAD",
         ),
     ] = None,
