@@ -21,6 +21,13 @@ def command(
     everything: Annotated[
         bool, typer.Option("--all", help="The training commits of all branches and tags, from the first on.")
     ] = False,
+    refresh: Annotated[
+        bool,
+        typer.Option(
+            "--refresh",
+            help="What can be read by now of commits that are recorded goes to records that supersede theirs.",
+        ),
+    ] = False,
     experiment: Annotated[
         str | None,
         typer.Option("--experiment", "-e", help="For commits that name no experiment with a trailer."),
@@ -31,13 +38,15 @@ def command(
     Nothing is run. In a range, those commits count that bring results: stages of dvc.lock,
     metrics files of dvc.yaml or paths of training_commit in gittrack.yaml that no commit before
     them brought; and those that have the trailer Gittrack-Experiment. What is on the ledger
-    already stays as it is, so that it can be repeated.
+    already stays as it is, so that it can be repeated; what was recorded before `dvc pull` lacks
+    metrics and digests of what DVC keeps, and --refresh adds them in a record of its own.
 
     \b
     Examples:
       gittrack record HEAD
       gittrack record v1.0..main
       gittrack record --all
+      dvc pull && gittrack record --refresh --all
     """
     from gittrack.errors import RepositoryError, UsageError
     from gittrack.formats.config import load_cached
@@ -57,6 +66,7 @@ def command(
         commits,
         experiment=experiment,
         results_from=selection.results_from,
+        refresh=refresh,
         progress=output.Progress("reading commits"),
     )
     for complaint in (*selection.complaints, *recorded.complaints):
@@ -69,5 +79,10 @@ def command(
     output.note(
         f"{len(recorded.records)} recorded, {len(recorded.present)} were there already, {left} left out"
     )
+    if recorded.poor:
+        output.note(
+            "some of what DVC keeps is not in its cache, and so not in the records: run dvc fetch "
+            "--all-commits (or dvc pull), then gittrack record --refresh"
+        )
     if left:
         raise typer.Exit(RepositoryError.exit_code)

@@ -192,7 +192,7 @@ class Output:
     sha256: str | None = None
     """Absent where a past commit was recorded and the bytes were not at hand to be read."""
     size: int | None = None
-    """Absent where a past commit was recorded whose dvc.lock does not say it (DVC 1), and the bytes were not at hand."""
+    """Absent where a past commit was recorded whose dvc.lock does not say it."""
     nfiles: int | None = None
 
 
@@ -301,6 +301,14 @@ class Record:
     def path(self) -> str:
         """Folder of this record on the ledger."""
         return run_path(self.experiment, self.id)
+
+    def succeeds(self, before: Record) -> bool:
+        """Whether this record, which says that it supersedes `before`, is of the same execution."""
+        return self.code.commit is not None and (self.experiment, self.started, self.code.commit) == (
+            before.experiment,
+            before.started,
+            before.code.commit,
+        )
 
     @property
     def ending(self) -> str:

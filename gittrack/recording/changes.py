@@ -84,9 +84,9 @@ def note_params(journal: Journal, *, take: bool = True) -> dict[str, Any]:
 
 
 def _params(file: Path) -> dict[str, Any]:
-    from gittrack.recording.result_files import read_params
+    from gittrack.recording.result_files import Losses, read_params
 
-    params: dict[str, Any] = without_secrets(read_params(file))
+    params: dict[str, Any] = without_secrets(read_params(file, Losses()))  # what is left out was said
     return params
 
 

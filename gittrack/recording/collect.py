@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from gittrack.errors import GittrackError
+from gittrack.errors import GittrackError, UsageError
 from gittrack.formats.record import clean_text
 from gittrack.formats.values import without_secrets
 from gittrack.recording import result_files
@@ -21,7 +22,7 @@ from gittrack.recording.overlap import note_written, rivals
 from gittrack.recording.store import Store, relative_to_top
 
 _NAMED = 10
-_IS_READ = re.compile(r"metrics\.json|params\.yaml|plots/metrics/")
+_IS_READ = re.compile(r"(?:metrics|summary)\.json|params\.yaml|.*\.tsv")
 """What `result_files` reads of a DVCLive folder."""
 
 
@@ -54,8 +55,9 @@ class Collector:
                     self._lose(f"metrics file {name}", "no metric could be read from it")
                 self._name_stale(f"metrics file {name}", [n for n in written.stale if _IS_READ.match(n)])
                 read.append(relative_to_top(name, self.store.top) or str(Path.cwd() / name))
-            except (GittrackError, OSError) as error:
-                self._lose(f"metrics file {name}", str(error))
+            except Exception as error:  # whatever is in the file, the run ends well
+                kind = "" if isinstance(error, (GittrackError, OSError)) else f"{type(error).__name__}: "
+                self._lose(f"metrics file {name}", f"{kind}{error}")
         if read:
             code = StoredJournal(self.journal.folder).start["record"]["code"]
             self.journal.event(Kind.FACTS, {"code": {**code, "metrics_files": read}})
@@ -112,18 +114,45 @@ def _log_metrics(
     journal: Journal, path: Path, elapsed: float, stale: Sequence[str], losses: result_files.Losses
 ) -> bool:
     """Whether the file held anything."""
+    name = str(path)
     final, rows = result_files.read_metrics(path, losses, stale=stale)
+    refused = set()
+    for metric in dict.fromkeys(metric for _, values in rows for metric in values):
+        try:
+            journal.new_metric(metric)
+        except UsageError as error:
+            refused.add(metric)
+            losses.add(name, "column", metric, str(error).partition(":")[0])
     count = 0
-    for name in dict.fromkeys(name for _, values in rows for name in values):
-        journal.new_metric(name)
     for step, values in rows:
-        if values:
-            journal.append_row((elapsed, step, values))
+        admitted = {metric: value for metric, value in values.items() if metric not in refused}
+        if admitted:
+            journal.append_row((elapsed, step, admitted))
             count += 1
     journal.flush()
-    given = path / "params.yaml"
-    if given.is_file() and "params.yaml" not in stale:
-        journal.event(Kind.PARAMS, without_secrets(result_files.read_params(given, losses)))
-    if final:
-        journal.event(Kind.SUMMARY, final)
+    _log_given(journal, path / "params.yaml", stale, losses)
+    _log_final(journal, final, name, losses)
     return bool(final or count)
+
+
+def _log_final(journal: Journal, final: Mapping[str, Any], name: str, losses: result_files.Losses) -> None:
+    """Final values, all at once; where the record has no room for all, as many as it has."""
+    if not final:
+        return
+    try:
+        journal.event(Kind.SUMMARY, final)
+    except UsageError:
+        for metric, value in final.items():
+            try:
+                journal.event(Kind.SUMMARY, {metric: value})
+            except UsageError as error:
+                losses.add(name, "value", metric, str(error).partition(":")[0])
+
+
+def _log_given(journal: Journal, path: Path, stale: Sequence[str], losses: result_files.Losses) -> None:
+    """The parameters that DVCLive keeps beside its metrics; a file that cannot be read costs no metric."""
+    if path.is_file() and path.name not in stale:
+        try:
+            journal.event(Kind.PARAMS, without_secrets(result_files.read_params(path, losses)))
+        except UsageError as error:
+            losses.add(str(path), "file", "all of it", str(error))

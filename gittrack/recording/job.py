@@ -82,8 +82,11 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     check_command(job.launch or job.command, cwd)
     job = _with_files(job, cwd)
     outputs = _outputs(repo, config, job)
-    checked = check(_request(repo, job, cwd, outputs), config)
+    losses = result_files.Losses()
+    checked = check(_request(repo, job, cwd, outputs, losses), config)
     journal = begin(repo, config, checked, command_invocation(job.command, cwd, job.origin))
+    for what, why in losses.stated():
+        journal.not_recorded(what, why)
     watch = Watch(journal.folder, hook=config.capture.interpreter)
     store, before, program = _start(repo, config, job, checked, journal, outputs, watch)
     started = time.monotonic()
@@ -113,11 +116,13 @@ def _outputs(repo: Repository, config: Config, job: Job) -> list[tuple[str, str]
     return [*job.outputs, *((str(repo.top / output.path), output.role) for output in declared)]
 
 
-def _request(repo: Repository, job: Job, cwd: Path, outputs: Sequence[tuple[str, str]]) -> Request:
-    """What is asked for, with the params of the job's files. UsageError for an input that is none."""
+def _request(
+    repo: Repository, job: Job, cwd: Path, outputs: Sequence[tuple[str, str]], losses: result_files.Losses
+) -> Request:
+    """What is asked for, with the params of the job's files. UsageError for a file that is of no use."""
     written = [relative_to_top(path, repo.top) for path in [*(path for path, _ in outputs), *job.metrics]]
     exclude = [path for path in written if path]
-    request = below_outer_run(replace(job.request, params=_params(job, cwd), exclude=exclude))
+    request = below_outer_run(replace(job.request, params=_params(job, cwd, losses), exclude=exclude))
     _check_inputs(job)
     return request
 
@@ -198,10 +203,10 @@ def _with_files(job: Job, cwd: Path) -> Job:
     return replace(job, params=params, metrics=metrics, usual=() if job.metrics else DEFAULT_METRICS)
 
 
-def _params(job: Job, cwd: Path) -> dict[str, object]:
+def _params(job: Job, cwd: Path, losses: result_files.Losses) -> dict[str, object]:
     params: dict[str, object] = {}
     for name in job.params:
-        params.update(result_files.read_params(cwd / name))
+        params.update(result_files.read_params(cwd / name, losses, name=name))
     for setting in job.settings:
         result_files.set_param(params, setting)
     return params | dict(job.request.params)
@@ -214,6 +219,9 @@ def _check_inputs(job: Job) -> None:
             raise UsageError(f"{role!r} is no role of an input: use {', '.join(roles)}")
         if not Path(path).exists():
             raise UsageError(f"input {path} does not exist")
+    for name in job.metrics if job.defaults else ():
+        if name not in job.usual:
+            result_files.check_metrics_file(Path(name), name)
 
 
 def _environment(journal: Journal, checked: Checked) -> dict[str, str]:

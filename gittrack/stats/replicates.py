@@ -173,8 +173,15 @@ def group_of(index: Index, row: Row) -> Group:
 
 
 def groups_of(index: Index, experiment: str, filter: str | None = None) -> list[Group]:
-    """The groups of an experiment, by their first run, oldest first. NotFoundError if there is none such."""
+    """The groups of an experiment, by their first run, oldest first. NotFoundError if there is none such.
+
+    UsageError for a filter that names what no run of it has.
+    """
     index.require_experiment(experiment)
+    if filter is not None:
+        from gittrack.reading.index.known import require_known
+
+        require_known([index], filter, experiment=experiment)
     return _grouped(index.search(filter, experiment=experiment)[::-1])
 
 

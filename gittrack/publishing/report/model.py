@@ -268,6 +268,8 @@ class Report:
     versions: Sequence[Version]
     mapping: Mapping_
     groups: Sequence[Group]
+    records: Sequence[Record]
+    """Every run that can be read, oldest first."""
     candidates: Sequence[Candidate]
     outcomes: Mapping[str, str]
     """Outcome by run id."""
@@ -313,11 +315,6 @@ class Report:
         """The runs of the subject's spec."""
         spec = self.subject.record.spec if self.subject else None
         return next((group for group in self.groups if group.spec == spec), None)
-
-    @property
-    def records(self) -> list[Record]:
-        """Every run that can be read, oldest first."""
-        return sorted((run for g in self.groups for run in g.runs), key=lambda run: (run.started, run.id))
 
     @property
     def runs(self) -> int:

@@ -17,7 +17,7 @@ from gittrack.publishing.review.markdown import (
 from gittrack.publishing.review.questions import questions
 from gittrack.stats.metrics import metric_names, rule_of
 from gittrack.text import text
-from gittrack.text.table import Cell, Line, layout
+from gittrack.text.table import Cell, Line, layout, left_out_words
 
 _COLOURS = {"PASS": "green", "FAIL": "red", "INCOMPLETE": "yellow"}
 _LETTERS = {"A": "added", "M": "changed", "D": "deleted"}
@@ -71,10 +71,11 @@ def _experiment(experiment: Experiment, paint: text.Paint, columns: int | None) 
     records = [entry.record for entry in entries]
     ruled = [f"{name} ({rule})" if (rule := rule_of(records, name)) else name for name in metrics]
     names = [text.one_line(name) for name in [*ruled, *params]]
-    table, hidden = layout(["run", "status", "seed", *names, "hypothesis"], lines, paint, columns=columns)
+    header = ["run", "status", "seed", *names, "hypothesis"]
+    table, hidden = layout(header, lines, paint, columns=columns)
     yield from (f"  {line}" for line in table)
     if hidden:
-        yield f"  {hidden} columns left out: the terminal is too narrow"
+        yield f"  {left_out_words(header, hidden)}: the terminal is too narrow"
     for why in experiment.unreadable:
         yield f"  not compared: {text.one_line(why)}"
     for r in experiment.replicated:

@@ -44,7 +44,7 @@ def capture(
     image: str | None = None,
 ) -> Captured:
     """Read everything once. Raises UsageError when the policy refuses a dirty tree."""
-    environment = describe_environment(image) if invocation.program is None else describe_machine(image)
+    environment = describe_environment(image) if invocation.in_process else describe_machine(image)
     code = capture_code(
         repo,
         objects,

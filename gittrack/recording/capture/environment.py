@@ -234,17 +234,19 @@ def normalise(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-class _Distribution(NamedTuple):
+class Distribution(NamedTuple):
     name: str
     """Normalised."""
     version: str
     origin: str | None
     """Where it came from, if not from an index."""
+    place: str = ""
+    """Its metadata, a folder or a file."""
 
 
-def distributions_on(folders: Iterable[str]) -> dict[str, _Distribution]:
+def distributions_on(folders: Iterable[str]) -> dict[str, Distribution]:
     """What is installed in the folders, by name; the first of a name counts, as for an import."""
-    distributions: dict[str, _Distribution] = {}
+    distributions: dict[str, Distribution] = {}
     for folder in dict.fromkeys(folders):
         try:
             changed = os.stat(folder or ".").st_mtime_ns  # noqa: PTH116
@@ -257,14 +259,16 @@ def distributions_on(folders: Iterable[str]) -> dict[str, _Distribution]:
 
 
 @functools.lru_cache(maxsize=64)
-def _installed_in(folder: str, changed: int) -> tuple[_Distribution, ...]:
+def _installed_in(folder: str, changed: int) -> tuple[Distribution, ...]:
     """Read again when the folder has changed: whoever installs makes a new folder for the metadata."""
     entries = os.listdir(folder)  # noqa: PTH208  (iterdir makes a Path of each)
     # "~name" is what pip leaves of an uninstallation that failed.
     metadata = (e for e in sorted(entries) if e.endswith((".dist-info", ".egg-info")) and e[0] != "~")
     named = ((*_name_and_version(folder, entry), entry) for entry in metadata)
     return tuple(
-        _Distribution(normalise(name), version, _origin(Path(folder, entry, "direct_url.json")))
+        Distribution(
+            normalise(name), version, _origin(Path(folder, entry, "direct_url.json")), f"{folder}/{entry}"
+        )
         for name, version, entry in named
         if name
     )
@@ -282,11 +286,11 @@ def _name_and_version(folder: str, entry: str) -> tuple[str, str]:
     return "", ""
 
 
-def versions_of(installed: Mapping[str, _Distribution]) -> dict[str, str]:
+def versions_of(installed: Mapping[str, Distribution]) -> dict[str, str]:
     return {name: one.version for name, one in sorted(installed.items())}
 
 
-def origins_of(installed: Mapping[str, _Distribution]) -> dict[str, str]:
+def origins_of(installed: Mapping[str, Distribution]) -> dict[str, str]:
     return {name: one.origin for name, one in sorted(installed.items()) if one.origin}
 
 

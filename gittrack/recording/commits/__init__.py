@@ -5,6 +5,7 @@ brought.py      the results that a commit brings
 declared.py     what dvc.yaml declares
 pipeline.py     what dvc.yaml and dvc.lock say together
 names.py        one set of names for the values of several files
+refresh.py      records that supersede what was recorded when less could be read
 results.py      parameters, metrics and series in the files that those name
 data.py         data and outputs that dvc.lock, .dvc files and git keep
 """
@@ -47,7 +48,8 @@ from gittrack.recording.commits.brought import changes
 from gittrack.recording.commits.data import DataReader
 from gittrack.recording.commits.declared import YAML, Loss
 from gittrack.recording.commits.pipeline import LOCK, CommitFiles, Pipeline, read_pipelines
-from gittrack.recording.commits.results import ResultReader, Results
+from gittrack.recording.commits.refresh import newest_of, superseding
+from gittrack.recording.commits.results import NOT_AT_HAND, ResultReader, Results
 from gittrack.recording.commits.surroundings import read_surroundings
 from gittrack.recording.finish import Frozen, final_metrics, keep_series, series_store, stated_losses
 from gittrack.version import VERSION
@@ -72,6 +74,8 @@ class Recorded:
     """Commits that were on the ledger already."""
     complaints: list[str] = field(default_factory=list)
     """What could not be read, and which commits were left out for it."""
+    poor: bool = False
+    """Whether a record lacks what the DVC cache does not hold, so that `refresh` can add it later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +122,13 @@ def record_commits(
     here: bool = False,
     experiment: str | None = None,
     results_from: Mapping[str, str] = MappingProxyType({}),
+    refresh: bool = False,
     progress: Progress | None = None,
 ) -> Recorded:
     """Put each of the training `commits` on the ledger, in their order; those that are there stay.
 
     `results_from`: of commits that bring no results of their own, the commit that theirs are from.
+    `refresh`: of those that are there, whatever can be read by now goes to a record that supersedes theirs.
     `here`: the commit was made just now on this machine, whose environment is recorded with it. Else
     environment.yaml says that nothing is known of it. What cannot be read costs no other commit.
     """
@@ -136,18 +142,24 @@ def record_commits(
         base = ledger.check(objects).base
         present = _present(objects, base, {c.run_id for c in stated}) if base else set()
         for at, commit in enumerate(stated):
-            if commit.run_id in present:
+            if commit.run_id in present and not refresh:
                 recorded.present.append(commit.oid)
                 continue
             try:
                 origin = results_from.get(commit.oid)
                 recording = _Recording(repo, objects, config, commit, here, origin, recorded.complaints)
-                frozen = recording.freeze(experiment)
+                before = newest_of(objects, base, commit.run_id) if base and refresh else None
+                frozen = recording.freeze(before.record.experiment if before else experiment)
+                anew = superseding(before, frozen) if before else frozen
             except GittrackError as error:
                 recorded.complaints.append(f"commit {commit.oid[:10]} was not recorded: {error}")
                 continue
-            recorded.records.append(frozen.record)
-            additions.append(replace(frozen.addition(), releases=()))
+            if anew is None:
+                recorded.present.append(commit.oid)
+                continue
+            recorded.poor |= recording.is_poor
+            recorded.records.append(anew.record)
+            additions.append(replace(anew.addition(), releases=()))
             if progress:
                 progress(at + 1, len(stated))
     if additions:
@@ -220,6 +232,7 @@ class _Recording:
         self._current = config
         self._config = self._config_then()
         self._pipelines = self._read_pipelines()
+        self._poor = False
         self._losses: list[Loss] = [loss for p in self._pipelines for loss in p.losses]
 
     def _config_then(self) -> Config:
@@ -252,6 +265,7 @@ class _Recording:
         data = DataReader(self._repo, self._files, self._pipelines, self._config.experiment_config(name))
         declared = [*self._config.inputs, *self._config.experiment_config(name).inputs]
         data.read(declared, self._config, frozenset(results.metrics_files))
+        self._poor = any(output.sha256 is None for output in data.outputs)
         code = replace(code, metrics_files=tuple(map(clean_text, results.metrics_files)))
         params = without_secrets(self._params(results.params))
         self._losses += [*results.losses, *data.losses]
@@ -279,6 +293,11 @@ class _Recording:
         )
         files |= {"environment.yaml": around.written, **data.pointers}
         return Frozen(record, {"run.yaml": codec.dump_record(record), **files})
+
+    @property
+    def is_poor(self) -> bool:
+        """Whether the frozen record lacks something that DVC keeps and the cache does not hold."""
+        return self._poor or any(why == NOT_AT_HAND for _, why in self._losses)
 
     def _params(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """As a record holds them; one that it cannot hold is a loss of its own."""

@@ -18,6 +18,7 @@ from gittrack.formats.config import Config, ExperimentConfig, InputConfig
 from gittrack.formats.record import DataInput, Output, Role, clean_text
 from gittrack.git.repository import Repository
 from gittrack.recording.capture.data import ledger_path
+from gittrack.recording.capture.held import Behind, behind
 from gittrack.recording.commits.declared import Loss
 from gittrack.recording.commits.pipeline import CommitFiles, Pipeline
 
@@ -104,6 +105,9 @@ class DataReader:
         oid = self.files.oid(path)
         if oid is None or (path not in self.files.names and f"{path}.dvc" in self.files.names):
             return None
+        named = behind(self.files.objects, self.files.commit, path)
+        if named is not None:
+            return self._named_by_git(path, role, out, named)
         if path not in self.files.names and out is not None and not self._folder_in_git(path, out):
             return None
         data = self.files.read(path)
@@ -118,6 +122,24 @@ class DataReader:
             size=len(data) if data is not None else pointer.size if pointer else None,
             nfiles=pointer.nfiles if pointer else None,
             blob=oid,
+        )
+
+    def _named_by_git(self, path: str, role: Role | None, out: Out | None, named: Behind) -> DataInput:
+        """An input that is a link or a pointer of git-lfs: git's only where its tree holds the bytes too."""
+        pointer = out.pointer() if out is not None and "md5" in out.fields else None
+        blob = self.files.objects.get(named.oid) if named.oid else None
+        data = blob.data if blob is not None and blob.kind == "blob" else None
+        return DataInput(
+            path=clean_text(path),
+            role=role,
+            source="git" if named.oid else "file",
+            md5=pointer.md5 if pointer else None,
+            hash=pointer.hash if pointer else None,
+            sha256=hashlib.sha256(data).hexdigest() if data is not None else named.sha256,
+            size=len(data) if data is not None else named.size or (pointer.size if pointer else None),
+            nfiles=pointer.nfiles if pointer else None,
+            blob=named.oid,
+            differs_from=None if named.oid else clean_text(path),
         )
 
     def _folder_in_git(self, path: str, out: Out) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from gittrack.dvc.cache import object_path, read_dir_object
 from gittrack.dvc.files import Out
-from gittrack.errors import GittrackError, UsageError
+from gittrack.errors import GittrackError
 from gittrack.recording import result_files
 from gittrack.recording.commits.declared import DEFAULT_PARAMS, Loss, lying_in, metrics_among
 from gittrack.recording.commits.names import (
@@ -24,11 +25,11 @@ from gittrack.recording.commits.names import (
     take_out,
 )
 from gittrack.recording.commits.pipeline import CommitFiles, Pipeline
+from gittrack.recording.results.rows import AXES, plain_name
 
+NOT_AT_HAND = "is neither in git nor in the DVC cache"
 _SERIES = (".csv", ".tsv")
 _LARGEST = result_files.MAX_BYTES
-_AXES = ("step", "epoch", "global_step")
-"""Columns by which a plot is a series. Another one, such as a ROC curve, has no final value."""
 
 
 @dataclass(slots=True)
@@ -80,7 +81,7 @@ class ResultReader:
             [*named, *by_default, *([] if self.pipelines else [DEFAULT_PARAMS]), *more]
         ):
             if self.files.read(path) is not None or path in more:
-                self._try("params", path, lambda at, path=path: sources.update({path: _params_in(at)}))
+                self._try("params", path, lambda at, path=path: self._take_params(at, path, sources))
         for pipeline in self.pipelines:
             self._overlay(pipeline, sources)
         for path in named:
@@ -120,18 +121,18 @@ class ResultReader:
         metrics = self._there("metrics", [*declared, *more], metrics_among)
         if not declared and not more:
             metrics = [path for path in ("metrics.json", "dvclive/metrics.json") if path in self.files.names]
-        live = {posixpath.dirname(m) for m in metrics if self._is_dvclive(m)}
+        live = {path: folder for path in metrics if (folder := self._live_folder(path)) is not None}
+        below = tuple(_plots_of(path, folder) for path, folder in live.items())
         taken: list[_Taken] = []
         for path in metrics:
-            folder = posixpath.dirname(path)
-            if folder in live and posixpath.basename(path) == "metrics.json":
-                self._read_dvclive(folder, taken)
-            elif not _is_below(path, live):
-                self._try("metrics", path, lambda at, path=path: taken.append(_metrics_in(at, path)))
+            if path in live:
+                self._read_dvclive(path, live[path], taken)
+            elif not path.startswith(below):
+                self._try("metrics", path, lambda at, path=path: taken.append(self._metrics_in(at, path)))
         plots = [path for p in self.pipelines for path in p.declared.plots]
         for path in self._there("plot", plots, lying_in):
-            if path not in metrics and not _is_below(path, live) and path.lower().endswith(_SERIES):
-                self._try("plot", path, lambda at, path=path: taken.extend(_plot_in(at, path)))
+            if path not in metrics and not path.startswith(below) and path.lower().endswith(_SERIES):
+                self._try("plot", path, lambda at, path=path: taken.extend(self._plot_in(at, path)))
         self._name(taken)
 
     def _there(
@@ -162,23 +163,46 @@ class ResultReader:
             ]
             self.results.metrics_files.append(part.file)
 
-    def _is_dvclive(self, metrics: str) -> bool:
-        below = posixpath.join(posixpath.dirname(metrics), "plots/metrics/")
-        return posixpath.basename(metrics) == "metrics.json" and any(
-            name.startswith(below) for name in self.files.names
-        )
+    def _live_folder(self, metrics: str) -> str | None:
+        """The DVCLive folder whose last values a metrics file has: it lies in it, or (DVC 2) beside it."""
+        stem, suffix = posixpath.splitext(metrics)
+        if suffix != ".json":
+            return None
+        inside = posixpath.basename(metrics) == "metrics.json"
+        folder = posixpath.dirname(metrics) if inside else stem
+        tables = posixpath.join(folder, "plots/metrics/" if inside else "")
+        is_live = any(n.startswith(tables) and n.endswith(".tsv") for n in self.files.names)
+        return folder if is_live else None
 
-    def _read_dvclive(self, folder: str, taken: list[_Taken]) -> None:
-        top, path = (
-            self.folder / f"{len(list(self.folder.iterdir()))}",
-            posixpath.join(folder, "metrics.json"),
-        )
-        prefix = f"{folder}/" if folder else ""
-        for name in sorted(n for n in self.files.names if n.startswith(prefix)):
-            inside = name.removeprefix(prefix)
-            if inside == "metrics.json" or inside.startswith("plots/metrics/"):
-                self._place("metrics", name, top / inside)
-        self._guarded("metrics", path, lambda: taken.append(_metrics_in(top, path)))
+    def _read_dvclive(self, metrics: str, folder: str, taken: list[_Taken]) -> None:
+        top = self.folder / f"{len(list(self.folder.iterdir()))}"
+        self._place("metrics", metrics, top / "metrics.json")
+        prefix = _plots_of(metrics, folder)
+        for name in sorted(n for n in self.files.names if n.startswith(prefix) and n.endswith(".tsv")):
+            self._place("metrics", name, top / name.removeprefix(f"{folder}/" if folder else ""))
+        self._guarded("metrics", metrics, lambda: taken.append(self._metrics_in(top, metrics, folder)))
+
+    def _metrics_in(self, at: Path, path: str, name: str | None = None) -> _Taken:
+        losses = result_files.Losses()
+        final, rows = result_files.read_metrics(at, losses, name=path if name is None else name or ".")
+        self.results.losses += losses.stated()
+        return _Taken(path, dict(final), list(rows))
+
+    def _plot_in(self, at: Path, path: str) -> Iterator[_Taken]:
+        """The series of a table by steps. Another one, such as a ROC curve, has no final value."""
+        header = re.split(r"[,;|\t]", at.read_bytes().partition(b"\n")[0].decode("utf-8-sig", "replace"))
+        if {plain_name(name.strip('\r" ')) for name in header} & {
+            name for names in AXES.values() for name in names
+        }:
+            losses = result_files.Losses()
+            rows = result_files.read_table(at, losses, name=path)
+            self.results.losses += losses.stated()
+            yield _Taken(path, {}, list(rows), is_plot=True)
+
+    def _take_params(self, at: Path, path: str, sources: dict[str, dict[str, Any]]) -> None:
+        losses = result_files.Losses()
+        sources[path] = result_files.read_params(at, losses, name=path, by_dvc=bool(self.pipelines))
+        self.results.losses += losses.stated()
 
     # --- files ---------------------------------------------------------------------------
 
@@ -201,7 +225,7 @@ class ResultReader:
         """The content of `path` as a file at `at`; False, and said so, where it is not to be had."""
         data = self.content(path)
         if data is None:
-            self.results.losses.append((f"{what} {path}", "is neither in git nor in the DVC cache"))
+            self.results.losses.append((f"{what} {path}", NOT_AT_HAND))
             return False
         at.parent.mkdir(parents=True, exist_ok=True)
         at.write_bytes(data)
@@ -236,34 +260,6 @@ class ResultReader:
         return object_path(self.cache, listed[inside], pointer.hash) if inside in listed else None
 
 
-def _is_below(path: str, live: set[str]) -> bool:
-    """Whether it is one of the plots that DVCLive writes beside its metrics."""
-    return any(path.startswith(posixpath.join(folder, "plots/")) for folder in live)
-
-
-def _metrics_in(at: Path, path: str) -> _Taken:
-    final, rows = result_files.read_metrics(at)
-    return _Taken(path, dict(final), list(rows))
-
-
-def _plot_in(at: Path, path: str) -> Iterator[_Taken]:
-    header = at.read_bytes().partition(b"\n")[0].decode("utf-8-sig", "replace")
-    delimiter = "\t" if path.lower().endswith(".tsv") else ","
-    if any(name.strip().strip('"').lower() in _AXES for name in header.split(delimiter)):
-        yield _Taken(path, {}, list(result_files.read_table(at)), is_plot=True)
-
-
-def _params_in(at: Path) -> dict[str, Any]:
-    """The parameters of a file; those of a Python file as DVC parses them, which runs nothing."""
-    if at.suffix != ".py":
-        return dict(result_files.read_params(at))
-    from dvc.utils.serialize import ParseError, parse_py
-
-    from gittrack.formats.values import to_value
-
-    try:
-        values = parse_py(at.read_bytes().decode("utf-8-sig"), str(at))
-    except (ParseError, ValueError, TypeError, RecursionError, MemoryError) as error:
-        raise UsageError(f"{at.name}: not valid Python: {error}") from error
-    params = to_value(values, at.name)
-    return params if isinstance(params, dict) else {}
+def _plots_of(metrics: str, folder: str) -> str:
+    """What the paths of a DVCLive folder's plots begin with."""
+    return posixpath.join(folder, "plots/" if posixpath.dirname(metrics) == folder else "")

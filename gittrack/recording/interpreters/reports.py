@@ -11,10 +11,9 @@ from typing import Any
 
 from gittrack.recording.capture.environment import (
     VARIABLES,
+    Distribution,
     distributions_on,
-    origins_of,
     prefix_kind,
-    versions_of,
 )
 from gittrack.recording.interpreters.startup import sitecustomize
 
@@ -141,7 +140,7 @@ class Installed:
     """What is installed in folders, read as soon as a Python names them: some are gone when it ends."""
 
     def __init__(self) -> None:
-        self._folders: dict[str, Any] = {}
+        self._folders: dict[str, dict[str, Distribution]] = {}
 
     def note(self, report: Report) -> None:
         """Read the folders of `report` that are new."""
@@ -149,14 +148,13 @@ class Installed:
             if folder not in self._folders:
                 self._folders[folder] = distributions_on([folder])
 
-    def environment(self, report: Report) -> dict[str, Any]:
-        """``packages`` and ``origins`` of environment.yaml; of a folder that is gone, as they were."""
-        installed: dict[str, Any] = {}
+    def of(self, report: Report) -> dict[str, Distribution]:
+        """What it could import, by name; of a folder that is gone, as it was."""
+        installed: dict[str, Distribution] = {}
         for folder in report.folders():
             is_here = os.path.isdir(folder)  # noqa: PTH112
             for name, item in (
                 distributions_on([folder]) if is_here else self._folders.get(folder, {})
             ).items():
                 installed.setdefault(name, item)
-        origins = origins_of(installed)
-        return {"packages": versions_of(installed), **({"origins": origins} if origins else {})}
+        return installed

@@ -11,8 +11,9 @@ from typing import Any
 from gittrack.errors import GittrackError
 from gittrack.formats.record import to_dict
 from gittrack.git.repository import Repository
-from gittrack.recording.capture.environment import variables_of, writable
+from gittrack.recording.capture.environment import origins_of, variables_of, versions_of, writable
 from gittrack.recording.interpreters.choice import is_own_code, main_report
+from gittrack.recording.interpreters.imports import imported
 from gittrack.recording.interpreters.reports import Installed, Report, read_reports
 from gittrack.recording.interpreters.startup import sitecustomize
 from gittrack.recording.journal import JOINED, Journal
@@ -80,11 +81,20 @@ def _settle(repo: Repository, journal: Journal, reports: Sequence[Report], insta
         else:
             groups[0].facts = facts
     elif main is not None:
+        environment |= _imported(groups[0], installed)
         _replace(repo, journal, environment, groups[0].facts, main, code["tree"])
         environment = _environment(stored)
     if len(groups) > 1:
         listed = [group.described(top) for group in groups[:MOST_INTERPRETERS]]
         _write(journal, {**environment, "interpreters": writable(listed)})
+
+
+def _imported(group: _Group, installed: Installed) -> dict[str, Any]:
+    """``imported`` of environment.yaml, where a process of the program's interpreter said so at its end."""
+    modules = {name for report in group.reports for name in report.modules or ()}
+    if all(report.modules is None for report in group.reports):
+        return {}
+    return {"imported": imported(sorted(modules), installed.of(group.reports[0]))}
 
 
 def _installed(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,7 +138,10 @@ def _grouped(reports: Sequence[Report], main: Report | None, installed: Installe
     for report in sorted(reports, key=lambda report: report is not main):
         place = (report.version, os.path.realpath(report.prefix), *report.folders())
         if place not in by_place:
-            facts = {**report.describe(), **installed.environment(report)}
+            packages = installed.of(report)
+            origins = origins_of(packages)
+            facts = {**report.describe(), "packages": versions_of(packages)}
+            facts |= {"origins": origins} if origins else {}
             group = next((group for group in groups if group.facts == facts), None)
             if group is None:
                 group = _Group(facts)
@@ -156,7 +169,7 @@ def _replace(
     from gittrack.recording.capture import compare_locks, write_environment
     from gittrack.recording.capture.determinism import variable_flags
 
-    known = {k: v for k, v in environment.items() if k not in _OF_PROGRAM}
+    known = {k: v for k, v in environment.items() if k not in _OF_PROGRAM or k == "imported"}
     installed = _installed(facts)
     python = {k: v for k, v in facts.items() if k not in installed}
     merged = writable({**known, "python": python, "variables": variables_of(main.variables), **installed})

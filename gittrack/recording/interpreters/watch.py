@@ -41,10 +41,11 @@ class Watch:
 
     def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
         """`variables` for the program, with the hook in front of its PYTHONPATH."""
+        known = {name: value for name, value in variables.items() if name != sitecustomize.PARENT}
         if not self._hook:
-            return {**variables}
+            return known
         path = variables.get("PYTHONPATH")
-        return {**variables, "PYTHONPATH": f"{_HOOK}{os.pathsep}{path}" if path else _HOOK}
+        return {**known, "PYTHONPATH": f"{_HOOK}{os.pathsep}{path}" if path else _HOOK}
 
     def follow(self, pid: int) -> None:
         """Look at the process and those below it, in a thread, until `end`."""

@@ -150,8 +150,12 @@ class Journal:
 
     def new_metric(self, name: str) -> None:
         """Ask before the first row with this metric. UsageError when the record has no room for it."""
+        self.new_metrics([name])
+
+    def new_metrics(self, names: Sequence[str]) -> None:
+        """`new_metric` for several at once: when one of them is refused, none has taken any room."""
         with self._lock:
-            self._allowance.admit_metric(name)
+            self._allowance.admit_metrics(names)
 
     def keep_flushing(self) -> None:
         """Start the thread that writes metric rows out at least once a second."""

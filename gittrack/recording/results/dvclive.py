@@ -15,6 +15,7 @@ from gittrack.recording.results.tables import read_table
 
 _SERIES = ("plots/metrics", "plots/scalars", "scalars", "data/scalars", "")
 """Where the versions keep a table for each metric, newest first."""
+_ITS_OWN = frozenset({"plots", "params.yaml", "dvc.yaml", "report.html", "report.md", "artifacts", "images"})
 _FINAL = ("metrics.json", "summary.json")
 
 
@@ -55,7 +56,8 @@ def check_folder(folder: Path, name: str) -> None:
     """UsageError for a folder that holds files, and none as DVCLive writes them."""
     if _final(folder) is not None or _series(folder) is not None:
         return
-    if any(not path.name.startswith(".") for path in folder.iterdir()):
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    if names and not names & _ITS_OWN:
         raise UsageError(f"{name}: no DVCLive folder: name the file in it that holds metrics")
 
 

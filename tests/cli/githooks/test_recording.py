@@ -27,8 +27,8 @@ def test_a_commit_of_dvc_repro_is_recorded_whole(dvc_project: Path) -> None:
     oid = commit(dvc_project)
     (dvc_project / "metrics.json").write_text('{"acc": 0.1}')
     done = record_commits(Repository.discover(), Config(), [oid])
-    assert not done.complaints
     (record,) = done.records
+    assert [loss.what for loss in record.not_recorded] == ["metrics.json: note"]
     assert record.id.endswith(oid[:12]) and record.status == "finished"
     assert record.params == {"train": {"lr": 0.1, "epochs": 3}, "seed": 7} and record.seed == 7
     assert {n: m.value for n, m in record.metrics.items()} == {"acc": 0.9, "loss": 0.1}
@@ -103,7 +103,7 @@ def test_what_is_not_in_the_cache_is_said_and_costs_no_run(dvc_project: Path) ->
     assert [(o.path, o.sha256) for o in record.outputs] == [(path, None) for path in outputs]
     assert all(o.size > 0 for o in record.outputs)
     assert any("loss.csv" in said for said in done.complaints)
-    assert [loss.what for loss in record.not_recorded] == ["plot loss.csv"]
+    assert [loss.what for loss in record.not_recorded] == ["metrics.json: note", "plot loss.csv"]
     assert [d.path for d in record.data] == ["data/raw.csv"]
 
 
@@ -138,7 +138,7 @@ def test_a_broken_lock_costs_what_it_says_and_no_more(dvc_project: Path) -> None
     assert training_commits(repo, Config(), f"{good}..HEAD").commits == [], "it brings nothing"
     done = record_commits(repo, Config(), [bad, good])
     assert [r.code.commit for r in done.records] == [bad, good]
-    assert [loss.what for loss in done.records[0].not_recorded] == ["dvc.lock"]
+    assert [loss.what for loss in done.records[0].not_recorded] == ["dvc.lock", "metrics.json: note"]
     assert done.records[0].metrics["acc"].value == 0.9
     assert any(bad[:10] in said for said in done.complaints)
 

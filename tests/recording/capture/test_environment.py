@@ -90,7 +90,7 @@ def test_a_full_capture_follows_the_schema(schema: dict[str, Any], monkeypatch: 
         "cores": 9,
     }
     versions = dict.fromkeys(("driver", "runtime", "cudnn", "nccl", "hip"), "1.2")
-    monkeypatch.setattr(hardware, "accelerators", lambda: ([gpu], versions))
+    monkeypatch.setattr(hardware, "accelerators", lambda loaded: ([gpu], versions))
     monkeypatch.setattr(environment, "origins_of", lambda entries: {"a": "editable"})
     captured = capture_environment(env=dict.fromkeys(VARIABLES, "1"), image=f"host:5000/a/b:1@{DIGEST}")
     captured["drift"] = {

@@ -96,12 +96,12 @@ TEMPLATES = {
             {"acc": 1},
         ),
         (
-            'train:\n    foreach: ${names}\n    do:\n      cmd: echo ${HOME}\n      metrics: ["${item}.json"]',
+            'train:\n    foreach: ${names}\n    do: {cmd: "echo ${HOME}", metrics: ["${item}.json"]}',
             {"a.json": 1, "b.json": 2},
             {"a.json:acc": 1, "b.json:acc": 2},
         ),
         (
-            'train:\n    matrix: {n: "${names}", k: [1]}\n    cmd: x\n    metrics: ["${item.n}${item.k}.json"]',
+            'train:\n    matrix: {n: "${names}", k: [1]}\n    metrics: ["${item.n}${item.k}.json"]',
             {"a1.json": 1, "b1.json": 2},
             {"a1.json:acc": 1, "b1.json:acc": 2},
         ),
@@ -127,7 +127,7 @@ def test_what_no_template_gives_costs_its_own_entry(project: Path) -> None:
         project,
         {
             "dvc.yaml": "stages:\n  a:\n    cmd: a\n    outs: [m]\n    metrics: [\"${nowhere}\"]\n"
-            "    params: [p.json:]\n  many:\n    matrix: {a: [1, 2], b: 7}\n    cmd: x\nmetrics: [top.json]\n",
+            "    params: [p.json:]\n  many: {matrix: {a: [1, 2], b: 7}, cmd: x}\nmetrics: [top.json]\n",
             "dvc.lock": HEAD + "  a:\n    cmd: a\n    outs:\n" + pipeline.entry("m", b"model"),
             "top.json": '{"acc": 1}',
             "p.json": '{"lr": 1}',
@@ -143,16 +143,17 @@ def test_parameters_of_every_kind_of_file(project: Path) -> None:
     record = recorded(
         project,
         {
-            "dvc.yaml": "stages:\n  a:\n    cmd: a\n    params:\n    - a.toml: [x]\n    - b.json:\n    - c.py:\n"
+            "dvc.yaml": "stages:\n  a:\n    params:\n    - a.toml: [x]\n    - b.json:\n    - c.py:\n"
             "    - gone.yaml: [z]\n    - bad.json: [q]\n",
             "a.toml": "[t]\nx = 1\n",
             "b.json": '{"y": [1, 2]}',
-            "c.py": "import os\nraise SystemExit\nLR = 0.1\nclass Net:\n    depth = 3\n",
+            "c.py": "import os\nraise SystemExit\nLR = 0.1\nclass Net:\n    depth = 3\n"
+            "    def __init__(self):\n        self.width = 4\n        self.now = os.times()\n",
             "bad.json": "{",
         },
     )
-    assert record.params == {"t": {"x": 1}, "y": [1, 2], "LR": 0.1, "Net": {"depth": 3}}
-    assert sorted(losses(record)) == ["params bad.json", "params gone.yaml"]
+    assert record.params == {"t": {"x": 1}, "y": [1, 2], "LR": 0.1, "Net": {"depth": 3, "width": 4}}
+    assert sorted(losses(record)) == ["c.py: Net.now", "params bad.json", "params gone.yaml"]
 
 
 def test_dependencies_and_outputs_that_lie_elsewhere_are_named(project: Path) -> None:
@@ -196,7 +197,7 @@ def test_projects_below_the_top_are_kept_apart(project: Path) -> None:
         f"{name}/{file}": text
         for name, acc in (("one", 1), ("two", 2))
         for file, text in {
-            "dvc.yaml": "stages:\n  t:\n    cmd: t\n    params: [lr]\n    metrics: [m.json: {cache: false}]\n",
+            "dvc.yaml": "stages:\n  t: {cmd: t, params: [lr], metrics: [m.json: {cache: false}]}\n",
             "dvc.lock": HEAD + f"  t:\n    cmd: t\n    params: {{params.yaml: {{lr: {acc}}}}}\n",
             "params.yaml": f"lr: {acc}\n",
             "m.json": f'{{"acc": {acc}}}',

@@ -85,13 +85,20 @@ def _report(folder):
     return path
 
 
+def _is_installed(module):
+    """Whether it was imported from where packages are installed."""
+    places = [getattr(module, "__file__", None)] + list(getattr(module, "__path__", None) or [])[:1]
+    return any(isinstance(p, str) and ("site-packages" in p or "dist-packages" in p) for p in places)
+
+
 def _report_end(path, pid):
     """Say at the end what had been imported, and from where."""
     try:
         if os.getpid() != pid:
             return  # a fork that ends as its parent does
-        names = [name for name in list(sys.modules) if "." not in name and name[:1] != "_"]
-        _write(path + ".end", [("path", p) for p in sys.path] + [("module", name) for name in names])
+        modules = [(name, module) for name, module in list(sys.modules.items()) if "." not in name]
+        installed = [("module", name) for name, module in modules if _is_installed(module)]
+        _write(path + ".end", [("path", folder) for folder in sys.path] + (installed or [("module", "")]))
     except Exception:
         pass  # nothing may come of it for the program
 
