@@ -104,9 +104,12 @@ def test_a_run_names_them_at_its_end(
     assert "out.csv (10 B: looks like a model or data)" in ended.stderr
     assert "left out" in run_gittrack(project, "show", "latest").stdout
     monkeypatch.chdir(project)
-    with gittrack.start_run():
+    write(project, "read.csv")
+    with gittrack.start_run(inputs={"read.csv": "test"}) as run:
         pass
-    assert said in caplog.text
+    assert said.replace("3 files", "4 files") in caplog.text
+    assert run.record is not None
+    assert "read.csv" in held(project, run.record.code)
 
 
 def test_a_clean_tree_has_nothing_to_name(project: Path) -> None:
