@@ -94,6 +94,7 @@ def _model(source: Source, licence: str | None) -> Component:
         "record:sha256": source.record_sha256,
         "outcome": decision.outcome if decision else None,
         "gate": judged.outcome if judged else None,
+        "packages": "not known" if source.packages is None else None,
         **_odd_digests(output),
     }
     url = http_address(record.code.remote)
@@ -254,10 +255,13 @@ def _code(source: Source) -> Iterator[Component]:
 def _libraries(source: Source) -> Iterator[Component]:
     """Python and the installed distributions; those not from an index have no package URL."""
     python = source.record.environment.python
-    yield {"type": "platform", "bom-ref": "python", "name": "python", "version": python,
-           "purl": purl("generic", "python", python)}  # fmt: skip
+    if python is not None:
+        yield {"type": "platform", "bom-ref": "python", "name": "python", "version": python,
+               "purl": purl("generic", "python", python)}  # fmt: skip
+    if source.packages is None:
+        source.notes.append(f"run {source.record.id}: which packages its program had is not known")
     origins = source.environment.get("origins") or {}
-    for name, version in source.packages.items():
+    for name, version in (source.packages or {}).items():
         origin = origins.get(name)
         yield without_none(
             {

@@ -112,7 +112,7 @@ def _training(source: Source) -> Iterator[Section]:
         "Repository": code.remote if repository_uri(code.remote) else None,
         "Started": record.started,
         "Duration": text.duration(record.duration_s),
-        "Python": environment.python,
+        "Python": environment.python or "not known",
         "System": environment.os,
         "Processor": environment.cpu,
         "Accelerators": ", ".join(environment.gpus),

@@ -73,10 +73,10 @@ class Source:
         return value if isinstance(value, dict) else {}
 
     @property
-    def packages(self) -> dict[str, str]:
-        """Version of each installed distribution, by name."""
+    def packages(self) -> dict[str, str] | None:
+        """Version of each distribution that the program could import, by name; None: not known."""
         installed = self.environment.get("packages")
-        return {str(k): str(v) for k, v in installed.items()} if isinstance(installed, dict) else {}
+        return {str(k): str(v) for k, v in installed.items()} if isinstance(installed, dict) else None
 
     @cached_property
     def series(self) -> Series | None:

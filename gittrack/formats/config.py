@@ -54,6 +54,8 @@ class CaptureConfig:
     locks: tuple[str, ...] = ()
     """Lock files besides those found by name."""
     console: bool = True
+    interpreter: bool = True
+    """Whether Pythons below `gittrack run` are asked, by a hook at their start, which they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

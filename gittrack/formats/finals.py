@@ -1,9 +1,9 @@
 """Which value of a series is the final one, by the rules that a record names.
 
-``last`` is the value that was logged last, whatever its step; ``greatest-step`` the one at the greatest step (of
-several the last; a value without a step counts where none has one); ``min`` and ``max`` the smallest and the
-largest, ``best`` that of the two which the metric's direction asks for. Of equal values it is the first. NaN is
-neither smallest nor largest while there is another value. ``given`` comes from no series.
+``last`` is the value that was logged last, whatever its step; ``greatest-step`` the one at the greatest step
+(of several the last; a value without a step counts where none has one); ``min`` and ``max`` the smallest and
+the largest, ``best`` that of the two which the metric's direction asks for. Of equal values it is the first.
+NaN is neither smallest nor largest while there is another value. ``given`` comes from no series.
 """
 
 from __future__ import annotations

@@ -28,8 +28,6 @@ Status = Literal["finished", "failed", "killed", "unknown"]
 EndedBy = Literal["program", "process", "command", "recovery"]
 Role = Literal["train", "validation", "test", "holdout", "reference"]
 Pins = Literal["hashed", "versions", "none"]
-FinalRule = Literal["last", "greatest-step", "min", "max", "best", "given"]
-"""How a final value comes from the values of its series; ``given`` by `Run.summary` or a file, not from it."""
 
 # A free value: null, bool, int, finite float, text, list of these, mapping of text to these.
 Value = Any
@@ -57,7 +55,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A final value. A non-finite one has a `status` in place of the `value`."""
+    """A final value, and by which `rule` it is it. A non-finite one has a `status` in place of `value`."""
 
     value: int | float | None = None
     status: Literal["nan", "inf", "-inf"] | None = None
@@ -65,8 +63,7 @@ class Metric:
     split: str | None = None
     direction: Literal["maximize", "minimize"] | None = None
     unit: str | None = None
-    rule: FinalRule | None = None
-    """Absent in records from before rules were named."""
+    rule: Literal["last", "greatest-step", "min", "max", "best", "given"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,8 +172,9 @@ class EnvironmentSummary:
     """The digest of environment.yaml, and the few facts of it that a reader wants first."""
 
     sha256: str
-    python: str
-    os: str
+    python: str | None = None
+    """Version of the interpreter that ran the program; None where none did, or none is known."""
+    os: str | None = None
     cpu: str | None = None
     gpus: tuple[str, ...] = ()
     image: str | None = None
@@ -193,7 +191,8 @@ class Output:
     md5: str
     sha256: str | None = None
     """Absent where a past commit was recorded and the bytes were not at hand to be read."""
-    size: int
+    size: int | None = None
+    """Absent where a past commit was recorded whose dvc.lock does not say it."""
     nfiles: int | None = None
 
 
@@ -303,6 +302,14 @@ class Record:
         """Folder of this record on the ledger."""
         return run_path(self.experiment, self.id)
 
+    def succeeds(self, before: Record) -> bool:
+        """Whether this record, which says that it supersedes `before`, is of the same execution."""
+        return self.code.commit is not None and (self.experiment, self.started, self.code.commit) == (
+            before.experiment,
+            before.started,
+            before.code.commit,
+        )
+
     @property
     def ending(self) -> str:
         """The status, and whether the program ended the run: ``finished (not ended by the program)``."""
@@ -311,9 +318,8 @@ class Record:
     @property
     def ended(self) -> datetime | None:
         """None where the duration is not known."""
-        if self.duration_s is None:
-            return None
-        return parse_time(self.started) + timedelta(seconds=self.duration_s)
+        seconds = self.duration_s
+        return None if seconds is None else parse_time(self.started) + timedelta(seconds=seconds)
 
 
 def run_path(experiment: str, run_id: str) -> str:

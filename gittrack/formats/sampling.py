@@ -1,7 +1,7 @@
 """A sample of a series for those who read it in git: spikes, first and last values are in it.
 
-The rows of a table fall into stretches. Of each stretch and each metric are kept the first and the last value,
-the smallest and the largest, the first of each that is not finite, and the one at the greatest step.
+The rows of a table fall into stretches. Of each stretch and each metric are kept the first and the last
+value, the smallest and the largest, the first of each that is not finite, and the one at the greatest step.
 """
 
 from __future__ import annotations

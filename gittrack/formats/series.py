@@ -17,8 +17,8 @@ from gittrack.formats.sampling import sample_table
 from gittrack.formats.tables import FULL_SERIES, HEADING, Part, Point, Table, tables_of, values_digest
 
 __all__ = [
-    "FULL_SERIES", "HEADING", "Part", "Point", "Table", "by_step", "sample_table", "tables_of", "values_digest",
-    "write_table",
+    "FULL_SERIES", "HEADING", "Part", "Point", "Table", "by_step", "sample_table", "tables_of",
+    "values_digest", "write_table",
 ]  # fmt: skip
 
 _ROW = 12
@@ -29,7 +29,7 @@ _NAMES = 200_000
 """Names in the shapes of rows that are told apart; rows of further shapes count for each metric alone."""
 _CHUNK = 4096
 """Most rows that are made into text at once."""
-_CELLS = 200_000
+_CELLS = 65_536
 """Cells of several tables that are held before they are written out."""
 
 
@@ -45,7 +45,7 @@ def write_table(points: Callable[[], Iterable[Point]], path: Path) -> Table:
     with path.open("wb") as file:
         out.file = file
         if groups is None:
-            parts = (_write_one(_rows(points()), census.names, census.rows, out),)
+            parts = (_write_one(_rows(points()), census, out),)
         else:
             with path.with_name(path.name + ".parts").open("w+b") as spool:
                 parts = _write_groups(_rows(points()), groups, spool, out)
@@ -61,28 +61,35 @@ class _Census:
     def __init__(self, rows: Iterable[Point]) -> None:
         shapes: dict[tuple[str, ...], list[Any]] = {}
         self._shapes = shapes
-        """By the metrics of a row: how many rows, and number, step and values of the last of them."""
-        self.rows = names = 0
-        for _, step, values in rows:
-            self.rows += 1
+        """By the metrics of a row: how many rows, and number and content of the last of them."""
+        number = names = 0
+        for number, row in enumerate(rows, 1):
+            values = row[2]
             shape = tuple(values)
             noted = shapes.get(shape)
             if noted is not None:
                 noted[0] += 1
-                noted[1:] = self.rows, step, values
+                noted[1] = number
+                noted[2] = row
             elif names + len(shape) <= _NAMES:
-                shapes[shape] = [1, self.rows, step, values]
+                shapes[shape] = [1, number, row]
                 names += len(shape)
             else:
                 for name, value in values.items():
                     count = shapes.get((name,), (0,))[0]
-                    shapes[(name,)] = [count + 1, self.rows, step, {name: value}]
+                    shapes[(name,)] = [count + 1, number, (row[0], row[1], {name: value})]
+        self.rows = number
         self.names = tuple(dict.fromkeys(name for shape in shapes for name in shape))
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all rows have the same metrics, in the same order."""
+        return len(self._shapes) == 1
 
     def last(self) -> dict[str, tuple[Any, int | None]]:
         """By metric: its last value, and the step of that."""
         last = dict.fromkeys(self.names, (None, None))
-        for _, _, step, values in sorted(self._shapes.values(), key=lambda noted: noted[1]):
+        for _, _, (_, step, values) in sorted(self._shapes.values(), key=lambda noted: noted[1]):
             for name, value in values.items():
                 last[name] = (value, step)
         return last
@@ -147,23 +154,24 @@ class _Digested:
         self.write(f"step,time,{names}\n", f"step,{names}\n")
 
 
-def _write_one(rows: Iterator[Point], metrics: tuple[str, ...], count: int, out: _Digested) -> Part:
+def _write_one(rows: Iterator[Point], census: _Census, out: _Digested) -> Part:
     """All rows as they were logged, with a cell for each metric."""
-    names = [*metrics]
+    names = [*census.names]
     out.write_heading(names)
     at_once = min(_CHUNK, max(_CELLS // max(len(names), 1), 1))
     while chunk := list(itertools.islice(rows, at_once)):
         steps = ["" if step is None else str(step) for _, step, _ in chunk]
-        cells = _cells([
-            [*values.values()] if [*values] == names else [values.get(name) for name in names]
-            for _, _, values in chunk
-        ])  # fmt: skip
+        cells = _cells(
+            [[*values.values()] for _, _, values in chunk]
+            if census.uniform
+            else [[values.get(name) for name in names] for _, _, values in chunk]
+        )
         timed = zip(steps, chunk, cells, strict=True)
         out.write(
             "".join([f"{step},{row[0]:.3f},{line}\n" for step, row, line in timed]),
             "".join([f"{step},{line}\n" for step, line in zip(steps, cells, strict=True)]),
         )
-    return Part(metrics, count, out.size)
+    return Part(census.names, census.rows, out.size)
 
 
 def _cells(rows: Sequence[list[Any]]) -> list[str]:
@@ -252,7 +260,7 @@ def _written(table: _Group, spool: BinaryIO, out: _Digested) -> Part:
 def by_step(rows: Iterable[tuple[int | None, dict[str, Any]]]) -> list[tuple[int | None, dict[str, Any]]]:
     """Rows that came one metric after another, those of a step as one, by step.
 
-    As they are where that would lose something: a metric has several values at a step, goes back, or has none.
+    As they are where that would lose something: a metric has two values at a step, goes back, or has no step.
     """
     listed = list(rows)
     reached: dict[str, int] = {}

@@ -30,7 +30,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A series written to `path`: its parts one after the other, each under a heading ``step,time,<metric>...``.
+    """A series written to `path`: its parts one after the other, each under a heading.
 
     A single part has one row per step as it was logged. `time` is seconds since the start of the run. An
     empty cell was not logged; a non-finite value is the word nan, inf or -inf. Where there are several
@@ -52,7 +52,7 @@ class Table:
 
 
 def tables_of(lines: Sequence[str]) -> list[tuple[list[str], Sequence[str]]]:
-    """Columns and lines of each table of a metrics.csv, given without line ends. ValueError where it is none."""
+    """Columns and lines of each table of a metrics.csv, without line ends. ValueError where it is none."""
     headings = [at for at, line in enumerate(lines) if line.startswith(HEADING)]
     if headings[:1] != [0] or not all(lines[at].startswith("step,time") for at in headings):
         raise ValueError("its first line has to begin with step,time")

@@ -127,6 +127,8 @@ def compare(a: Entry, b: Entry) -> Comparison:
     unavailable: dict[str, str] = {}
     first, second = (_environment(entry, unavailable) for entry in (a, b))
     packages, machines = environments((first, one), (second, two))
+    if first and second and (unknown := _unknown_sections(first, second)):
+        unavailable["environment"] = f"{', '.join(unknown)} not known of one of them"
     return Comparison(
         a=a,
         b=b,
@@ -149,11 +151,21 @@ Surroundings = tuple[Mapping[str, Any], Record]
 def environments(a: Surroundings, b: Surroundings) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
     """Installed packages, and all else about the machines and the determinism flags in force."""
     surroundings = [environment for environment, _ in (a, b)]
+    unknown = {*_unknown_sections(*surroundings)} if all(surroundings) else set()
     if not all(environment.get("blas") for environment in surroundings):
-        # Seen only where the program itself called gittrack: not seen is not different.
-        surroundings = [{k: v for k, v in e.items() if k != "blas"} for e in surroundings]
-    machines = [_machine(e, record) for e, (_, record) in zip(surroundings, (a, b), strict=True)]
-    return _pairs(*(_packages(environment) for environment in surroundings)), _pairs(*machines)
+        unknown.add("blas")  # seen only where the program itself called gittrack, once it had loaded them
+    compared = [{k: v for k, v in e.items() if k not in unknown} for e in surroundings]
+    machines = [_machine(e, record) for e, (_, record) in zip(compared, (a, b), strict=True)]
+    return _pairs(*(_packages(environment) for environment in compared)), _pairs(*machines)
+
+
+_ALWAYS_KNOWN = ("python", "packages", "os", "container", "cpu", "gpus", "variables")
+"""Sections of environment.yaml that are absent only where they are not known."""
+
+
+def _unknown_sections(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """Sections that one of the two does not know: not known is not different."""
+    return [name for name in _ALWAYS_KNOWN if (name in a) != (name in b)]
 
 
 def missing_tree(entry: Entry) -> str | None:
@@ -224,17 +236,27 @@ def _environment(entry: Entry, unavailable: dict[str, str]) -> dict[str, Any]:
     environment = entry.environment()
     if not environment:
         unavailable["packages"] = f"run {entry.id} has no environment.yaml"
+    elif "packages" not in environment:
+        unavailable["packages"] = f"which packages the program of run {entry.id} had is not known"
     return environment
 
 
 def _packages(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Version by name; those of further interpreters of the job under what these ran."""
     packages = environment.get("packages", {})
-    return {name: packages[name] for name in sorted(packages)} if isinstance(packages, dict) else {}
+    versions = {name: packages[name] for name in sorted(packages)} if isinstance(packages, dict) else {}
+    for python in environment.get("interpreters", [])[1:]:
+        ran = ", ".join(python.get("ran", [])) or f"Python {python['version']}"
+        versions |= {f"{name} (of {ran})": text for name, text in sorted(python.get("packages", {}).items())}
+    return versions
+
+
+_APART = frozenset({"packages", "imported", "interpreters", "schema"})
 
 
 def _machine(environment: Mapping[str, Any], record: Record) -> dict[str, Any]:
     """What a run ran on, packages apart, and the determinism flags in force."""
-    facts = {k: v for k, v in environment.items() if k not in ("packages", "schema")}
+    facts = {k: v for k, v in environment.items() if k not in _APART}
     if isinstance(facts.get("python"), dict):  # `python` or `python3`: a name, no difference
         facts["python"] = {k: v for k, v in facts["python"].items() if k != "executable"}
     if not facts:

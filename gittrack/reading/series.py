@@ -48,7 +48,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Series:
-    """metrics.csv. Sparse metrics lie in tables of their own; `steps`, `times` and `values` are one table of all."""
+    """metrics.csv. Sparse metrics have tables of their own; `steps`, `times`, `values` are one of all."""
 
     tables: tuple[Rows, ...]
 
@@ -82,7 +82,7 @@ class Series:
 
 
 def _joined(tables: Sequence[Rows]) -> Rows:
-    """One table of all, by step: the first row of a step in each, then the second; without a step, by time."""
+    """One table of all, by step: of each the first row of a step, then the second; those without one last."""
     times: dict[tuple[int | None, float], float | None] = {}
     keys = []
     for table in tables:

@@ -192,7 +192,9 @@ def _points(journal: StoredJournal) -> Callable[[], Iterator[Point]]:
 
     def read() -> Iterator[Point]:
         for event in journal.events():
-            if event[0] == Kind.METRICS:
+            if event[0] == Kind.METRICS and first is None:
+                yield from event[1]
+            elif event[0] == Kind.METRICS:
                 for elapsed, step, values in event[1]:
                     yield elapsed, first if step is None else step, values
 

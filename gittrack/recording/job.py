@@ -22,6 +22,8 @@ from gittrack.recording.collect import Collector
 from gittrack.recording.endings import Ending
 from gittrack.recording.finish import commit, kept
 from gittrack.recording.identity import Before
+from gittrack.recording.interpreters.settle import settle
+from gittrack.recording.interpreters.watch import Watch
 from gittrack.recording.join import RUN_VARIABLE, below_outer_run
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
@@ -85,7 +87,8 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     journal = begin(repo, config, checked, command_invocation(job.command, cwd, job.origin))
     for what, why in losses.stated():
         journal.not_recorded(what, why)
-    store, before, program = _start(repo, config, job, checked, journal, outputs)
+    watch = Watch(journal.folder, hook=config.capture.interpreter)
+    store, before, program = _start(repo, config, job, checked, journal, outputs, watch)
     started = time.monotonic()
     code = program.run(journal if job.console and config.capture.console else None, job.timeout_s)
     start = StoredJournal(journal.folder).start
@@ -93,6 +96,7 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     record = None
     try:
         _note_end(journal, code, time.monotonic() - started, job.timeout_s if program.timed_out else None)
+        settle(repo, journal, watch.end(), watch.installed)
         _note_changes(repo, store, journal.folder, job, outputs)
         collector = Collector(store, journal, before, started, complaints)
         collector.metrics(job.metrics, job.usual)
@@ -133,6 +137,7 @@ def _start(
     checked: Checked,
     journal: Journal,
     outputs: Sequence[tuple[str, str]],
+    watch: Watch,
 ) -> tuple[Store, Before, Program]:
     """Log what the program reads, and start it; the run is taken back where that fails."""
     try:
@@ -140,11 +145,12 @@ def _start(
         store.log_declared(config, checked.experiment)
         for path, role in job.inputs:
             store.log_input(path, role)
-        environment = _environment(journal, checked)
+        environment = watch.environment(_environment(journal, checked))
         if checked.facts["seed"] is not None:
             journal.event(Kind.DETERMINISM, {"env.PYTHONHASHSEED": environment["PYTHONHASHSEED"]})
         before = _before(journal, job, [*job.metrics, *(path for path, _ in outputs)])
         program = Program(job.launch or job.command, environment, own_group=job.timeout_s is not None)
+        watch.follow(program.pid)
     except BaseException:
         abandon(repo, journal)
         raise

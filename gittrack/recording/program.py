@@ -159,6 +159,11 @@ class Program:
                 stack.enter_context(pipe)
                 self._sources[pipe.fileno()] = target
 
+    @property
+    def pid(self) -> int:
+        """Of the process that was started; those that it starts are below it."""
+        return self._running.pid
+
     def run(self, journal: Journal | None, timeout_s: float | None = None) -> int:
         """Pass its output on until it ends, its tail into `journal`; the return code, a signal negative.
 

@@ -9,8 +9,9 @@ from gittrack.errors import UsageError
 from gittrack.formats.config import Direction, Final
 from gittrack.formats.finals import described, extreme_of
 from gittrack.formats.values import check_metric_name
-from gittrack.recording.journal import Journal, StoredJournal
+from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
+from gittrack.recording.journal.stored import StoredJournal
 
 log = logging.getLogger("gittrack")
 
@@ -39,8 +40,8 @@ class MetricRules:
             )
         for key, value in facts.items():
             if declared.get(key, value) != value:
-                log.warning("the %s of %s is %s in gittrack.yaml, and %s by define_metric(), which is recorded",
-                            key, name, declared[key], value)  # fmt: skip
+                says = "the %s of %s is %s in gittrack.yaml, and %s by define_metric(), which is recorded"
+                log.warning(says, key, name, declared[key], value)
         journal.event(Kind.DEFINED, {name: facts})
 
 

@@ -12,9 +12,10 @@ from types import TracebackType
 from typing import Any
 
 from gittrack.errors import GittrackError, UsageError
-from gittrack.formats.flat import flatten
+from gittrack.formats.flat import dotted, flatten, meeting
 from gittrack.formats.record import Record, Role, Status, clean_text, parse_time
 from gittrack.formats.values import (
+    MAX_STEP,
     check_metric_name,
     check_step,
     metric_row,
@@ -59,6 +60,7 @@ class Run(MetricRules):
         self._names: dict[str, str] = {}
         self._plain_names: list[str] | None = None
         self._params: dict[str, Any] = {}
+        self._dotted: dict[str, str] = {}
         self._log_calls = 0
         self._counting = False
         self.step: int | None = None
@@ -100,13 +102,20 @@ class Run(MetricRules):
         safe = without_secrets(new)
         for key in new.keys() & self._params.keys():
             old = without_secrets(self._params[key], key)
-            if old != safe[key] or type(old) is not type(safe[key]):
+            if old != safe[key] or repr(old) != repr(safe[key]):  # 1, 1.0 and True are equal
                 raise UsageError(
                     f"param {key!r} was logged before as {old!r}; it cannot become {safe[key]!r}"
                 )
+        name = meeting(new, self._dotted)
+        if name is not None:
+            raise UsageError(f"param {name!r} was logged before, nested or written with dots: rename one")
         if journal is not None and new:
             journal.event(Kind.PARAMS, safe)
-        self._params.update(new)
+        self._keep_params(new)
+
+    def _keep_params(self, params: Mapping[str, Any]) -> None:
+        self._params.update(params)
+        self._dotted.update((name, key) for key, value in params.items() for name in dotted(key, value))
 
     def set_tag(self, key: str, value: Any) -> None:
         """Set a tag; a later value replaces an earlier one."""
@@ -141,7 +150,7 @@ class Run(MetricRules):
             return
         line = None
         # Names that were logged just so before, with floats: what is written then needs no closer look.
-        if [*metrics] == self._plain_names and type(step) is int:
+        if [*metrics] == self._plain_names and type(step) is int and step <= MAX_STEP:
             try:
                 total = sum(metrics.values())
                 if type(total) is float and total - total == 0.0:  # all of them finite
@@ -149,7 +158,7 @@ class Run(MetricRules):
             except Exception:
                 line = None  # whatever that was, it is said below
         if line is None:
-            row = metric_row(metrics, self._names, journal.new_metric)
+            row = metric_row(metrics, self._names, journal.new_metrics)
             plain = [*row] == [*metrics] and all(type(value) is float for value in metrics.values())
             self._plain_names = [*row] if plain else None
             step = self.step if step is None else check_step(step)
@@ -161,8 +170,12 @@ class Run(MetricRules):
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Record metrics as W&B's ``log``: nested names joined by dots; without `step`, calls are counted."""
         step = self._log_calls if step is None else check_step(step)
+        flat = flatten(values)
+        name = None if flat.keys() == values.keys() else meeting(values)
+        if name is not None:
+            raise UsageError(f"metric {name!r} is there twice, nested and written with dots: rename one")
+        self.log_metrics(flat, step)
         self._log_calls = step + 1
-        self.log_metrics(flatten(values), step)
 
     def next_step(self) -> int:
         """Move on to the next step, as DVCLive's ``next_step``; the first step is 0."""

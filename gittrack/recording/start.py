@@ -90,7 +90,7 @@ def _begin(request: Request, where: str | Path | None) -> Run:
     inputs = [path for given in request.inputs if (path := relative_to_top(given, repo.top))]
     checked = check(below_outer_run(replace(request, inputs=inputs)), config)
     run = Run(repo, begin(repo, config, checked, this_invocation()))
-    run._params.update(checked.params)
+    run._keep_params(checked.params)
     try:
         run._store.log_declared(config, run.experiment)
     except BaseException:
@@ -105,7 +105,7 @@ def _join(request: Request, where: str | Path | None) -> Run | None:
         return None
     run = Run(joined.repository, joined.journal, joined=True)
     run.experiment = joined.experiment or run.experiment
-    run._params.update(joined.params)
+    run._keep_params(joined.params)
     run.log_params(request.params)
     run.set_tags(request.tags)
     run.set_seeds(request.seeds)

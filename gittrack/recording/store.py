@@ -29,6 +29,13 @@ def relative_to_top(path: str | Path, top: Path) -> str | None:
         return None
 
 
+def named_path(path: str | Path) -> Path:
+    """`path` as such; UsageError for what names nothing, as an empty text does."""
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise UsageError(f"a path names a file or a folder: {path!r} does not")
+    return Path(os.fsdecode(path))
+
+
 class Store:
     """The inputs and outputs of one run. DVC is imported when the first bytes are stored, not before."""
 
@@ -56,7 +63,7 @@ class Store:
         from gittrack.recording.capture.data import capture_input
 
         cache, types = self._cache()
-        full = Path.cwd() / path
+        full = Path.cwd() / named_path(path)
         fingerprint = fingerprint_of(full)
         captured = capture_input(
             path,
@@ -87,8 +94,11 @@ class Store:
 
     def log_output(self, path: str | Path, role: str, without: Collection[str] = ()) -> None:
         """`without`: files of a folder, relative to it, that are no output of this run."""
-        self._log_output(Path(path), role, top=self._repo.top, cwd=Path.cwd(), without=without)
-        note_written(self._journal.folder, Path(path))
+        named = named_path(path)
+        if self._repo.top.resolve().is_relative_to((Path.cwd() / named).resolve()):
+            raise UsageError(f"{str(path)!r} is the whole work tree: name the file or the folder to keep")
+        self._log_output(named, role, top=self._repo.top, cwd=Path.cwd(), without=without)
+        note_written(self._journal.folder, named)
 
     def log_bytes(self, data: bytes, name: str, role: str) -> None:
         """Keep `data` as the output `name`, which need not be a file anywhere."""

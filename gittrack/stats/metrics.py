@@ -23,10 +23,13 @@ def direction_of(runs: Iterable[Record], metric: str) -> Direction | None:
     return next((entry.direction for entry in known if entry is not None and entry.direction), None)
 
 
+UNLIKE = "by different rules"
+
+
 def rule_of(runs: Iterable[Record], metric: str) -> str:
-    """How the final values of `metric` come from their series; "" for the last ones, as where no rule is known."""
+    """How the final values of `metric` come from their series; "" for the last, as where none is known."""
     known = (run.metrics.get(metric) for run in runs)
     rules = {entry.rule for entry in known if entry is not None and entry.rule is not None}
     if len(rules - {"given"}) > 1:
-        return "by different rules"
+        return UNLIKE
     return "".join(rules - {"last", "given"})

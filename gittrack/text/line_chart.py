@@ -109,7 +109,7 @@ def decimated(points: Sequence[Point], most: int) -> tuple[Point, ...]:
 
 
 def lowest_and_highest(stretch: Sequence[Point]) -> list[Point]:
-    """The point of the smallest value and that of the largest, in their order; one where they are the same."""
+    """The point of the smallest value and that of the largest, in their order; one where they are one."""
     places = range(len(stretch))
     ends = {pick(places, key=lambda at: stretch[at][1]) for pick in (min, max)}
     return [stretch[at] for at in sorted(ends)]

@@ -45,7 +45,7 @@ def check_series(record: Record, data: bytes | None) -> Iterator[Fault]:
 
 
 def check_complete(record: Record, lines: Iterable[str]) -> Iterator[Fault]:
-    """What is wrong with the final metrics by the complete series of which a sample lies beside the record."""
+    """What is wrong with the final metrics by the complete series, of which the record has a sample."""
     rules = {
         name: rule
         for name, metric in record.metrics.items()

@@ -132,7 +132,7 @@ ROWS = [(0, {"a": 1}), (1, {"a": 2}), (0, {"b": 3}), (2, {"b": 4})]
     ],
 )
 def test_rows_are_put_together_where_nothing_is_lost(rows: list[Any], merged: list[Any]) -> None:
-    """Not where a metric has two values at a step, goes back, or has no step: its last value would be another."""
+    """Not where a metric has two values at a step, goes back, or has none: its last would be another."""
     assert by_step(rows) == merged
 
 
@@ -140,7 +140,7 @@ def test_rows_are_put_together_where_nothing_is_lost(rows: list[Any], merged: li
 
 
 def spiked(metrics: int, rows: int) -> Iterator[Point]:
-    """Each metric has a spike, a dip, a NaN and an infinity at steps of its own; the greatest step is in the middle."""
+    """Each metric has a spike, a dip, a NaN and an infinity of its own; the greatest step is in the middle."""
     for at in range(rows):
         values: dict[str, Any] = {}
         for metric in range(metrics):
@@ -151,7 +151,7 @@ def spiked(metrics: int, rows: int) -> Iterator[Point]:
 
 @pytest.mark.parametrize(("metrics", "rows"), [(1, 50_000), (3, 20_000), (10, 9_000), (60, 4_000)])
 def test_a_sample_keeps_what_is_looked_for(tmp_path: Path, metrics: int, rows: int) -> None:
-    """Of each metric: first, last, smallest, largest, what is not finite, and the value at the greatest step."""
+    """Of each metric: first, last, smallest, largest, what is not finite, and the greatest step."""
     table = write_table(lambda: spiked(metrics, rows), tmp_path / "metrics.csv")
     sample = sample_table(table, 1000)
     series = parse_series(sample, "metrics.csv")

@@ -486,13 +486,16 @@ def test_packages_of_the_programs_own_environment(project: Path, tmp_path: Path)
     venv = tmp_path / "venv"
     (venv / "bin").mkdir(parents=True)
     (venv / "bin/python").symlink_to(PYTHON)
-    (venv / "pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.12.1\n")
-    (venv / "lib/python3.12/site-packages/rarething-9.8.7.dist-info").mkdir(parents=True)
+    (venv / "pyvenv.cfg").write_text(
+        "home = /usr/bin\nversion = 3.12.1\ninclude-system-site-packages = false\n"
+    )
+    place = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+    (venv / place / "rarething-9.8.7.dist-info").mkdir(parents=True)
     gittrack(project, "run", "--", str(venv / "bin/python"), "-c", "pass")
     gittrack(project, "run", "--", PYTHON, "-c", "pass")
     other, own = records(project)
     assert 'packages:\n  rarething: "9.8.7"\n' in file_of(project, other, "environment.yaml")
-    assert other.environment.python == "3.12.1"
+    assert other.environment.python == sys.version.split()[0]
     assert "rarething" not in file_of(project, own, "environment.yaml")
     assert own.environment.python == sys.version.split()[0]
 

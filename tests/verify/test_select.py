@@ -95,7 +95,7 @@ def test_an_ambiguous_end_of_an_id_is_not_taken_for_a_commit(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("length", [4, 6])
 def test_an_end_of_an_id_is_not_taken_for_a_commit_of_the_ledger(tmp_path: Path, length: int) -> None:
-    """verify checks the run that show shows, though git knows a ledger commit, without the run, by that name."""
+    """verify checks the run that show shows, though git knows a ledger commit without it by that name."""
     forge = Forge.at(tmp_path / "repo")
     (*_, commit) = forge.chain(ROOT, {**ROOT, **A})
     record = make_record(1, id=make_record(1).id[:-6] + ("00" + commit[:length])[-6:])

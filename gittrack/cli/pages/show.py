@@ -78,7 +78,9 @@ def sections(
     """The sections that have something to say."""
     params = [(text.clean(k), text.value(v)) for k, v in flatten(record.params).items()]
     tags = [(text.clean(k), text.one_line(v)) for k, v in record.tags.items()]
-    environment = [(k, text.value(v)) for k, v in asdict(record.environment).items() if v]
+    facts = {"python": "not known", "os": "not recorded"}
+    facts |= {k: text.value(v) for k, v in asdict(record.environment).items() if v}
+    environment = [(name, facts.pop(name)) for name in ("sha256", "python", "os")] + [*facts.items()]
     determinism = [(text.clean(k), text.value(v)) for k, v in flatten(record.determinism).items()]
     models = [
         (text.one_line(m.name), text.value(m.revision), text.value(m.modification))

@@ -79,7 +79,8 @@ def model_output(row: Row, path: str | None = None) -> Mapping[str, Any]:
     output = output_of(row, path)
     if not output.get("sha256"):
         raise UsageError(
-            f"run {row.id} was recorded without the bytes of {output['path']}, no tag can vouch for them"
+            f"run {row.id} was recorded without the bytes of {output['path']}, no tag can vouch for them: "
+            "run dvc pull, then gittrack record --refresh COMMIT"
         )
     return output
 

@@ -82,8 +82,9 @@ def _software(report: Report) -> Iterator[Evidence]:
         return
     locks = [lock for lock in record.locks if lock.pins != "none"]
     sentence = f"{_counted(len(locks), 'lock file')} with versions" if locks else "no lock file"
-    packages = f"{_counted(len(report.packages), 'installed package')}, " if report.packages else ""
-    sentence = f"Python {record.environment.python}, {packages}{sentence}"
+    packages = _counted(len(report.packages), "installed package") if report.packages else ""
+    packages = packages or ("packages not known" if report.packages is None else "no package installed")
+    sentence = f"Python {record.environment.python or 'not known'}, {packages}, {sentence}"
     yield Evidence(text=sentence, section="environment", runs=(record.id,))
 
 

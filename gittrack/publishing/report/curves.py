@@ -23,12 +23,20 @@ MOST_POINTS = 240
 
 
 def learning_curves(
-    index: Index, groups: Sequence[Group], subject: Entry | None, protocol: ExperimentConfig
+    index: Index,
+    groups: Sequence[Group],
+    records: Sequence[Record],
+    subject: Entry | None,
+    protocol: ExperimentConfig,
 ) -> list[Curves]:
-    """By metric: declared ones first. A candidate is drawn by the first of its runs that has a series."""
+    """By metric: declared ones first. A candidate is drawn by the first of its runs that has a series.
+
+    `records` are the runs of all groups, oldest first.
+    """
     drawn = [] if subject is None or subject.record.series is None else [subject]
     own = subject.record.spec if subject is not None else None
-    runs = [r for g in groups if g.spec != own if (r := _with_series(g)) is not None]
+    first = {r.id for g in groups if g.spec != own if (r := _with_series(g)) is not None}
+    runs = [record for record in records if record.id in first]
     for run in _nearest(runs, protocol)[: MOST_LINES - len(drawn)]:
         try:
             drawn.append(entry_of(index, index.one(run.id)))
@@ -45,16 +53,16 @@ def _with_series(group: Group) -> Record | None:
 
 
 def _nearest(runs: Sequence[Record], protocol: ExperimentConfig) -> list[Record]:
-    """The best ones by the metric that decides, else the newest."""
+    """Of `runs`, oldest first, the best ones by the metric that decides, else the newest."""
     metric = protocol.gate.metric if protocol.gate else next(iter(protocol.metrics), None)
     direction = None if metric is None else protocol.direction_of(metric)
     if metric is None or direction is None:
-        return sorted(runs, key=lambda run: (run.started, run.id), reverse=True)
+        return list(reversed(runs))
     sign = -1 if direction == "maximize" else 1
 
-    def key(run: Record) -> tuple[bool, float, str]:
+    def key(run: Record) -> tuple[bool, float]:
         value = final_value(run, metric)
-        return value is None, sign * (value or 0.0), run.id
+        return value is None, sign * (value or 0.0)
 
     return sorted(runs, key=key)
 

@@ -21,7 +21,7 @@ def time_spent(runs: Iterable[Record], outcomes: Mapping[str, str]) -> list[Spen
     totals: dict[tuple[str, str], list[float]] = {}
     for run in runs:
         around = run.environment
-        machine = ", ".join([around.cpu or around.os, *around.gpus])
+        machine = ", ".join([around.cpu or around.os or "machine not recorded", *around.gpus])
         kind: str = run.status
         if run.status == "finished":
             kind = "reruns" if run.reproduces else "rejected" if outcomes.get(run.id) == "rejected" else kind

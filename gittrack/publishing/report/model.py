@@ -268,6 +268,8 @@ class Report:
     versions: Sequence[Version]
     mapping: Mapping_
     groups: Sequence[Group]
+    records: Sequence[Record]
+    """Every run that can be read, oldest first."""
     candidates: Sequence[Candidate]
     outcomes: Mapping[str, str]
     """Outcome by run id."""
@@ -281,8 +283,8 @@ class Report:
     subject: Entry | None
     subject_why: str
     """Why it is this run."""
-    packages: Mapping[str, str]
-    """Installed when the subject ran: version by name."""
+    packages: Mapping[str, str] | None
+    """Those that the subject's program could import: version by name; None: not known."""
     origins: Sequence[Origin]
     """Commits since which the gate has been in force, for the runs of the subject's spec."""
     origins_why: str
@@ -313,11 +315,6 @@ class Report:
         """The runs of the subject's spec."""
         spec = self.subject.record.spec if self.subject else None
         return next((group for group in self.groups if group.spec == spec), None)
-
-    @property
-    def records(self) -> list[Record]:
-        """Every run that can be read, oldest first."""
-        return sorted((run for g in self.groups for run in g.runs), key=lambda run: (run.started, run.id))
 
     @property
     def runs(self) -> int:

@@ -53,8 +53,8 @@ def curves(chart: Curves, subject: str | None, name: str, left_out: int) -> Pict
         )
     heavy = "the selected run is drawn heavy" if any(line.run == subject for line in chart.lines) else ""
     missing = f"{left_out} more specs are in no picture" if left_out > 0 else ""
-    sampled = "what git has of a long series is a sample, with its lowest and highest values"
-    thinned = "at most some hundred points of a line, with its lowest and highest"
+    sampled = "what git has of a long series is a sample"
+    thinned = "of a long line the lowest and the highest of each stretch"
     notes = ", ".join(
         note
         for note, holds in (

@@ -116,7 +116,10 @@ def _params(record: Record) -> Block:
 
 def _environment(report: Report, record: Record) -> Iterator[Block]:
     around = record.environment
-    rows: list[tuple[str, Cell]] = [("Python", around.python), ("Operating system", around.os)]
+    rows: list[tuple[str, Cell]] = [
+        ("Python", around.python or "not known"),
+        ("Operating system", around.os or "not recorded"),
+    ]
     rows += [("CPU", around.cpu)] if around.cpu else []
     rows += [("GPU", gpu) for gpu in around.gpus]
     rows.append(("Container image", Code(around.image) if around.image else "none recorded"))
@@ -136,8 +139,11 @@ def _environment(report: Report, record: Record) -> Iterator[Block]:
     if locks:
         yield Table("Lock files", ["File", "Kind", "Pins", "SHA-256", "Installed as locked"], locks)
     else:
-        yield Para(["No lock file was found: nothing pins the packages but the list of what was installed."])
-    packages = [f"{name} {version}" for name, version in report.packages.items()]
+        besides = "" if report.packages is None else " but the list of what was installed"
+        yield Para([f"No lock file was found: nothing pins the packages{besides}."])
+    if report.packages is None:
+        yield Para(["Which packages the program had is not known."])
+    packages = [f"{name} {version}" for name, version in (report.packages or {}).items()]
     if packages:
         parts = [packages[at : at + 100] for at in range(0, len(packages), 100)]
         titles = [f"{len(packages):,} packages installed", *["and"] * (len(parts) - 1)]

@@ -182,14 +182,9 @@ def legend(chart: Chart) -> str:
 
 def _notes(chart: Chart) -> list[str]:
     """What of the series is not drawn."""
-    sampled = [line.run for line in chart.lines if line.sampled]
-    notes = (
-        [f"drawn from the sample that git has, with its extremes: {', '.join(sampled)}"] if sampled else []
-    )
-    return [
-        *notes,
-        *(f"{line.odd} values not finite, not drawn: {line.run}" for line in chart.lines if line.odd),
-    ]
+    sampled = [f"drawn from the sample that git has: {line.run}" for line in chart.lines if line.sampled]
+    odd = [f"{line.odd} values not finite, not drawn: {line.run}" for line in chart.lines if line.odd]
+    return [*sampled, *odd]
 
 
 def _colour(chart: Chart, line: ChartLine) -> tuple[str, str]:

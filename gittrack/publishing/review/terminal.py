@@ -15,7 +15,7 @@ from gittrack.publishing.review.markdown import (
     verdict,
 )
 from gittrack.publishing.review.questions import questions
-from gittrack.stats.metrics import metric_names
+from gittrack.stats.metrics import metric_names, rule_of
 from gittrack.text import text
 from gittrack.text.table import Cell, Line, layout, left_out_words
 
@@ -68,7 +68,9 @@ def _experiment(experiment: Experiment, paint: text.Paint, columns: int | None) 
             cells.append(Cell(cell, colour, right=True))
         cells += [Cell(text.cut(text.value(flat.get(name), 5), 30)) for name in params]
         lines.append(Line([*cells, Cell(text.one_line(record.hypothesis or ""))]))
-    names = [text.one_line(name) for name in [*metrics, *params]]
+    records = [entry.record for entry in entries]
+    ruled = [f"{name} ({rule})" if (rule := rule_of(records, name)) else name for name in metrics]
+    names = [text.one_line(name) for name in [*ruled, *params]]
     header = ["run", "status", "seed", *names, "hypothesis"]
     table, hidden = layout(header, lines, paint, columns=columns)
     yield from (f"  {line}" for line in table)

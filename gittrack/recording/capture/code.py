@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,8 +26,8 @@ class Invocation:
     command: tuple[str, ...]
     cwd: Path
     entry: str | None = None
-    program: Path | None = None
-    """The executable, where it is another process than this one."""
+    in_process: bool = False
+    """Whether this process itself is what was started."""
     origin: Code | None = None
     """The code that this work tree was made from, where it is a copy that somebody else recorded."""
 
@@ -42,14 +41,12 @@ def this_invocation() -> Invocation:
     spec = getattr(main, "__spec__", None)
     script = getattr(main, "__file__", None)
     entry = spec.name if spec is not None else script
-    return Invocation(tuple(argv), Path.cwd(), entry)
+    return Invocation(tuple(argv), Path.cwd(), entry, in_process=True)
 
 
 def command_invocation(command: Sequence[str], cwd: Path, origin: Code | None = None) -> Invocation:
     """A command that `gittrack run` is about to start, and the script or module that it names."""
-    path = shutil.which(command[0])
-    program = cwd / path if path else None
-    return Invocation(tuple(command), cwd, _entry_of(command, cwd), program, origin)
+    return Invocation(tuple(command), cwd, _entry_of(command, cwd), origin=origin)
 
 
 # Their -m names a module; what else they are given first is the script.

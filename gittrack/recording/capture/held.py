@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gittrack.dvc.hashing import files_at
 from gittrack.dvc.settings import ignore_rules
-from gittrack.git.content import LINK_MODE, LONGEST_POINTER, files_below, follow, stands_in
+from gittrack.git.content import LINK_MODE, LONGEST_POINTER, files_below, follow, lfs_content, stands_in
 from gittrack.git.objects import GITLINK_MODE, TreeEntry
 from gittrack.git.repository import ObjectReader
 
@@ -36,22 +36,22 @@ GitState = Callable[[str], GitTracked | None]
 def git_state(objects: ObjectReader, tree: str, top: Path, algorithm: str, path: str) -> GitTracked | None:
     """What the tree `tree` has at `path`, and whether that is what stands in the work tree at `top`, byte
     for byte: filters and line ends as git has them, not as it writes them."""
-    finder = _Finder(objects, tree)
-    item = finder.entry(path)
-    if item is None or item.mode == GITLINK_MODE:
-        return None
+    finder = TreeFinder(objects, tree)
     target = follow(finder.entry, finder.read, path)
     if target is None:
-        return GitTracked(oid=item.oid, modified=True, why="git has only a link to it, not its bytes")
+        link = finder.entry(path)
+        if link is None or link.mode != LINK_MODE:
+            return None
+        return GitTracked(oid=link.oid, modified=True, why="git has only a link to it, not its bytes")
     own, item = target
     if item.mode == GITLINK_MODE:
-        return GitTracked(oid=item.oid, modified=True, why="git has only a link into a submodule")
+        return None  # a submodule's commit is in the record of the code
     if item.is_tree:
         return _folder(objects, item.oid, top, top / own, algorithm)
     return _file(item.oid, top / own, algorithm, finder.read)
 
 
-class _Finder:
+class TreeFinder:
     """Entries of a tree by path; each folder is read once."""
 
     def __init__(self, objects: ObjectReader, root: str) -> None:
@@ -68,6 +68,32 @@ class _Finder:
     def read(self, oid: str) -> bytes | None:
         item = self._objects.get(oid)
         return item.data if item is not None and item.kind == "blob" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What is behind a link or a pointer in a tree of git."""
+
+    oid: str | None = None
+    """Of a file of the same tree; None where git does not hold the bytes."""
+    sha256: str | None = None
+    """Of the bytes, where a pointer names it."""
+    size: int | None = None
+
+
+def behind(objects: ObjectReader, tree: str, path: str) -> Behind | None:
+    """What the link or the pointer at `path` stands for; None where the tree has neither there."""
+    finder = TreeFinder(objects, tree)
+    own, target = finder.entry(path), follow(finder.entry, finder.read, path)
+    if target is None:
+        return Behind() if own is not None and own.mode == LINK_MODE else None
+    _, item = target
+    if item.is_tree or item.mode == GITLINK_MODE:
+        return Behind(item.oid) if own is None or own.mode == LINK_MODE else None
+    data = finder.read(item.oid) or b""
+    if stands_in(data):
+        return Behind(None, *(lfs_content(data) or ()))
+    return Behind(item.oid) if own is None or own.mode == LINK_MODE else None
 
 
 def _file(oid: str, file: Path, algorithm: str, read: Callable[[str], bytes | None]) -> GitTracked:

@@ -103,8 +103,11 @@ class Allowance:
         elif kind in (Kind.INPUT, Kind.OUTPUT):
             section, item = _SECTIONS[kind], content[0]
             _check({**_BLANK, section: [item]})
-            self._check_pointer(item.get("pointer"), item["path"])
+            pointer = item.get("pointer")
+            self._check_pointer(pointer, item["path"])
             self._charge({(section, f"{item['path']}\0{item.get('role')}"): {section: [item]}})
+            if pointer:
+                self._pointers[pointer] = item["path"]
         elif kind in _SECTIONS:
             section, values = _SECTIONS[kind], content[0]
             if kind == Kind.SUMMARY:
@@ -115,12 +118,14 @@ class Allowance:
             _check({**_BLANK, section: values})
             self._charge({(section, name): {section: {name: value}} for name, value in values.items()})
 
-    def admit_metric(self, name: str) -> None:
-        """A metric that is logged for the first time: its final value and its column."""
-        longest = {**_LONGEST_METRIC, **self._declared.get(name, {})}
-        self._charge(
-            {("metrics", name): {"metrics": {name: longest}}, ("columns", name): {"series": {"c": [name]}}}
-        )
+    def admit_metrics(self, names: Sequence[str]) -> None:
+        """Metrics that are logged for the first time: their final values and columns, all of them or none."""
+        parts: dict[tuple[str, str], Any] = {}
+        for name in names:
+            longest = {**_LONGEST_METRIC, **self._declared.get(name, {})}
+            parts[("metrics", name)] = {"metrics": {name: longest}}
+            parts[("columns", name)] = {"series": {"c": [name]}}
+        self._charge(parts)
 
     def _check_pointer(self, pointer: str | None, path: str) -> None:
         """Two pointers of one name, or one where the folder of another is, cannot lie on the ledger."""
@@ -130,8 +135,6 @@ class Allowance:
             same = taken == pointer and by != path
             if pointer and (same or taken.startswith(pointer + "/") or pointer.startswith(taken + "/")):
                 raise UsageError(f"{path!r} would be kept as {pointer}, where {by or taken!r} is: rename it")
-        if pointer:
-            self._pointers[pointer] = path
 
     def _charge(self, parts: Mapping[tuple[str, str], Any]) -> None:
         sizes: dict[tuple[str, str], int] = {}

@@ -34,7 +34,7 @@ class Kind(StrEnum):
     NOT_RECORDED = "l"
     """What the record will not hold, and why."""
     DEFINED = "r"
-    """``{metric: {...}}``: what the program says of metrics, besides DECLARED; ``name*`` means all that begin so."""
+    """``{metric: {...}}``: what the program says of metrics, before DECLARED; ``a*``: all that begin so."""
     CHANGED = "v"
     """The name of something, what it was and what it is now, null for nothing; a later one is added."""
     COUNTING = "n"

@@ -96,8 +96,23 @@ def _assigned(body: list[ast.stmt], name: str, where: str, losses: Losses) -> di
 
 
 def _targets(statement: ast.stmt) -> list[tuple[str, ast.expr]]:
+    if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
+        return _attributes(statement)
     if isinstance(statement, ast.Assign):
         return [(target.id, statement.value) for target in statement.targets if isinstance(target, ast.Name)]
     if isinstance(statement, ast.AnnAssign) and statement.value and isinstance(statement.target, ast.Name):
         return [(statement.target.id, statement.value)]
     return []
+
+
+def _attributes(constructor: ast.FunctionDef) -> list[tuple[str, ast.expr]]:
+    """What a constructor assigns to attributes of self, which DVC takes for parameters of the class."""
+    return [
+        (target.attr, statement.value)
+        for statement in constructor.body
+        if isinstance(statement, ast.Assign)
+        for target in statement.targets
+        if isinstance(target, ast.Attribute)
+        and isinstance(target.value, ast.Name)
+        and target.value.id == "self"
+    ]

@@ -16,7 +16,7 @@ Row = tuple[int | None, dict[str, Any]]
 Rows = Sequence[tuple[str, Mapping[str, Any]]]
 """Where each row stands, such as ``line 4``, and its cells by name; None is an empty one."""
 
-_AXES = {
+AXES = {
     "step": ("step", "global_step", "globalstep", "iteration", "timestep", "total_timesteps"),
     "count": ("iter", "epoch", "batch"),
 }
@@ -82,7 +82,7 @@ def _axis(columns: Mapping[str, None], rows: Rows) -> str | None:
     by_name: dict[str, str] = {}
     for key in columns:
         by_name.setdefault(plain_name(key), key)
-    for kind, candidates in _AXES.items():
+    for kind, candidates in AXES.items():
         for key in [by_name[name] for name in candidates if name in by_name]:
             given = [cells[key] for _, cells in rows if cells.get(key) is not None]
             if given and (kind == "step" or _counts(given)):

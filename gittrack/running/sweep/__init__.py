@@ -35,7 +35,7 @@ from gittrack.recording.join import below_outer_run
 from gittrack.recording.program import check_command
 from gittrack.recording.store import relative_to_top
 from gittrack.running.executor import place
-from gittrack.running.executor.task import Done, Surroundings, Task
+from gittrack.running.executor.task import INTERPRETER, Done, Surroundings, Task, with_interpreter
 from gittrack.running.sweep.plan import TAG, Point, SweepOptions, SweepPlan, make_plan
 from gittrack.running.sweep.results import (
     RunResult,
@@ -150,10 +150,13 @@ class _Crew:
         while run_id in self._points:
             run_id = new_id(datetime.now(UTC))
         space = self.plan.space
+        command = fill(self.template.command, space.values(point.setting))
+        launch = with_interpreter(command, Path.cwd())
         return replace(
             self.template,
             run_id=run_id,
-            command=fill(self.template.command, space.values(point.setting)),
+            command=command,
+            launch=() if launch == command else launch,
             params=space.params(self.plan.base, point.setting),
             seed=point.seed,
         )
@@ -250,6 +253,8 @@ def _require_program(repository: Repository, objects: ObjectReader, code: Code, 
         return
     path = relative_to_top(program, repository.top)
     if path is None or objects.get(f"{code.tree}:{PurePosixPath(path)}") is None:
+        if INTERPRETER.fullmatch(program) and (Path.cwd() / program).is_file():
+            return
         raise UsageError(
             f"{program} is not in the code that git has, and each run has a work tree of its own: "
             "give its full path, or its name if it is on PATH"

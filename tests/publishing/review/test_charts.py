@@ -65,7 +65,7 @@ def test_what_is_drawn_from_a_sample_says_so() -> None:
     line = ChartLine("run-1", False, ((0.0, 1.0), (1.0, 2.0)), sampled=True, odd=3)
     made = Chart("digits", "loss", (line,))
     for text in (legend(made), svg(made)):
-        assert "drawn from the sample that git has, with its extremes: run-1" in text
+        assert "drawn from the sample that git has: run-1" in text
         assert "3 values not finite, not drawn: run-1" in text
 
 
