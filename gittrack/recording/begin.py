@@ -45,6 +45,7 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
             run_id,
             dirty=request.dirty,
             exclude=[*request.exclude, *_declared_outputs(config, experiment)],
+            inputs=[*request.inputs, *declared_inputs(config, experiment)],
             image=request.image,
         )
     record = {
@@ -70,6 +71,7 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
         "top": str(repo.top),
         "params": params,
         "record": record,
+        "notes": captured.notes,
     }
     events = [
         [Kind.PARAMS, params],
@@ -89,6 +91,11 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
 def _declared_outputs(config: Config, experiment: str) -> list[str]:
     """What gittrack.yaml says runs produce: neither code nor a change to it."""
     return [o.path for o in [*config.outputs, *config.experiment_config(experiment).outputs]]
+
+
+def declared_inputs(config: Config, experiment: str) -> list[str]:
+    """What gittrack.yaml says runs read, from the top."""
+    return [i.path for i in [*config.inputs, *config.experiment_config(experiment).inputs]]
 
 
 def abandon(repo: Repository, journal: Journal) -> None:

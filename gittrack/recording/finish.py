@@ -322,6 +322,8 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
         raise
     _note_own(repo, frozen)
     journal.remove()
+    for note in start.get("notes", ()):
+        log.warning("%s", note)
     return frozen.record
 
 
