@@ -96,7 +96,11 @@ def _report_end(path, pid):
     try:
         if os.getpid() != pid:
             return  # a fork that ends as its parent does
-        modules = [(name, module) for name, module in list(sys.modules.items()) if "." not in name]
+        modules = [
+            (name, module)
+            for name, module in list(sys.modules.items())
+            if "." not in name and name[:1] != "_"
+        ]
         installed = [("module", name) for name, module in modules if _is_installed(module)]
         _write(path + ".end", [("path", folder) for folder in sys.path] + (installed or [("module", "")]))
     except Exception:
