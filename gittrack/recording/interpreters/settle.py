@@ -69,6 +69,8 @@ def _settle(repo: Repository, journal: Journal, reports: Sequence[Report], insta
     stored = StoredJournal(journal.folder)
     start = stored.start
     code, top = start["record"]["code"], Path(start["top"])
+    if len(reports) >= sitecustomize.MOST:
+        journal.not_recorded("interpreters", f"{len(reports)} Pythons ran or more; later ones were not asked")
     reports = [r for r in reports if r.said or is_own_code(r, top)] or reports
     joined = _joined(journal, reports)
     main = joined or main_report(reports, _entry(code, top), top)
@@ -80,6 +82,7 @@ def _settle(repo: Repository, journal: Journal, reports: Sequence[Report], insta
             groups.insert(0, _Group(facts))
         else:
             groups[0].facts = facts
+            environment |= _imported(groups[0], installed)
     elif main is not None:
         environment = _replaced(environment, groups[0].facts, main) | _imported(groups[0], installed)
         _note_variables(journal, main)
