@@ -70,6 +70,7 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
         "metrics": declared_metrics(config, experiment),
         "top": str(repo.top),
         "params": params,
+        **({} if invocation.in_process else {"surroundings": captured.surroundings}),
         "record": record,
         "notes": captured.notes,
     }

@@ -28,6 +28,8 @@ class Captured:
     locks: tuple[Lock, ...]
     environment: bytes
     """environment.yaml."""
+    surroundings: dict[str, Any]
+    """Its sections as they were read."""
     summary: EnvironmentSummary
     determinism: dict[str, Any]
     protocol: str | None
@@ -98,6 +100,7 @@ def _with_code(
         code=code,
         locks=locks,
         environment=written,
+        surroundings=environment,
         summary=summary,
         determinism=capture_determinism(),
         protocol=protocol.oid if protocol else None,
