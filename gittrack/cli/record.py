@@ -25,7 +25,7 @@ def command(
         bool,
         typer.Option(
             "--refresh",
-            help="What can be read by now of commits that are recorded goes to records that supersede theirs.",
+            help="Take up recorded commits again: what can be read by now goes to records that supersede theirs.",
         ),
     ] = False,
     experiment: Annotated[

@@ -37,7 +37,7 @@ class Final:
         if self._rule == "last":
             key = None
         elif self._rule == "greatest-step":
-            key = int(step) if step else None
+            key: int | float | None = int(step) if step else None
             if self._key is not None and (key is None or key < self._key):
                 return
         else:
