@@ -25,7 +25,7 @@ def command(
         bool,
         typer.Option(
             "--refresh",
-            help="Take up recorded commits again: what can be read by now goes to records that supersede theirs.",
+            help="What can be read by now of recorded commits goes to records that supersede theirs.",
         ),
     ] = False,
     experiment: Annotated[
