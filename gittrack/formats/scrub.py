@@ -250,8 +250,7 @@ _ASSIGNMENT = re.compile(r"(?P<head>-{0,2}(?P<name>[A-Za-z_][A-Za-z0-9_.-]*+)=)(
 def scrub_arguments(argv: Sequence[str], env: Mapping[str, str]) -> list[str]:
     """`argv` with every secret value replaced by ``***``, argument by argument."""
     values = secret_values(env)
-    previous = ["", *argv[:-1]]
-    return [_scrub_argument(a, before, values) for a, before in zip(argv, previous, strict=True)]
+    return [_scrub_argument(a, before, values) for a, before in zip(argv, ["", *argv], strict=False)]
 
 
 def _scrub_argument(argument: str, before: str, values: frozenset[str]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gittrack.errors import GittrackError, RepositoryError
+from gittrack.formats.masks import PARAMS
 from gittrack.formats.record import (
     Console,
     DataInput,
@@ -22,6 +23,7 @@ from gittrack.formats.record import (
     parse_time,
 )
 from gittrack.formats.series import FULL_SERIES, Point, Table, sample_table, write_table
+from gittrack.formats.sources import Layer, choose_seed, layer_of, resolve
 from gittrack.formats.spec import spec_digest
 from gittrack.git.repository import Repository
 from gittrack.ledger import Addition, Ledger
@@ -60,7 +62,7 @@ class _Gathered:
 
     def __init__(self, journal: StoredJournal) -> None:
         self.facts: dict[str, Any] = dict(journal.start["record"])
-        self.params: dict[str, Any] = {}
+        self.layers: list[Layer] = []
         self.tags: dict[str, str] = {}
         self.seeds: dict[str, int] = {}
         self.determinism: dict[str, Any] = {}
@@ -75,8 +77,8 @@ class _Gathered:
 
     def _take(self, kind: str, content: list[Any]) -> None:
         match kind, content:
-            case Kind.PARAMS, [params]:
-                self.params.update(params)
+            case Kind.PARAMS, [params, *origin]:
+                self.layers.append(layer_of(params, origin))
             case Kind.TAGS, [tags]:
                 self.tags.update(tags)
             case Kind.SEEDS, [seeds]:
@@ -125,14 +127,22 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
     summary = {**facts["environment"], "sha256": hashlib.sha256(environment).hexdigest()}
     stated = from_dict(Record, {**_UNKNOWN, **facts, "environment": summary, "status": status})
     data = tuple(d for d, _ in gathered.inputs.values())
-    seed = gathered.params.get("seed") if stated.seed is None else stated.seed
+    said = resolve(gathered.layers)
+    masked = {**facts.get("masked", {}), **{f"{PARAMS}{name}": made for name, made in said.masked.items()}}
+    seed, seed_source, conflicts = choose_seed(
+        stated.seed, stated.seed_source, said, facts.get("param_conflicts", {})
+    )
     record = replace(
         stated,
         failure=from_dict(Failure, failure) if failure else None,
         duration_s=round(elapsed, 3),
         tags=gathered.tags,
-        params=gathered.params,
-        seed=seed if type(seed) is int and seed.bit_length() <= 128 else None,
+        params=said.params,
+        param_sources=said.sources,
+        param_conflicts=conflicts,
+        masked=masked,
+        seed=seed,
+        seed_source=seed_source,
         seeds=gathered.seeds,
         metrics=final_metrics(table, gathered.summary, gathered.declared),
         data=data,
@@ -141,7 +151,7 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
         series=keep_series(table, files, store_series) if table.rows else None,
         console=_console(journal, files),
         not_recorded=stated_losses(list(gathered.losses)),
-        spec=spec_digest(stated.code, gathered.params, data, stated.locks),
+        spec=spec_digest(stated.code, said.params, data, stated.locks, masked),
     )
     from gittrack.formats import codec
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import get_args
 
 from gittrack.errors import GittrackError, UsageError
-from gittrack.formats.config import Config, choose_experiment
+from gittrack.formats.config import Config, Way, choose_experiment
 from gittrack.formats.record import Code, Record, Role
-from gittrack.formats.values import without_secrets
+from gittrack.formats.sources import Layer, contradictions
 from gittrack.git.repository import Repository
 from gittrack.recording import result_files
 from gittrack.recording.begin import abandon, begin
@@ -24,6 +24,8 @@ from gittrack.recording.join import RUN_VARIABLE, below_outer_run
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
+from gittrack.recording.params import log_params_file
+from gittrack.recording.passing import hand_over
 from gittrack.recording.program import Program, check_command, exit_status, judge
 from gittrack.recording.request import Checked, Request, check
 from gittrack.recording.store import Store, relative_to_top
@@ -48,6 +50,10 @@ class Job:
     metrics: Sequence[str] = ()
     settings: Sequence[str] = ()
     """``key=value`` of ``-S``."""
+    passing: Way | None = None
+    """How the program is given what `settings` and the seed say; None: as gittrack.yaml has it."""
+    handed_over: bool = False
+    """Whether the command and the request have that already."""
     console: bool = True
     defaults: bool = True
     """Whether, without any file named, the usual ones are read: params.yaml, metrics.json, dvclive."""
@@ -72,6 +78,7 @@ class Outcome:
 def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     """Run `job` and record it. Raises only before the program has started."""
     cwd = Path.cwd()
+    job = hand_over(job, config.run.way)
     check_command(job.launch or job.command, cwd)
     job = _with_files(job, cwd)
     outputs = _outputs(repo, config, job)
@@ -88,6 +95,7 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
         complaints += _collect(store, journal, job, outputs, began, started)
         journal.close()
         record = commit(repo, StoredJournal(journal.folder))
+        complaints += contradictions(record.param_conflicts)
     except (GittrackError, OSError) as error:
         complaints.append(str(kept(error, journal.folder.name)))
     proposal = start["ledger"] if start["onto"] else None
@@ -105,7 +113,7 @@ def _request(repo: Repository, job: Job, cwd: Path, outputs: Sequence[tuple[str,
     """What is asked for, with the params of the job's files. UsageError for an input that is none."""
     written = [relative_to_top(path, repo.top) for path in [*(path for path, _ in outputs), *job.metrics]]
     exclude = [path for path in written if path]
-    request = below_outer_run(replace(job.request, params=_params(job, cwd), exclude=exclude))
+    request = below_outer_run(replace(job.request, layers=_layers(repo, job, cwd), exclude=exclude))
     _check_inputs(job)
     return request
 
@@ -151,13 +159,13 @@ def _with_files(job: Job, cwd: Path) -> Job:
     return replace(job, params=params, metrics=metrics)
 
 
-def _params(job: Job, cwd: Path) -> dict[str, object]:
-    params: dict[str, object] = {}
-    for name in job.params:
-        params.update(result_files.read_params(cwd / name))
-    for setting in job.settings:
-        result_files.set_param(params, setting)
-    return params | dict(job.request.params)
+def _layers(repo: Repository, job: Job, cwd: Path) -> list[Layer]:
+    """What files say, and what the job's request has already."""
+    files = [
+        Layer(relative_to_top(cwd / name, repo.top) or name, result_files.read_params(cwd / name))
+        for name in job.params
+    ]
+    return [*files, *job.request.layers]
 
 
 def _check_inputs(job: Job) -> None:
@@ -174,7 +182,7 @@ def _environment(journal: Journal, checked: Checked) -> dict[str, str]:
 
     env = dict(os.environ)
     env[RUN_VARIABLE] = str(journal.folder)
-    env[PARAMS_VARIABLE] = json.dumps(checked.params)
+    env[PARAMS_VARIABLE] = json.dumps(checked.offered)
     seed = checked.facts["seed"]
     if seed is not None:
         env[SEED_VARIABLE] = str(seed)
@@ -229,6 +237,6 @@ def _log_metrics(journal: Journal, path: Path, elapsed: float) -> None:
             journal.append_row((elapsed, step, values))
     journal.flush()
     if path.is_dir() and (path / "params.yaml").is_file():
-        journal.event(Kind.PARAMS, without_secrets(result_files.read_params(path / "params.yaml")))
+        log_params_file(journal, path / "params.yaml")
     if final:
         journal.event(Kind.SUMMARY, final)

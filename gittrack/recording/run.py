@@ -14,14 +14,13 @@ from typing import Any
 from gittrack.errors import GittrackError, UsageError
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import Record, Role, Status, clean_text, parse_time
+from gittrack.formats.sources import START_RUN
 from gittrack.formats.values import (
     check_metric_name,
     check_step,
     metric_row,
     metric_value,
-    to_params,
     to_tags,
-    without_secrets,
 )
 from gittrack.git.repository import Repository
 from gittrack.recording import exits
@@ -32,6 +31,7 @@ from gittrack.recording.join import below_outer_run, given_seed, join, rank
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
+from gittrack.recording.params import ParamsBook, with_arguments
 from gittrack.recording.request import Request, check, check_seeds
 from gittrack.recording.store import Store
 from gittrack.recording.views import ParamsView, SummaryView
@@ -58,7 +58,7 @@ class Run:
         self._ending = threading.RLock()
         self._names: dict[str, str] = {}
         self._plain_names: list[str] | None = None
-        self._params: dict[str, Any] = {}
+        self._book = ParamsBook()
         self._log_calls = 0
         self._counting = False
         self.step: int | None = None
@@ -94,19 +94,11 @@ class Run:
         self.log_params({key: value})
 
     def log_params(self, params: Mapping[str, Any]) -> None:
-        """Record parameters. UsageError when one was logged before with another value."""
-        journal = self._open("log_params")
-        new = to_params(params)
-        safe = without_secrets(new)
-        for key in new.keys() & self._params.keys():
-            old = without_secrets(self._params[key], key)
-            if old != safe[key] or type(old) is not type(safe[key]):
-                raise UsageError(
-                    f"param {key!r} was logged before as {old!r}; it cannot become {safe[key]!r}"
-                )
-        if journal is not None and new:
-            journal.event(Kind.PARAMS, safe)
-        self._params.update(new)
+        """Record parameters. UsageError when one was logged before with another value.
+
+        Where another source, such as the command line, says something else, what is logged is recorded.
+        """
+        self._book.add(params, self._open("log_params"))
 
     def set_tag(self, key: str, value: Any) -> None:
         """Set a tag; a later value replaces an earlier one."""
@@ -331,11 +323,13 @@ def start_run(
     Raises:
         GittrackError: the run could not be recorded at its end; nothing has been started.
     """
+    seed, seed_source = given_seed(seed)
     request = Request(
         experiment=experiment,
         name=name,
         hypothesis=hypothesis,
-        seed=given_seed(seed),
+        seed=seed,
+        seed_source=seed_source,
         seeds=seeds or {},
         params=params or {},
         tags=tags or {},
@@ -365,9 +359,9 @@ def _begin(request: Request, where: str | Path | None) -> Run:
 
     repo = Repository.discover(where)
     config = load_cached(repo.worktree, repo.state_dir)
-    checked = check(below_outer_run(request), config)
+    checked = check(below_outer_run(with_arguments(request)), config)
     run = Run(repo, begin(repo, config, checked, this_invocation()))
-    run._params.update(checked.params)
+    run._book.know(checked.layers)
     try:
         run._store.log_declared(config, run.experiment)
     except BaseException:
@@ -382,8 +376,10 @@ def _join(request: Request, where: str | Path | None) -> Run | None:
         return None
     run = Run(joined.repository, joined.journal, joined=True)
     run.experiment = joined.experiment or run.experiment
-    run._params.update(joined.params)
-    run.log_params(request.params)
+    run._book.know(joined.layers)
+    if not joined.again:
+        run._book.take_arguments(joined.journal)
+    run._book.add(request.params, joined.journal, START_RUN)
     run.set_tags(request.tags)
     run.set_seeds(request.seeds)
     return run

@@ -20,6 +20,7 @@ def test_letters_on_disk_stay() -> None:
         "OUTPUT": ["o"],
         "FACTS": ["f"],
         "DECLARED": ["c"],
+        "NOT_RECORDED": ["l"],
         "COUNTING": ["n"],
         "END": ["x"],
     }
