@@ -72,6 +72,22 @@ def likeness(first: str | None, second: str | None) -> Likeness:
     return "differs" if first.partition(":")[0] == second.partition(":")[0] else "not known"
 
 
+def pool_of(record: Record) -> str:
+    """Equal for replicates; of a run that masks a value without a digest, like no other's."""
+    return f"{record.spec} {record.id}" if unknown_masks(record) else record.spec
+
+
+def shown_params(record: Record) -> dict[str, Any]:
+    """Parameters by dotted name as they are to be compared: see `likeness_name`."""
+    return {name: likeness_name(record, name, value) for name, value in flatten(record.params).items()}
+
+
+def likeness_name(record: Record, name: str, value: Any) -> Any:
+    """A parameter as it is to be compared: a masked one by the beginning of its digest, ``***9f86d081``."""
+    made = record.masked.get(f"{PARAMS}{name}")
+    return f"{MASK}{made.rpartition(':')[2][:8]}" if made is not None else value
+
+
 def unknown_masks(record: Record) -> list[str]:
     """What the record masks without a digest: whether it is what another run had is not known."""
     names = [
@@ -79,5 +95,5 @@ def unknown_masks(record: Record) -> list[str]:
         for name, value in flatten(record.params).items()
         if is_masked(value) and f"{PARAMS}{name}" not in record.masked
     ]
-    hidden = is_masked(list(record.code.command)) and COMMAND not in record.masked
+    hidden = COMMAND not in record.masked and is_masked(record.code.command)
     return [*names, COMMAND] if hidden else names

@@ -130,7 +130,7 @@ def _said(known: _Leaf | None, value: Any, layer: Layer, name: str) -> _Leaf:
     if known.digest == digest and agree(known.value, value):
         kept = known.value if layer.source in (None, COMMAND_LINE) and not layer.program else value
         return _Leaf(kept, list(dict.fromkeys([*known.sources, *own])), digest, known.others)
-    if known.sources == own or not known.sources:  # it has changed its mind
+    if known.sources in ([], own, [REPRODUCED]):  # it has changed its mind, or speaks for itself now
         return _Leaf(value, own, digest, known.others)
     others = {**known.others, **{source: known.value for source in known.sources if source not in own}}
     return _Leaf(value, own, digest, others)

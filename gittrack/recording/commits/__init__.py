@@ -19,11 +19,12 @@ from typing import Any
 from gittrack.dvc.settings import cache_of, ledger_config
 from gittrack.errors import ConfigError, GittrackError
 from gittrack.formats.config import DEFAULT_EXPERIMENT, FILE, Config, declared_metrics, parse
+from gittrack.formats.masks import PARAMS, masked_params
 from gittrack.formats.record import EXPERIMENT, Author, Code, Record, Submodule, Tool, clean_text, format_time
 from gittrack.formats.scrub import strip_url
 from gittrack.formats.series import Point, write_table
 from gittrack.formats.spec import spec_digest
-from gittrack.formats.values import to_params, to_tags, without_secrets
+from gittrack.formats.values import to_params, to_tags
 from gittrack.git.objects import parse_commit
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.ledger import Ledger
@@ -33,6 +34,7 @@ from gittrack.recording.commits.pipeline import LOCK, CommitFiles, Pipeline, rea
 from gittrack.recording.commits.results import ResultReader, Results
 from gittrack.recording.commits.surroundings import read_surroundings
 from gittrack.recording.finish import Frozen, final_metrics, keep_series, series_store
+from gittrack.recording.masking import key_of
 from gittrack.version import VERSION
 
 TRAILER = "Gittrack-Experiment"
@@ -216,7 +218,8 @@ class _Recording:
         with tempfile.TemporaryDirectory(prefix="gittrack-") as temporary:
             results, (metrics, series, files) = self._results(Path(temporary), name)
         code = replace(code, metrics_files=tuple(map(clean_text, results.metrics_files)))
-        params = without_secrets(to_params(results.params))
+        params, digests = masked_params(to_params(results.params), key_of(self._repo.state_dir))
+        masked = {f"{PARAMS}{name}": made for name, made in digests.items()}
         seed = params.get("seed")
         record = Record(
             id=self._commit.run_id,
@@ -227,6 +230,7 @@ class _Recording:
             author=self._commit.author,
             tags=to_tags({**self._tags(), **data.tags}),
             params=params,
+            masked=masked,
             seed=seed if type(seed) is int and seed.bit_length() <= 128 else None,
             metrics=metrics,
             code=code,
@@ -235,7 +239,7 @@ class _Recording:
             environment=around.summary,
             outputs=tuple(data.outputs),
             series=series,
-            spec=spec_digest(code, params, data.inputs, around.locks),
+            spec=spec_digest(code, params, data.inputs, around.locks, masked),
             protocol=self._files.oid(FILE),
             tool=Tool(version=VERSION),
         )

@@ -269,7 +269,7 @@ def _with_seed(
         stated = f"comes from {source}" if source else "came from where the record does not say"
         raise UsageError(
             f"another seed would not reach the program of run {record.id}: its own {stated}; "
-            f"say --pass flags (--seed {seed}), --pass hydra (seed={seed}), or --pass env if it reads GITTRACK_SEED"
+            f"say --pass flags (--seed {seed}), --pass hydra (seed={seed}), or --pass env"
         )
     words = [] if changed != command else seed_words(seed, way)
     return [*changed, *words], params, SEED_OFFERED if way == "env" else SEED_OPTION
