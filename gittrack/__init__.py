@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gittrack.formats.record import Record
     from gittrack.reading.search import Found, Runs, load, search
     from gittrack.recording.fluent import (
+        define_metric,
         end_run,
         log,
         log_artifact,
@@ -38,17 +39,19 @@ if TYPE_CHECKING:
         set_tag,
         set_tags,
     )
-    from gittrack.recording.run import Run, active_run, start_run
+    from gittrack.recording.run import Run
+    from gittrack.recording.start import active_run, start_run
 
 _HOMES = {
     "gittrack.errors": ("GittrackError",),
     "gittrack.recording.fluent": (
-        "end_run", "log", "log_artifact", "log_dict", "log_figure", "log_input", "log_metric", "log_metrics",
-        "log_model", "log_param", "log_params", "log_text", "next_step", "set_tag", "set_tags",
+        "define_metric", "end_run", "log", "log_artifact", "log_dict", "log_figure", "log_input",
+        "log_metric", "log_metrics", "log_model", "log_param", "log_params", "log_text", "next_step", "set_tag", "set_tags",
     ),
     "gittrack.reading.search": ("Found", "Runs", "load", "search"),
     "gittrack.formats.record": ("Record",),
-    "gittrack.recording.run": ("Run", "active_run", "start_run"),
+    "gittrack.recording.run": ("Run",),
+    "gittrack.recording.start": ("active_run", "start_run"),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -60,6 +63,7 @@ __all__ = [
     "Runs",
     "__version__",
     "active_run",
+    "define_metric",
     "end_run",
     "load",
     "log",

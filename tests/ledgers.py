@@ -91,6 +91,24 @@ def commit_records(repository: Repository, records: Iterable[Record], **options:
     return commit_files(repository, {k: v for r in records for k, v in files_of(r).items()}, **options)
 
 
+def in_one_second(
+    repository: Repository, of: Record, *changes: dict[str, Any], **options: Any
+) -> list[Record]:
+    """Copies of `of` that began in one second, a commit for each: ids and clocks say the opposite order."""
+    copies = [
+        replace(
+            of,
+            id=f"20990101-000000-{0xF00000 - at:06x}",
+            started=f"2099-01-01T00:00:00.{9 - at}00000Z",
+            **changed,
+        )
+        for at, changed in enumerate(changes)
+    ]
+    for copy in copies:
+        commit_records(repository, [copy], **options)
+    return copies
+
+
 def _tree(files: Mapping[str, bytes | str], objects: list[GitObject], algorithm: str) -> str:
     folders: dict[str, dict[str, bytes | str]] = {}
     entries: dict[str, TreeEntry] = {}

@@ -55,8 +55,11 @@ class JobOptions:
         return Job(
             command=self.command,
             request=request,
-            inputs=[with_role(text, "train", "--input") for text in self.inputs or []],
-            outputs=[with_role(text, "artifact", "--output") for text in self.outputs or []],
+            inputs=[with_role(text, "--input") for text in self.inputs or []],
+            outputs=[
+                (path, role or "artifact")
+                for path, role in (with_role(text, "--output") for text in self.outputs or [])
+            ],
             params=self.params or [],
             metrics=self.metrics or [],
             settings=self.set_param or [],
@@ -72,14 +75,13 @@ def _pair(text: str, option: str, separator: str) -> tuple[str, str]:
     return key, value
 
 
-def with_role(text: str, default: str, option: str = "") -> tuple[str, str]:
+def with_role(text: str, option: str) -> tuple[str, str | None]:
     """``PATH:ROLE``; a path may hold colons, a role may not, and may be left out."""
     path, colon, role = text.rpartition(":")
-    if not colon or "/" in role or Path(text).exists():
-        path, role = text, default
-    if not path or not role:
+    stated = bool(colon) and "/" not in role and not Path(text).exists()
+    if not (path and role if stated else text):
         raise UsageError(f"{option} takes PATH:ROLE, not {text!r}")
-    return path, role
+    return (path, role) if stated else (text, None)
 
 
 def _choice(dirty: str | None) -> str | None:

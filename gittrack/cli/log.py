@@ -5,7 +5,8 @@ from __future__ import annotations
 import enum
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from gittrack.cli.options import NoPager, TableFormat
 from gittrack.cli.pages import log as pages
 from gittrack.errors import UsageError
 from gittrack.reading.index import Index, Row, open_index, open_newest
+from gittrack.reading.index.branch import declared_metrics
 from gittrack.text.tables import require_one_form
 
 SHOWN = 20
@@ -113,6 +115,7 @@ def command(
     sheet = sheet or xlsx is not None
     if sheet and (json_ or md or format_ or only_changed or keep or drop or precision or (csv_ and xlsx)):
         raise UsageError("a sheet has every column, in full: give --sheet with --csv or --xlsx FILE alone")
+    cut = limit is None and not every and not sheet
     if limit is None:
         limit = 0 if sheet else SHOWN
     query: dict[str, Any] = {
@@ -142,7 +145,7 @@ def command(
         _list_across(repos, query, display, progress)
     else:
         with _open(query, display, progress) as index:
-            _list(index, query, display)
+            _list(index, query, display, cut=cut)
             if index.partial and sys.stderr.isatty():
                 output.note(
                     "gittrack: the ledger is not indexed yet, and only its newest runs were read; "
@@ -156,16 +159,23 @@ def _open(query: dict[str, Any], display: _Shown, progress: output.Progress) -> 
     return open_newest(query["limit"], query["experiment"], progress=progress)
 
 
-def _list(index: Index, query: dict[str, Any], display: _Shown) -> None:
+def _list(index: Index, query: dict[str, Any], display: _Shown, *, cut: bool = False) -> None:
+    """Print the runs; `cut`: say how many there are, for nobody asked for so few."""
     if query["experiment"] is not None:
         index.require_experiment(query["experiment"])
+    display = _with_names([index], query, display)
     rows = index.search(**query)
+    _require_kept([index], rows, display.choice.keep)
     if not rows:
         _say_nothing(display, some=index.count() > 0, ledger=index.tip is not None)
     elif display.form == "sheet":
         _print_sheet(index, rows, display.xlsx)
     else:
         _print(rows, display, index.shortened([row.id for row in rows]) if display.short else {})
+        if cut and len(rows) == SHOWN and not index.partial:
+            count = index.count(query["filter"], experiment=query["experiment"])
+            if count > SHOWN:
+                output.note(f"gittrack: {SHOWN} of {count:,} runs; --all lists all, -n N so many")
 
 
 def _list_across(
@@ -182,7 +192,10 @@ def _list_across(
             raise UsageError("a sheet is the log of one repository: give --repo once")
         if query["experiment"] is not None:
             across.require_experiment(query["experiment"])
+        indexes = [place.index for place in across.places]
+        display = _with_names(indexes, query, display)
         entries = across.search(**query)
+        _require_kept(indexes, [entry.row for entry in entries], display.choice.keep)
         if entries:
             rows, where = [entry.row for entry in entries], [entry.place.name for entry in entries]
             _print(rows, display, across.shortened(entries) if display.short else {}, where)
@@ -192,9 +205,46 @@ def _list_across(
             output.note(f"gittrack: {name} has no ledger, and so no runs")
 
 
+def _with_names(indexes: Sequence[Index], query: dict[str, Any], display: _Shown) -> _Shown:
+    """`display` with the columns that the question names, and gittrack.yaml. UsageError for names unknown."""
+    asked: tuple[str, ...] = ()
+    if query["filter"] or query["order_by"]:
+        from gittrack.reading.index.known import fields_of, require_known
+
+        require_known(indexes, query["filter"], query["order_by"], query["experiment"])
+        fields = [*fields_of(None, query["order_by"]), *fields_of(query["filter"])]
+        asked = tuple(dict.fromkeys(map(str, fields)))
+    declared = [
+        f"metrics.{name}"
+        for index in indexes
+        for experiment, names in declared_metrics(index.repository).items()
+        if query["experiment"] in (None, experiment)
+        for name in names
+    ]
+    choice = replace(display.choice, asked=asked, declared=tuple(dict.fromkeys(declared)))
+    return replace(display, choice=choice)
+
+
+def _require_kept(indexes: Sequence[Index], rows: Sequence[Row], pattern: str | None) -> None:
+    """UsageError for a --keep that matches no column of any run, with the nearest names."""
+    if pattern is None or not rows or pages.has_column(rows, pattern):
+        return
+    from gittrack.reading.index.known import all_names
+    from gittrack.text.nearest import nearest
+
+    with ExitStack() as opened:
+        whole = [opened.enter_context(open_index(i.repository)) if i.partial else i for i in indexes]
+        names = all_names(whole)
+    expression = pages.compiled(pattern)
+    if any(expression.search(name) or expression.search(name.partition(".")[2]) for name in names):
+        output.note(f"gittrack: no run that is listed has what --keep {pattern!r} matches; others have")
+        return
+    raise UsageError(f"--keep {pattern!r} matches no column of any run; {nearest(pattern, names)}")
+
+
 def _finished(filter: str | None) -> str:
     """`filter` without runs that did not end well; damaged records stay, for they say nothing of the run."""
-    ended_well = "status not in ('failed', 'killed')"
+    ended_well = "status not in ('failed', 'killed', 'unknown')"
     return f"({filter}) and {ended_well}" if filter and filter.strip() else ended_well
 
 

@@ -42,6 +42,9 @@ def command(
     with open_index(progress=output.Progress("indexing runs")) as index:
         entry = entry_of(index, index.one(run))
         decisions = index.decisions(entry.id)
+        successor = index.successor(entry.id)
+    if successor is not None:
+        output.note(f"gittrack: this record is superseded by {successor}, which says more of the same run")
     if yaml:
         output.write_bytes(entry.yaml())
     elif json_:

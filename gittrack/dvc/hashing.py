@@ -13,7 +13,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -83,7 +83,7 @@ def hash_path(
     """
     kind: Kind = "md5-dos2unix" if dos2unix else "md5"
     if path.is_dir():
-        files = dict(_walk(str(path), ignore))
+        files = files_at(path, ignore)
         sums = _hash_files(list(files.values()), kind, state, jobs, progress)
         return folder_digest((HashedFile(rel, *_entry(sums[full])) for rel, full in files.items()), hash=kind)
     name = str(path)
@@ -137,6 +137,11 @@ def _entry(sums: _Sums) -> tuple[str, str, int]:
 # --- which files ---------------------------------------------------------------------------
 
 
+def files_at(folder: Path, ignore: Ignore | None = None) -> dict[str, str]:
+    """The files of a folder that DVC would take: path in the folder, with ``/``, and full path."""
+    return dict(_walk(str(folder), ignore))
+
+
 def _walk(top: str, ignore: Ignore | None) -> Iterator[tuple[str, str]]:
     """(relative path with ``/``, full path) of every file that DVC would take."""
     keep = ignore or _leave_out_repositories
@@ -158,6 +163,17 @@ def _leave_out_repositories(folder: str, folders: list[str], files: list[str]) -
         return not os.path.isdir(f"{folder}/{name}/.dvc")  # noqa: PTH112
 
     return [name for name in folders if kept(name)], [name for name in files if name != ".git"]
+
+
+def leaving_out(top: Path, files: Collection[str], ignore: Ignore | None) -> Ignore:
+    """`ignore`, and moreover those files, whose paths are relative to `top`."""
+    keep, absent = ignore or _leave_out_repositories, {os.path.normpath(top / file) for file in files}
+
+    def kept(folder: str, folders: list[str], names: list[str]) -> tuple[list[str], list[str]]:
+        inner, present = keep(folder, folders, names)
+        return inner, [name for name in present if os.path.normpath(f"{folder}/{name}") not in absent]
+
+    return kept
 
 
 def _refuse(error: OSError) -> None:

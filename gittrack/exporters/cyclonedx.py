@@ -43,7 +43,7 @@ def bom(source: Source, licence: str | None = None) -> dict[str, Any]:
     content = {
         "version": 1,
         "metadata": {
-            "timestamp": format_time(record.ended),
+            **({"timestamp": format_time(record.ended)} if record.ended else {}),
             "tools": {"components": [_tool(record.tool.version)]},
             "authors": [{"name": record.author.name}],
             "component": model,
@@ -88,11 +88,13 @@ def _model(source: Source, licence: str | None) -> Component:
     facts = {
         "run": record.id,
         "status": record.status,
+        "ended_by": record.ended_by,
         "spec": record.spec,
         "output": output.path if output else None,
         "record:sha256": source.record_sha256,
         "outcome": decision.outcome if decision else None,
         "gate": judged.outcome if judged else None,
+        "packages": "not known" if source.packages is None else None,
         **_odd_digests(output),
     }
     url = http_address(record.code.remote)
@@ -197,10 +199,16 @@ def _data(at: int, item: DataInput) -> Component:
             "type": "data",
             "bom-ref": f"data-{at}",
             "name": item.path,
-            "description": f"{item.role} data",
+            "description": f"{item.role} data" if item.role else "data",
             "hashes": _hashes(digests(item)),
             "properties": _properties({**facts, **odd}),
-            "data": [{"type": "dataset", "name": item.path, "description": f"{item.role} data"}],
+            "data": [
+                {
+                    "type": "dataset",
+                    "name": item.path,
+                    "description": f"{item.role} data" if item.role else "data",
+                }
+            ],
         }
     )
 
@@ -247,10 +255,13 @@ def _code(source: Source) -> Iterator[Component]:
 def _libraries(source: Source) -> Iterator[Component]:
     """Python and the installed distributions; those not from an index have no package URL."""
     python = source.record.environment.python
-    yield {"type": "platform", "bom-ref": "python", "name": "python", "version": python,
-           "purl": purl("generic", "python", python)}  # fmt: skip
+    if python is not None:
+        yield {"type": "platform", "bom-ref": "python", "name": "python", "version": python,
+               "purl": purl("generic", "python", python)}  # fmt: skip
+    if source.packages is None:
+        source.notes.append(f"run {source.record.id}: which packages its program had is not known")
     origins = source.environment.get("origins") or {}
-    for name, version in source.packages.items():
+    for name, version in (source.packages or {}).items():
         origin = origins.get(name)
         yield without_none(
             {

@@ -102,7 +102,7 @@ def provenance(source: Source) -> dict[str, Any]:
             "metadata": {
                 "invocationId": record.id,
                 "startedOn": record.started,
-                "finishedOn": format_time(record.ended),
+                **({"finishedOn": format_time(record.ended)} if record.ended else {}),
             },
             "byproducts": list(_byproducts(source)),
         },
@@ -169,6 +169,7 @@ def _byproducts(source: Source) -> Iterator[Descriptor]:
             digest={"sha256": source.record_sha256, "gitBlob": source.row.blob},
             role="record",
             status=record.status,
+            endedBy=record.ended_by,
             failure=f"{failure.type}: {failure.message}" if failure else None,
         ),
         "mediaType": "application/yaml",

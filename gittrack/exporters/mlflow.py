@@ -21,10 +21,11 @@ from gittrack.exporters.contents import Names, contents_of, safe_path
 from gittrack.exporters.source import Source, Subject
 from gittrack.exporters.values import text
 from gittrack.formats.flat import flatten
-from gittrack.formats.record import Metric, parse_time
+from gittrack.formats.record import Metric, Record, parse_time
 
 RUN_ID = "gittrack.run_id"
-_STATUS = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
+_STATUS = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED", "unknown": "KILLED"}
+"""MLflow has no word for an end that nobody saw: the tag gittrack.status has ours."""
 # Since 3.13 a file store is refused otherwise; and nothing goes to anybody but the store.
 _SETTINGS = {"MLFLOW_ALLOW_FILE_STORE": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 _NAME = 250
@@ -167,7 +168,7 @@ def _export_run(store: _Store, source: Source, data: bool) -> bool:
     _log_inputs(client, run, source)
     if files:
         _log_artifacts(client, run, files)
-    client.set_terminated(run, _STATUS[record.status], end_time=_milliseconds_of(record.ended.timestamp()))
+    client.set_terminated(run, _STATUS[record.status], end_time=_end(record))
     store.whole[record.id] = run
     return True
 
@@ -217,31 +218,37 @@ def _params(source: Source) -> dict[str, Any]:
     return params
 
 
+def _end(record: Record) -> int:
+    """The start, with a tag, where the end is not known: MLflow would put the present moment."""
+    return _milliseconds_of((record.ended or parse_time(record.started)).timestamp())
+
+
 def _points(source: Source) -> Iterator[Point]:
     """The series, and each final value that is not the last of its series."""
     record = source.record
-    start, end = _milliseconds(record.started), _milliseconds_of(record.ended.timestamp())
+    start, end = _milliseconds(record.started), _end(record)
     series = source.series
-    columns = series.values if series else {}
-    names = _safe([*columns, *(name for name in record.metrics if name not in columns)])
+    curves = series.curves if series else {}
+    names = _safe([*curves, *(name for name in record.metrics if name not in curves)])
     last: dict[str, tuple[float, int]] = {}
-    for at in range(len(series.steps) if series else 0):
-        if series is None:
-            break
-        step = series.steps[at]
-        step = at if step is None else step
-        when = start + _milliseconds_of(series.times[at] or 0.0)
-        for name, values in columns.items():
-            value = values[at]
-            if value is not None:
-                last[name] = value, step
-                yield names[name], value, when, step
+    for name, curve in curves.items():
+        for at, value in enumerate(curve.values):
+            known, time = curve.steps[at], curve.times[at]
+            step = at if known is None else known
+            last[name] = value, step
+            yield names[name], value, start + _milliseconds_of(time or 0.0), step
     for name, metric in record.metrics.items():
         value, step = _final(metric), metric.step
         before = last.get(name)
         if before is None or repr(before[0]) != repr(value):
             known = step if step is not None else before[1] if before else 0
             yield names[name], value, end, max(known, before[1] if before else known)
+
+
+def _rule(name: str, metric: Metric) -> str:
+    """``acc: max at step 3``: MLflow shows the value that came last, whatever it is."""
+    rule = metric.rule or "rule not recorded"
+    return f"{name}: {rule}" + (f" at step {metric.step}" if metric.step is not None else "")
 
 
 def _final(metric: Metric) -> float:
@@ -271,8 +278,12 @@ def _tags(source: Source, parent: str | None) -> dict[str, str]:
         "gittrack.spec": record.spec,
         "gittrack.record_sha256": source.record_sha256,
         "gittrack.outcome": source.decision.outcome if source.decision else None,
+        "gittrack.status": record.status,
+        "gittrack.ended_by": record.ended_by,
         "gittrack.failure": f"{record.failure.type}: {record.failure.message}" if record.failure else None,
+        "gittrack.duration": "not recorded" if record.duration_s is None else None,
         "gittrack.series": "a sample of the whole series" if sampled else None,
+        "gittrack.final": "; ".join(_rule(name, metric) for name, metric in record.metrics.items()),
     }
     own = {
         f"tag.{name}" if name.startswith(("mlflow.", "gittrack.")) else name: value
@@ -295,7 +306,7 @@ def _log_inputs(client: Any, run: str, source: Source) -> None:
                 source_type=item.source,
                 source=item.path[:500],
             ),
-            [InputTag("mlflow.data.context", item.role)],
+            [InputTag("mlflow.data.context", item.role)] if item.role else [],
         )
         for item in source.record.data
     ]

@@ -93,7 +93,10 @@ def _head(source: Source) -> Section:
     lead = [f"Model of the experiment {record.experiment}, run {record.id}."]
     if record.status != "finished":
         failure = record.failure
-        lead.append(f"The run {record.status}: {failure.type if failure else 'no reason recorded'}.")
+        ended = "ended, and whether it succeeded is unknown" if record.status == "unknown" else record.status
+        lead.append(f"The run {ended}: {failure.type if failure else 'no reason recorded'}.")
+    elif record.ended_by == "process":
+        lead.append("The run was not ended by its program: that its process ended well is what was seen.")
     lead += [sentence for sentence in (source.protocol.question, record.hypothesis) if sentence]
     lead += [source.evidence.purpose] if source.evidence.purpose else []
     return Section(title=record.name or record.experiment, lead=lead, level=1)
@@ -109,7 +112,7 @@ def _training(source: Source) -> Iterator[Section]:
         "Repository": code.remote if repository_uri(code.remote) else None,
         "Started": record.started,
         "Duration": text.duration(record.duration_s),
-        "Python": environment.python,
+        "Python": environment.python or "not known",
         "System": environment.os,
         "Processor": environment.cpu,
         "Accelerators": ", ".join(environment.gpus),
@@ -135,7 +138,7 @@ def _training(source: Source) -> Iterator[Section]:
 
 def _data(source: Source) -> Section:
     rows = [
-        Row([item.path, item.role, text.size(item.size), item.sha256 or item.md5 or item.blob or ""])
+        Row([item.path, item.shown_role, text.size(item.size), item.sha256 or item.md5 or item.blob or ""])
         for item in source.record.data
     ]
     return Section(title="Data", header=["path", "role", ">size", "digest"], rows=rows)

@@ -111,7 +111,9 @@ def build(subject: Subject, *, data: bool, licence: str | None) -> Crate:
         {
             "name": f"Experiment {subject.name}" if subject.whole else f"Run {subject.name}",
             "description": _about(subject),
-            "datePublished": format_time(max(source.record.ended for source in subject.sources)),
+            "datePublished": max(
+                format_time(s.record.ended) if s.record.ended else s.record.started for s in subject.sources
+            ),
             "license": _licence(crate, licence),
             "conformsTo": {"@id": PROFILE},
             "author": _authors(crate),
@@ -167,18 +169,19 @@ def _action(crate: Crate, source: Source, data: bool) -> Node:
                        about={"@id": action})
         for name, content in source.files.items()
     ]  # fmt: skip
-    failed = record.status != "finished"
+    status = {"finished": "Completed", "unknown": None}.get(record.status, "Failed")
     failure = record.failure
     crate.entities[action] = without_none(
         {
             "@id": action,
             "@type": "CreateAction",
             "name": record.name or f"Run {record.id} of {record.experiment}",
-            "description": record.hypothesis or f"A {record.status} run of {record.experiment}.",
+            "description": record.hypothesis or f"A run of {record.experiment}: {record.ending}.",
             "startTime": seconds(record.started),
-            "endTime": seconds(format_time(record.ended)),
-            "actionStatus": f"http://schema.org/{'Failed' if failed else 'Completed'}ActionStatus",
-            "error": (f"{failure.type}: {failure.message}" if failure else record.status) if failed else None,
+            "endTime": seconds(format_time(record.ended)) if record.ended else None,
+            "actionStatus": f"http://schema.org/{status}ActionStatus" if status else None,
+            "error": (f"{failure.type}: {failure.message}" if failure else record.status)
+            if status != "Completed" else None,
             "agent": _agent(crate, record.author.name, record.author.email),
             "instrument": _instrument(crate, record.code),
             "containerImage": _image(crate, record.environment.image),
@@ -226,7 +229,9 @@ def _image(crate: Crate, image: str | None) -> Node | None:
 
 
 def _input(crate: Crate, item: DataInput) -> Node:
-    return _by_digest(crate, item, f"{item.role} data, tracked by {item.source}")
+    return _by_digest(
+        crate, item, f"{f'{item.role} data' if item.role else 'Data'}, tracked by {item.source}"
+    )
 
 
 def _by_digest(crate: Crate, item: DataInput | Output, about: str) -> Node:

@@ -73,10 +73,10 @@ class Source:
         return value if isinstance(value, dict) else {}
 
     @property
-    def packages(self) -> dict[str, str]:
-        """Version of each installed distribution, by name."""
+    def packages(self) -> dict[str, str] | None:
+        """Version of each distribution that the program could import, by name; None: not known."""
         installed = self.environment.get("packages")
-        return {str(k): str(v) for k, v in installed.items()} if isinstance(installed, dict) else {}
+        return {str(k): str(v) for k, v in installed.items()} if isinstance(installed, dict) else None
 
     @cached_property
     def series(self) -> Series | None:
@@ -182,7 +182,7 @@ class Subject:
 def subject(index: Index, name: str) -> Iterator[Subject]:
     """What `name` means: an experiment, or a run. NotFoundError if nothing, RecordError if damaged."""
     is_experiment = name in index.experiments()
-    rows = index.search(experiment=name, order_by=["started"]) if is_experiment else [index.one(name)]
+    rows = index.search(experiment=name)[::-1] if is_experiment else [index.one(name)]
     for row in rows:
         if row.fault is not None:
             raise RecordError(row.fault)

@@ -65,6 +65,7 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
         "split": "text",
         "direction": "text",
         "unit": "text",
+        "rule": "text",
     },
     "tags": {"repo": "text", "run_id": "text", "key": "text", "value": "text"},
     "inputs": {
@@ -192,5 +193,5 @@ def _metric(metric: Mapping[str, Any]) -> tuple[Any, ...]:
     value = metric.get("value")
     return (
         None if value is None else float(number(value)),
-        *(metric.get(name) for name in ("status", "step", "split", "direction", "unit")),
+        *(metric.get(name) for name in ("status", "step", "split", "direction", "unit", "rule")),
     )

@@ -13,7 +13,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +30,7 @@ FILE = "gittrack.yaml"
 CACHE = "config-cache.json"
 
 Direction = Literal["maximize", "minimize"]
+Final = Literal["last", "greatest-step", "min", "max", "best"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,8 @@ class CaptureConfig:
     locks: tuple[str, ...] = ()
     """Lock files besides those found by name."""
     console: bool = True
+    interpreter: bool = True
+    """Whether Pythons below `gittrack run` are asked, by a hook at their start, which they are."""
 
 
 Way = Literal["flags", "hydra", "env"]
@@ -106,6 +109,8 @@ class MetricConfig:
     direction: Direction | None = None
     unit: str | None = None
     split: str | None = None
+    final: Final | None = None
+    """Which of the logged values is the final one; None: the last."""
     samples: int | None = None
     """Number of independent cases that the metric is a share of, such as the size of the test set."""
     why: str | None = None
@@ -227,7 +232,15 @@ def from_plain(plain: Mapping[str, Any], where: str = FILE) -> Config:
         validate(plain, "config", where)
     except RecordError as error:
         raise ConfigError(str(error)) from error
-    return _made(plain)
+    config = _made(plain)
+    for name, experiment in config.experiments.items():
+        for metric, meant in experiment.metrics.items():
+            if meant.final == "best" and experiment.direction_of(metric) is None:
+                raise ConfigError(
+                    f"{where}: experiments.{name}.metrics.{metric}: 'final: best' needs a direction: "
+                    "add 'direction: maximize' or 'direction: minimize'"
+                )
+    return config
 
 
 def _made(plain: Mapping[str, Any]) -> Config:
@@ -344,11 +357,12 @@ def choose_experiment(given: str | None, config: Config) -> str:
 
 
 def declared_metrics(config: Config, experiment: str) -> dict[str, dict[str, Any]]:
-    """Direction, unit and split of the metrics that gittrack.yaml declares for the experiment."""
-    declared = config.experiment_config(experiment).metrics
-    return {
-        name: {
-            k: v for k, v in asdict(metric).items() if k in ("direction", "unit", "split") and v is not None
-        }
-        for name, metric in declared.items()
-    }
+    """What gittrack.yaml declares of the experiment's metrics, under the names that it has in a record."""
+    declared = {}
+    for name, metric in config.experiment_config(experiment).metrics.items():
+        direction = metric.direction
+        if metric.final == "best":
+            direction = config.experiment_config(experiment).direction_of(name)
+        facts = {"direction": direction, "unit": metric.unit, "split": metric.split, "rule": metric.final}
+        declared[name] = {key: value for key, value in facts.items() if value is not None}
+    return declared

@@ -19,10 +19,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
 
+from gittrack.formats.during import Changed, Overlap
+
 SCHEMA = "gittrack/run/1"
 """The version that this gittrack writes; readers look at it before anything else."""
 
-Status = Literal["finished", "failed", "killed"]
+Status = Literal["finished", "failed", "killed", "unknown"]
+EndedBy = Literal["program", "process", "command", "recovery"]
 Role = Literal["train", "validation", "test", "holdout", "reference"]
 Pins = Literal["hashed", "versions", "none"]
 
@@ -52,7 +55,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A final value. A non-finite one has a `status` in place of the `value`."""
+    """A final value, and by which `rule` it is it. A non-finite one has a `status` in place of `value`."""
 
     value: int | float | None = None
     status: Literal["nan", "inf", "-inf"] | None = None
@@ -60,6 +63,7 @@ class Metric:
     split: str | None = None
     direction: Literal["maximize", "minimize"] | None = None
     unit: str | None = None
+    rule: Literal["last", "greatest-step", "min", "max", "best", "given"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +95,9 @@ class Code:
     """HEAD at the start; absent on an unborn branch."""
     tree: str
     branch: str | None = None
-    """Absent on a detached HEAD."""
+    """Absent on a detached HEAD, and where the branch is not known."""
+    detached: bool = False
+    """True where HEAD named a commit and no branch."""
     dirty: bool = False
     snapshot: str | None = None
     """Commit that keeps the uncommitted changes; its parent is `commit`."""
@@ -114,7 +120,8 @@ class DataInput:
 
     path: str
     """Relative to the top of the work tree, with ``/``; absolute when outside it."""
-    role: Role
+    role: Role | None = None
+    """What the run used it for, as somebody stated it; absent where nobody did."""
     source: Literal["dvc", "git", "file"]
     pointer: str | None = None
     """Path of the pointer beside the record, such as ``inputs/data/train.csv.dvc``."""
@@ -129,7 +136,12 @@ class DataInput:
     blob: str | None = None
     """git object id, where git tracks it: a blob, or a tree for a folder."""
     differs_from: str | None = None
-    """Pointer (or git path) that tracks this path but names other bytes."""
+    """Pointer (or git path) that tracks this path but names other bytes, or has only a name for them."""
+
+    @property
+    def shown_role(self) -> str:
+        """The role in words, for people."""
+        return self.role or "role not stated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,8 +172,9 @@ class EnvironmentSummary:
     """The digest of environment.yaml, and the few facts of it that a reader wants first."""
 
     sha256: str
-    python: str
-    os: str
+    python: str | None = None
+    """Version of the interpreter that ran the program; None where none did, or none is known."""
+    os: str | None = None
     cpu: str | None = None
     gpus: tuple[str, ...] = ()
     image: str | None = None
@@ -178,7 +191,8 @@ class Output:
     md5: str
     sha256: str | None = None
     """Absent where a past commit was recorded and the bytes were not at hand to be read."""
-    size: int
+    size: int | None = None
+    """Absent where a past commit was recorded whose dvc.lock does not say it."""
     nfiles: int | None = None
 
 
@@ -249,9 +263,14 @@ class Record:
     name: str | None = None
     status: Status
     failure: Failure | None = None
+    ended_by: EndedBy | None = None
+    """Who says how it ended: the ``program`` (`finish`, a with block); the ``process``, whose end was
+    observed because the program did not end the run; the ``command``, by its exit status; or
+    ``recovery``, when the process was gone."""
     started: str
     """UTC, ISO 8601 with microseconds and ``Z``."""
-    duration_s: float
+    duration_s: float | None = None
+    """Absent where nobody measured it, as of a commit that was recorded later."""
     author: Author
     hypothesis: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -281,6 +300,8 @@ class Record:
     supersedes: str | None = None
     base_models: tuple[BaseModel, ...] = ()
     not_recorded: tuple[NotRecorded, ...] = ()
+    changed: tuple[Changed, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
     tool: Tool
 
     @property
@@ -288,9 +309,24 @@ class Record:
         """Folder of this record on the ledger."""
         return run_path(self.experiment, self.id)
 
+    def succeeds(self, before: Record) -> bool:
+        """Whether this record, which says that it supersedes `before`, is of the same execution."""
+        return self.code.commit is not None and (self.experiment, self.started, self.code.commit) == (
+            before.experiment,
+            before.started,
+            before.code.commit,
+        )
+
     @property
-    def ended(self) -> datetime:
-        return parse_time(self.started) + timedelta(seconds=self.duration_s)
+    def ending(self) -> str:
+        """The status, and whether the program ended the run: ``finished (not ended by the program)``."""
+        return f"{self.status} (not ended by the program)" if self.ended_by == "process" else self.status
+
+    @property
+    def ended(self) -> datetime | None:
+        """None where the duration is not known."""
+        seconds = self.duration_s
+        return None if seconds is None else parse_time(self.started) + timedelta(seconds=seconds)
 
 
 def run_path(experiment: str, run_id: str) -> str:

@@ -49,7 +49,7 @@ class Rerun:
     """One rerun beside the original."""
 
     run: str
-    status: Literal["finished", "failed", "killed"]
+    status: Literal["finished", "failed", "killed", "unknown"]
     seed: int | None = None
     level: RerunLevel
     host: Literal["same", "other", "unknown"]

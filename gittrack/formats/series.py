@@ -1,38 +1,36 @@
-"""Metric points as one table: CSV bytes on disk, memory flat however long the run was."""
+"""Metric points as tables of CSV: bytes on disk, memory flat however long the run was.
+
+A series is one table ``step,time,<metric>...``. Where most of its cells would be empty, since metrics come at
+steps of their own or one after another, it is several tables in one file, each of the metrics that were
+always logged together: so it costs what its points cost.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-FULL_SERIES = "outputs/_gittrack/metrics.csv.dvc"
-"""Pointer of a complete series that is too large for git."""
+from gittrack.formats.sampling import sample_table
+from gittrack.formats.tables import FULL_SERIES, HEADING, Part, Point, Table, tables_of, values_digest
 
-Point = tuple[float, int | None, dict[str, Any]]
-_Line = tuple[str, str, str]
-"""Step, time, and the rest of a line with its end."""
+__all__ = [
+    "FULL_SERIES", "HEADING", "Part", "Point", "Table", "by_step", "sample_table", "tables_of",
+    "values_digest", "write_table",
+]  # fmt: skip
 
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A series written to `path`: ``step,time,<metric>...``, one row per step as it was logged.
-
-    `time` is seconds since the start of the run. An empty cell was not logged; a
-    non-finite value is the word nan, inf or -inf.
-    """
-
-    path: Path
-    rows: int
-    columns: tuple[str, ...]
-    sha256: str
-    values_sha256: str
-    """Of the same text without the column `time`."""
-    size: int
-    last: dict[str, tuple[Any, int | None]]
-    """By metric: the last value, and its step."""
+_ROW = 12
+"""Bytes of step, time and line end, about: what a row costs besides its cells."""
+_WORTH = 64 << 10
+"""Bytes that several tables have to save, and two for each point, before they are preferred to one."""
+_NAMES = 200_000
+"""Names in the shapes of rows that are told apart; rows of further shapes count for each metric alone."""
+_CHUNK = 4096
+"""Most rows that are made into text at once."""
+_CELLS = 65_536
+"""Cells of several tables that are held before they are written out."""
 
 
 def write_table(points: Callable[[], Iterable[Point]], path: Path) -> Table:
@@ -41,74 +39,235 @@ def write_table(points: Callable[[], Iterable[Point]], path: Path) -> Table:
     Points that follow each other with the same step share a row until a metric comes
     again. A point without a step keeps an empty step.
     """
-    last: dict[str, tuple[Any, int | None]] = {}
-    for _, step, values in points():
-        for name, value in values.items():
-            last[name] = (value, step)
-    columns = tuple(last)
-    digest, of_values = hashlib.sha256(), hashlib.sha256()
-    count = -1
-    with path.open("wb") as out:
-        for lines in _in_chunks(_lines(points(), columns)):
-            count += len(lines)
-            chunk = "".join([f"{step},{time},{cells}" for step, time, cells in lines]).encode()
-            digest.update(chunk)
-            of_values.update("".join([f"{step},{cells}" for step, _, cells in lines]).encode())
-            out.write(chunk)
-        size = out.tell()
-    digests = (digest.hexdigest(), of_values.hexdigest())
-    return Table(path, count, ("step", "time", *columns), *digests, size, last)
+    census = _Census(_rows(points()))
+    out = _Digested(path)
+    groups = census.groups()
+    with path.open("wb") as file:
+        out.file = file
+        if groups is None:
+            parts = (_write_one(_rows(points()), census, out),)
+        else:
+            with path.with_name(path.name + ".parts").open("w+b") as spool:
+                parts = _write_groups(_rows(points()), groups, spool, out)
+            path.with_name(path.name + ".parts").unlink()
+    columns = ("step", "time", *(name for part in parts for name in part.metrics))
+    digests = (out.whole.hexdigest(), out.of_values.hexdigest())
+    return Table(path, sum(p.rows for p in parts), columns, *digests, out.size, census.last(), parts)
 
 
-def _lines(points: Iterable[Point], columns: tuple[str, ...]) -> Iterator[_Line]:
-    yield "step", "time", ",".join(columns) + "\n"
-    for elapsed, step, values in _rows(points):
-        cells = ",".join([_cell(values.get(name)) for name in columns])
-        yield "" if step is None else str(step), f"{elapsed:.3f}", f"{cells}\n"
+class _Census:
+    """A first look at the rows: which metrics come together, how often, and their last values."""
+
+    def __init__(self, rows: Iterable[Point]) -> None:
+        shapes: dict[tuple[str, ...], list[Any]] = {}
+        self._shapes = shapes
+        """By the metrics of a row: how many rows, and number and content of the last of them."""
+        number = names = 0
+        for number, row in enumerate(rows, 1):
+            values = row[2]
+            shape = tuple(values)
+            noted = shapes.get(shape)
+            if noted is not None:
+                noted[0] += 1
+                noted[1] = number
+                noted[2] = row
+            elif names + len(shape) <= _NAMES:
+                shapes[shape] = [1, number, row]
+                names += len(shape)
+            else:
+                for name, value in values.items():
+                    count = shapes.get((name,), (0,))[0]
+                    shapes[(name,)] = [count + 1, number, (row[0], row[1], {name: value})]
+        self.rows = number
+        self.names = tuple(dict.fromkeys(name for shape in shapes for name in shape))
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all rows have the same metrics, in the same order."""
+        return len(self._shapes) == 1
+
+    def last(self) -> dict[str, tuple[Any, int | None]]:
+        """By metric: its last value, and the step of that."""
+        last = dict.fromkeys(self.names, (None, None))
+        for _, _, (_, step, values) in sorted(self._shapes.values(), key=lambda noted: noted[1]):
+            for name, value in values.items():
+                last[name] = (value, step)
+        return last
+
+    def groups(self) -> list[tuple[str, ...]] | None:
+        """The metrics that always come together; None where one table of all is as good."""
+        shapes_of: dict[str, list[int]] = {name: [] for name in self.names}
+        for at, shape in enumerate(self._shapes):
+            for name in shape:
+                shapes_of[name].append(at)
+        groups: dict[tuple[int, ...], list[str]] = {}
+        for name, at in shapes_of.items():
+            groups.setdefault(tuple(at), []).append(name)
+        counts = [noted[0] for noted in self._shapes.values()]
+        points = sum(count * len(shape) for count, shape in zip(counts, self._shapes, strict=True))
+        in_one = _ROW * self.rows + self.rows * len(self.names) - points
+        apart = _ROW * sum(counts[at] for shapes in groups for at in shapes)
+        worth = in_one > apart + 2 * points + _WORTH
+        return [tuple(names) for names in groups.values()] if worth else None
+
+
+def _rows(points: Iterable[Point]) -> Iterator[Point]:
+    waiting: Point | None = None
+    joined = False  # whether the values that wait are a mapping of our own
+    for point in points:
+        elapsed, step, values = point
+        if not values:
+            continue
+        if waiting is None:
+            waiting = point
+        elif step is not None and step == waiting[1] and waiting[2].keys().isdisjoint(values):
+            if not joined:
+                waiting, joined = (waiting[0], step, dict(waiting[2])), True
+            waiting[2].update(values)
+        else:
+            yield waiting
+            waiting, joined = point, False
+    if waiting is not None:
+        yield waiting
+
+
+# --- text ----------------------------------------------------------------------------------
+
+
+class _Digested:
+    """The file of a series, its length and its two digests so far."""
+
+    def __init__(self, path: Path) -> None:
+        self.file: BinaryIO
+        self.whole, self.of_values = hashlib.sha256(), hashlib.sha256()
+        self.size = 0
+
+    def write(self, text: str, values: str) -> None:
+        """`text`, and the same without its times."""
+        data = text.encode()
+        self.whole.update(data)
+        self.of_values.update(values.encode())
+        self.size += self.file.write(data)
+
+    def write_heading(self, metrics: Sequence[str]) -> None:
+        names = ",".join(metrics)
+        self.write(f"step,time,{names}\n", f"step,{names}\n")
+
+
+def _write_one(rows: Iterator[Point], census: _Census, out: _Digested) -> Part:
+    """All rows as they were logged, with a cell for each metric."""
+    names = [*census.names]
+    out.write_heading(names)
+    at_once = min(_CHUNK, max(_CELLS // max(len(names), 1), 1))
+    while chunk := list(itertools.islice(rows, at_once)):
+        steps = ["" if step is None else str(step) for _, step, _ in chunk]
+        cells = _cells(
+            [[*values.values()] for _, _, values in chunk]
+            if census.uniform
+            else [[values.get(name) for name in names] for _, _, values in chunk]
+        )
+        timed = zip(steps, chunk, cells, strict=True)
+        out.write(
+            "".join([f"{step},{row[0]:.3f},{line}\n" for step, row, line in timed]),
+            "".join([f"{step},{line}\n" for step, line in zip(steps, cells, strict=True)]),
+        )
+    return Part(census.names, census.rows, out.size)
+
+
+def _cells(rows: Sequence[list[Any]]) -> list[str]:
+    """Each row's cells as text: floats as Python writes them, which orjson does faster but for exponents."""
+    import orjson
+
+    text = orjson.dumps(rows)[1:-2].decode().replace("null", "").replace('"', "")
+    lines = text[1:].split("],[")
+    if any(mark in text for mark in _EXPONENTS):
+        for at, values in enumerate(rows):
+            if any(mark in f"[{lines[at]}" for mark in _EXPONENTS):
+                lines[at] = ",".join([_cell(value) for value in values])
+    return lines
+
+
+_EXPONENTS = ("e", "[0.0000", ",0.0000", "-0.0000")
+"""What of orjson's text Python writes otherwise: numbers below 0.0001 and from 1e16 on."""
 
 
 def _cell(value: Any) -> str:
     return "" if value is None else value if type(value) is str else repr(value)
 
 
-def _rows(points: Iterable[Point]) -> Iterator[Point]:
-    waiting: Point | None = None
-    for point in points:
-        if waiting is None:
-            waiting = point
-        elif point[1] is not None and point[1] == waiting[1] and waiting[2].keys().isdisjoint(point[2]):
-            waiting = (waiting[0], waiting[1], {**waiting[2], **point[2]})
-        else:
-            yield waiting
-            waiting = point
-    if waiting is not None:
-        yield waiting
+class _Group:
+    """The rows of one table that wait, and where those before them lie in the spool."""
+
+    def __init__(self, metrics: tuple[str, ...]) -> None:
+        self.metrics = metrics
+        self.waiting: list[tuple[float, int | None, list[Any]]] = []
+        self.extents: list[tuple[int, int]] = []
+        self.rows = 0
+        self._time = ""
+
+    def text(self) -> str:
+        """The rows that wait, which then wait no more."""
+        cells = _cells([values for _, _, values in self.waiting])
+        lines = []
+        for (elapsed, step, _), line in zip(self.waiting, cells, strict=True):
+            time = f"{elapsed:.3f}"
+            lines.append(f"{'' if step is None else step},{'' if time == self._time else time},{line}\n")
+            self._time = time
+        self.rows += len(lines)
+        self.waiting = []
+        return "".join(lines)
 
 
-def values_digest(data: bytes, leave_out: Collection[str] = ()) -> str:
-    """`Table.values_sha256` of the bytes of a metrics.csv, also without the columns in `leave_out`."""
-    lines = [line.split(",") for line in data.decode("utf-8", "replace").split("\n")]
-    columns = [at for at, name in enumerate(lines[0]) if name not in {"time", *leave_out}]
-    text = "\n".join(",".join(cells[at] for at in columns if at < len(cells)) for cells in lines)
-    return hashlib.sha256(text.encode()).hexdigest()
+def _write_groups(
+    rows: Iterator[Point], groups: Sequence[tuple[str, ...]], spool: BinaryIO, out: _Digested
+) -> tuple[Part, ...]:
+    """A table for each group of metrics; `spool` takes their rows in the order in which they come."""
+    tables = [_Group(metrics) for metrics in groups]
+    table_of = {table.metrics[0]: table for table in tables}
+    cells = 0
+    for elapsed, step, values in rows:
+        for name in values:
+            table = table_of.get(name)  # found by the first of its metrics: the others are there with it
+            if table is not None:
+                table.waiting.append((elapsed, step, [values[metric] for metric in table.metrics]))
+        cells += len(values)
+        if cells >= _CELLS:
+            _spill(tables, spool)
+            cells = 0
+    _spill(tables, spool)
+    return tuple(_written(table, spool, out) for table in tables)
 
 
-def _in_chunks(lines: Iterable[_Line]) -> Iterator[list[_Line]]:
-    chunk: list[_Line] = []
-    for line in lines:
-        chunk.append(line)
-        if len(chunk) == 4096:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
+def _spill(tables: Iterable[_Group], spool: BinaryIO) -> None:
+    for table in tables:
+        if table.waiting:
+            at = spool.tell()
+            spool.write(table.text().encode())
+            table.extents.append((at, spool.tell() - at))
 
 
-def sample_table(table: Table, rows: int) -> bytes:
-    """The header and at most `rows` rows of the table, spread evenly, first and last among them."""
-    if rows < 2:
-        raise ValueError("a sample has at least two rows")
-    wanted = {round(i * (table.rows - 1) / (rows - 1)) for i in range(rows)}
-    with table.path.open("rb") as lines:
-        header = next(lines)
-        return header + b"".join(line for at, line in enumerate(lines) if at in wanted)
+def _written(table: _Group, spool: BinaryIO, out: _Digested) -> Part:
+    before = out.size
+    out.write_heading(table.metrics)
+    for at, length in table.extents:
+        spool.seek(at)
+        text = spool.read(length).decode()
+        lines = (line.split(",", 2) for line in text.splitlines(keepends=True))
+        out.write(text, "".join([f"{step},{cells}" for step, _, cells in lines]))
+    return Part(table.metrics, table.rows, out.size - before)
+
+
+def by_step(rows: Iterable[tuple[int | None, dict[str, Any]]]) -> list[tuple[int | None, dict[str, Any]]]:
+    """Rows that came one metric after another, those of a step as one, by step.
+
+    As they are where that would lose something: a metric has two values at a step, goes back, or has no step.
+    """
+    listed = list(rows)
+    reached: dict[str, int] = {}
+    merged: dict[int, dict[str, Any]] = {}
+    for step, values in listed:
+        if step is None or any(step <= reached.get(name, step - 1) for name in values):
+            return listed
+        reached.update(dict.fromkeys(values, step))
+        merged.setdefault(step, {}).update(values)
+    return [(step, values) for step, values in sorted(merged.items())]

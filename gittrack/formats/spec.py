@@ -41,7 +41,7 @@ def spec_digest(
         "code": code.tree,
         "command": without_seed_arguments(code.command),
         "cwd": code.cwd,
-        "data": sorted([d.path, d.role, d.sha256 or d.md5 or d.blob or ""] for d in data),
+        "data": sorted([d.path, d.role or "", d.sha256 or d.md5 or d.blob or ""] for d in data),
         "locks": sorted([lock.path, lock.sha256] for lock in locks),
         "params": _without_seeds(params),
     }

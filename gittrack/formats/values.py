@@ -6,9 +6,9 @@ fail its schema hours later. Limits are those of ``schemas/run.schema.json``.
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import math
+import numbers
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -17,8 +17,10 @@ from pathlib import PurePath
 from typing import Any
 
 from gittrack.errors import UsageError
+from gittrack.formats.flat import meeting
 from gittrack.formats.record import Value, clean_text
 from gittrack.formats.scrub import MASK, looks_secret, scrub_text, secret_values
+from gittrack.formats.structures import is_unset, is_used_up, parts_of
 
 MAX_NAME = 250
 MAX_TEXT = 20_000
@@ -37,7 +39,7 @@ _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 def check_name(name: object, what: str) -> str:
     """A name of a parameter, tag or seed: text of 1 to 250 characters."""
     if not isinstance(name, str):
-        name = str(name)
+        name = _ADDRESS.sub("", str(name))
     name = clean_text(name)
     if not 1 <= len(name) <= MAX_NAME:
         raise UsageError(f"{what} name must have 1 to {MAX_NAME} characters: {name[:40]!r}")
@@ -57,26 +59,33 @@ def check_metric_name(name: object) -> str:
 
 
 def metric_row(
-    metrics: Mapping[str, Any], known: dict[str, str], admit: Callable[[str], None]
+    metrics: Mapping[str, Any], known: dict[str, str], admit: Callable[[Sequence[str]], None]
 ) -> dict[str, float | int | str]:
-    """Checked names and values. `known` gathers names as they were given; `admit` sees each once."""
-    row = {}
+    """Checked names and values. `known` gathers names as they were given; `admit` sees each once.
+
+    A row that is refused leaves neither of them changed.
+    """
+    row, new = {}, {}
     for key, value in metrics.items():
         name = known.get(key)
         if name is None:
-            name = check_metric_name(key)
-            admit(name)
-            known[key] = name
+            name = new[key] = check_metric_name(key)
         row[name] = metric_value(name, value)
+    if len(row) != len(metrics):
+        raise UsageError(f"two metrics of one call read the same: {', '.join(map(repr, metrics))[:200]}")
+    if new:
+        admit(list(dict.fromkeys(new.values())))
+        known.update(new)
     return row
 
 
 def metric_value(name: str, value: Any) -> float | int | str:
-    """A finite number, or the word nan, inf or -inf. Takes anything that holds one number."""
-    if isinstance(value, bool):
-        return int(value)
+    """A finite number, or the word nan, inf or -inf. Takes anything that holds one number.
+
+    UsageError for what does not, and for a whole number that neither 64 bits nor a float can hold.
+    """
     if isinstance(value, int):
-        return value if abs(value) < 2**63 else metric_value(name, float(value))
+        return int(value) if -(2**63) <= value < 2**64 else _large(name, value)
     try:
         number = _item(value)
         if isinstance(number, (str, bytes)):
@@ -84,6 +93,8 @@ def metric_value(name: str, value: Any) -> float | int | str:
         if isinstance(number, int) and not isinstance(value, int):
             return metric_value(name, number)
         number = float(number)
+        if math.isinf(number) and value != number:
+            raise OverflowError("finite, and too large for a float")
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise UsageError(
             f"metric {name!r} must be a number, not {type(value).__name__} {str(value)[:40]!r}"
@@ -91,23 +102,39 @@ def metric_value(name: str, value: Any) -> float | int | str:
     return number if math.isfinite(number) else repr(number)
 
 
+def _large(name: str, value: int) -> float:
+    if value.bit_length() <= 1024 and int(number := float(value)) == value:
+        return number
+    raise UsageError(
+        f"metric {name!r} is a whole number of {value.bit_length()} bits, and no 64-bit integer or float has "
+        "that value: log float(...) of it, or keep it as a param"
+    )
+
+
 def _item(value: Any) -> Any:
     """The number in a NumPy or torch scalar or array of one element; other values as they are."""
+    if type(value).__module__.startswith("numpy.ma") and value.mask.any():
+        raise TypeError("masked")  # `item()` would be 0
     item = getattr(value, "item", None)
     return item() if callable(item) and not isinstance(value, float) else value
 
 
+def to_number(value: Any) -> Any:
+    """What NumPy, torch and the like hold as one number; None where that is not one, others as they are."""
+    try:
+        return _item(value)
+    except (TypeError, ValueError, RuntimeError):
+        return None
+
+
 def check_step(step: Any) -> int:
     """A step: a whole number that fits 64 bits."""
-    try:
-        number = _item(step)
-    except (TypeError, ValueError, RuntimeError):
-        number = None
+    number = to_number(step)
     if isinstance(number, float) and number.is_integer():
         number = int(number)
-    if not isinstance(number, int) or isinstance(number, bool) or abs(number) > MAX_STEP:
-        raise UsageError(f"a step must be a whole number, not {step!r}")
-    return number
+    if not isinstance(number, int) or isinstance(number, bool) or not -MAX_STEP - 1 <= number <= MAX_STEP:
+        raise UsageError(f"a step must be a whole number of at most 63 bits, not {str(step)[:80]!r}")
+    return int(number)
 
 
 def to_value(value: Any, where: str = "value", *, room: int = 1) -> Value:
@@ -136,6 +163,8 @@ class _Plain:
             raise UsageError(f"{where} is nested more than {MAX_DEPTH} deep")
         if value is None or isinstance(value, bool):
             return value
+        if is_unset(value):
+            raise UsageError(f"{where} is not set: {type(value).__name__}")
         if isinstance(value, enum.Enum):
             return self.take(value.value, where, depth + 1)
         if isinstance(value, int):
@@ -150,24 +179,45 @@ class _Plain:
             return self._text(os.fsdecode(value), where)
         if isinstance(value, (datetime, date, time)):
             return value.isoformat()
+        if is_used_up(value):
+            kind = type(value).__name__
+            raise UsageError(f"{where} is a {kind}, which logging would use up: give list(...) of it")
         return self._container(value, where, depth)
 
     def _container(self, value: Any, where: str, depth: int) -> Value:
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        elif type(value).__name__ == "Namespace":
-            value = vars(value)
+        if getattr(type(value), "__pydantic_root_model__", False):
+            return self.take(value.root, where, depth + 1)
+        parts = self._parts(value, where)
+        value = value if parts is None else parts
         if isinstance(value, Mapping):
             return self._mapping(value, where, depth)
-        if isinstance(value, (set, frozenset)):
-            value = sorted(value, key=repr)
         if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
             self._limit(len(value), where)
             return [self.take(item, f"{where}[{i}]", depth + 1) for i, item in enumerate(value)]
-        if callable(getattr(value, "tolist", None)):  # NumPy and torch: scalars, arrays, tensors
-            self._limit(_size(value), where)
-            return self.take(value.tolist(), where, depth + 1)
-        return self._text(_described(value), where)
+        for name in ("tolist", "to_list"):  # NumPy, torch, pandas, polars: scalars, arrays, tensors, series
+            if callable(getattr(value, name, None)) and not isinstance(value, type):
+                self._limit(_size(value), where)
+                return self._listed(value, getattr(value, name), where, depth)
+        return self._text(_described(value, where), where)
+
+    def _parts(self, value: Any, where: str) -> Mapping[Any, Any] | list[Any] | None:
+        try:
+            return parts_of(value)
+        except UsageError:
+            raise
+        except Exception as error:
+            kind = type(value).__name__
+            raise UsageError(f"{where} cannot be read: {kind}: {type(error).__name__}: {error}") from error
+
+    def _listed(self, value: Any, listed: Callable[[], Any], where: str, depth: int) -> Value:
+        if type(value).__module__ == "numpy" and value.dtype.kind in "mM":
+            value = value.astype(str)  # times, some of which NumPy would list as numbers
+            listed = value.tolist
+        plain = listed()
+        if type(plain) is not type(value):
+            return self.take(plain, where, depth + 1)
+        exact = float(plain) if isinstance(plain, numbers.Real) else math.nan  # wider than a float
+        return exact if exact == plain and math.isfinite(exact) else self._text(str(plain), where)
 
     def _text(self, text: str, where: str) -> str:
         text = clean_text(text)
@@ -201,12 +251,23 @@ def _size(array: Any) -> int:
     return 1
 
 
-def _described(value: Any) -> str:
+def _described(value: Any, where: str) -> str:
     """Functions and classes by name, anything else by its `str`, which is to be the same in every process."""
     name = getattr(value, "__qualname__", None)
     if name and callable(value):
         return f"{value.__module__}.{name}"
-    return _ADDRESS.sub("", repr(value) if isinstance(value, (bytes, bytearray)) else str(value))
+    if isinstance(value, bytes):
+        return repr(bytes(value))
+    return _shown(repr(value) if isinstance(value, bytearray) else value, where)
+
+
+def _shown(value: Any, where: str) -> str:
+    if isinstance(value, str):
+        return str(value)
+    try:
+        return _ADDRESS.sub("", str(value))
+    except Exception as error:
+        raise UsageError(f"{where} has no text: {type(value).__name__}: {error}") from error
 
 
 def _too_many(where: str, what: str) -> UsageError:
@@ -233,10 +294,16 @@ def _mask(value: Value, name: str, secrets: Sequence[str]) -> Value:
 
 
 def to_params(params: Any) -> dict[str, Value]:
-    """Parameters by name, from a mapping, dataclass or ``argparse.Namespace``."""
+    """Parameters by name, from a mapping, dataclass, model or ``argparse.Namespace``.
+
+    UsageError where two of them have one name once they are written with dots: ``a.b`` and ``a: {b: ...}``.
+    """
     plain = to_value(params, "params")
     if not isinstance(plain, dict):
         raise UsageError(f"params must be names with values, such as a dict, not {type(params).__name__}")
+    name = meeting(plain)
+    if name is not None:
+        raise UsageError(f"params has {name!r} twice, nested and written with dots: rename one of them")
     return plain
 
 
@@ -244,5 +311,5 @@ def to_tags(tags: Any) -> dict[str, str]:
     """Tags by name; their values become text, without credentials."""
     if not isinstance(tags, Mapping):
         raise UsageError(f"tags must be a dict such as {{'stage': 'tuning'}}, not {type(tags).__name__}")
-    plain = to_value({name: str(value) for name, value in tags.items()}, "tags")
+    plain = to_value({name: _shown(value, f"tag {name!r}") for name, value in tags.items()}, "tags")
     return dict(without_secrets(plain))

@@ -99,4 +99,6 @@ def _alternatives(index: Index, row: Row, over: Sequence[str]) -> list[Group]:
         raise UsageError(
             f"{len(groups)} specs are too many for one decision: name the candidates with --over"
         )
-    return sorted(groups, key=lambda group: group.runs[0].started)
+    oldest_first = index.search(ids=[group.runs[0].id for group in groups])[::-1]
+    ranks = {first.id: rank for rank, first in enumerate(oldest_first)}
+    return sorted(groups, key=lambda group: ranks[group.runs[0].id])

@@ -8,7 +8,8 @@ then the one whose id does. So every clone that has the same runs has them in th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
 from gittrack.git.repository import Repository
 
@@ -35,6 +36,16 @@ def order_of(repository: Repository, tip: str, paths: Collection[str]) -> dict[s
     keys = {path: (generations[added[path]], added[path]) if path in added else (0, "") for path in paths}
     ranks = {key: rank for rank, key in enumerate(sorted(set(keys.values())), 1)}
     return {path: ranks[key] for path, key in keys.items()}
+
+
+def places_of(repository: Repository, tip: str, seconds: Mapping[str, int]) -> dict[str, int]:
+    """The place of each path among those of its second; 0 for one that is alone in it, which costs nothing.
+
+    `seconds`: in which second (since the epoch) the run at each path began.
+    """
+    counts = Counter(seconds.values())
+    tied = [path for path, second in seconds.items() if counts[second] > 1]
+    return {**dict.fromkeys(seconds, 0), **(order_of(repository, tip, tied) if tied else {})}
 
 
 Commit = tuple[str, list[str], list[str]]

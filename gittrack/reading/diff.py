@@ -44,6 +44,14 @@ class MetricPair(Pair):
 
     unit: str | None = None
     direction: Literal["maximize", "minimize"] | None = None
+    rules: tuple[str | None, str | None] = (None, None)
+    """How each comes from its series; None where that is not recorded, or the run lacks the metric."""
+
+    @property
+    def unlike(self) -> str | None:
+        """``max, last`` where the two are known to come by different rules: they are not like for like."""
+        one, two = self.rules
+        return f"{one}, {two}" if one and two and one != two else None
 
     @property
     def difference(self) -> float | int | None:
@@ -69,7 +77,7 @@ class MetricPair(Pair):
     def verdict(self) -> Literal["better", "worse"] | None:
         """Of b, by the metric's direction; None where that or a value is unknown, or they are equal."""
         difference = self.difference
-        if not difference or self.direction is None:
+        if not difference or self.direction is None or self.unlike:
             return None
         return "better" if (difference > 0) == (self.direction == "maximize") else "worse"
 
@@ -117,7 +125,12 @@ def _plain(pair: Pair) -> dict[str, Any]:
     if isinstance(pair, MaskedPair):
         plain["masked"] = pair.likeness
     if isinstance(pair, MetricPair):
-        extra = {"difference": pair.difference, "percent": pair.percent, "verdict": pair.verdict}
+        extra: dict[str, Any] = {
+            "difference": pair.difference,
+            "percent": pair.percent,
+            "verdict": pair.verdict,
+        }
+        extra["rules"] = [*pair.rules] if pair.unlike else None
         plain |= {key: value for key, value in extra.items() if value is not None}
     return plain
 
@@ -128,6 +141,8 @@ def compare(a: Entry, b: Entry) -> Comparison:
     unavailable: dict[str, str] = {}
     first, second = (_environment(entry, unavailable) for entry in (a, b))
     packages, machines = environments((first, one), (second, two))
+    if first and second and (unknown := _unknown_sections(first, second)):
+        unavailable["environment"] = f"{', '.join(unknown)} not known of one of them"
     return Comparison(
         a=a,
         b=b,
@@ -150,11 +165,21 @@ Surroundings = tuple[Mapping[str, Any], Record]
 def environments(a: Surroundings, b: Surroundings) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
     """Installed packages, and all else about the machines and the determinism flags in force."""
     surroundings = [environment for environment, _ in (a, b)]
+    unknown = {*_unknown_sections(*surroundings)} if all(surroundings) else set()
     if not all(environment.get("blas") for environment in surroundings):
-        # Seen only where the program itself called gittrack: not seen is not different.
-        surroundings = [{k: v for k, v in e.items() if k != "blas"} for e in surroundings]
-    machines = [_machine(e, record) for e, (_, record) in zip(surroundings, (a, b), strict=True)]
-    return _pairs(*(_packages(environment) for environment in surroundings)), _pairs(*machines)
+        unknown.add("blas")  # seen only where the program itself called gittrack, once it had loaded them
+    compared = [{k: v for k, v in e.items() if k not in unknown} for e in surroundings]
+    machines = [_machine(e, record) for e, (_, record) in zip(compared, (a, b), strict=True)]
+    return _pairs(*(_packages(environment) for environment in compared)), _pairs(*machines)
+
+
+_ALWAYS_KNOWN = ("python", "packages", "os", "container", "cpu", "gpus", "variables")
+"""Sections of environment.yaml that are absent only where they are not known."""
+
+
+def _unknown_sections(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """Sections that one of the two does not know: not known is not different."""
+    return [name for name in _ALWAYS_KNOWN if (name in a) != (name in b)]
 
 
 def missing_tree(entry: Entry) -> str | None:
@@ -195,6 +220,7 @@ def _facts(record: Record) -> dict[str, Any]:
     return {
         "experiment": record.experiment,
         "status": record.status,
+        "ended_by": record.ended_by,
         "name": record.name,
         "hypothesis": record.hypothesis,
         "author": record.author.name,
@@ -222,12 +248,13 @@ def _metrics(a: Mapping[str, Metric], b: Mapping[str, Metric]) -> tuple[MetricPa
         known = [m for m in (two, one) if m is not None]
         unit = next((m.unit for m in known if m.unit), None)
         direction = next((m.direction for m in known if m.direction), None)
-        pairs.append(MetricPair(name, value(one), value(two), unit, direction))
+        rules = (one.rule if one else None, two.rule if two else None)
+        pairs.append(MetricPair(name, value(one), value(two), unit, direction, rules))
     return tuple(pairs)
 
 
 def _data(data: Sequence[DataInput]) -> dict[str, str]:
-    return {f"{d.path} ({d.role})": d.sha256 or d.md5 or d.blob or "no digest" for d in data}
+    return {f"{d.path} ({d.shown_role})": d.sha256 or d.md5 or d.blob or "no digest" for d in data}
 
 
 def _locks(locks: Sequence[Lock]) -> dict[str, str]:
@@ -238,17 +265,27 @@ def _environment(entry: Entry, unavailable: dict[str, str]) -> dict[str, Any]:
     environment = entry.environment()
     if not environment:
         unavailable["packages"] = f"run {entry.id} has no environment.yaml"
+    elif "packages" not in environment:
+        unavailable["packages"] = f"which packages the program of run {entry.id} had is not known"
     return environment
 
 
 def _packages(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Version by name; those of further interpreters of the job under what these ran."""
     packages = environment.get("packages", {})
-    return {name: packages[name] for name in sorted(packages)} if isinstance(packages, dict) else {}
+    versions = {name: packages[name] for name in sorted(packages)} if isinstance(packages, dict) else {}
+    for python in environment.get("interpreters", [])[1:]:
+        ran = ", ".join(python.get("ran", [])) or f"Python {python['version']}"
+        versions |= {f"{name} (of {ran})": text for name, text in sorted(python.get("packages", {}).items())}
+    return versions
+
+
+_APART = frozenset({"packages", "imported", "interpreters", "schema"})
 
 
 def _machine(environment: Mapping[str, Any], record: Record) -> dict[str, Any]:
     """What a run ran on, packages apart, and the determinism flags in force."""
-    facts = {k: v for k, v in environment.items() if k not in ("packages", "schema")}
+    facts = {k: v for k, v in environment.items() if k not in _APART}
     if isinstance(facts.get("python"), dict):  # `python` or `python3`: a name, no difference
         facts["python"] = {k: v for k, v in facts["python"].items() if k != "executable"}
     if not facts:

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from gittrack.errors import NotFoundError, RecordError
+from gittrack.errors import NotFoundError
 from gittrack.formats.record import Record
 from gittrack.git.repository import Repository
 from gittrack.reading.index import Index, Row, open_index
+from gittrack.reading.series import MAX_SERIES_BYTES, Series, parse_series
 
 if TYPE_CHECKING:
     import git
 
-__all__ = ["Entry", "Series", "entry_of", "open_index", "parse_series"]
-
-MAX_SERIES_BYTES = 64 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """metrics.csv: a step and a time (seconds since the start) for each row, and a column per metric.
-
-    A cell without a number is None; ``nan`` and ``inf`` are floats.
-    """
-
-    steps: tuple[int | None, ...]
-    times: tuple[float | None, ...]
-    values: dict[str, tuple[float | None, ...]]
+__all__ = ["MAX_SERIES_BYTES", "Entry", "Series", "entry_of", "open_index", "parse_series"]
 
 
 @dataclass(frozen=True)
@@ -104,26 +90,3 @@ class Entry:
 def entry_of(index: Index, row: Row) -> Entry:
     """A row that `index` gave, with access to what lies beside it."""
     return Entry(row, index.tip or "", index.repository)
-
-
-def parse_series(data: bytes, where: str) -> Series:
-    """The series in the bytes of a metrics.csv; RecordError if it is none."""
-    if len(data) > MAX_SERIES_BYTES:
-        raise RecordError(f"{where}: {len(data):,} bytes are more than a series in git may have")
-    rows = csv.reader(data.decode("utf-8", "replace").splitlines())
-    columns: list[list[Any]] = []
-    header: list[str] = []
-    try:
-        header = next(rows, [])
-        if header[:2] != ["step", "time"]:
-            raise ValueError("its first line has to begin with step,time")
-        columns = [[] for _ in header]
-        for row in rows:
-            if len(row) != len(header):
-                raise ValueError(f"line {rows.line_num} has {len(row)} cells, not {len(header)}")
-            for at, cell in enumerate(row):
-                columns[at].append(None if not cell else int(cell) if at == 0 else float(cell))
-    except (ValueError, csv.Error) as error:
-        raise RecordError(f"{where}: {error}") from error
-    values = {name: tuple(column) for name, column in zip(header[2:], columns[2:], strict=True)}
-    return Series(tuple(columns[0]), tuple(columns[1]), values)

@@ -12,6 +12,7 @@ from gittrack.formats.flat import flatten
 from gittrack.formats.record import Record
 from gittrack.reading.entry import Entry, open_index
 from gittrack.reading.index import Index, Row
+from gittrack.reading.index.known import require_known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,6 +90,8 @@ def search(
 ) -> Runs:
     """The runs that satisfy `filter`, newest first or by `order_by`; damaged records are left out.
 
+    UsageError, with the nearest names, for a metric, parameter or tag that no run (of `experiment`) has.
+
     Args:
         filter: such as ``"metrics.acc > 0.9 and params.lr = 0.1"``.
         order_by: such as ``["metrics.acc DESC"]``.
@@ -98,6 +101,7 @@ def search(
     if repository is not None and not isinstance(repository, (str, Path)):
         return _search_across(repository, filter, order, experiment, limit)
     with open_index(repository) as index:
+        require_known([index], filter, order, experiment)
         rows = index.search(filter, experiment=experiment, order_by=order, limit=limit)
         return Runs([_found(index, row) for row in rows if row.fault is None])
 
@@ -115,6 +119,7 @@ def _search_across(
         raise UsageError("repository: name at least one folder")
     with open_across(folders) as across:
         several = len(across.places) > 1
+        require_known([place.index for place in across.places], filter, order, experiment)
         entries = across.search(filter, experiment=experiment, order_by=order, limit=limit)
         return Runs(
             [
@@ -140,6 +145,7 @@ def _facts(record: Record) -> dict[str, Any]:
         "experiment": record.experiment,
         "name": record.name,
         "status": record.status,
+        "ended_by": record.ended_by,
         "started": record.started,
         "duration_s": record.duration_s,
         "author": record.author.name,

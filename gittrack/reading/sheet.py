@@ -104,7 +104,7 @@ def _date(started: float) -> datetime | None:
 
 
 def _data(inputs: Sequence[Mapping[str, Any]]) -> str | None:
-    return "; ".join(f"{d['role']} {d['path']} {_digest(d)}" for d in inputs) or None
+    return "; ".join(f"{d.get('role', 'role not stated')} {d['path']} {_digest(d)}" for d in inputs) or None
 
 
 def _digest(data: Mapping[str, Any]) -> str:

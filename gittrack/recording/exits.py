@@ -1,4 +1,4 @@
-"""How a run ends when nobody calls `finish`: exceptions, signals, the end of the process, forks."""
+"""How a run ends when nobody calls `finish`: signals, the end of the process, forks."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import signal
 import sys
 import threading
 import weakref
-from collections.abc import Mapping
-from types import FrameType, TracebackType
-from typing import Any, Protocol, get_args
+from types import FrameType
+from typing import Any, Protocol
 
-from gittrack.errors import GittrackError, UsageError
-from gittrack.formats.record import Status, clean_text
+from gittrack.errors import GittrackError
+from gittrack.recording.endings import Ending, Terminated
+from gittrack.recording.interpreter import Scope, note_leaving, observe, unobserve
+from gittrack.recording.notebook import follow_cells
 
 
 class OpenRun(Protocol):
@@ -23,71 +24,28 @@ class OpenRun(Protocol):
     @property
     def id(self) -> str: ...
 
-    def finish(self, status: Status = ..., *, failure: Mapping[str, str] | None = ...) -> Any: ...
+    def _end(self, ending: Ending) -> Any: ...
 
     def _detach(self) -> None: ...
 
 
 log = logging.getLogger("gittrack")
 
-_watched: weakref.WeakSet[OpenRun] = weakref.WeakSet()
-_uncaught: list[BaseException] = []
-_previous_hook = sys.excepthook
+_watched: weakref.WeakKeyDictionary[OpenRun, Scope] = weakref.WeakKeyDictionary()
 _installed = False
-MAX_MESSAGE = 2000
-
-
-class Terminated(SystemExit):
-    """SIGTERM as an exception that unwinds ``with`` blocks; the process exits with 143."""
-
-    def __init__(self) -> None:
-        super().__init__(128 + signal.SIGTERM)
-
-
-def judge(error: BaseException | None) -> tuple[Status, dict[str, str] | None]:
-    """Status and failure of a run whose block was left by `error`."""
-    if error is None:
-        return "finished", None
-    if isinstance(error, KeyboardInterrupt):
-        return "killed", {"type": "signal", "message": "SIGINT"}
-    if isinstance(error, Terminated):
-        return "killed", {"type": "signal", "message": "SIGTERM"}
-    if isinstance(error, SystemExit):
-        if error.code in (None, 0):
-            return "finished", None
-        return "failed", {"type": "exit", "message": _message(str(error.code))}
-    kind = type(error)
-    named = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    return "failed", {"type": clean_text(named)[:250], "message": _message(str(error))}
-
-
-def ending(status: Status, failure: Mapping[str, str] | None) -> tuple[Status, dict[str, str] | None]:
-    """Status and failure as somebody states them; UsageError for what a record cannot say."""
-    if status not in get_args(Status):
-        raise UsageError(f"a run's status is one of {', '.join(get_args(Status))}, not {status!r}")
-    if failure is None:
-        return status, None if status != "failed" else {"type": "stated", "message": "ended as failed"}
-    if failure.keys() != {"type", "message"}:
-        raise UsageError(f"a failure has a type and a message, not {', '.join(map(str, failure))}")
-    return status, {"type": clean_text(str(failure["type"]))[:250], "message": _message(failure["message"])}
-
-
-def _message(text: str) -> str:
-    from gittrack.formats.scrub import scrub_text, secret_arguments
-
-    known = {**os.environ, **secret_arguments(sys.orig_argv, os.environ)}
-    return clean_text(scrub_text(str(text), known))[:MAX_MESSAGE]
 
 
 def watch(run: OpenRun) -> None:
     """End `run` with the process if nobody else does, and as killed on SIGTERM."""
-    global _installed, _previous_hook
-    _watched.add(run)
+    global _installed
     if not _installed:
         _installed = True
-        _previous_hook, sys.excepthook = sys.excepthook, _note_uncaught
         atexit.register(_end_all)
         os.register_at_fork(after_in_child=_detach_all)
+    observe()
+    _watched[run] = Scope()
+    follow_cells(_note_cell)
+    _end_with_child()
     if (
         threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -97,32 +55,47 @@ def watch(run: OpenRun) -> None:
 
 def forget(run: OpenRun) -> None:
     """The run has ended."""
-    _watched.discard(run)
+    _watched.pop(run, None)
+    if _watched:
+        return
+    unobserve()
     if (
-        not _watched
-        and threading.current_thread() is threading.main_thread()
+        threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGTERM) is _terminate
     ):
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+def _end_with_child() -> None:
+    """A child of multiprocessing leaves by `os._exit`, without what is registered with atexit."""
+    multiprocessing = sys.modules.get("multiprocessing.process")
+    if multiprocessing is not None and multiprocessing.parent_process() is not None:
+        from multiprocessing.util import Finalize
+
+        Finalize(None, _end_all, exitpriority=100)
+
+
+def _note_cell(error: BaseException | None) -> None:
+    for scope in list(_watched.values()):
+        scope.note_cell(error)
+
+
 def _terminate(number: int, frame: FrameType | None) -> None:
     error = Terminated()
-    _uncaught.append(error)  # for a run without a with block, which only the process's end closes
+    note_leaving(error, frame)  # for a run without a with block, which only the process's end closes
     raise error
 
 
-def _note_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    if not hasattr(sys, "ps1"):  # at a prompt, an error ends a line and not the process
-        _uncaught.append(error)
-    _previous_hook(kind, error, trace)
-
-
 def _end_all() -> None:
-    status, failure = judge(_uncaught[-1] if _uncaught else None)
-    for run in list(_watched):
+    for run, scope in list(_watched.items()):
+        ending = scope.ending()
+        if ending.status == "unknown" and ending.failure is not None:
+            log.warning(
+                "run %s: whether it succeeded is not known (%s): end it with run.finish(), or use "
+                "with gittrack.start_run()", run.id, ending.failure["message"],
+            )  # fmt: skip
         try:
-            run.finish(status, failure=failure)
+            run._end(ending)
         except GittrackError as error:
             log.error("%s", error)
         except Exception:
@@ -133,5 +106,6 @@ def _detach_all() -> None:
     for run in list(_watched):
         run._detach()
     _watched.clear()
+    unobserve()
     if _installed and signal.getsignal(signal.SIGTERM) is _terminate:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from gittrack.errors import GittrackError, RepositoryError
+from gittrack.formats.during import Changed
+from gittrack.formats.finals import described, exact, extreme_of, finals_in
 from gittrack.formats.masks import PARAMS
 from gittrack.formats.record import (
     Console,
@@ -22,15 +26,19 @@ from gittrack.formats.record import (
     from_dict,
     parse_time,
 )
-from gittrack.formats.series import FULL_SERIES, Point, Table, sample_table, write_table
+from gittrack.formats.series import FULL_SERIES, HEADING, Point, Table, sample_table, write_table
 from gittrack.formats.sources import Layer, choose_seed, layer_of, resolve
 from gittrack.formats.spec import spec_digest
 from gittrack.git.repository import Repository
 from gittrack.ledger import Addition, Ledger
 from gittrack.recording.capture.code import LIVE
+from gittrack.recording.endings import Ending, merged
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
+from gittrack.recording.overlap import leave_word, overlaps
 from gittrack.version import VERSION
+
+log = logging.getLogger("gittrack")
 
 StoreSeries = Callable[[Table], tuple[str, bytes]]
 """Puts a large series into the DVC cache; its md5 and the pointer's bytes."""
@@ -38,6 +46,7 @@ StoreSeries = Callable[[Table], tuple[str, bytes]]
 SERIES_IN_GIT = 1 << 20
 """Bytes above which the complete series goes to DVC and a sample to git."""
 SAMPLE_ROWS = 1000
+"""Of each table of a series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +79,11 @@ class _Gathered:
         self.inputs: dict[str, tuple[DataInput, str | None]] = {}
         self.outputs: dict[str, tuple[Output, str]] = {}
         self.losses: dict[NotRecorded, None] = {}
+        self.changed: dict[str, Changed] = {}
         self.declared: dict[str, Any] = journal.start["metrics"]
-        self.end: tuple[str, dict[str, str] | None, float] | None = None
+        self.defined: dict[str, Any] = {}
+        self.end: Ending | None = None
+        self.elapsed = 0.0
         for kind, *content in journal.events():
             self._take(kind, content)
 
@@ -89,24 +101,38 @@ class _Gathered:
                 self.determinism.update(flags)
             case Kind.INPUT, [data, pointer]:
                 data_input = from_dict(DataInput, data)
-                self.inputs[f"{data_input.path}\0{data_input.role}"] = (data_input, pointer)
+                self._input(data_input, pointer)
             case Kind.OUTPUT, [data, pointer]:
                 output = from_dict(Output, data)
                 self.outputs[output.path] = (output, pointer)
+            case Kind.CHANGED, [what, before, after]:
+                self._change(what, before, after)
             case Kind.NOT_RECORDED, [what, why]:
                 self.losses[NotRecorded(what=what, why=why)] = None
             case Kind.FACTS, [facts]:
                 self.facts.update(facts)
             case Kind.DECLARED, [declared]:
                 self.declared = declared
-            case Kind.END, [status, failure, elapsed]:
-                self._end(status, failure, elapsed)
+            case Kind.DEFINED, [defined]:
+                self.defined.update(defined)
+            case Kind.END, [status, failure, elapsed, *by]:
+                # A journal of old does not say who ended the run.
+                ending = Ending(status, failure, by[0] if by else None)
+                self.end = ending if self.end is None else merged(self.end, ending)
+                self.elapsed = elapsed
 
-    def _end(self, status: str, failure: dict[str, str] | None, elapsed: float) -> None:
-        """Under `gittrack run` the program speaks first, and knows best why it failed."""
-        if self.end is not None and self.end[0] != "finished":
-            status, failure = self.end[:2]
-        self.end = (status, failure, elapsed)
+    def _input(self, data_input: DataInput, pointer: str | None) -> None:
+        """One that is logged again, by the program itself, may be another by then."""
+        key = f"{data_input.path}\0{data_input.role}"
+        before = digest_of(self.inputs[key][0]) if key in self.inputs else None
+        if before and before != digest_of(data_input):
+            self._change(f"input {data_input.path}", before, digest_of(data_input))
+        self.inputs[key] = (data_input, pointer)
+
+    def _change(self, what: str, before: Any, after: Any) -> None:
+        """What changed twice has the first value and the last."""
+        first = self.changed[what].before if what in self.changed else before
+        self.changed[what] = Changed(what=what, before=first, after=after)
 
 
 def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
@@ -122,10 +148,12 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
     for item, pointer in items:
         if pointer is not None and item.pointer is not None:
             files[item.pointer] = pointer.encode()
-    status, failure, elapsed = gathered.end or _lost(journal, gathered.facts["started"])
+    ending = gathered.end or _LOST
+    elapsed = gathered.elapsed if gathered.end else _until_last_write(journal, gathered.facts["started"])
+    top = Path(journal.start["top"])
     facts = gathered.facts
     summary = {**facts["environment"], "sha256": hashlib.sha256(environment).hexdigest()}
-    stated = from_dict(Record, {**_UNKNOWN, **facts, "environment": summary, "status": status})
+    stated = from_dict(Record, {**_UNKNOWN, **facts, "environment": summary, "status": ending.status})
     data = tuple(d for d, _ in gathered.inputs.values())
     said = resolve(gathered.layers)
     masked = {**facts.get("masked", {}), **{f"{PARAMS}{name}": made for name, made in said.masked.items()}}
@@ -134,7 +162,8 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
     )
     record = replace(
         stated,
-        failure=from_dict(Failure, failure) if failure else None,
+        failure=from_dict(Failure, ending.failure) if ending.failure else None,
+        ended_by=ending.ended_by,
         duration_s=round(elapsed, 3),
         tags=gathered.tags,
         params=said.params,
@@ -144,13 +173,15 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
         seed=seed,
         seed_source=seed_source,
         seeds=gathered.seeds,
-        metrics=final_metrics(table, gathered.summary, gathered.declared),
+        metrics=final_metrics(table, gathered.summary, gathered.declared, gathered.defined),
         data=data,
         determinism=gathered.determinism,
         outputs=tuple(o for o, _ in gathered.outputs.values()),
         series=keep_series(table, files, store_series) if table.rows else None,
         console=_console(journal, files),
         not_recorded=stated_losses(list(gathered.losses)),
+        changed=tuple(gathered.changed.values()),
+        overlaps=overlaps(journal, top),
         spec=spec_digest(stated.code, said.params, data, stated.locks, masked),
     )
     from gittrack.formats import codec
@@ -158,7 +189,11 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
     return Frozen(record, {"run.yaml": codec.dump_record(record), **files})
 
 
-_UNKNOWN = {"duration_s": 0.0, "spec": "", "tool": {"version": VERSION}}
+def digest_of(data_input: DataInput) -> str | None:
+    return data_input.sha256 or data_input.md5 or data_input.blob
+
+
+_UNKNOWN = {"spec": "", "tool": {"version": VERSION}}
 
 
 def _points(journal: StoredJournal) -> Callable[[], Iterator[Point]]:
@@ -167,27 +202,70 @@ def _points(journal: StoredJournal) -> Callable[[], Iterator[Point]]:
 
     def read() -> Iterator[Point]:
         for event in journal.events():
-            if event[0] == Kind.METRICS:
+            if event[0] == Kind.METRICS and first is None:
+                yield from event[1]
+            elif event[0] == Kind.METRICS:
                 for elapsed, step, values in event[1]:
                     yield elapsed, first if step is None else step, values
 
     return read
 
 
-def _lost(journal: StoredJournal, started: str) -> tuple[str, dict[str, str], float]:
-    """The end of a run whose process is gone without a word."""
-    failure = {"type": "lost", "message": "the process ended without finishing the run"}
-    return "killed", failure, max(0.0, journal.last_write() - parse_time(started).timestamp())
+_LOST = Ending(
+    "killed", {"type": "lost", "message": "the process ended without finishing the run"}, "recovery"
+)
+"""Of a run whose process is gone without a word."""
 
 
-def final_metrics(table: Table, summary: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Metric]:
-    """Final values: the last of each series, or what the summary says; with what gittrack.yaml declares."""
-    final = {**table.last, **{name: (value, None) for name, value in summary.items()}}
+def _until_last_write(journal: StoredJournal, started: str) -> float:
+    return max(0.0, journal.last_write() - parse_time(started).timestamp())
+
+
+def final_metrics(
+    table: Table,
+    summary: Mapping[str, Any],
+    declared: Mapping[str, Mapping[str, Any]],
+    defined: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Metric]:
+    """Final values: what the summary says, else of each series the value that its rule names.
+
+    `declared` is by gittrack.yaml, `defined` by the program, which goes before.
+    """
+    facts = {
+        name: {"rule": "last", **declared.get(name, {}), **described(name, defined or {})}
+        for name in {**table.last, **summary}
+    }
+    for name, stated in facts.items():
+        if extreme_of(stated["rule"], stated.get("direction")) is None:
+            log.warning(
+                "the final value of %s is its last: the best needs a direction in gittrack.yaml", name
+            )
+            stated["rule"] = "last"
+    final = {
+        **table.last,
+        **_by_rule(table, facts),
+        **{name: (value, None) for name, value in summary.items()},
+    }
     metrics = {}
     for name, (value, step) in final.items():
         final_value = {"status": value} if isinstance(value, str) else {"value": value}
-        metrics[name] = from_dict(Metric, {**final_value, "step": step, **declared.get(name, {})})
+        given = {"rule": "given"} if name in summary else {}
+        metrics[name] = from_dict(Metric, {**final_value, "step": step, **facts[name], **given})
     return metrics
+
+
+def _by_rule(table: Table, facts: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Any, int | None]]:
+    """Value and step of the metrics of which not the last value is the final one."""
+    ruled = {name: extreme_of(facts[name]["rule"], facts[name].get("direction")) for name in table.last}
+    rules = {name: rule for name, rule in ruled.items() if rule is not None and rule != "last"}
+    if not rules:
+        return {}
+    with table.path.open(encoding="utf-8", newline="\n") as lines:
+        finals = finals_in(lines, rules)
+    return {
+        name: (cell if cell in ("nan", "inf", "-inf") else exact(cell), int(step) if step else None)
+        for name, (cell, step) in finals.items()
+    }
 
 
 MOST_LOSSES = 1000
@@ -209,8 +287,7 @@ def keep_series(table: Table, files: dict[str, bytes], store_series: StoreSeries
         files["metrics.csv"] = table.path.read_bytes()
         return series
     md5, pointer = store_series(table)
-    sampled = max(2, min(SAMPLE_ROWS, table.rows * SERIES_IN_GIT // table.size))
-    sample = sample_table(table, sampled)
+    sample = sample_table(table, SAMPLE_ROWS, SERIES_IN_GIT)
     files["metrics.csv"] = sample
     files[FULL_SERIES] = pointer
     return replace(
@@ -218,7 +295,7 @@ def keep_series(table: Table, files: dict[str, bytes], store_series: StoreSeries
         pointer=FULL_SERIES,
         md5=md5,
         size=table.size,
-        sampled_rows=min(sampled, table.rows),
+        sampled_rows=sum(not line.startswith(HEADING) for line in sample.decode().splitlines()),
         sampled_sha256=hashlib.sha256(sample).hexdigest(),
     )
 
@@ -241,6 +318,7 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
     """
     start = journal.start
     try:
+        leave_word(journal)
         frozen = freeze(journal, series_store(repo))
         ledger = Ledger(repo, start["ledger"], start.get("onto"))
         ledger.append([frozen.addition()], dvc_config=start["dvc_config"].encode())

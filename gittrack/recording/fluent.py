@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.formats.record import Record, Role, Status
-from gittrack.recording.run import active_run, current_run
+from gittrack.recording.start import active_run, current_run
 
 
 def log_param(key: str, value: Any) -> None:
@@ -33,6 +33,11 @@ def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
 def log(values: Mapping[str, Any], step: int | None = None) -> None:
     """`Run.log` of the active run."""
     current_run().log(values, step)
+
+
+def define_metric(name: str, summary: str | None = None, goal: str | None = None) -> None:
+    """`Run.define_metric` of the active run."""
+    current_run().define_metric(name, summary, goal)
 
 
 def next_step() -> int:

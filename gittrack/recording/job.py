@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 import time
@@ -19,12 +18,18 @@ from gittrack.git.repository import Repository
 from gittrack.recording import result_files
 from gittrack.recording.begin import abandon, begin
 from gittrack.recording.capture.code import command_invocation
+from gittrack.recording.changes import note_code, note_params, watch_params
+from gittrack.recording.collect import Collector
+from gittrack.recording.endings import Ending
 from gittrack.recording.finish import commit, kept
+from gittrack.recording.identity import Before
+from gittrack.recording.interpreters.settle import settle
+from gittrack.recording.interpreters.watch import Watch
 from gittrack.recording.join import RUN_VARIABLE, below_outer_run
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
-from gittrack.recording.params import log_params_file
+from gittrack.recording.overlap import claim
 from gittrack.recording.passing import hand_over
 from gittrack.recording.program import Program, check_command, exit_status, judge
 from gittrack.recording.request import Checked, Request, check
@@ -43,11 +48,13 @@ class Job:
 
     command: Sequence[str]
     request: Request
-    inputs: Sequence[tuple[str, str]] = ()
-    """Paths and roles."""
+    inputs: Sequence[tuple[str, str | None]] = ()
+    """Paths and roles; None where none is stated."""
     outputs: Sequence[tuple[str, str]] = ()
     params: Sequence[str] = ()
     metrics: Sequence[str] = ()
+    usual: Sequence[str] = ()
+    """Those of `metrics` that nobody has named, and that need not be there."""
     settings: Sequence[str] = ()
     """``key=value`` of ``-S``."""
     passing: Way | None = None
@@ -82,17 +89,25 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     check_command(job.launch or job.command, cwd)
     job = _with_files(job, cwd)
     outputs = _outputs(repo, config, job)
-    checked = check(_request(repo, job, cwd, outputs), config)
+    losses = result_files.Losses()
+    checked = check(_request(repo, job, cwd, outputs, losses), config)
     journal = begin(repo, config, checked, command_invocation(job.command, cwd, job.origin))
-    store, program = _start(repo, config, job, checked, journal)
-    began, started = time.time(), time.monotonic()
+    for what, why in losses.stated():
+        journal.not_recorded(what, why)
+    watch = Watch(journal.folder, hook=config.capture.interpreter)
+    store, before, program = _start(repo, config, job, checked, journal, outputs, watch)
+    started = time.monotonic()
     code = program.run(journal if job.console and config.capture.console else None, job.timeout_s)
     start = StoredJournal(journal.folder).start
     complaints: list[str] = []
     record = None
     try:
         _note_end(journal, code, time.monotonic() - started, job.timeout_s if program.timed_out else None)
-        complaints += _collect(store, journal, job, outputs, began, started)
+        settle(repo, journal, watch.end(), watch.installed)
+        _note_changes(repo, store, journal.folder, job, outputs)
+        collector = Collector(store, journal, before, started, complaints)
+        collector.metrics(job.metrics, job.usual)
+        collector.outputs(outputs)
         journal.close()
         record = commit(repo, StoredJournal(journal.folder))
         complaints += contradictions(record.param_conflicts)
@@ -109,32 +124,68 @@ def _outputs(repo: Repository, config: Config, job: Job) -> list[tuple[str, str]
     return [*job.outputs, *((str(repo.top / output.path), output.role) for output in declared)]
 
 
-def _request(repo: Repository, job: Job, cwd: Path, outputs: Sequence[tuple[str, str]]) -> Request:
-    """What is asked for, with the params of the job's files. UsageError for an input that is none."""
+def _request(
+    repo: Repository, job: Job, cwd: Path, outputs: Sequence[tuple[str, str]], losses: result_files.Losses
+) -> Request:
+    """What is asked for, with the params of the job's files. UsageError for a file that is of no use."""
     written = [relative_to_top(path, repo.top) for path in [*(path for path, _ in outputs), *job.metrics]]
     exclude = [path for path in written if path]
-    request = below_outer_run(replace(job.request, layers=_layers(repo, job, cwd), exclude=exclude))
+    request = below_outer_run(replace(job.request, layers=_layers(repo, job, cwd, losses), exclude=exclude))
     _check_inputs(job)
     return request
 
 
 def _start(
-    repo: Repository, config: Config, job: Job, checked: Checked, journal: Journal
-) -> tuple[Store, Program]:
+    repo: Repository,
+    config: Config,
+    job: Job,
+    checked: Checked,
+    journal: Journal,
+    outputs: Sequence[tuple[str, str]],
+    watch: Watch,
+) -> tuple[Store, Before, Program]:
     """Log what the program reads, and start it; the run is taken back where that fails."""
     try:
         store = Store(repo, journal, StoredJournal(journal.folder).start["record"]["code"]["tree"])
         store.log_declared(config, checked.experiment)
         for path, role in job.inputs:
             store.log_input(path, role)
-        environment = _environment(journal, checked)
+        environment = watch.environment(_environment(journal, checked))
         if checked.facts["seed"] is not None:
             journal.event(Kind.DETERMINISM, {"env.PYTHONHASHSEED": environment["PYTHONHASHSEED"]})
+        before = _before(journal, job, [*job.metrics, *(path for path, _ in outputs)])
         program = Program(job.launch or job.command, environment, own_group=job.timeout_s is not None)
+        watch.follow(program.pid)
     except BaseException:
         abandon(repo, journal)
         raise
-    return store, program
+    return store, before, program
+
+
+def _before(journal: Journal, job: Job, names: Sequence[str]) -> Before:
+    """What lies where the program will write, and word to other runs that it does; and what it may edit."""
+    paths = [Path(name) for name in dict.fromkeys(names)]
+    claim(journal.folder, paths)
+    usual = [Path.cwd() / "params.yaml"] if job.defaults and [*job.params] in ([], ["params.yaml"]) else []
+    params = StoredJournal(journal.folder).start["params"]
+    watch_params(journal, params, [Path.cwd() / name for name in job.params], usual)
+    return Before(paths, (journal.folder / "start.json").stat())
+
+
+def _note_changes(
+    repo: Repository, store: Store, folder: Path, job: Job, outputs: Sequence[tuple[str, str]]
+) -> None:
+    """What the program, or somebody while it ran, has edited. A script that joined has said its params."""
+    named = [*job.params, *job.metrics, *(path for path, _ in [*job.inputs, *outputs]), "params.yaml"]
+    leave = {path for name in named if (path := relative_to_top(name, repo.top))}
+    journal = Journal(folder)  # a file after that of such a script
+    try:
+        note_params(journal, take=not (folder / "joined").exists())
+        store.note_changes(journal)
+        note_code(journal, repo, leave)
+    except (GittrackError, OSError) as error:
+        journal.not_recorded("changed", f"what it read could not be compared again: {error}")
+    journal.close()
 
 
 def _note_end(journal: Journal, code: int, elapsed: float, timeout_s: float | None) -> None:
@@ -142,11 +193,12 @@ def _note_end(journal: Journal, code: int, elapsed: float, timeout_s: float | No
 
     Before anything else, so that a run whose outputs could not all be stored is not taken for a lost one.
     """
-    status, failure = judge(code)
+    ending = judge(code)
     if timeout_s is not None:
-        status, failure = "killed", {"type": "timeout", "message": f"it ran longer than {timeout_s:g} s"}
+        failure = {"type": "timeout", "message": f"it ran longer than {timeout_s:g} s"}
+        ending = Ending("killed", failure, "command")
     end = Journal(journal.folder)
-    end.event(Kind.END, status, failure, elapsed)
+    end.event(Kind.END, ending.status, ending.failure, elapsed, ending.ended_by)
     end.close()
 
 
@@ -156,13 +208,16 @@ def _with_files(job: Job, cwd: Path) -> Job:
         return job
     params = job.params or [name for name in ("params.yaml",) if (cwd / name).is_file()]
     metrics = job.metrics or DEFAULT_METRICS
-    return replace(job, params=params, metrics=metrics)
+    return replace(job, params=params, metrics=metrics, usual=() if job.metrics else DEFAULT_METRICS)
 
 
-def _layers(repo: Repository, job: Job, cwd: Path) -> list[Layer]:
+def _layers(repo: Repository, job: Job, cwd: Path, losses: result_files.Losses) -> list[Layer]:
     """What files say, and what the job's request has already."""
     files = [
-        Layer(relative_to_top(cwd / name, repo.top) or name, result_files.read_params(cwd / name))
+        Layer(
+            relative_to_top(cwd / name, repo.top) or name,
+            result_files.read_params(cwd / name, losses, name=name),
+        )
         for name in job.params
     ]
     return [*files, *job.request.layers]
@@ -171,10 +226,13 @@ def _layers(repo: Repository, job: Job, cwd: Path) -> list[Layer]:
 def _check_inputs(job: Job) -> None:
     roles = get_args(Role)
     for path, role in job.inputs:
-        if role not in roles:
+        if role not in (None, *roles):
             raise UsageError(f"{role!r} is no role of an input: use {', '.join(roles)}")
         if not Path(path).exists():
             raise UsageError(f"input {path} does not exist")
+    for name in job.metrics if job.defaults else ():
+        if name not in job.usual:
+            result_files.check_metrics_file(Path(name), name)
 
 
 def _environment(journal: Journal, checked: Checked) -> dict[str, str]:
@@ -188,55 +246,3 @@ def _environment(journal: Journal, checked: Checked) -> dict[str, str]:
         env[SEED_VARIABLE] = str(seed)
         env["PYTHONHASHSEED"] = str(seed % 2**32)
     return env
-
-
-def _collect(
-    store: Store, journal: Journal, job: Job, outputs: Sequence[tuple[str, str]], began: float, started: float
-) -> list[str]:
-    """Metrics and outputs that the program wrote; what could not be read is said, and costs no run."""
-    complaints, read = [], []
-    logged = {event[1]["path"] for event in StoredJournal(journal.folder).events() if event[0] == Kind.OUTPUT}
-    for name in job.metrics:
-        try:
-            if _written_since(Path(name), began):
-                _log_metrics(journal, Path(name), time.monotonic() - started)
-                read.append(relative_to_top(name, store.top) or str(Path.cwd() / name))
-            elif name not in DEFAULT_METRICS:
-                complaints.append(f"metrics file {name} was not written by this run")
-        except (GittrackError, OSError) as error:
-            complaints.append(str(error))
-    if read:
-        code = StoredJournal(journal.folder).start["record"]["code"]
-        journal.event(Kind.FACTS, {"code": {**code, "metrics_files": read}})
-    for name, role in outputs:
-        try:
-            if _written_since(Path(name), began):
-                store.log_output(name, role)
-            elif name not in logged:  # the program itself may have logged it, as bytes that are no file
-                complaints.append(f"output {name} was not written by this run")
-        except (GittrackError, OSError) as error:
-            complaints.append(f"output {name}: {error}")
-    return complaints
-
-
-def _written_since(path: Path, began: float) -> bool:
-    """Whether anything of the file or folder is new; by ctime, as what is copied or moved in keeps its mtime.
-
-    A second of grace, for file systems with coarse clocks.
-    """
-    changed = (p.lstat().st_ctime for p in itertools.chain([path], path.rglob("*")))
-    return os.path.lexists(path) and any(moment >= began - 1 for moment in changed)
-
-
-def _log_metrics(journal: Journal, path: Path, elapsed: float) -> None:
-    final, rows = result_files.read_metrics(path)
-    for name in dict.fromkeys(name for _, values in rows for name in values):
-        journal.new_metric(name)
-    for step, values in rows:
-        if values:
-            journal.append_row((elapsed, step, values))
-    journal.flush()
-    if path.is_dir() and (path / "params.yaml").is_file():
-        log_params_file(journal, path / "params.yaml")
-    if final:
-        journal.event(Kind.SUMMARY, final)

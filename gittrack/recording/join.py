@@ -15,6 +15,7 @@ from gittrack.formats.masks import is_masked
 from gittrack.formats.record import RUN_ID, Code, from_dict
 from gittrack.formats.sources import SEED_OPTION, SEED_VARIABLE, START_RUN, Layer, layer_of
 from gittrack.git.repository import Repository
+from gittrack.recording.changes import note_params
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
@@ -90,11 +91,12 @@ def join(request: Request, where: str | Path | None) -> Joined | None:
     journal.event(Kind.FACTS, {**facts, **changed})
     if "experiment" in facts:
         journal.event(Kind.DECLARED, declared_metrics(config, facts["experiment"]))
+    edited = note_params(journal)
     return Joined(
         repo,
         journal,
         facts.get("experiment"),
-        _layers(folder, start),
+        [*_layers(folder, start), *edited],
         bool(start["record"].get("reproduces")),
     )
 

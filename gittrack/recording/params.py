@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.errors import UsageError
+from gittrack.formats.flat import dotted, meeting
 from gittrack.formats.masks import masked_params
 from gittrack.formats.sources import COMMAND_LINE, LOGGED, Layer, contradictions, resolve
 from gittrack.formats.values import to_params, without_secrets
@@ -19,7 +20,6 @@ from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.masking import key_of
 from gittrack.recording.request import Request
-from gittrack.recording.store import relative_to_top
 
 log = logging.getLogger("gittrack")
 
@@ -38,7 +38,8 @@ def event_of(layer: Layer, key: Key) -> list[Any]:
     return [Kind.PARAMS, safe, layer.source, {**digests, **layer.masked}, layer.program]
 
 
-def _write(journal: Journal, layer: Layer) -> None:
+def write_layer(journal: Journal, layer: Layer) -> None:
+    """Record a plain layer, without its credentials."""
     kind, *content = event_of(layer, key_of(journal.state_dir))
     journal.event(kind, *content)
 
@@ -61,6 +62,7 @@ class ParamsBook:
         self.values: dict[str, Any] = {}
         """All that is known, credentials among them: for the program."""
         self._own: dict[str, Any] = {}
+        self._dotted: dict[str, str] = {}
         self._layers: list[Layer] = []
 
     def know(self, layers: Sequence[Layer]) -> None:
@@ -68,7 +70,7 @@ class ParamsBook:
         for layer in layers:
             self._layers.append(layer)
             if layer.rank == _PROGRAM:
-                self._own.update(layer.params)
+                self._keep(layer.params)
         self.values = resolve(self._layers).params
 
     def add(self, params: Mapping[str, Any], journal: Journal | None, source: str = LOGGED) -> None:
@@ -82,36 +84,49 @@ class ParamsBook:
         before = resolve(self._layers).conflicts
         after = resolve([*self._layers, layer])
         if journal is not None and new:
-            _write(journal, layer)
+            write_layer(journal, layer)
             fresh = {name: sides for name, sides in after.conflicts.items() if name not in before}
             for line in contradictions(without_named_secrets(fresh)):
                 log.warning("%s", line)
-        self._own.update(new)
+        self._keep(new)
         self._layers.append(layer)
         self.values = after.params
+
+    def _keep(self, params: Mapping[str, Any]) -> None:
+        self._own.update(params)
+        self._dotted.update((name, key) for key, value in params.items() for name in dotted(key, value))
 
     def take_arguments(self, journal: Journal) -> None:
         """Record what the command line of this process says."""
         layer, losses = own_layer()
         if layer.params:
-            _write(journal, layer)
+            write_layer(journal, layer)
             self.know([layer])
         for what, why in losses:
             journal.not_recorded(what, why)
 
     def _refuse_change(self, new: Mapping[str, Any]) -> None:
+        meets = meeting(new, self._dotted)
+        if meets is not None:
+            raise UsageError(f"param {meets!r} was logged before, nested or written with dots: rename one")
         for name in new.keys() & self._own.keys():
             old, value = without_secrets(self._own[name], name), without_secrets(new[name], name)
-            if self._own[name] != new[name] or type(self._own[name]) is not type(new[name]):
+            if repr(self._own[name]) != repr(new[name]):  # 1, 1.0 and True are equal
                 raise UsageError(f"param {name!r} was logged before as {old!r}; it cannot become {value!r}")
 
 
-def log_params_file(journal: Journal, path: Path) -> None:
+def log_params_file(journal: Journal, path: Path, losses: result_files.Losses) -> None:
     """Record what the program wrote of its parameters into a file."""
+    layer = Layer(source_of_file(journal, path), result_files.read_params(path, losses), program=True)
+    write_layer(journal, layer)
+
+
+def source_of_file(journal: Journal, path: Path) -> str:
+    """The name that a file has as a source of parameters."""
+    from gittrack.recording.store import relative_to_top  # which notes changes, and these are layers
+
     top = StoredJournal(journal.folder).start["top"]
-    source = relative_to_top(path, Path(top)) or str(path)
-    layer = Layer(source, result_files.read_params(path), program=True)
-    _write(journal, layer)
+    return relative_to_top(path, Path(top)) or str(path)
 
 
 _PROGRAM = Layer(LOGGED, {}).rank

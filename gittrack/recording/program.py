@@ -21,8 +21,9 @@ from types import FrameType
 from typing import Any
 
 from gittrack.errors import UsageError
-from gittrack.formats.record import Status, clean_text
+from gittrack.formats.record import clean_text
 from gittrack.formats.scrub import scrub_text, secret_arguments
+from gittrack.recording.endings import Ending
 from gittrack.recording.journal import Journal
 
 log = logging.getLogger("gittrack")
@@ -158,6 +159,11 @@ class Program:
                 stack.enter_context(pipe)
                 self._sources[pipe.fileno()] = target
 
+    @property
+    def pid(self) -> int:
+        """Of the process that was started; those that it starts are below it."""
+        return self._running.pid
+
     def run(self, journal: Journal | None, timeout_s: float | None = None) -> int:
         """Pass its output on until it ends, its tail into `journal`; the return code, a signal negative.
 
@@ -271,14 +277,15 @@ class Program:
                 self._running.send_signal(number)
 
 
-def judge(code: int) -> tuple[Status, dict[str, str] | None]:
-    """Status and failure of a program that ended with `code` (negative: by a signal)."""
+def judge(code: int) -> Ending:
+    """How a program ended that left `code` (negative: by a signal)."""
     number = -code if code < 0 else code - 128 if code - 128 in _KILLED_BY else 0
     if number in _KILLED_BY:
-        return "killed", {"type": "signal", "message": signal.Signals(number).name}
+        return Ending("killed", {"type": "signal", "message": signal.Signals(number).name}, "command")
     if code < 0:
-        return "failed", {"type": "signal", "message": signal.Signals(-code).name}
-    return ("failed", {"type": "exit", "message": f"exit status {code}"}) if code else ("finished", None)
+        return Ending("failed", {"type": "signal", "message": signal.Signals(-code).name}, "command")
+    failure = {"type": "exit", "message": f"exit status {code}"}
+    return Ending("failed", failure, "command") if code else Ending("finished", None, "command")
 
 
 def exit_status(code: int) -> int:

@@ -14,6 +14,7 @@ from gittrack.formats.record import (
 from gittrack.git.repository import Repository
 from gittrack.recording.capture.code import LIVE
 from gittrack.recording.finish import commit
+from gittrack.recording.journal import Journal
 from gittrack.recording.journal.stored import StoredJournal, stored_journals
 
 
@@ -63,6 +64,16 @@ def release_left_snapshots(repo: Repository) -> int:
 _ELSEWHERE = "belongs to another host or container; --force commits it all the same"
 
 
+def _settle(repo: Repository, stored: StoredJournal) -> None:
+    """Put the Pythons of a lost job into its journal: `gittrack run` did not live to do it."""
+    from gittrack.recording.interpreters.settle import is_open, settle
+
+    if is_open(stored):
+        journal = Journal(stored.folder)
+        settle(repo, journal)
+        journal.close()
+
+
 def _recover_one(repo: Repository, journal: StoredJournal, force: bool) -> Recovery:
     try:
         with (journal.folder / "recover.lock").open("ab") as lock:
@@ -71,6 +82,7 @@ def _recover_one(repo: Repository, journal: StoredJournal, force: bool) -> Recov
                 alive = journal.alive
                 if alive or (alive is None and not force):
                     return Recovery(journal.run_id, None, "still running" if alive else _ELSEWHERE)
+                _settle(repo, journal)
                 return Recovery(journal.run_id, commit(repo, journal))
     except BlockingIOError:
         return Recovery(journal.run_id, None, "another process is recovering it")

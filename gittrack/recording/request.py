@@ -13,7 +13,7 @@ from gittrack.formats.masks import without_masked
 from gittrack.formats.record import RUN_ID, BaseModel, clean_text, to_dict
 from gittrack.formats.scrub import scrub_text
 from gittrack.formats.sources import COMMAND_LINE, REPRODUCED, START_RUN, Layer, resolve
-from gittrack.formats.values import MAX_TEXT, check_name, to_params, to_tags
+from gittrack.formats.values import MAX_TEXT, check_name, to_number, to_params, to_tags
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,10 +123,17 @@ def _base_model(model: Mapping[str, Any] | str) -> dict[str, Any]:
 
 def check_seeds(seeds: Mapping[str, int]) -> dict[str, int]:
     """Seeds by library; whole numbers."""
-    checked = {}
+    if not isinstance(seeds, Mapping):
+        raise UsageError(f"seeds must be a dict such as {{'torch': 1}}, not {type(seeds).__name__}")
+    checked: dict[str, int] = {}
     for name, seed in seeds.items():
-        number = seed.item() if hasattr(seed, "item") else seed
+        number = to_number(seed)
         if not isinstance(number, int) or isinstance(number, bool) or number.bit_length() > 128:
-            raise UsageError(f"seed {name!r} must be a whole number of at most 128 bits, not {seed!r}")
-        checked[check_name(name, "seed")] = number
+            raise UsageError(
+                f"seed {name!r} must be a whole number of at most 128 bits, not {str(seed)[:80]}"
+            )
+        text = check_name(name, "seed")
+        if text in checked:
+            raise UsageError(f"two seeds read {text!r}")
+        checked[text] = int(number)
     return checked

@@ -1,10 +1,10 @@
-"""`start_run()` and `Run`: what a training script calls."""
+"""`Run`: what a training script calls once its run has begun."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import Any
 
 from gittrack.errors import GittrackError, UsageError
-from gittrack.formats.flat import flatten
+from gittrack.formats.flat import flatten, meeting
 from gittrack.formats.record import Record, Role, Status, clean_text, parse_time
-from gittrack.formats.sources import START_RUN
 from gittrack.formats.values import (
+    MAX_STEP,
     check_metric_name,
     check_step,
     metric_row,
@@ -24,15 +24,15 @@ from gittrack.formats.values import (
 )
 from gittrack.git.repository import Repository
 from gittrack.recording import exits
-from gittrack.recording.begin import abandon, begin
-from gittrack.recording.capture.code import this_invocation
+from gittrack.recording.begin import abandon
+from gittrack.recording.endings import Ending, judge, stated
 from gittrack.recording.finish import commit, kept, preview
-from gittrack.recording.join import below_outer_run, given_seed, join, rank
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
-from gittrack.recording.params import ParamsBook, with_arguments
-from gittrack.recording.request import Request, check, check_seeds
+from gittrack.recording.params import ParamsBook
+from gittrack.recording.request import check_seeds
+from gittrack.recording.rules import MetricRules
 from gittrack.recording.store import Store
 from gittrack.recording.views import ParamsView, SummaryView
 
@@ -41,7 +41,7 @@ log = logging.getLogger("gittrack")
 _active: list[Run] = []
 
 
-class Run:
+class Run(MetricRules):
     """A run in progress. Made by `start_run`; ends with the ``with`` block, `finish`, or the process.
 
     A run of another rank than 0, or seen from a forked worker, has the same methods and
@@ -133,7 +133,7 @@ class Run:
             return
         line = None
         # Names that were logged just so before, with floats: what is written then needs no closer look.
-        if [*metrics] == self._plain_names and type(step) is int:
+        if [*metrics] == self._plain_names and type(step) is int and step <= MAX_STEP:
             try:
                 total = sum(metrics.values())
                 if type(total) is float and total - total == 0.0:  # all of them finite
@@ -141,7 +141,7 @@ class Run:
             except Exception:
                 line = None  # whatever that was, it is said below
         if line is None:
-            row = metric_row(metrics, self._names, journal.new_metric)
+            row = metric_row(metrics, self._names, journal.new_metrics)
             plain = [*row] == [*metrics] and all(type(value) is float for value in metrics.values())
             self._plain_names = [*row] if plain else None
             step = self.step if step is None else check_step(step)
@@ -153,8 +153,12 @@ class Run:
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Record metrics as W&B's ``log``: nested names joined by dots; without `step`, calls are counted."""
         step = self._log_calls if step is None else check_step(step)
+        flat = flatten(values)
+        name = None if flat.keys() == values.keys() else meeting(values)
+        if name is not None:
+            raise UsageError(f"metric {name!r} is there twice, nested and written with dots: rename one")
+        self.log_metrics(flat, step)
         self._log_calls = step + 1
-        self.log_metrics(flatten(values), step)
 
     def next_step(self) -> int:
         """Move on to the next step, as DVCLive's ``next_step``; the first step is 0."""
@@ -174,10 +178,10 @@ class Run:
 
     # --- files --------------------------------------------------------------------------------
 
-    def log_input(self, path: str | Path, role: Role = "train", *, store: bool | None = None) -> None:
+    def log_input(self, path: str | Path, role: Role | None = None, *, store: bool | None = None) -> None:
         """Record a file or folder that the run reads, with its digests.
 
-        `role`: train, validation, test, holdout or reference. `store` also keeps the bytes
+        `role`: train, validation, test, holdout or reference; None states none. `store` also keeps the bytes
         of a file that neither DVC nor git tracks in the DVC cache.
         """
         if self._open("log_input") is not None:
@@ -219,11 +223,13 @@ class Run:
         `failure` says why, as ``type`` and ``message``. Raises LedgerError (RepositoryError for a full
         disk) when the record cannot be committed; the journal then stays, and `gittrack recover` commits it.
         """
-        ending = exits.ending(status, failure)
+        return self._end(stated(status, failure))
+
+    def _end(self, ending: Ending) -> Record | None:
         with self._ending:
             if not self._ended:
                 try:
-                    self._finish(*ending)
+                    self._finish(ending)
                 except (GittrackError, OSError) as error:
                     raise kept(error, self.id) from error
                 except Exception as bug:
@@ -231,7 +237,7 @@ class Run:
                     raise
         return self.record
 
-    def _finish(self, status: Status, failure: dict[str, str] | None) -> None:
+    def _finish(self, ending: Ending) -> None:
         from gittrack.recording.capture.determinism import capture_determinism
 
         journal, repository = self._journal, self._repository
@@ -239,7 +245,9 @@ class Run:
             flags = capture_determinism()
             if flags:
                 journal.event(Kind.DETERMINISM, flags)
-            journal.event(Kind.END, status, failure, max(0.0, monotonic() - self._t0))
+            self._store.note_changes()
+            elapsed = max(0.0, monotonic() - self._t0)
+            journal.event(Kind.END, ending.status, ending.failure, elapsed, ending.ended_by)
             journal.close()  # if the disk is full, the run goes on, and can be finished later
         self._leave()
         if journal is not None and repository is not None:
@@ -259,9 +267,8 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        status, failure = exits.judge(error)
         try:
-            self.finish(status, failure=failure)
+            self._end(judge(error))
         except Exception as ours:
             if error is None:
                 raise
@@ -287,109 +294,3 @@ class Run:
     def _detach(self) -> None:
         """In a forked worker: the run is the parent's, so do nothing here."""
         self._journal = None
-
-
-def start_run(
-    experiment: str | None = None,
-    *,
-    name: str | None = None,
-    params: Mapping[str, Any] | None = None,
-    seed: int | None = None,
-    seeds: Mapping[str, int] | None = None,
-    hypothesis: str | None = None,
-    tags: Mapping[str, Any] | None = None,
-    inputs: Mapping[str, Role] | None = None,
-    parent: str | None = None,
-    base_models: Sequence[Mapping[str, Any] | str] = (),
-    dirty: str | None = None,
-    image: str | None = None,
-    every_rank: bool = False,
-    repository: str | Path | None = None,
-) -> Run:
-    """Begin a run, as a context manager or until `Run.finish`.
-
-    Args:
-        experiment: the question that groups runs; default from gittrack.yaml.
-        name: a label for people; ids stay unique without it.
-        params: parameters, nested as you like; more with `Run.log_params`.
-        seed: the run's seed, recorded, not set; default from ``gittrack run --seed`` or ``params["seed"]``.
-        hypothesis: what the run is to show, recorded before there is a result.
-        inputs: paths the run reads, with their roles; more with `Run.log_input`.
-        dirty: ``snapshot`` or ``refuse`` uncommitted changes; default from gittrack.yaml.
-        image: container image digest ``[name@]sha256:...``; default GITTRACK_IMAGE.
-        every_rank: record on each rank, not on rank 0 alone.
-        repository: a folder inside the git repository; default the current directory.
-
-    Raises:
-        GittrackError: the run could not be recorded at its end; nothing has been started.
-    """
-    seed, seed_source = given_seed(seed)
-    request = Request(
-        experiment=experiment,
-        name=name,
-        hypothesis=hypothesis,
-        seed=seed,
-        seed_source=seed_source,
-        seeds=seeds or {},
-        params=params or {},
-        tags=tags or {},
-        parent=parent,
-        base_models=base_models,
-        dirty=dirty,
-        image=image,
-    )
-    if not every_rank and rank() != 0:
-        run = Run(None, None)
-        run.log_params(request.params)
-    else:
-        run = _join(request, repository) or _begin(request, repository)
-    _active.append(run)
-    exits.watch(run)
-    try:
-        for path, role in (inputs or {}).items():
-            run.log_input(path, role)
-    except BaseException:
-        run._abandon()
-        raise
-    return run
-
-
-def _begin(request: Request, where: str | Path | None) -> Run:
-    from gittrack.formats.config import load_cached
-
-    repo = Repository.discover(where)
-    config = load_cached(repo.worktree, repo.state_dir)
-    checked = check(below_outer_run(with_arguments(request)), config)
-    run = Run(repo, begin(repo, config, checked, this_invocation()))
-    run._book.know(checked.layers)
-    try:
-        run._store.log_declared(config, run.experiment)
-    except BaseException:
-        run._abandon()
-        raise
-    return run
-
-
-def _join(request: Request, where: str | Path | None) -> Run | None:
-    joined = join(request, where)
-    if joined is None:
-        return None
-    run = Run(joined.repository, joined.journal, joined=True)
-    run.experiment = joined.experiment or run.experiment
-    run._book.know(joined.layers)
-    if not joined.again:
-        run._book.take_arguments(joined.journal)
-    run._book.add(request.params, joined.journal, START_RUN)
-    run.set_tags(request.tags)
-    run.set_seeds(request.seeds)
-    return run
-
-
-def active_run() -> Run | None:
-    """The run begun last that has not ended, in this process."""
-    return _active[-1] if _active else None
-
-
-def current_run() -> Run:
-    """The active run; one is begun if there is none, as MLflow does, and ends with the process."""
-    return active_run() or start_run()

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gittrack.dvc.settings import cache_of
-from gittrack.errors import RepositoryError, UsageError
+from gittrack.errors import GittrackError, RepositoryError, UsageError
 from gittrack.formats.config import Config
 from gittrack.formats.record import to_dict
 from gittrack.formats.values import to_value
 from gittrack.git.repository import Repository
+from gittrack.recording.changes import Inputs, Modules, fingerprint_of
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
+from gittrack.recording.overlap import note_written
 
 
 def relative_to_top(path: str | Path, top: Path) -> str | None:
@@ -27,6 +29,13 @@ def relative_to_top(path: str | Path, top: Path) -> str | None:
         return None
 
 
+def named_path(path: str | Path) -> Path:
+    """`path` as such; UsageError for what names nothing, as an empty text does."""
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise UsageError(f"a path names a file or a folder: {path!r} does not")
+    return Path(os.fsdecode(path))
+
+
 class Store:
     """The inputs and outputs of one run. DVC is imported when the first bytes are stored, not before."""
 
@@ -35,6 +44,8 @@ class Store:
         self._journal = journal
         self._code_tree = code_tree
         self._store_inputs = False
+        self._inputs = Inputs()
+        self._modules: Modules | None = None
 
     @property
     def top(self) -> Path:
@@ -43,14 +54,17 @@ class Store:
     def log_declared(self, config: Config, experiment: str) -> None:
         """Log the inputs that gittrack.yaml declares for all runs and for this experiment."""
         self._store_inputs = config.dvc.store_inputs
+        self._modules = Modules(self._repo)
         for declared in [*config.inputs, *config.experiment_config(experiment).inputs]:
             self.log_input(self._repo.top / declared.path, declared.role)
 
-    def log_input(self, path: str | Path, role: str, *, store: bool | None = None) -> None:
+    def log_input(self, path: str | Path, role: str | None, *, store: bool | None = None) -> None:
         from gittrack.dvc.hashing import HashState
         from gittrack.recording.capture.data import capture_input
 
         cache, types = self._cache()
+        full = Path.cwd() / named_path(path)
+        fingerprint = fingerprint_of(full)
         captured = capture_input(
             path,
             role,
@@ -64,9 +78,27 @@ class Store:
         )
         pointer = None if captured.pointer is None else captured.pointer.decode()
         self._journal.event(Kind.INPUT, to_dict(captured.input), pointer)
+        if captured.why:
+            self._journal.not_recorded(f"input {captured.input.path}", captured.why)
+        self._inputs.watch(full, captured.input, fingerprint)
 
-    def log_output(self, path: str | Path, role: str) -> None:
-        self._log_output(Path(path), role, top=self._repo.top, cwd=Path.cwd())
+    def note_changes(self, journal: Journal | None = None) -> None:
+        """Say which inputs, and which of the project's modules that this process runs, were edited since."""
+        journal = journal or self._journal
+        try:
+            self._inputs.note(journal, self._repo)
+            if self._modules is not None:
+                self._modules.note(journal, self._code_tree)
+        except (GittrackError, OSError) as error:
+            journal.not_recorded("changed", f"inputs and code could not be compared again: {error}")
+
+    def log_output(self, path: str | Path, role: str, without: Collection[str] = ()) -> None:
+        """`without`: files of a folder, relative to it, that are no output of this run."""
+        named = named_path(path)
+        if self._repo.top.resolve().is_relative_to((Path.cwd() / named).resolve()):
+            raise UsageError(f"{str(path)!r} is the whole work tree: name the file or the folder to keep")
+        self._log_output(named, role, top=self._repo.top, cwd=Path.cwd(), without=without)
+        note_written(self._journal.folder, named)
 
     def log_bytes(self, data: bytes, name: str, role: str) -> None:
         """Keep `data` as the output `name`, which need not be a file anywhere."""
@@ -113,7 +145,9 @@ class Store:
         except OSError as error:
             raise RepositoryError(f"cannot keep output {name!r}: {error.strerror or error}") from error
 
-    def _log_output(self, path: Path, role: str, *, top: Path, cwd: Path) -> None:
+    def _log_output(
+        self, path: Path, role: str, *, top: Path, cwd: Path, without: Collection[str] = ()
+    ) -> None:
         from gittrack.dvc.hashing import HashState
         from gittrack.recording.capture.data import capture_output
 
@@ -128,6 +162,7 @@ class Store:
             cache=cache,
             types=types,
             state=HashState(self._repo.state_dir),
+            without=without,
         )
         self._journal.event(Kind.OUTPUT, to_dict(output), pointer.decode())
 
@@ -135,11 +170,7 @@ class Store:
         return cache_of(self._repo)
 
     def _git_state(self, path: str) -> Any:
-        from gittrack.recording.capture.data import GitTracked
+        from gittrack.recording.capture.held import git_state
 
         with self._repo.objects() as objects:
-            item = objects.get(f"{self._code_tree}:{path}")
-        if item is None or item.kind not in ("blob", "tree"):
-            return None
-        compare = ("diff", "--quiet", "--no-ext-diff", "--ignore-submodules", self._code_tree, "--", path)
-        return GitTracked(oid=item.oid, modified=self._repo.run(*compare).code != 0)
+            return git_state(objects, self._code_tree, self._repo.top, self._repo.object_format, path)

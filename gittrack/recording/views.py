@@ -51,10 +51,14 @@ class ParamsView(MutableMapping[str, Any]):
     def __setattr__(self, key: str, value: Any) -> None:
         self._run.log_param(key, value)
 
-    def update(self, *others: Any, **more: Any) -> None:
-        """Log several at once; takes a mapping or an ``argparse.Namespace``."""
+    def update(self, *others: Any, allow_val_change: bool | None = None, **more: Any) -> None:
+        """Log several at once; takes what `Run.log_params` takes, or pairs.
+
+        `allow_val_change` is W&B's, and no parameter: what is recorded stays as it is all the same.
+        """
         for other in others:
-            self._run.log_params(other if isinstance(other, Mapping) else vars(other))
+            pairs = isinstance(other, (list, zip)) or type(other) is tuple
+            self._run.log_params(dict(other) if pairs else other)
         if more:
             self._run.log_params(more)
 

@@ -26,7 +26,7 @@ from gittrack.stats.maths import (
 )
 from gittrack.stats.maths.intervals import check_confidence
 from gittrack.stats.means import cautions, require_metrics
-from gittrack.stats.metrics import direction_of, metric_names
+from gittrack.stats.metrics import UNLIKE, direction_of, metric_names, rule_of
 from gittrack.stats.replicates import Group, Sample, final_value, finished_of, told_apart
 
 FRESH = "gittrack reproduce {run} --seeds new --repeats 5"
@@ -163,7 +163,7 @@ def contrast(
         confidence=confidence,
         margin=margin,
         asked=questions,
-        cautions=tuple(_cautions(sides)),
+        cautions=(*_cautions(sides), *_unlike(sides)),
         left_out=tuple(left_out),
     )
 
@@ -300,6 +300,13 @@ def _verdict(result: Contrast, adjusted: float | None, direction: Direction | No
         word = words[0] if up == (direction != "minimize") else words[1]
         return f"{word}, but small" if small else word
     return "equivalent" if small else "no difference shown"
+
+
+def _unlike(sides: Sequence[Side]) -> list[str]:
+    """Metrics of which the groups' final values are not like for like, though each group's own are."""
+    runs = [run for side in sides for run in side.sample.runs]
+    names = [name for name in metric_names(runs) if rule_of(runs, name) == UNLIKE]
+    return [f"final values of {', '.join(names)} come {UNLIKE}"] if names else []
 
 
 def _cautions(sides: Sequence[Side]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gittrack.formats.record import Record
@@ -22,13 +22,22 @@ _NO_FACTOR = re.compile(
 
 def factors_of(original: Result, reruns: Sequence[Result], declared: Sequence[str]) -> tuple[str, ...]:
     """In words, what differs first; each once."""
+    surroundings = [pair for rerun in reruns for pair in _surroundings(original, rerun)]
     factors = [
         *_seeds(original.record, [rerun.record for rerun in reruns]),
-        *(text for rerun in reruns for text in _surroundings(original, rerun)),
+        *(text for text, is_idle in surroundings if not is_idle),
         *_chance(original),
         *(f"declared in gittrack.yaml: {text}" for text in declared),
+        *(text for text, is_idle in surroundings if is_idle),
     ]
     return tuple(dict.fromkeys(text[:300] for text in factors))
+
+
+def at_most(factors: Sequence[str], most: int = MOST) -> tuple[str, ...]:
+    """The first of them, and how many more there are."""
+    if len(factors) <= most:
+        return tuple(factors)
+    return (*factors[: most - 1], f"and {len(factors) - most + 1} more that differ")
 
 
 def _seeds(original: Record, reruns: Sequence[Record]) -> Iterator[str]:
@@ -39,14 +48,35 @@ def _seeds(original: Record, reruns: Sequence[Record]) -> Iterator[str]:
         yield f"seed: {original.seed} in the original, {', '.join(map(str, others[:10]))} in reruns"
 
 
-def _surroundings(original: Result, rerun: Result) -> Iterator[str]:
+def _surroundings(original: Result, rerun: Result) -> Iterator[tuple[str, bool]]:
+    """What differs, that which was imported first; and whether it is a package that neither imported."""
     if not original.environment or not rerun.environment:
         return
+    for who, environment in (
+        ("the original", original.environment),
+        (f"run {rerun.record.id}", rerun.environment),
+    ):
+        if "packages" not in environment:
+            yield f"packages: which ones {who} had is not known, so none are compared", False
     pairs = environments((original.environment, original.record), (rerun.environment, rerun.record))
+    imported = _imported(original.environment, rerun.environment)
     for kind, differing in zip(("package", "environment"), pairs, strict=True):
         for pair in differing:
             if not pair.same and not _NO_FACTOR.search(pair.name):
-                yield f"{kind} {pair.name}: {_short(pair.a)} → {_short(pair.b)}"
+                is_idle = kind == "package" and imported is not None and _is_unused(pair.name, imported)
+                unused = ", not imported" if is_idle else ""
+                yield f"{kind} {pair.name}: {_short(pair.a)} → {_short(pair.b)}{unused}", is_idle
+
+
+def _is_unused(name: str, imported: Collection[str]) -> bool:
+    """Whether neither run imported the package; what further Pythons of a job imported is not known."""
+    return name not in imported and " (of " not in name
+
+
+def _imported(*environments: Mapping[str, Any]) -> set[str] | None:
+    """Packages that one of the runs imported; None where a run did not say."""
+    stated = [environment.get("imported") for environment in environments]
+    return None if None in stated else {name for names in stated for name in names or ()}
 
 
 def _short(value: Any) -> str:

@@ -26,8 +26,9 @@ from gittrack.stats.maths import (
     wilson_interval,
 )
 from gittrack.stats.maths.intervals import check_confidence
-from gittrack.stats.metrics import direction_of, metric_names
+from gittrack.stats.metrics import UNLIKE, direction_of, metric_names, rule_of
 from gittrack.stats.replicates import Group, Sample, finished_of, told_apart
+from gittrack.text.nearest import nearest
 
 COVERAGE = 0.95
 """Share of runs that the tolerance interval is of."""
@@ -150,7 +151,7 @@ def require_metrics(wanted: Sequence[str], names: Sequence[str]) -> None:
     """NotFoundError, with the names there are, unless all that are wanted are among `names`."""
     for name in wanted:
         if name not in names:
-            known = f"there are {', '.join(names[:30])}" if names else "no finished run has any"
+            known = nearest(name, names) if names else "no finished run has any"
             raise NotFoundError(f"no metric {name!r}: {known}")
 
 
@@ -169,7 +170,8 @@ def cautions(sample: Sample) -> list[str]:
     if sample.varied not in ("nothing", "not recorded"):
         unknown = sum(seed_key(run) == UNSEEDED for run in sample.runs)
         notes += ["one run states no seed: whether it repeats another is not known"] if unknown else []
-    return notes
+    unlike = [name for name in metric_names(sample.runs) if rule_of(sample.runs, name) == UNLIKE]
+    return [*notes, *([f"final values of {', '.join(unlike)} come {UNLIKE}"] if unlike else [])]
 
 
 def _crossed(sample: Sample) -> bool:

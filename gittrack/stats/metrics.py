@@ -21,3 +21,15 @@ def direction_of(runs: Iterable[Record], metric: str) -> Direction | None:
     """Which way `metric` gets better, by the first of `runs` that says so."""
     known = (run.metrics.get(metric) for run in runs)
     return next((entry.direction for entry in known if entry is not None and entry.direction), None)
+
+
+UNLIKE = "by different rules"
+
+
+def rule_of(runs: Iterable[Record], metric: str) -> str:
+    """How the final values of `metric` come from their series; "" for the last, as where none is known."""
+    known = (run.metrics.get(metric) for run in runs)
+    rules = {entry.rule for entry in known if entry is not None and entry.rule is not None}
+    if len(rules - {"given"}) > 1:
+        return UNLIKE
+    return "".join(rules - {"last", "given"})

@@ -168,14 +168,21 @@ def group_of(index: Index, row: Row) -> Group:
     """The group that a run belongs to. RecordError if its own record is damaged."""
     if row.fault is not None or row.spec is None:
         raise RecordError(row.fault or f"run {row.id} has no spec")
-    groups = _grouped(index.search(f"spec = '{row.spec}'", experiment=row.experiment, order_by=["started"]))
+    groups = _grouped(index.search(f"spec = '{row.spec}'", experiment=row.experiment)[::-1])
     return next(group for group in groups if any(run.id == row.id for run in group.runs))
 
 
 def groups_of(index: Index, experiment: str, filter: str | None = None) -> list[Group]:
-    """The groups of an experiment, by their first run, oldest first. NotFoundError if there is none such."""
+    """The groups of an experiment, by their first run, oldest first. NotFoundError if there is none such.
+
+    UsageError for a filter that names what no run of it has.
+    """
     index.require_experiment(experiment)
-    return _grouped(index.search(filter, experiment=experiment, order_by=["started"]))
+    if filter is not None:
+        from gittrack.reading.index.known import require_known
+
+        require_known([index], filter, experiment=experiment)
+    return _grouped(index.search(filter, experiment=experiment)[::-1])
 
 
 def damaged_runs(index: Index, experiments: Iterable[str]) -> list[str]:
@@ -183,7 +190,7 @@ def damaged_runs(index: Index, experiments: Iterable[str]) -> list[str]:
     return [
         row.id
         for experiment in dict.fromkeys(experiments)
-        for row in index.search("status = 'damaged'", experiment=experiment, order_by=["started"])
+        for row in index.search("status = 'damaged'", experiment=experiment)[::-1]
     ]
 
 
@@ -195,7 +202,7 @@ def named_groups(index: Index, name: str) -> list[Group]:
         return [group_of(index, index.one(name))]
     except NotFoundError as error:
         if "no run" in str(error) and re.fullmatch(r"[0-9a-f]{4,64}", name):
-            groups = _grouped(index.search(f"spec like '{name}%'", order_by=["started"]))
+            groups = _grouped(index.search(f"spec like '{name}%'")[::-1])
             if len({group.spec for group in groups}) == 1:
                 return groups
             if groups:

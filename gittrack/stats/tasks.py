@@ -16,6 +16,7 @@ from gittrack.stats.maths import CONFIDENCE, Aggregate, Profile, aggregate, perf
 from gittrack.stats.means import require_metrics
 from gittrack.stats.metrics import direction_of, metric_names
 from gittrack.stats.replicates import Group, final_value, finished_of, told_apart
+from gittrack.text.nearest import nearest
 
 THRESHOLDS = 11
 """Points of a performance profile, evenly from the smallest to the largest score."""
@@ -62,6 +63,7 @@ def over_tasks(
     source: `gittrack.stats.maths.aggregate`. NotFoundError where no run has the parameters or the metric.
     """
     require_metrics([metric], metric_names(finished_of(groups)))
+    _require_names(finished_of(groups), (by, task))
     cells, left_out = _cells(groups, by, task, metric)
     if not cells:
         raise NotFoundError(f"no finished run has {by}, {task} and {metric}: gittrack log lists the runs")
@@ -110,6 +112,15 @@ def _cells(groups: Sequence[Group], by: str, task: str, metric: str) -> tuple[_C
                 seen.add(seed_key(run))
                 cells.setdefault((value, name), []).append((group, run))
     return cells, {why: count for why, count in left_out.items() if count}
+
+
+def _require_names(runs: Sequence[Record], wanted: Sequence[str]) -> None:
+    """NotFoundError, with the nearest names, for a parameter or tag that no run has."""
+    for name in wanted:
+        if all(_named(run, name) is None for run in runs):
+            names = [f"params.{key}" for run in runs for key in flatten(run.params)]
+            names += [f"tags.{key}" for run in runs for key in run.tags]
+            raise NotFoundError(f"no finished run has {name}; {nearest(name, names)}")
 
 
 def _named(run: Record, name: str) -> str | None:

@@ -21,7 +21,7 @@ from gittrack.formats.record import Metric, Output, Record
 from gittrack.formats.reproduction import ENOUGH, Agreement, Level, Rerun, RerunLevel, Varied, Verdict
 from gittrack.formats.series import values_digest
 from gittrack.formats.spec import seed_key, spec_digest
-from gittrack.stats.factors import MOST, factors_of
+from gittrack.stats.factors import at_most, factors_of
 from gittrack.stats.result import Result
 
 MOST_DIFFERENCES = 20
@@ -48,7 +48,7 @@ def judge(original: Result, reruns: Sequence[Result], protocol: ExperimentConfig
         confidence=claim.confidence,
         reruns=judged,
         metrics=metrics,
-        factors=factors[:MOST],
+        factors=at_most(factors),
     )
 
 

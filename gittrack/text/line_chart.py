@@ -101,13 +101,18 @@ def decimated(points: Sequence[Point], most: int) -> tuple[Point, ...]:
     if len(points) <= most:
         return tuple(points)
     inner = points[1:-1]
-    length = math.ceil(len(inner) / ((most - 2) // 2))
+    length = math.ceil(len(inner) / max((most - 2) // 2, 1))
     thinned = [points[0]]
     for at in range(0, len(inner), length):
-        stretch = inner[at : at + length]
-        ends = {min(stretch, key=lambda point: point[1]), max(stretch, key=lambda point: point[1])}
-        thinned += sorted(ends)
+        thinned += lowest_and_highest(inner[at : at + length])
     return (*thinned, points[-1])
+
+
+def lowest_and_highest(stretch: Sequence[Point]) -> list[Point]:
+    """The point of the smallest value and that of the largest, in their order; one where they are one."""
+    places = range(len(stretch))
+    ends = {pick(places, key=lambda at: stretch[at][1]) for pick in (min, max)}
+    return [stretch[at] for at in sorted(ends)]
 
 
 def escaped(text: str, columns: int = 2000) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gittrack.text import text
-from gittrack.text.table import Cell, Line, layout, markdown_cell
+from gittrack.text.table import Cell, Line, layout, left_out_words, markdown_cell
 from gittrack.text.tables import comment, markdown_lines, table
 
 _LONGEST = 40
@@ -88,10 +88,10 @@ def _table(section: Section, paint: text.Paint, columns: int | None) -> list[str
         widest = max(under, default=0) if right[at] else 0
         title = text.cut(text.one_line(name.removeprefix(">")), _LONGEST)
         header.append(text.pad(title, widest, right=True))
-    laid, left_out = layout(header, lines, paint, columns=columns)
-    if left_out:
-        plural = "column" if left_out == 1 else "columns"
-        laid.append(paint("dim", f"{left_out} {plural} left out: a wider terminal, --md or --json shows all"))
+    laid, hidden = layout(header, lines, paint, columns=columns)
+    if hidden:
+        words = left_out_words(header, hidden)
+        laid.append(paint("dim", f"{words}: a wider terminal, --md or --json shows all"))
     return laid
 
 

@@ -31,8 +31,8 @@ class Line(NamedTuple):
 
 def layout(
     header: Sequence[str], lines: Sequence[Line], paint: Paint, *, columns: int | None = None, fixed: int = 1
-) -> tuple[list[str], int]:
-    """The lines of a table, and how many columns were left out because `columns` is too narrow.
+) -> tuple[list[str], list[int]]:
+    """The lines of a table, and which columns were left out because `columns` is too narrow.
 
     The first `fixed` columns always stay, and so does the last one, which is cut to what is left.
     """
@@ -48,7 +48,18 @@ def layout(
         cells = [line.cells[i] for i in visible if i < len(line.cells)]
         text = _row(cells, [widths[i] for i in visible], paint, open_end=line.rest is not None)
         result.append(text + paint(line.rest.colour, line.rest.text) if line.rest is not None else text)
-    return result, len(header) - len(visible)
+    return result, [i for i in range(len(header)) if i not in visible]
+
+
+_MOST_NAMED = 8
+
+
+def left_out_words(header: Sequence[str], hidden: Sequence[int]) -> str:
+    """``2 columns left out (f1, lr)``; of many, the first few are named."""
+    names = [one_line(header[i]) for i in hidden]
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    plural = "column" if len(names) == 1 else "columns"
+    return f"{len(names)} {plural} left out ({', '.join(names[:_MOST_NAMED])}{more})"
 
 
 def _fitting(widths: Sequence[int], columns: int, fixed: int) -> list[int]:

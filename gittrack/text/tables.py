@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from gittrack.errors import UsageError
-from gittrack.text.text import one_line
+from gittrack.text.text import one_line, width
 
 if TYPE_CHECKING:
     from tabulate import TableFormat
@@ -26,6 +26,11 @@ _LATEX = {
     "·": r"$\cdot$",
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }  # fmt: skip
+
+_JOINED = re.compile(r"([-'`,])(?=\1)|[?!](?=`)")
+"""What fonts of LaTeX make one letter of with what comes after it."""
+_LONGEST_RST_LINE = 10_000
+"""docutils refuses longer ones."""
 
 
 def require_one_form(form: str | None, **forms: bool) -> None:
@@ -73,6 +78,8 @@ def table(
     cells = [[escaped(cell, form) for cell in row] for row in _filled(header, rows)]
     if form.startswith("latex"):
         laid = tabulate(cells, names, _booktabs(sides), disable_numparse=True, stralign=None)
+    elif form == "rst" and not _has_columns([names, *cells]):
+        laid = _list_table([names, *cells])
     else:
         laid = tabulate(cells, names, form, disable_numparse=True, colalign=sides if cells else None)
     return f"{laid}\n"
@@ -95,6 +102,20 @@ def _booktabs(sides: Sequence[str]) -> TableFormat:
     )
 
 
+def _has_columns(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether docutils can read `rows` by columns: two or more of them, of letters that are one wide each."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    is_narrow = all(len(cell) == width(cell) for row in rows for cell in row)
+    return is_narrow and len(widths) > 1 and sum(widths) + 4 * len(widths) <= _LONGEST_RST_LINE
+
+
+def _list_table(rows: Sequence[Sequence[str]]) -> str:
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in rows:
+        lines += [f"   {'  -' if at else '* -'} {cell}".rstrip() for at, cell in enumerate(row)]
+    return "\n".join(lines)
+
+
 def _filled(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[list[str]]:
     return [[*row, *[""] * (len(header) - len(row))] for row in rows]
 
@@ -111,8 +132,8 @@ def escaped(text: str, form: str) -> str:
 
 def _latex(plain: str) -> str:
     """No command, and no ``[`` or ``*`` that the row's end before it would take; a minus is a minus."""
-    parts = re.split(r"(?<![\w.])(-)(?=\d)", plain)
-    return "$-$".join("".join(_LATEX.get(c, c) for c in part).replace("--", "-{}-") for part in parts[::2])
+    parts = re.split(r"(?<!\w)(?<![^.]\.)-(?=\d)", plain)
+    return "$-$".join(_JOINED.sub(r"\g<0>{}", "".join(_LATEX.get(c, c) for c in part)) for part in parts)
 
 
 def _rst(plain: str) -> str:

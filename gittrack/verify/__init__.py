@@ -49,6 +49,7 @@ from gittrack.verify.select import Base, Target, build_context, choose, read_bas
 from gittrack.verify.signatures import check_signatures
 from gittrack.verify.source import BareFacts
 from gittrack.verify.stored import check_bytes
+from gittrack.verify.successors import check_successors
 
 __all__ = [
     "EXIT_CODES",
@@ -74,7 +75,12 @@ UNPROVEN = "Not proven: that the metrics are true, and that no run was left out 
 
 LEDGER_CHECKS: tuple[LedgerCheck, ...] = (check_repository, check_ledger, check_ids)
 """Before the runs."""
-LATER_CHECKS: tuple[LedgerCheck, ...] = (check_reproductions, check_decisions, check_registry)
+LATER_CHECKS: tuple[LedgerCheck, ...] = (
+    check_successors,
+    check_reproductions,
+    check_decisions,
+    check_registry,
+)
 """After them: they go by the records."""
 
 

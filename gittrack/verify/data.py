@@ -8,12 +8,14 @@ from pathlib import Path, PurePosixPath
 
 from gittrack.dvc.cache import object_path, read_dir_object
 from gittrack.dvc.files import Pointer, parse_pointer
-from gittrack.dvc.hashing import HashedFile, Kind, dir_listing
+from gittrack.dvc.hashing import HashedFile, Kind, dir_listing, folder_digest
 from gittrack.dvc.tracking import Tracking, dependencies, find_tracking_in
 from gittrack.errors import DvcError, RecordError
 from gittrack.formats.codec import read_yaml
 from gittrack.formats.record import DataInput, Record
-from gittrack.git.objects import GITLINK_MODE
+from gittrack.git.content import LINK_MODE, files_below, follow, stands_in
+from gittrack.git.objects import GITLINK_MODE, TreeEntry
+from gittrack.git.reader import MAX_BYTES
 from gittrack.verify.context import Context, RunFiles
 from gittrack.verify.findings import Finding
 from gittrack.verify.stored import Stored, cache_folder, check_bytes, counted_otherwise, stored_by
@@ -97,11 +99,56 @@ def _shown(named: tuple[object, ...]) -> str:
 
 
 def _in_git(context: Context, run: RunFiles, record: Record, item: DataInput) -> Iterator[Finding]:
-    entry = code_trees(context).entry(record.code.tree, item.path)
+    trees, root = code_trees(context), record.code.tree
+    own = trees.entry(root, item.path)
+    target = follow(lambda path: trees.entry(root, path), lambda oid: _blob(context, oid), item.path)
+    entry = target[1] if target else None
     oid = None if entry is None or entry.mode == GITLINK_MODE else entry.oid
     if oid != item.blob:
         says = f"the code tree holds another {item.path} than the record says"
+        if oid is None and own is not None and own.mode == LINK_MODE:
+            says = f"the code tree has only a link at {item.path}, not the bytes that the run read"
         yield run.finding("data-blob-differs", says, expected=item.blob, found=oid or "nothing there")
+    elif entry is not None and (context.options.data or context.options.read_data is not None):
+        yield from _held_by_git(context, run, item, entry)
+
+
+def _held_by_git(context: Context, run: RunFiles, item: DataInput, entry: TreeEntry) -> Iterator[Finding]:
+    """Whether what git has are the bytes that the record names, and no name for them."""
+    known: dict[str, tuple[str | None, str]] = context.cache.setdefault("git bytes", {})
+    if entry.oid not in known:
+        known[entry.oid] = _content(context, entry)
+    sha256, stand_in = known[entry.oid]
+    if stand_in:
+        says = f"git has only a {stand_in} for {item.path}, not the bytes that the run read"
+        yield run.finding("data-bytes-missing", says, expected=item.sha256)
+    elif sha256 and item.sha256 and sha256 != item.sha256:
+        says = f"git holds other bytes of {item.path} than the run read"
+        yield run.finding("data-bytes-differ", says, expected=item.sha256, found=sha256)
+
+
+def _content(context: Context, entry: TreeEntry) -> tuple[str | None, str]:
+    """sha256 of a file or folder in git (None: too large to be read here), and what only names its bytes."""
+    if not entry.is_tree:
+        data = _blob(context, entry.oid)
+        return hashlib.sha256(data).hexdigest() if len(data) < MAX_BYTES else None, stands_in(data) or ""
+    files = dict(files_below(code_trees(context).tree, entry.oid))
+    stand_in = next(("link" for item in files.values() if item.mode in (LINK_MODE, GITLINK_MODE)), "")
+    entries = []
+    for path, item in files.items() if not stand_in else ():
+        data = _blob(context, item.oid)
+        stand_in = stand_in or stands_in(data) or ""
+        if len(data) >= MAX_BYTES:
+            return None, stand_in
+        entries.append(HashedFile(path, "", hashlib.sha256(data).hexdigest(), len(data)))
+    return folder_digest(entries).sha256, stand_in
+
+
+def _blob(context: Context, oid: str) -> bytes:
+    item = code_trees(context).objects.get(oid)
+    if item is None:
+        raise Absent(f"object {oid}")
+    return item.data
 
 
 def _in_dvc(context: Context, run: RunFiles, record: Record, item: DataInput) -> Iterator[Finding]:

@@ -5,18 +5,22 @@ What cannot be checked is judgement: whether the reason is a good one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gittrack.errors import ConfigError, NotFoundError, RecordError
 from gittrack.formats.decision import ROOT, Candidate, Decision, dump, load
-from gittrack.formats.record import run_path, to_dict
+from gittrack.formats.record import Record, parse_time, run_path, to_dict
 from gittrack.governance.criteria import candidate_of, compared, criteria_of
+from gittrack.ledger.order import places_of
+from gittrack.reading.index.rows import newest_key
+from gittrack.reading.index.store import cut_of
 from gittrack.reading.protocol import protocol_of
 from gittrack.stats.replicates import Group
 from gittrack.verify.close import close
 from gittrack.verify.context import Context
 from gittrack.verify.findings import Finding, finding
+from gittrack.verify.successors import superseded
 
 
 def check_decisions(context: Context) -> Iterator[Finding]:
@@ -101,7 +105,7 @@ def _candidate(
         says = "a candidate is not on the ledger, or cannot be read"
         yield finding("decision-candidates", says, path, found=", ".join(missing[:5]))
         return
-    runs = sorted((r for r in records if r is not None), key=lambda record: (record.started, record.id))
+    runs, is_certain = _oldest_first(context, [record for record in records if record is not None])
     if any(record.spec != candidate.spec for record in runs):
         says = "a candidate names runs of another spec"
         yield finding("decision-candidates", says, path, expected=candidate.spec)
@@ -110,15 +114,36 @@ def _candidate(
     stated, derived = to_dict(candidate), to_dict(rebuilt)
     for name in ("runs", "failed"):
         stated[name], derived[name] = (sorted(plain.get(name, [])) for plain in (stated, derived))
-    if not close(stated, derived):
+    if not close(stated, derived) and not is_certain:
+        says = (
+            f"not checked: which runs of spec {candidate.spec[:12]} count is told by older history of the "
+            "ledger, which is not in this clone; run git fetch --unshallow"
+        )
+        yield finding("decision-unchecked", says, path, "incomplete")
+    elif not close(stated, derived):
         says = f"the records give other figures of spec {candidate.spec[:12]}"
         yield finding("decision-figures", says, path, expected=_short(derived), found=_short(stated))
+
+
+def _oldest_first(context: Context, records: Sequence[Record]) -> tuple[list[Record], bool]:
+    """`records` as the gate and decisions have them, and whether this clone has the history that says so."""
+    starts = {f"{record.path}/run.yaml": parse_time(record.started).timestamp() for record in records}
+    places = places_of(context.repository, context.tip, {path: int(at) for path, at in starts.items()})
+
+    def key(record: Record) -> tuple[int, int, float, str]:
+        path = f"{record.path}/run.yaml"
+        return newest_key(starts[path], places[path], record.id)
+
+    return sorted(records, key=key), not any(places.values()) or not cut_of(context.repository)
 
 
 def _first_starts(context: Context) -> dict[str, dict[str, str]]:
     """When the first run of each spec started, by experiment and spec; of the runs that were verified."""
     starts: dict[str, dict[str, str]] = {}
-    for folder, (spec, started) in context.records.starts.items():
+    replaced = superseded(context)
+    for folder, (spec, started, _) in context.records.starts.items():
+        if folder in replaced:
+            continue
         specs = starts.setdefault(folder.split("/")[1], {})
         specs[spec] = min(started, specs.get(spec, started))
     return starts

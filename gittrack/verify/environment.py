@@ -26,10 +26,13 @@ class Environment:
     sha256: str
     fault: str | None = None
     summary: EnvironmentSummary | None = None
-    packages: Mapping[str, str] = field(default_factory=dict)
+    packages: Mapping[str, str] | None = None
+    """None: what the run could import is not known."""
     packages_digest: str = ""
     drift: Mapping[str, Sequence[tuple[str, str | None]]] = field(default_factory=dict)
     """By path of a lock: name and installed version of what differs from it."""
+    python: Mapping[str, Any] | None = None
+    """Version and implementation of the interpreter that ran the program; None: not known."""
     is_like_this: bool = False
     """Whether this interpreter and system would judge markers alike."""
 
@@ -57,22 +60,27 @@ def _read(data: bytes) -> Environment:
         validate_plain(value, "environment", FILE)
     except RecordError as error:
         return Environment(sha256=sha256, fault=str(error))
-    packages: dict[str, str] = value["packages"]
+    packages: dict[str, str] | None = value.get("packages")
     return Environment(
         sha256=sha256,
         summary=summarise(value, sha256),
         packages=packages,
-        packages_digest=hashlib.sha256(repr(sorted(packages.items())).encode()).hexdigest(),
+        packages_digest="" if packages is None else _digest(packages),
         drift={
             path: [(entry["name"], entry.get("installed")) for entry in listed]
             for path, listed in value.get("drift", {}).items()
         },
+        python=value.get("python"),
         is_like_this=_is_like_this(value),
     )
 
 
+def _digest(packages: Mapping[str, str]) -> str:
+    return hashlib.sha256(repr(sorted(packages.items())).encode()).hexdigest()
+
+
 def _is_like_this(value: Mapping[str, Any]) -> bool:
-    python, system = value["python"], value["os"]
+    python, system = value.get("python", {}), value.get("os", {})
     machine = (platform.python_version(), platform.python_implementation(), platform.machine())
-    recorded = (python["version"], python["implementation"], system.get("machine"))
+    recorded = (python.get("version"), python.get("implementation"), system.get("machine"))
     return machine == recorded and system.get("kernel") == platform.release()

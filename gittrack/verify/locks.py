@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from gittrack.formats.environment import MAX_DRIFT
 from gittrack.formats.locks import read_lock
@@ -59,14 +59,14 @@ def _read(
 ) -> tuple[Lock, str]:
     """The lock as this gittrack reads it, once for the same bytes and packages; and its sha256."""
     locks: dict[tuple[str, str, str], Lock] = context.cache.setdefault("locks", {})
-    packages: Mapping[str, str] = environment.packages if environment else {}
+    packages, python = (environment.packages, environment.python) if environment else (None, None)
     key = (lock.path, blob, environment.packages_digest if environment else "")
     if key not in locks:
         content = code_trees(context).file(tree, lock.path)
         data = content.data if content is not None else b""
         if len(locks) >= _KEPT:
             locks.clear()
-        locks[key] = read_lock(lock.path, data, blob=blob, installed=packages)[0]
+        locks[key] = read_lock(lock.path, data, blob=blob, installed=packages, python=python)[0]
     current = locks[key]
     return current, current.sha256
 
@@ -93,9 +93,14 @@ def _installed(run: RunFiles, lock: Lock, again: Lock, environment: Environment 
 def _drift(lock: Lock, environment: Environment, run: RunFiles) -> Iterator[Finding]:
     """The packages that environment.yaml lists as drifted are those that the record counts."""
     listed = environment.drift.get(lock.path, ())
-    missing = sum(name not in environment.packages for name, _ in listed)
+    packages = environment.packages or {}
+    missing = sum(name not in packages for name, _ in listed)
     counted = (lock.installed.differs, lock.installed.missing) if lock.installed else (0, 0)
-    true = all((environment.packages.get(name) or None) == installed for name, installed in listed)
+    true = all((packages.get(name) or None) == installed for name, installed in listed)
+    if environment.packages is None and lock.installed is not None:
+        says = f"the record compares {lock.path} with packages, and environment.yaml lists none"
+        yield run.finding("locks-drift", says, expected=_counts(lock), found="packages not known")
+        return
     is_cut = sum(counted) > MAX_DRIFT == len(listed)
     if not true or ((len(listed) - missing, missing) != counted and not is_cut):
         says = (

@@ -35,7 +35,7 @@ def _asked(record: Record, policy: PolicyConfig) -> Iterator[Fault]:
     for name in policy.required:
         if _at(plain, name) in (None, "", [], {}):
             yield "policy-required", f"the policy requires {name}, which the record leaves out", name, None
-    used = {data.role for data in record.data}
+    used = {data.shown_role for data in record.data}
     for role in policy.data_roles:
         if role not in used:
             roles = ", ".join(sorted(used)) or "no data"

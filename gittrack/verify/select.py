@@ -13,6 +13,7 @@ from gittrack.reading.index import Index, ledger_tip
 from gittrack.reading.index.branch import ledger_branch
 from gittrack.reading.names import is_of_id, means_a_run
 from gittrack.verify.context import Context, Listing, RunFiles, VerifyOptions
+from gittrack.verify.layout import list_tree
 from gittrack.verify.source import BareFacts
 
 DEFAULT_BASE = "refs/remotes/origin/HEAD"
@@ -62,7 +63,7 @@ def _config_at(objects: ObjectReader, commit: str, revision: str) -> Config:
 
 
 def choose(
-    repository: Repository,
+    repository: BareFacts,
     objects: ObjectReader,
     selection: Sequence[str],
     options: VerifyOptions,
@@ -75,7 +76,7 @@ def choose(
         old, _, new = selection[0].partition("..")
         since = _commit(repository, old, tip)
         return Target(branch, _commit(repository, new.removeprefix("."), tip), since, follows=False)
-    if len(selection) == 1 and _is_revision(repository, objects, selection[0]):
+    if len(selection) == 1 and _is_revision(repository, objects, selection[0], tip):
         commit = repository.resolve(selection[0])
         return Target(branch, commit, follows=commit == tip)
     return Target(branch, tip, names=tuple(selection))
@@ -90,15 +91,19 @@ def _commit(repository: Repository, revision: str, default: str | None) -> str:
     return commit
 
 
-def _is_revision(repository: Repository, objects: ObjectReader, word: str) -> bool:
-    """Whether `word` is a commit of a ledger: a run id or a code commit is none."""
+def _is_revision(repository: BareFacts, objects: ObjectReader, word: str, tip: str | None) -> bool:
+    """Whether `word` is a commit of a ledger: a run id, an end of one, or a code commit is none."""
     if means_a_run(word):
         return False
     commit = repository.resolve(word)
     if commit is None:
         return False
     attributes = objects.get(f"{commit}:.gitattributes")
-    return attributes is not None and attributes.data.startswith(MARKED)
+    if attributes is None or not attributes.data.startswith(MARKED):
+        return False
+    if tip is None or not re.fullmatch(r"[0-9a-f]{4,12}", word):
+        return True
+    return not _of_id(word, list_tree(repository, tip).runs)
 
 
 def build_context(

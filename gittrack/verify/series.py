@@ -1,4 +1,4 @@
-"""metrics.csv against its record: shape, and the final metrics as its last values.
+"""metrics.csv against its record: shape, and the final metrics by the rules that the record names.
 
 Cells are compared as the writer wrote them. No name of a metric holds a comma, a quotation
 mark or a line end, so that lines and cells need no reader of CSV.
@@ -6,56 +6,112 @@ mark or a line end, so that lines and cells need no reader of CSV.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from gittrack.formats.finals import exact, extreme_of, finals_in
 from gittrack.formats.record import Metric, Record, Series
+from gittrack.formats.tables import tables_of
 
 Fault = tuple[str, str, str | None, str | None]
 """Code, what it says, expected and found."""
 
-_Last = dict[str, tuple[str, str]]
-"""By metric: the text of its last value, and of the step of that row."""
+Table = tuple[list[str], Sequence[str]]
+"""Columns and lines."""
+
+_Finals = dict[str, tuple[str, str]]
+"""By metric: the text of its final value, and of the step of that row."""
 
 
 def check_series(record: Record, data: bytes | None) -> Iterator[Fault]:
-    """What is wrong with the bytes of metrics.csv, None for a run without a series."""
-    finals: _Last | None = {}
+    """What is wrong with the bytes of metrics.csv, None for a run without a series.
+
+    A sample holds the first, last, smallest and largest values of each metric, so that it shows each final
+    value; but in records that name no rule it is known to hold the last row alone.
+    """
+    finals: _Finals = {}
     if data is not None and record.series is not None:
         lines = data.decode("utf-8", "replace").split("\n")
-        fault = _shape(lines, record.series)
+        sampled = record.series.pointer is not None
+        fault, tables = _shape(lines, record.series, sampled)
         if fault is not None:
             yield fault
             return
-        finals = _last(lines, record.series)
-    yield from _metrics(record, finals or {})
+        try:
+            finals = _finals(record, lines, tables, sampled)
+        except ValueError:
+            yield "record-series", "metrics.csv has a cell that is no number", None, None
+            return
+    yield from _metrics(record, finals)
 
 
-def _shape(lines: list[str], series: Series) -> Fault | None:
+def check_complete(record: Record, lines: Iterable[str]) -> Iterator[Fault]:
+    """What is wrong with the final metrics by the complete series, of which the record has a sample."""
+    rules = {
+        name: rule
+        for name, metric in record.metrics.items()
+        if (metric.rule or metric.step is not None)
+        and (rule := extreme_of(metric.rule or "last", metric.direction)) not in (None, "given")
+    }
+    try:
+        yield from _metrics(record, finals_in(lines, rules))
+    except (ValueError, IndexError):
+        yield "record-series", "the complete series has a row or a cell that is none", None, None
+
+
+def _shape(lines: list[str], series: Series, sampled: bool) -> tuple[Fault | None, list[Table]]:
     code = "record-series"
     if lines.pop() != "":
-        return code, "metrics.csv does not end with a line end", None, None
-    columns = tuple(lines[0].split(",")) if lines else ()
-    if columns != series.columns or columns[:2] != ("step", "time"):
+        return (code, "metrics.csv does not end with a line end", None, None), []
+    try:
+        tables = tables_of(lines)
+    except ValueError as error:
+        return (code, f"metrics.csv is no series: {error}", None, None), []
+    columns = ("step", "time", *(name for names, _ in tables for name in names[2:]))
+    if columns != series.columns or any(names[:2] != ["step", "time"] for names, _ in tables):
         says = "metrics.csv has other columns than the record says"
-        return code, says, ",".join(series.columns)[:500], ",".join(columns)[:500]
-    rows = series.sampled_rows if series.pointer else series.rows
-    if len(lines) - 1 != rows:
-        return code, "metrics.csv has more or fewer rows than the record says", str(rows), str(len(lines) - 1)
-    commas = len(columns) - 1
-    for number, line in enumerate(lines, 1):
-        if line.count(",") != commas:
-            return code, f"line {number} of metrics.csv has more or fewer cells than columns", None, None
-    return None
+        return (code, says, ",".join(series.columns)[:500], ",".join(columns)[:500]), []
+    rows = series.sampled_rows if sampled else series.rows
+    count = len(lines) - len(tables)
+    if count != rows:
+        says = "metrics.csv has more or fewer rows than the record says"
+        return (code, says, str(rows), str(count)), []
+    number = 0
+    for names, table in tables:
+        commas = len(names) - 1
+        number += 1
+        for line in table:
+            number += 1
+            if line.count(",") != commas:
+                return (
+                    code,
+                    f"line {number} of metrics.csv has more or fewer cells than columns",
+                    None,
+                    None,
+                ), []
+    return None, tables
 
 
-def _last(lines: list[str], series: Series) -> _Last:
-    """The last value of each column; of a sample only the last row is known to be the last."""
-    last: _Last = {}
-    wanted = len(series.columns) - 2
-    end = len(lines) - 2 if series.pointer else 0
-    for at in range(len(lines) - 1, max(end, 0), -1):
-        cells = lines[at].split(",")
-        for name, cell in zip(series.columns[2:], cells[2:], strict=True):
+def _finals(record: Record, lines: Sequence[str], tables: Sequence[Table], sampled: bool) -> _Finals:
+    """The final value of each metric that the series has one of; ValueError for cells that are no numbers."""
+    named = {name: metric.rule for name, metric in record.metrics.items() if metric.rule is not None}
+    finals: _Finals = {}
+    for columns, rows in tables:
+        unnamed = sampled and any(name not in named for name in columns[2:])
+        finals |= _last(columns, rows[-1:] if unnamed else rows)
+    rules = {
+        name: rule
+        for name, metric in record.metrics.items()
+        if metric.rule and (rule := extreme_of(metric.rule, metric.direction)) not in (None, "last", "given")
+    }
+    return {**finals, **finals_in(lines, rules)} if rules else finals
+
+
+def _last(columns: Sequence[str], rows: Sequence[str]) -> _Finals:
+    last: _Finals = {}
+    wanted = len(columns) - 2
+    for line in reversed(rows):
+        cells = line.split(",")
+        for name, cell in zip(columns[2:], cells[2:], strict=True):
             if cell and name not in last:
                 last[name] = (cell, cells[0])
         if len(last) == wanted:
@@ -63,24 +119,38 @@ def _last(lines: list[str], series: Series) -> _Last:
     return last
 
 
-def _metrics(record: Record, last: _Last) -> Iterator[Fault]:
+def _metrics(record: Record, finals: _Finals) -> Iterator[Fault]:
     code = "record-metrics"
-    for name in last.keys() - record.metrics.keys():
-        yield code, f"the series has the metric {name}, the record has not", None, last[name][0][:100]
+    for name in finals.keys() - record.metrics.keys():
+        yield code, f"the series has the metric {name}, the record has not", None, finals[name][0][:100]
     columns = record.series.columns[2:] if record.series else ()
     for name, metric in record.metrics.items():
-        if metric.step is None:
-            continue  # run.summary stands in place of the series' last value
-        if name not in columns:
-            yield code, f"the metric {name} has a step, but no series", str(metric.step), None
-        elif name in last and not _is(metric, *last[name]):
-            cell, step = last[name]
-            says = f"the final value of {name} is not the last of its series"
+        if metric.rule == "given" or (metric.rule is None and metric.step is None):
+            continue  # run.summary stands in place of what the series says
+        if extreme_of(metric.rule or "last", metric.direction) is None:
+            yield code, f"the final value of {name} is to be the best, but it has no direction", None, None
+        elif name not in columns:
+            at = "a step" if metric.rule is None else f"the rule {metric.rule}"
+            yield code, f"the metric {name} has {at}, but no series", str(metric.step), None
+        elif name not in finals and metric.rule is not None:
+            yield code, f"the metric {name} has no value in its series", None, _value(metric)
+        elif name in finals and not _is(metric, *finals[name]):
+            cell, step = finals[name]
+            says = f"the final value of {name} is not {_MEANS[metric.rule or 'last']} of its series"
             yield code, says, f"{cell[:100]} at step {step[:100]}", f"{_value(metric)} at step {metric.step}"
 
 
+_MEANS = {
+    "last": "the last",
+    "greatest-step": "that of the greatest step",
+    "min": "the smallest",
+    "max": "the largest",
+    "best": "the best",
+}
+
+
 def _is(metric: Metric, cell: str, step: str) -> bool:
-    return _number(cell) == _number(_value(metric)) and _number(step) == metric.step
+    return _number(cell) == _number(_value(metric)) and (_number(step) if step else None) == metric.step
 
 
 def _value(metric: Metric) -> str:
@@ -90,11 +160,7 @@ def _value(metric: Metric) -> str:
 def _number(text: str) -> int | float | str:
     """Numbers by their value, words (``nan``) and whatever else as they stand."""
     try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        number = float(text)
+        number = exact(text)
     except ValueError:
         return text
     return text if number != number else number

@@ -14,8 +14,10 @@ from gittrack.dvc.settings import cache_of
 from gittrack.dvc.transfer import missing_on_remote
 from gittrack.errors import DvcError, GittrackError, RecordError
 from gittrack.formats.record import Record
+from gittrack.formats.tables import FULL_SERIES
 from gittrack.verify.context import Context
 from gittrack.verify.findings import Finding, Severity
+from gittrack.verify.series import check_complete
 from gittrack.workers import cores
 
 Progress = Callable[[int, int], None]
@@ -106,6 +108,7 @@ def check_bytes(context: Context, progress: Progress | None = None) -> Iterator[
     options = context.options
     if not options.data and options.read_data is None:
         return
+    yield from _kept_by_nobody(context)
     claims: dict[_Key, list[_Claim]] = {}
     for folder, record in context.records.items():
         for stored in stored_by(record):
@@ -120,7 +123,23 @@ def check_bytes(context: Context, progress: Progress | None = None) -> Iterator[
     if options.read_data is not None:
         part, parts = options.read_data
         chosen = {key: f for key, f in held.items() if f is not None and part_of(key[0], parts) == part}
-        yield from _read_again(claims, chosen, progress)
+        yield from _read_again(context, claims, chosen, progress)
+
+
+def _kept_by_nobody(context: Context) -> Iterator[Finding]:
+    """Inputs whose bytes neither git nor DVC has: the record has their digests, and nobody can check them."""
+    for folder, record in context.records.items():
+        for item in record.data:
+            if item.pointer is None and item.source != "git":
+                says = f"nobody keeps the bytes of {item.path} that the run read: neither git nor DVC"
+                yield Finding(
+                    code="data-bytes-unkept",
+                    severity="incomplete",
+                    says=says,
+                    path=f"{folder}/run.yaml",
+                    run=folder.rsplit("/", 1)[-1],
+                    expected=item.sha256 or item.md5,
+                )
 
 
 _Files = Mapping[str, Path]
@@ -183,7 +202,10 @@ def _unavailable(context: Context, claim: _Claim, gone: bool, why: str) -> Itera
 
 
 def _read_again(
-    claims: Mapping[_Key, list[_Claim]], chosen: Mapping[_Key, _Files], progress: Progress | None
+    context: Context,
+    claims: Mapping[_Key, list[_Claim]],
+    chosen: Mapping[_Key, _Files],
+    progress: Progress | None,
 ) -> Iterator[Finding]:
     """Every file once, on all cores; md5 and sha256 beside each other in one read."""
     wanted = sorted({(path, kind) for (_, kind), files in chosen.items() for path in files.values()})
@@ -195,7 +217,22 @@ def _read_again(
             if faults:
                 yield claim.finding("data-bytes-unread", "incomplete", f"not read: {faults[0]}", md5)
             else:
-                yield from _compare(claim, _whole(read, kind))
+                differences = list(_compare(claim, _whole(read, kind)))
+                yield from differences
+                if claim.stored.pointer == FULL_SERIES and not differences:
+                    yield from _finals(context, claim, files[""])
+
+
+def _finals(context: Context, claim: _Claim, series: Path) -> Iterator[Finding]:
+    """The final metrics by the complete series, which is that of the record."""
+    try:
+        with series.open(encoding="utf-8", errors="replace", newline="\n") as lines:
+            for code, says, expected, actual in check_complete(context.records[claim.folder], lines):
+                yield claim.finding(code, "fail", says, expected or "", actual or "")
+    except OSError as error:
+        yield claim.finding(
+            "data-bytes-unread", "incomplete", f"not read: {error.strerror}", claim.stored.md5
+        )
 
 
 def _digests(files: Iterable[tuple[Path, Kind]], progress: Progress | None) -> Iterator[Digest | str]:

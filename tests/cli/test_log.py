@@ -245,13 +245,59 @@ def test_terminal_is_not_steered(repo: Repository, terminal: Terminal) -> None:
         assert "\x1b" not in colourless
 
 
+def test_what_is_asked_for_comes_first(repo: Repository, terminal: Terminal, capsys: Capture) -> None:
+    """A column that sort, filter or --keep names comes first, then what gittrack.yaml declares."""
+    declared = "experiments:\n  digits:\n    metrics:\n      f1: {direction: maximize}\n"
+    (repo.top / "gittrack.yaml").write_text(declared)
+    many = {f"parameter{i}": i for i in range(1, 20)}
+    commit_records(
+        repo,
+        [
+            make_record(
+                n, params={**many, "lr": 0.1}, metrics={"a": n, "f1": n, "acc": n}, tags={"who": "me"}
+            )
+            for n in range(2)
+        ],
+    )
+
+    def names(*arguments: str) -> list[str]:
+        return log(capsys, *arguments).splitlines()[0].split()[5:]
+
+    assert names() == ["f1", "a", "acc"]
+    header = log(
+        capsys, "--sort-by", "metrics.acc", "-F", "params.lr = 0.1 and tags.who = 'me'"
+    ).splitlines()[0]
+    assert header.split()[4:] == ["acc", "lr", "tags.who", "commit", "f1", "a"]
+    assert log(capsys, "--keep", "parameter7").splitlines()[0].split()[4:] == [
+        "commit",
+        "parameter7",
+        "f1",
+        "a",
+        "acc",
+    ]
+    assert log(capsys, "--sort-by", "duration").splitlines()[0].split()[4] == "duration"
+    assert log(capsys, "--only-changed", "-F", "params.lr = 0.1").splitlines()[0].split()[:3] == [
+        "id",
+        "age",
+        "lr",
+    ]
+    assert "tags.who" in log(capsys, "--keep", "tags.who").splitlines()[0]
+    seen = terminal(
+        "log", "--sort-by", "params.parameter19", "-F", "metrics.acc >= 0", columns=60, NO_COLOR="1"
+    )
+    assert {"parameter19", "acc"} <= set(seen.splitlines()[0].split())
+
+
 def test_narrow_terminal_says_what_it_leaves_out(repo: Repository, terminal: Terminal) -> None:
-    """Columns that do not fit are counted, never silently gone."""
+    """Columns that do not fit are counted and named, never silently gone."""
     commit_records(
         repo, [make_record(n, params={f"parameter{i}": n * i for i in range(1, 20)}) for n in range(2)]
     )
     seen = terminal("log", columns=80, NO_COLOR="1").splitlines()
-    assert re.fullmatch(r"\d+ columns left out: a wider terminal, --md, --csv or --json shows them", seen[-1])
+    line = "".join(seen[-3:])
+    assert re.search(
+        r"17 columns left out \(parameter11, .*, parameter18 and 9 more\): a wider terminal", line
+    )
 
 
 def test_pager_only_when_needed(repo: Repository, terminal: Terminal) -> None:
@@ -288,13 +334,64 @@ def test_nothing_matches(repo: Repository, capsys: Capture) -> None:
         (["-e", "nope"], "no experiment 'nope': there are digits"),
         (["-F", "acc > "], "filter: unexpected 'acc' at column 1"),
         (["--sort-by", "bogus"], "sort order: unexpected 'bogus' at column 1"),
+        (["--sort-by", "acc"], "did you mean metrics.acc?"),
+        (["--sort-by", "metrics.ac"], "no run has metrics.ac; did you mean metrics.acc?"),
+        (["--sort-by", "params.acc"], "did you mean metrics.acc?"),
+        (
+            ["-F", "not (params.lrr > 1 or status = 'failed')"],
+            "no run has params.lrr; did you mean params.lr?",
+        ),
+        (["-F", "metrics.zzz is null"], "no run has metrics.zzz; there are metrics.acc, params.lr, tags.who"),
+        (["-F", "tags.WHO = 'me'", "--json"], "did you mean tags.who?"),
+        (["-e", "digits", "-F", "metrics.f1 > 0"], "no run of digits has metrics.f1; there are metrics.acc"),
+        (["--keep", "accc"], "--keep 'accc' matches no column of any run; did you mean metrics.acc?"),
+        (["--keep", "nope", "--csv"], "--keep 'nope' matches no column"),
+        (["-n", "1", "--keep", "nope", "--md"], "--keep 'nope' matches no column"),
     ],
 )
 def test_wrong_questions(repo: Repository, capsys: Capture, arguments: list[str], said: str) -> None:
-    """An unknown experiment, a filter or a sort order that cannot be read: one line and exit code 2."""
-    commit_records(repo, [make_record(0)])
+    """What cannot be read, and names that no run has, with the nearest: one line and exit code 2."""
+    known = make_record(0, metrics={"acc": 1}, params={"lr": 1}, tags={"who": "me"})
+    commit_records(
+        repo,
+        [known, make_record(1, experiment="other", metrics={"f1": 1})][: 2 if "digits" in arguments else 1],
+    )
     assert execute(["log", *arguments]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_names_that_are_known_are_no_error(repo: Repository, capsys: Capture) -> None:
+    """What gittrack.yaml declares, what only runs that are not listed have; without runs, anything."""
+    assert execute(["log", "-F", "metrics.acc > 1", "--keep", "x"]) == 0
+    declared = "experiments:\n  digits:\n    metrics:\n      f1: {direction: maximize}\n"
+    (repo.top / "gittrack.yaml").write_text(declared)
+    commit_records(repo, [make_record(0, metrics={"acc": 1}), make_record(1)])
+    assert execute(["log", "-F", "metrics.f1 > 1"]) == 0
+    capsys.readouterr()
+    assert execute(["log", "-n", "1", "--keep", "acc"]) == 0
+    assert "no run that is listed has what --keep 'acc' matches" in capsys.readouterr().err
+
+
+def test_reruns_are_marked(repo: Repository, capsys: Capture) -> None:
+    """By the run that they repeat, in every form."""
+    first = make_record(0)
+    commit_records(repo, [first, replace(make_record(1), reproduces=first.id)])
+    header, rerun, original = log(capsys).splitlines()
+    assert header.split()[4:6] == ["rerun", "of"]
+    assert first.id in rerun
+    assert original.count(first.id) == 1
+    assert [row["reproduces"] for row in csv.DictReader(io.StringIO(log(capsys, "--csv")))] == [first.id, ""]
+    assert "rerun of" in log(capsys, "--md")
+
+
+def test_a_list_that_was_cut_says_how_long_it_is(repo: Repository, capsys: Capture) -> None:
+    """Unless so many were asked for."""
+    commit_records(repo, [make_record(n) for n in range(25)])
+    assert execute(["log", "--csv"]) == 0
+    assert capsys.readouterr().err == "gittrack: 20 of 25 runs; --all lists all, -n N so many\n"
+    for arguments in (["-n", "20"], ["--all"], ["-F", "seed is not null"]):
+        assert execute(["log", *arguments]) == 0
+        assert "of 25 runs" not in capsys.readouterr().err
 
 
 def test_bare_repository_and_worktree(

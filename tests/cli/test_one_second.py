@@ -12,7 +12,7 @@ import gittrack
 from gittrack import cli
 from gittrack.git.repository import Repository
 from gittrack.ledger import MARK
-from gittrack.reading.index import open_newest
+from gittrack.reading.index import Index, open_newest
 from gittrack.reading.index.store import FILE_NAME
 from tests.ledgers import commit_files, commit_records, make_record
 from tests.repositories import run_git
@@ -108,3 +108,26 @@ def test_recorded_history_with_one_date_is_in_the_order_of_its_commits(
     say("record", f"{root}..HEAD")
     runs = json.loads(say("log", "--json"))
     assert [str(run["metrics"]["accuracy"]["value"]) for run in runs] == commits[::-1]
+
+
+def test_replicates_are_oldest_first_as_they_were_recorded(ledger: Repository, say: Say) -> None:
+    """Which of two runs with one seed is the first, and counts, is neither the clock's say nor the id's."""
+    (group,) = json.loads(say("stats", "digits", "--json"))["groups"]
+    assert group["finished"] == IDS
+
+
+@pytest.mark.parametrize(("options", "known"), [(["--deepen=1"], 2), (["--deepen=1", "--unshallow"], 4)])
+def test_a_shallow_clone_orders_anew_when_history_comes(
+    ledger: Repository, say: Say, tmp_path: Path, options: list[str], known: int
+) -> None:
+    """The tip has not moved, but what is known of the order before it has."""
+    branch = "gittrack/runs"
+    run_git(tmp_path, "clone", "-q", "--depth=1", "-b", branch, ledger.top.as_uri(), "clone")
+    clone = tmp_path / "clone"
+    runs = json.loads(say("-C", str(clone), "log", "--json"))
+    for option in options:
+        run_git(clone, "fetch", "-q", option, "origin", branch)
+        runs = json.loads(say("-C", str(clone), "log", "--json"))
+    assert [run["id"] for run in runs[: known - 1]] == IDS[::-1][: known - 1]
+    with Index.open(Repository.discover(clone), branch) as index:
+        assert len({row.place for row in index.search()}) == known

@@ -23,16 +23,16 @@ def test_no_command(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ("text", "split"),
     [
         ("data.csv:test", ("data.csv", "test")),
-        ("data.csv", ("data.csv", "train")),
+        ("data.csv", ("data.csv", None)),
         ("a:b.csv:test", ("a:b.csv", "test")),
-        ("here:b", ("here:b", "train")),
-        ("c:/data", ("c:/data", "train")),
+        ("here:b", ("here:b", None)),
+        ("c:/data", ("c:/data", None)),
     ],
 )
-def test_roles(inside: Path, text: str, split: tuple[str, str]) -> None:
+def test_roles(inside: Path, text: str, split: tuple[str, str | None]) -> None:
     """A role may be left out; a path that is there may hold colons."""
     (inside / "here:b").write_text("x")
-    assert with_role(text, "train") == split
+    assert with_role(text, "--input") == split
 
 
 @pytest.mark.parametrize("option", ["--input", "--output"])

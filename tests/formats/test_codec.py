@@ -69,8 +69,8 @@ def stock_readings(data: bytes) -> list[Any]:
 @pytest.fixture(params=["libyaml", "pure"])
 def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Each of the two parsers below the reader."""
-    library = reader._library(pure=request.param == "pure")
-    monkeypatch.setattr(reader, "_library", lambda: library)
+    library = reader.library(pure=request.param == "pure")
+    monkeypatch.setattr(reader, "library", lambda: library)
     return str(request.param)
 
 
@@ -342,8 +342,8 @@ def test_arbitrary_bytes_give_a_value_or_a_record_error(data: bytes) -> None:
     """No other exception, from either parser; and where a value comes, it can be written."""
     for pure in (False, True):
         with pytest.MonkeyPatch.context() as patch:
-            library = reader._library(pure=pure)
-            patch.setattr(reader, "_library", lambda library=library: library)
+            library = reader.library(pure=pure)
+            patch.setattr(reader, "library", lambda library=library: library)
             try:
                 value = codec.read_yaml(data)
             except RecordError as error:

@@ -8,6 +8,8 @@ import enum
 import functools
 import math
 from datetime import date
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
@@ -25,6 +27,7 @@ from gittrack.formats.values import (
     check_metric_name,
     check_name,
     check_step,
+    metric_row,
     metric_value,
     to_params,
     to_tags,
@@ -186,13 +189,17 @@ def test_metric_names_that_are_accepted_can_be_recorded(name: str) -> None:
 
 @given(st.one_of(st.floats(), st.integers(), st.booleans(), st.builds(np.float32, st.floats(width=32))))
 def test_metrics_are_finite_numbers_or_say_what_they_are(value: Any) -> None:
-    """Every number becomes one that JSON and the schema hold, or the words nan, inf and -inf."""
-    kept = metric_value("m", value)
+    """Every number becomes one that JSON and the schema hold, or nan, inf or -inf; or it is refused."""
+    try:
+        kept = metric_value("m", value)
+    except UsageError:
+        assert value == int(value) and not -(2**63) <= value < 2**64
+        return
     Allowance().admit("z", [{"m": kept}])
     metric = Metric(status=kept) if isinstance(kept, str) else Metric(value=kept)
     assert to_dict(metric)
     if isinstance(kept, int):
-        assert -(2**63) < kept < 2**63 and kept == int(value)
+        assert -(2**63) <= kept < 2**64 and kept == int(value)
 
 
 @rows("value", ["0.9", None, [1, 2], np.array([1, 2]), Tensor(1.0, 2.0), 1j, {}, b"1"])
@@ -200,6 +207,41 @@ def test_a_metric_that_is_no_number_is_refused(value: Any) -> None:
     """Text, lists and tensors of several elements are no metric, and the message shows the name."""
     with pytest.raises(UsageError, match="'acc' must be a number"):
         metric_value("acc", value)
+
+
+@rows(
+    "value",
+    [
+        10**400, 2**64 + 1, -(2**63) - 1, Decimal("1e400"), Fraction(10**400), np.longdouble("1e400"),
+        np.ma.masked, np.ma.array([1.0], mask=[True]), np.timedelta64(3, "D"),
+    ],
+)  # fmt: skip
+def test_a_number_that_would_not_read_back_is_refused(value: Any) -> None:
+    """No float stands for a number that it does not equal, no infinity for a finite one, no 0 for a mask."""
+    with pytest.raises(UsageError, match="'acc'"):
+        metric_value("acc", value)
+
+
+@rows(
+    ("value", "kept"),
+    [
+        (2**64 - 1, 2**64 - 1), (-(2**63), -(2**63)), (2**64, 2.0**64), (np.ma.array([0.5]), 0.5),
+        (Decimal("Infinity"), "inf"), (Fraction(1, 4), 0.25), (np.uint64(2**63), 2**63),
+    ],
+)  # fmt: skip
+def test_a_number_at_the_edge_is_kept(value: Any, kept: Any) -> None:
+    """64-bit numbers of both kinds, and larger ones that a float equals."""
+    assert metric_value("acc", value) == kept
+
+
+def test_a_refused_row_leaves_nothing_behind() -> None:
+    """Neither names nor room in the record are taken by metrics of a call that is refused."""
+    admitted: list[str] = []
+    known: dict[str, str] = {}
+    for row in ({"a": 1.0, "b": "text"}, {"\udc80": 1.0, "\\udc80": 2.0}):
+        with pytest.raises(UsageError):
+            metric_row(row, known, admitted.extend)
+    assert admitted == [] and known == {}
 
 
 @rows("name", ["a,b", 'a"b', "a\nb", " a", "", "x" * 251, "step", "time", 3, "a\u2028b", "\x85"])
@@ -215,7 +257,7 @@ def test_steps_are_whole_numbers(step: Any, kept: int) -> None:
     assert check_step(step) == kept
 
 
-@rows("step", [1.5, "3", True, 2**63, math.nan, np.array([1, 2]), Tensor(1.0, 2.0), None])
+@rows("step", [1.5, "3", True, 2**63, -(2**63) - 1, math.nan, np.array([1, 2]), Tensor(1.0, 2.0), None])
 def test_other_steps_are_refused(step: Any) -> None:
     """Fractions, text, booleans and numbers above 64 bits are not."""
     with pytest.raises(UsageError, match="whole number"):
@@ -244,6 +286,7 @@ def test_credentials_are_masked_by_name_shape_and_environment(monkeypatch: pytes
 def test_tags_are_text_by_name() -> None:
     """Values of tags become text; a list of tags is refused with what to write instead."""
     assert to_tags({"n": 3, "password": "hunter2"}) == {"n": "3", "password": "***"}
+    assert to_tags({"model": object()}) == {"model": "<object object>"}
     with pytest.raises(UsageError, match="tags must be a dict"):
         to_tags(["baseline"])
     with pytest.raises(UsageError, match="params must be names with values"):

@@ -17,7 +17,7 @@ import gittrack
 from gittrack.errors import GittrackError, LedgerError
 from gittrack.formats.record import Record
 from gittrack.git.repository import Repository
-from gittrack.recording import exits
+from gittrack.recording.endings import MAX_MESSAGE
 from gittrack.recording.journal.stored import stored_journals
 from gittrack.recording.recover import recover
 from tests.repositories import run_git
@@ -70,7 +70,7 @@ def test_a_failure_can_always_be_recorded(inside: Path) -> None:
         with pytest.raises(RuntimeError), gittrack.start_run():
             raise RuntimeError(message)
     assert {record.status for record in records(inside)} == {"failed"}
-    assert max(len(r.failure.message) for r in records(inside) if r.failure) <= exits.MAX_MESSAGE
+    assert max(len(r.failure.message) for r in records(inside) if r.failure) <= MAX_MESSAGE
 
 
 @pytest.mark.parametrize(
@@ -317,18 +317,6 @@ def test_start_and_finish_are_cheap(project: Path) -> None:
     assert (code, err) == (0, "")
     processes, imported = json.loads(out)
     assert processes <= 10 and imported == []
-
-
-def test_a_message_at_the_prompt_is_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At an interactive prompt an error ends a line, not the run."""
-    seen: list[BaseException] = []
-    monkeypatch.setattr(exits, "_uncaught", seen)
-    monkeypatch.setattr(exits, "_previous_hook", lambda *_: None)
-    exits._note_uncaught(ValueError, ValueError("x"), None)
-    assert len(seen) == 1
-    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
-    exits._note_uncaught(ValueError, ValueError("x"), None)
-    assert len(seen) == 1
 
 
 def test_a_full_disk_at_the_end_can_be_retried(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:

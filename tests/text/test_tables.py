@@ -9,7 +9,7 @@ import pytest
 
 from gittrack.errors import UsageError
 from gittrack.text.sections import Row, Section, as_format
-from gittrack.text.tables import FORMATS, markdown_lines, require_one_form, table
+from gittrack.text.tables import FORMATS, escaped, markdown_lines, require_one_form, table
 
 HOSTILE = [
     r"\end{tabular}\input{/etc/passwd}",
@@ -41,6 +41,21 @@ def test_latex_has_booktabs_and_no_command_of_a_cell(form: str) -> None:
         assert len(re.findall(r"(?<!\\)&", line)) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "laid"),
+    [
+        ("-0.353..-0.235", "$-$0.353..$-$0.235"),
+        ("-0.131..+0.045", "$-$0.131..+0.045"),
+        ("a.-1 2026-11-29 1e-05", "a.-1 2026-11-29 1e-05"),
+        ("--- ----", "-{}-{}- -{}-{}-{}-"),
+        ("''x'' ``y`` ?` !` ,,", "'{}'x'{}' `{}`y`{}` ?{}` !{}` ,{},"),
+    ],
+)
+def test_latex_makes_no_other_letters_of_those_that_stand_together(text: str, laid: str) -> None:
+    """No dashes, quotes and marks that fonts join; each bound of an interval has a minus."""
+    assert escaped(text, "latex") == laid
+
+
 def test_html_holds_one_table_of_text() -> None:
     """A parser sees our elements alone, and the cells' own letters."""
     tags: list[str] = []
@@ -66,6 +81,22 @@ def test_rst_has_no_markup_of_a_cell() -> None:
     assert len(re.findall(r"^=+ +=+$", laid, re.MULTILINE)) == 3
     for inert in (r"\|x\|", r"name\_", r"\.. raw\:\: html", r"\- x", r"\=\=\=\=", r"1\. x", r"\`a\`"):
         assert inert in laid
+
+
+@pytest.mark.parametrize("text", ["\u65e5\u672c", "e\u0301", "\U0001f469\u200d\U0001f4bb", "x" * 10_000])
+def test_rst_has_no_columns_where_they_cannot_be_counted(text: str) -> None:
+    """Letters of another width, and rows longer than docutils reads, go into a list."""
+    assert table(["a", "b"], [[text, "- x"], ["", "|y|"]], "rst").splitlines() == [
+        ".. list-table::",
+        "   :header-rows: 1",
+        "",
+        "   * - a",
+        "     - b",
+        f"   * - {escaped(text, 'rst')}",
+        "     - \\- x",
+        "   * -",
+        "     - \\|y\\|",
+    ]
 
 
 @pytest.mark.parametrize("form", FORMATS)

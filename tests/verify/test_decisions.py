@@ -10,11 +10,13 @@ import pytest
 
 from gittrack.formats.config import load
 from gittrack.formats.decision import Candidate, Decision, dump
+from gittrack.formats.record import Metric
+from gittrack.git.repository import Repository
 from gittrack.governance.decide import decide
 from gittrack.reading.index import open_index
 from gittrack.verify import VerifyReport, verify
 from tests.governance.gate.lab import Lab
-from tests.ledgers import commit_files
+from tests.ledgers import BRANCH, commit_files, in_one_second
 from tests.repositories import run_git
 
 
@@ -136,3 +138,41 @@ def test_only_those_of_the_selected_runs(lab: Lab) -> None:
     assert codes(verify(lab.repository, selection=[lab.records[0].id])) == []
     assert "decision-figures" in codes(verify(lab.repository, selection=[lab.records[1].id]))
     assert "decision-figures" in codes(verify(lab.repository, selection=[f"{before}..gittrack/runs"]))
+
+
+@pytest.fixture
+def twice(lab: Lab) -> Lab:
+    """A seed that ran twice in one second, with two results, and two specs that first ran in another."""
+    lab.records += in_one_second(
+        lab.repository,
+        lab.records[0],
+        *({"seed": 7, "metrics": {"accuracy": Metric(value=v)}} for v in (0.9, 0.1)),
+    )
+    return lab
+
+
+def test_of_runs_of_one_second_the_first_on_the_ledger_counts(twice: Lab) -> None:
+    """As for the gate and the decision itself, whatever ids and clocks say."""
+    made = choose(twice)
+    (figure,) = [c.metrics["accuracy"] for c in made.candidates if twice.records[-1].id in c.runs]
+    assert (figure.n, round(figure.mean, 6)) == (3, 0.906667)
+    assert codes(verify(twice.repository)) == []
+
+
+def test_a_shallow_clone_cannot_tell_which_counts(twice: Lab) -> None:
+    """It accuses nobody: the order of the two runs is in the history that it lacks."""
+    choose(twice)
+    run_git(twice.top.parent, "clone", "-q", "--depth=1", "-b", BRANCH, twice.top.as_uri(), "shallow")
+    run_git(twice.top.parent / "shallow", "fetch", "-q", "--depth=1", "origin", "main:main")
+    found = verify(Repository.discover(twice.top.parent / "shallow"))
+    assert [(f.code, f.severity) for f in found.findings if f.code.startswith("decision")] == [
+        ("decision-unchecked", "incomplete")
+    ]
+
+
+def test_alternatives_are_in_the_order_of_the_ledger(lab: Lab) -> None:
+    """Those that --over names too, within one second."""
+    specs = [{"spec": digit * 64} for digit in "abc"]
+    copies = in_one_second(lab.repository, lab.records[0], *specs)
+    made = choose(lab, over=[copies[2].id, copies[0].id, copies[1].id])
+    assert [candidate.runs[0] for candidate in made.candidates][1:] == [copy.id for copy in copies]

@@ -14,7 +14,7 @@ from gittrack.formats.record import Metric, Record, Series
 from gittrack.git.objects import make
 from gittrack.verify.context import Blob, RunFiles
 from gittrack.verify.record import check_ids, check_record
-from gittrack.verify.series import check_series
+from gittrack.verify.series import check_complete, check_series
 from tests.ledgers import commit_files
 from tests.verify.contexts import FORGED, Honest, opened, run_checks, sha256
 
@@ -45,8 +45,12 @@ def test_a_run_without_series_and_console_is_honest(honest: Honest) -> None:
 
 
 def test_a_value_set_by_the_summary_stands_beside_its_series(honest: Honest) -> None:
-    """It has no step, and may differ from the last value that was logged."""
-    assert honest.codes(check_record, with_metric(honest.clean, "loss", value=0.01, step=None)) == []
+    """It has no step, and may differ from the last value that was logged; older records name no rule."""
+    for rule in ("given", None):
+        given = with_metric(honest.clean, "loss", value=0.01, step=None, rule=rule)
+        assert honest.codes(check_record, given) == []
+    unnamed = with_metric(honest.clean, "loss", value=0.01, step=None)
+    assert honest.codes(check_record, unnamed) == ["record-metrics"]
 
 
 @pytest.mark.parametrize(
@@ -57,6 +61,45 @@ def test_an_edited_metric_is_not_the_last_of_its_series(honest: Honest, changes:
     (finding,) = honest.check(check_record, with_metric(honest.clean, "accuracy", **changes))
     assert (finding.code, finding.severity) == ("record-metrics", "fail")
     assert finding.expected == "0.4 at step 4"
+
+
+@pytest.mark.parametrize(
+    ("rule", "direction", "value", "step"),
+    [
+        ("last", None, 0.4, 4),
+        ("greatest-step", None, 0.4, 4),
+        ("max", None, 0.4, 4),
+        ("min", None, 0.0, 0),
+        ("best", "minimize", 0.0, 0),
+        ("best", "maximize", 0.4, 4),
+    ],
+)
+def test_a_final_value_is_checked_by_its_rule(
+    honest: Honest, rule: str, direction: str | None, value: float, step: int
+) -> None:
+    """As it is named: another value, another step, or another rule is found."""
+    changes = {"rule": rule, "direction": direction, "value": value, "step": step}
+    assert honest.codes(check_record, with_metric(honest.clean, "accuracy", **changes)) == []
+    for wrong in ({"value": 0.2}, {"step": 2}, {"rule": "max" if value < 0.4 else "min"}):
+        forged = with_metric(honest.clean, "accuracy", **{**changes, **wrong})
+        assert honest.codes(check_record, forged) == ["record-metrics"]
+
+
+def test_the_complete_series_tells_what_a_sample_hides(honest: Honest) -> None:
+    """Read again with --read-data: the value that the record claims has to be that of all rows."""
+    record = with_metric(honest.clean, "accuracy", rule="max")
+    lines = honest.files(honest.clean)["metrics.csv"].decode().splitlines()
+    assert list(check_complete(record, lines)) == []
+    ((code, says, expected, found),) = check_complete(record, [*lines, "5,9.9,,0.75,"])
+    assert (code, says) == ("record-metrics", "the final value of accuracy is not the largest of its series")
+    assert (expected, found) == ("0.75 at step 5", "0.4 at step 4")
+    assert [fault[0] for fault in check_complete(record, [*lines, "5"])] == ["record-series"]
+
+
+def test_the_best_needs_a_direction(honest: Honest) -> None:
+    """Without one nobody can tell which value is meant."""
+    record = with_metric(honest.clean, "accuracy", rule="best", direction=None)
+    assert honest.codes(check_record, record) == ["record-metrics"]
 
 
 def test_a_metric_cannot_be_left_out_or_made_up(honest: Honest) -> None:
@@ -110,11 +153,12 @@ def sampled(record: Record, data: bytes, last: bytes = b"4,0.1,0.2,0.4,\n") -> t
 
 
 def test_of_a_sample_only_the_last_row_is_the_last(honest: Honest) -> None:
-    """A metric whose last value lies between two sampled rows is not judged by another."""
-    record, sample = sampled(honest.clean, b"")
+    """In records that name no rule: the last value of a metric may lie between two sampled rows."""
+    metrics = {name: replace(metric, rule=None) for name, metric in honest.clean.metrics.items()}
+    record, sample = sampled(replace(honest.clean, metrics=metrics), b"")
     files = {"metrics.csv": sample, "outputs/_gittrack/metrics.csv.dvc": b"outs:\n"}
     assert honest.codes(check_record, record, files=files) == []
-    record, sample = sampled(honest.clean, b"", b"4,0.1,0.3,0.4,\n")
+    record, sample = sampled(record, b"", b"4,0.1,0.3,0.4,\n")
     files["metrics.csv"] = sample
     assert honest.codes(check_record, record, files=files) == ["record-metrics"]
 

@@ -93,6 +93,17 @@ def test_an_ambiguous_end_of_an_id_is_not_taken_for_a_commit(tmp_path: Path) -> 
         forge.verify(end)
 
 
+@pytest.mark.parametrize("length", [4, 6])
+def test_an_end_of_an_id_is_not_taken_for_a_commit_of_the_ledger(tmp_path: Path, length: int) -> None:
+    """verify checks the run that show shows, though git knows a ledger commit without it by that name."""
+    forge = Forge.at(tmp_path / "repo")
+    (*_, commit) = forge.chain(ROOT, {**ROOT, **A})
+    record = make_record(1, id=make_record(1).id[:-6] + ("00" + commit[:length])[-6:])
+    forge.chain({**ROOT, **A, **files_of(record)}, onto=commit)
+    assert selected(forge, commit[:length]) == {record.id}
+    assert selected(forge, commit[:12]) == selected(forge, commit) == {IDS[0]}
+
+
 def test_ids_are_found_in_the_tree_that_is_verified(forge: Forge, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that is named by its id costs no index, and none has a say in it."""
     monkeypatch.setattr(Index, "open", None)

@@ -7,11 +7,11 @@ import posixpath
 from collections.abc import Iterator
 from typing import Any
 
+from gittrack.dvc.documents import read_document
 from gittrack.dvc.files import Out, parse_pointer
 from gittrack.errors import RecordError
-from gittrack.formats.codec import read_yaml
 from gittrack.git.repository import Repository
-from gittrack.recording.commits.pipeline import LOCK, CommitFiles, read_pipeline
+from gittrack.recording.commits.pipeline import LOCK, CommitFiles, Pipeline, read_pipeline
 
 _MOST = 20
 
@@ -30,8 +30,9 @@ def disagreements(repo: Repository, tree: str) -> list[str]:
 
 
 def _of_lock(files: CommitFiles, lock: str) -> Iterator[str]:
-    pipeline = read_pipeline(files, lock)
-    yield from _params(files, lock, pipeline.declared.wdirs)
+    pipeline = read_pipeline(files, posixpath.dirname(lock))
+    yield from (f"{what}: {why}" for what, why in pipeline.losses if what == lock)
+    yield from _params(files, pipeline)
     outs = {out.path: out for out in pipeline.outs}
     for out in pipeline.outs:
         yield from _file(files, out, "was made as")
@@ -72,21 +73,19 @@ def _pointer(files: CommitFiles, dep: Out) -> Iterator[str]:
             yield f"{dep.path} was read as md5 {dep.fields['md5']}, but {name} names {pointer.md5}"
 
 
-def _params(files: CommitFiles, lock: str, wdirs: Any) -> Iterator[str]:
-    folder = posixpath.dirname(lock)
-    document = read_yaml(files.read(lock) or b"", lock)
-    for name, stage in (document.get("stages") or {}).items():
-        where = posixpath.join(folder, wdirs.get(name.partition("@")[0], "."))
-        for file, values in (stage.get("params") or {}).items():
-            path = posixpath.normpath(posixpath.join(where, file))
+def _params(files: CommitFiles, pipeline: Pipeline) -> Iterator[str]:
+    for stage in pipeline.stages:
+        for path, values in stage.params.items():
             data = files.read(path) if path.endswith((".yaml", ".yml")) else None
             if data is None:
                 continue
-            stated = read_yaml(data, path) if data.strip() else {}
-            for key, value in (values or {}).items():
+            stated = read_document(data, path)
+            for key, value in values.items():
                 now = _at(stated, key)
                 if now != value or isinstance(now, bool) != isinstance(value, bool):
-                    yield f"stage {name} ran with {key}: {value!r}, but {path} has {now!r}: run dvc repro"
+                    yield (
+                        f"stage {stage.name} ran with {key}: {value!r}, but {path} has {now!r}: run dvc repro"
+                    )
 
 
 def _at(stated: Any, dotted: str) -> Any:

@@ -70,9 +70,17 @@ def post_commit(repo: Repository, config: Config) -> list[str]:
     rebasing = any((repo.git_dir / name).is_dir() for name in ("rebase-merge", "rebase-apply"))
     if head is None or rebasing or not is_training(repo, config, head) or _is_amended(repo, config, head):
         return []
-    recorded = record_commits(repo, config, [head], here=True)
+    recorded = record_commits(repo, config, [head], here=not _comes_from_elsewhere(repo))
     notes = [f"recorded {record.experiment} {record.id}" for record in recorded.records]
     return [*recorded.complaints, *notes]
+
+
+def _comes_from_elsewhere(repo: Repository) -> bool:
+    """Whether git made HEAD of another commit, so that it says nothing of where its results were made."""
+    moved = repo.run("reflog", "show", "-1", "--format=%gs", "HEAD").out
+    return moved.startswith(
+        (b"cherry-pick", b"revert", b"am", b"rebase", b"merge", b"pull", b"commit (merge)")
+    )
 
 
 def _is_amended(repo: Repository, config: Config, head: str) -> bool:

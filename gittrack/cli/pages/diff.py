@@ -112,8 +112,10 @@ def _value(section: str, item: object) -> str:
 
 def _note(pair: MetricPair) -> str:
     """The difference, its share, the unit and what it means: ``+0.02 (+2.2 %) better``."""
+    unlike = f"by different rules: {pair.unlike}" if pair.unlike else ""
     if pair.difference is None or pair.same:
-        return ""
+        return unlike
     percent = "" if pair.percent is None else f" ({pair.percent:+.3g} %)"
     unit = f" {text.one_line(pair.unit)}" if pair.unit else ""
-    return f"{pair.difference:+.5g}{unit}{percent}{' ' + pair.verdict if pair.verdict else ''}"
+    note = f"{pair.difference:+.5g}{unit}{percent}{' ' + pair.verdict if pair.verdict else ''}"
+    return f"{note}, {unlike}" if unlike else note

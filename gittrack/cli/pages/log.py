@@ -4,13 +4,15 @@ Parameters have a column when they differ between two runs of one experiment tha
 or when a single run is; differences between experiments would fill the table and say nothing.
 Runs of several repositories come with `repos`, the repository's name for each, which is a column.
 `Choice.only_changed` leaves out every column, but id and age, that says the same of all runs.
+What was asked for by name comes before others and is never left out, then what `--keep` matches, then the
+metrics that gittrack.yaml declares.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,11 +21,14 @@ from gittrack.formats.flat import flatten
 from gittrack.reading.index import DAMAGED, Row
 from gittrack.text import text
 from gittrack.text.json_text import json_line
-from gittrack.text.table import Cell, Line, csv_text, layout, markdown
+from gittrack.text.table import Cell, Line, csv_text, layout, left_out_words, markdown
 from gittrack.text.tables import table
 
-_STATUS_COLOURS = {"failed": "red", "killed": "yellow", DAMAGED: "red"}
-_FACTS = frozenset({"id", "age", "experiment", "status", "commit", "outcome", "seed", "hypothesis"})
+_STATUS_COLOURS = {"failed": "red", "killed": "yellow", "unknown": "yellow", DAMAGED: "red"}
+_FACTS = frozenset(
+    {"id", "age", "repo", "experiment", "status", "reproduces", "commit", "outcome", "seed", "hypothesis"}
+)
+_FRONT = ("id", "age", "repo", "experiment", "status")
 _LONGEST_VALUE = 24
 """Columns of a terminal that one parameter may take."""
 
@@ -37,6 +42,10 @@ class Choice:
     drop: str | None = None
     precision: int | None = None
     all_params: bool = False
+    asked: tuple[str, ...] = ()
+    """Full names that the filter and the order name, such as ``metrics.acc`` or ``duration``."""
+    declared: tuple[str, ...] = ()
+    """Full names of metrics that gittrack.yaml declares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +72,30 @@ def terminal(
     repos: Sequence[str] | None = None,
 ) -> list[str]:
     """The table for people. `names` are the ids to show, `columns` the terminal's width (None: any)."""
-    facts = _facts(rows, names, now, repos)
-    chosen = _chosen(rows, [*facts, *_measured(rows, choice, repos), *_ending(rows)], choice)
+    chosen = _listed(rows, choice, names, now, repos)
     precision = 5 if choice.precision is None else choice.precision
-    fixed = min(sum(c in facts for c in chosen), 3 if repos is None else 4)
+    fixed = _fixed(chosen, choice, 3 if repos is None else 4)
     lines = [_line(row, at, chosen, precision, columns) for at, row in enumerate(rows)]
     prose = bool(chosen) and chosen[-1].name == "hypothesis"
     header = [text.cut(text.one_line(c.label), _LONGEST_VALUE) for c in chosen] + ([] if prose else [""])
-    laid, left_out = layout(header, lines, paint, columns=columns, fixed=fixed)
-    if left_out:
-        more = f"{left_out} columns left out: a wider terminal, --md, --csv or --json shows them"
-        laid.append(paint("dim", more))
+    laid, hidden = layout(header, lines, paint, columns=columns, fixed=fixed)
+    if hidden:
+        more = "a wider terminal, --md, --csv or --json shows them"
+        laid.append(paint("dim", f"{left_out_words(header, hidden)}: {more}"))
     return laid
+
+
+def _fixed(columns: Sequence[Column], choice: Choice, facts: int) -> int:
+    """How many columns at the front stay however narrow the terminal is: facts, and what was asked for."""
+    asked = [at for at, column in enumerate(columns[:-1]) if column.name in choice.asked]
+    return max([min(facts, sum(c.name in _FRONT for c in columns)), *(at + 1 for at in asked)])
 
 
 def _document(
     rows: Sequence[Row], choice: Choice, now: float | None, repos: Sequence[str] | None
 ) -> list[Column]:
     """The columns of a document: full ids; a damaged record's fault is under ``hypothesis``."""
-    facts = _facts(rows, {}, now, repos)
-    return _chosen(rows, [*facts, *_measured(rows, choice, repos), *_ending(rows, faults=True)], choice)
+    return _listed(rows, choice, {}, now, repos, faults=True)
 
 
 def as_format(
@@ -116,10 +129,10 @@ def as_markdown(
 def as_csv(rows: Sequence[Row], choice: Choice, repos: Sequence[str] | None = None) -> str:
     """Every fact, metric, parameter and tag under its full name, unless `choice` leaves some out."""
     facts = ("id", "started", "duration_s", "experiment", "status", "name", "author", "commit", "branch",
-             "dirty", "seed", "spec", "hypothesis", "outcome", "fault")  # fmt: skip
+             "dirty", "seed", "spec", "hypothesis", "outcome", "reproduces", "fault")  # fmt: skip
     base = [Column(name, name, tuple(_plain(row, name) for row in rows)) for name in facts]
     base[1:1] = _repos(repos)
-    everything = Choice(only_changed=choice.only_changed, all_params=not choice.only_changed)
+    everything = replace(choice, keep=None, all_params=not choice.only_changed)
     tags = _family("tags", [row.record.get("tags", {}) for row in rows])
     chosen = _chosen(rows, [*base, *_measured(rows, everything, repos), *tags], choice)
     return csv_text([c.name for c in chosen], zip(*(c.values for c in chosen), strict=True), choice.precision)
@@ -162,8 +175,88 @@ def _facts(
         *_repos(repos),
         column("experiment", [row.experiment for row in rows]),
         column("status", [row.status for row in rows]),
+        *_reruns(rows, names),
         column("commit", [_commit(row) for row in rows]),
     ]
+
+
+def _reruns(rows: Sequence[Row], names: dict[str, str]) -> list[Column]:
+    """Which run each one repeats, where one does."""
+    originals = tuple(row.record.get("reproduces") for row in rows)
+    short = bool(names)
+    shown = tuple((names.get(o) or o[-6:]) if o and short else o for o in originals)
+    return [Column("rerun of", "reproduces", shown)] if any(originals) else []
+
+
+def _listed(
+    rows: Sequence[Row],
+    choice: Choice,
+    names: dict[str, str],
+    now: float | None,
+    repos: Sequence[str] | None,
+    *,
+    faults: bool = False,
+) -> list[Column]:
+    """The columns that are shown, in order."""
+    facts = _facts(rows, names, now, repos)
+    others = [*_measured(rows, choice, repos), *_ending(rows, choice, faults=faults)]
+    others += _besides(rows, choice, {c.name for c in [*facts, *others]})
+    front = [c for c in facts if c.name in _FRONT]
+    ordered = sorted([*facts[len(front) :], *others], key=lambda c: _rank(c, choice))
+    return _chosen(rows, [*front, *ordered], choice)
+
+
+def _rank(column: Column, choice: Choice) -> tuple[int, int]:
+    """Asked for by name, the rest of the facts, matched by --keep, declared, others; prose is last."""
+    if column.name == "hypothesis":
+        return 5, 0
+    if column.name in choice.asked:
+        return 0, choice.asked.index(column.name)
+    if column.name in _FACTS and column.name not in ("outcome", "seed"):
+        return 1, 0
+    if choice.keep and _matches(choice.keep, column):
+        return 2, 0
+    return (3, choice.declared.index(column.name)) if column.name in choice.declared else (4, 0)
+
+
+def _besides(rows: Sequence[Row], choice: Choice, shown: set[str]) -> list[Column]:
+    """Columns that a table has only where they are asked for: tags, attributes, and what no run here has."""
+    columns = []
+    candidates = {c.name: c for c in [*_tags(rows), *_attributes(rows)] if c.name not in shown}
+    for name in choice.asked:
+        if name not in shown:
+            missing = Column(name, name, (None,) * len(rows))
+            columns.append(candidates.pop(name, missing))
+    keep = choice.keep
+    return columns + [c for c in candidates.values() if keep and compiled(keep).fullmatch(c.name)]
+
+
+def _tags(rows: Sequence[Row]) -> list[Column]:
+    tags = _family("tags", [row.record.get("tags", {}) for row in rows])
+    return [Column(c.name, c.name, c.values) for c in tags]
+
+
+def _attributes(rows: Sequence[Row]) -> list[Column]:
+    """Facts of a run that have no column of their own, by the names that filters have for them."""
+    columns = {
+        name: [getattr(row, name) for row in rows] for name in ("name", "author", "email", "branch", "dirty")
+    }
+    columns["duration"] = [row.duration_s for row in rows]
+    columns["spec"] = [row.spec and row.spec[:12] for row in rows]
+    columns["started"] = [_moment(row.started) for row in rows]
+    columns["ended"] = [
+        None if row.duration_s is None else _moment(row.started + row.duration_s) for row in rows
+    ]
+    return [Column(name, name, tuple(values)) for name, values in columns.items()]
+
+
+def has_column(rows: Sequence[Row], pattern: str) -> bool:
+    """Whether `pattern` matches a column that these runs could have."""
+    everything = Choice(all_params=True, keep=pattern)
+    columns = [*_listed(rows, everything, {}, None, None), *_attributes(rows), *_tags(rows)]
+    return any(_matches(pattern, column) for column in columns) or _matches(
+        pattern, Column("repo", "repo", ())
+    )
 
 
 def _repos(repos: Sequence[str] | None) -> list[Column]:
@@ -181,18 +274,21 @@ def _measured(rows: Sequence[Row], choice: Choice, repos: Sequence[str] | None) 
     params = _family("params", [flatten(row.record.get("params", {})) for row in rows])
     if not choice.all_params and len(rows) > 1:
         patterns = choice.keep
-        params = [c for c in params if _differs(rows, c) or (patterns and _found(patterns, c))]
-    return _apart([*metrics, *params], _FACTS if repos is None else _FACTS | {"repo"})
+        asked = choice.asked
+        params = [
+            c for c in params if c.name in asked or _differs(rows, c) or (patterns and _matches(patterns, c))
+        ]
+    return _apart([*metrics, *params], _FACTS if repos is not None else _FACTS - {"repo"})
 
 
-def _ending(rows: Sequence[Row], *, faults: bool = False) -> list[Column]:
+def _ending(rows: Sequence[Row], choice: Choice, *, faults: bool = False) -> list[Column]:
     texts = tuple((row.fault if faults else None) or row.hypothesis for row in rows)
     columns = [
         Column("outcome", "outcome", tuple(row.outcome for row in rows)),
         Column("seed", "seed", tuple(row.seed for row in rows)),
         Column("hypothesis", "hypothesis", texts),
     ]
-    return [c for c in columns if any(v is not None for v in c.values)]
+    return [c for c in columns if c.name in choice.asked or any(v is not None for v in c.values)]
 
 
 def _family(family: str, values: Sequence[dict[str, Any]]) -> list[Column]:
@@ -229,28 +325,37 @@ def _key(item: Any) -> str:
 def _chosen(rows: Sequence[Row], columns: Sequence[Column], choice: Choice) -> list[Column]:
     chosen = []
     for c in columns:
-        stays = not choice.only_changed or c.name in ("id", "age") or c.changes or len(rows) == 1
-        if choice.keep and _found(choice.keep, c):
+        told = c.name in ("id", "age", *choice.asked)
+        stays = not choice.only_changed or told or c.changes or len(rows) == 1
+        if choice.keep and _matches(choice.keep, c):
             stays = True
-        elif choice.drop and c.name != "id" and _found(choice.drop, c):
+        elif choice.drop and c.name != "id" and _matches(choice.drop, c):
             stays = False
         if stays:
             chosen.append(c)
     return chosen
 
 
-def _found(pattern: str, column: Column) -> bool:
+def _matches(pattern: str, column: Column) -> bool:
+    expression = compiled(pattern)
+    return expression.search(column.label) is not None or expression.search(column.name) is not None
+
+
+def compiled(pattern: str) -> re.Pattern[str]:
     try:
-        compiled = re.compile(pattern)
+        return re.compile(pattern)
     except re.error as error:
         raise UsageError(f"{pattern!r} is no regular expression: {error}") from error
-    return compiled.search(column.label) is not None or compiled.search(column.name) is not None
 
 
 def _plain(row: Row, name: str) -> Any:
     if name == "started":
-        return datetime.fromtimestamp(row.started, UTC).isoformat().replace("+00:00", "Z")
-    return getattr(row, name)
+        return _moment(row.started)
+    return row.record.get("reproduces") if name == "reproduces" else getattr(row, name)
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _line(row: Row, at: int, columns: Sequence[Column], precision: int, wide: int | None) -> Line:

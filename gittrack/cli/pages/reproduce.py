@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from gittrack.formats.record import to_dict
 from gittrack.formats.reproduction import Agreement, Reproduction
-from gittrack.reading.diff import Pair
 from gittrack.running.reproduce.plan import ReproducePlan
 from gittrack.text.table import Cell, Line, layout, markdown, markdown_cell
 from gittrack.text.text import Paint, number, one_line, size, value
@@ -45,10 +44,13 @@ def _plan(plan: ReproducePlan) -> Iterator[tuple[str, str]]:
     yield f"{'code':<12}", f"{what} {(code.commit or 'nothing')[:12]}, in {one_line(code.cwd)}"
     for item in plan.data[:MOST]:
         data = item.data
-        yield f"{'data':<12}", f"{one_line(data.path)} ({data.role}, {size(data.size)}) {_WHERE[item.where]}"
+        yield (
+            f"{'data':<12}",
+            f"{one_line(data.path)} ({data.shown_role}, {size(data.size)}) {_WHERE[item.where]}",
+        )
     yield from _more("data", len(plan.data) - MOST)
     options = plan.options
-    yield f"{'environment':<12}", _built(plan) + _different(plan.packages, plan.machine)
+    yield f"{'environment':<12}", _built(plan) + _different(plan)
     for pair in [*plan.machine, *plan.packages][:MOST]:
         yield " " * 12, f"{one_line(pair.name)}: {_short(pair.a)} when it ran, {_short(pair.b)} here"
     yield from _more("", len(plan.machine) + len(plan.packages) - MOST)
@@ -74,10 +76,12 @@ def _commands(plan: ReproducePlan) -> list[list[str]]:
     return plan.environment.commands(Path("TREE"), Path("ENV"))
 
 
-def _different(packages: Sequence[Pair], machine: Sequence[Pair]) -> str:
-    if not packages and not machine:
-        return ""
-    return f": {len(packages)} packages and {len(machine)} facts of the machine differ from the record"
+def _different(plan: ReproducePlan) -> str:
+    unknown = f"; {one_line(plan.unknown)}" if plan.unknown else ""
+    if not plan.packages and not plan.machine:
+        return unknown
+    facts = f"{len(plan.machine)} facts of the machine differ from the record"
+    return f": {facts}{unknown}" if unknown else f": {len(plan.packages)} packages and {facts}"
 
 
 def _more(title: str, count: int) -> Iterator[tuple[str, str]]:
@@ -106,6 +110,7 @@ def plan_dict(plan: ReproducePlan) -> dict[str, Any]:
         "lock": plan.environment.lock.path if plan.environment.lock else None,
         "build": _commands(plan),
         "packages": {p.name: {"recorded": p.a, "here": p.b} for p in plan.packages},
+        "packages_unknown": plan.unknown or None,
         "machine": {p.name: {"recorded": p.a, "here": p.b} for p in plan.machine},
         "variables": dict(plan.tasks[0].surroundings.variables),
         "seeds": [task.seed for task in plan.tasks],

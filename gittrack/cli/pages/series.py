@@ -32,12 +32,12 @@ def summary(data: bytes) -> bytes:
         series = parse_series(data, "metrics.csv")
     except RecordError:
         return data
-    steps = [step for step in series.steps if step is not None]
+    steps = [step for table in series.tables for step in table.steps if step is not None]
     span = f", steps {min(steps)} to {max(steps)}" if steps else ""
-    lines = [f"{len(series.steps)} rows{span}"]
-    for name, column in series.values.items():
-        values = [value for value in column if value is not None]
-        lines += [f"{clean(name)}:", *(f"  {line}" for line in _metric(values))]
+    tables = f" in {len(series.tables)} tables" if len(series.tables) > 1 else ""
+    lines = [f"{series.rows} rows{tables}{span}"]
+    for name, curve in series.curves.items():
+        lines += [f"{clean(name)}:", *(f"  {line}" for line in _metric(curve.values))]
     return ("\n".join(lines) + "\n").encode()
 
 

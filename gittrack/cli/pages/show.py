@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from gittrack.formats.during import Changed
 from gittrack.formats.flat import flatten
 from gittrack.formats.masks import is_masked
 from gittrack.formats.record import Code, DataInput, Lock, Metric, Output, Record, parse_time
@@ -22,7 +23,7 @@ from gittrack.text.tables import markdown_lines
 if TYPE_CHECKING:
     from gittrack.reading.index.parse import Decided
 
-_STATUS_COLOURS = {"finished": "green", "failed": "red", "killed": "yellow"}
+_STATUS_COLOURS = {"finished": "green", "failed": "red", "killed": "yellow", "unknown": "yellow"}
 _CHART_COLUMNS = 72
 _CONSOLE_LINES = 5
 
@@ -79,7 +80,9 @@ def sections(
     """The sections that have something to say."""
     params = [_param(record, name, value) for name, value in flatten(record.params).items()]
     tags = [(text.clean(k), text.one_line(v)) for k, v in record.tags.items()]
-    environment = [(k, text.value(v)) for k, v in asdict(record.environment).items() if v]
+    facts = {"python": "not known", "os": "not recorded"}
+    facts |= {k: text.value(v) for k, v in asdict(record.environment).items() if v}
+    environment = [(name, facts.pop(name)) for name in ("sha256", "python", "os")] + [*facts.items()]
     determinism = [(text.clean(k), text.value(v)) for k, v in flatten(record.determinism).items()]
     models = [
         (text.one_line(m.name), text.value(m.revision), text.value(m.modification))
@@ -103,6 +106,8 @@ def sections(
         ("Determinism", determinism),
         ("Outputs", [_output(item) for item in record.outputs]),
         ("Series", series),
+        ("Changed while it ran", [_changed(item) for item in record.changed]),
+        ("Ran at the same time", [(o.run, *map(text.one_line, o.paths)) for o in record.overlaps]),
         ("Not recorded", losses),
         ("Provenance", list(_provenance(record))),
         ("Reproductions", [_reproduction(item) for item in reproductions]),
@@ -113,16 +118,16 @@ def sections(
 
 def _headline(record: Record, paint: text.Paint) -> str:
     name = paint("yellow", record.id)
-    status = paint(_STATUS_COLOURS[record.status], record.status)
+    status = paint(_STATUS_COLOURS[record.status], record.ending)
     return f"run {name}  {status}  {_about(record)}"
 
 
 def _summary(record: Record) -> str:
-    return f"{record.status}, {_about(record)}"
+    return f"{record.ending}, {_about(record)}"
 
 
 def _about(record: Record) -> str:
-    took = text.duration(record.duration_s)
+    took = "not recorded" if record.duration_s is None else text.duration(record.duration_s)
     from_when = text.age(parse_time(record.started).timestamp())
     about = f"{record.experiment}, {from_when}, took {took}, by {text.one_line(record.author.name)}"
     if record.name:
@@ -153,7 +158,7 @@ def _seeds(record: Record) -> list[tuple[str, ...]]:
 
 def _metric(name: str, metric: Metric) -> tuple[str, ...]:
     value = metric.status if metric.value is None else text.value(metric.value)
-    about = [metric.split, f"step {metric.step}" if metric.step is not None else None]
+    about = [metric.split, metric.rule, f"step {metric.step}" if metric.step is not None else None]
     about.append({"maximize": "higher is better", "minimize": "lower is better"}.get(metric.direction or ""))
     amount = f"{value} {text.one_line(metric.unit)}" if metric.unit else f"{value}"
     return text.clean(name), amount, ", ".join(text.one_line(part) for part in about if part)
@@ -166,7 +171,7 @@ def _code(code: Code) -> Iterator[tuple[str, ...]]:
     )
     for name, value in (
         ("snapshot", code.snapshot),
-        ("branch", code.branch or "none: detached HEAD"),
+        ("branch", code.branch or ("none: detached HEAD" if code.detached else "not recorded")),
         ("remote", code.remote),
         ("command", shlex.join(code.command) if code.command else None),
         ("directory", code.cwd if code.cwd != "." else None),
@@ -185,7 +190,19 @@ def _data(item: DataInput) -> tuple[str, ...]:
     digest = item.sha256 or item.md5 or item.blob or ""
     count = f", {item.nfiles:,} files" if item.nfiles is not None else ""
     note = f"differs from {text.one_line(item.differs_from)}" if item.differs_from else ""
-    return text.one_line(item.path), item.role, item.source, digest[:12], text.size(item.size) + count, note
+    return (
+        text.one_line(item.path),
+        item.shown_role,
+        item.source,
+        digest[:12],
+        text.size(item.size) + count,
+        note,
+    )
+
+
+def _changed(item: Changed) -> tuple[str, ...]:
+    before, after = ("none" if v is None else text.value(v) for v in (item.before, item.after))
+    return text.one_line(item.what), f"{before} -> {after}"
 
 
 def _lock(lock: Lock) -> tuple[str, ...]:
@@ -241,24 +258,25 @@ def _aligned(rows: Sequence[tuple[str, ...]], paint: text.Paint) -> list[str]:
 def _charts(series: Series, record: Record, paint: text.Paint, columns: int | None) -> list[str]:
     room = min(columns or _CHART_COLUMNS + 4, _CHART_COLUMNS + 4) - 4
     lines: list[str] = []
-    for name, values in series.values.items():
-        lines += ["", *_chart(name, values, paint, room)]
-    if record.series is not None and record.series.sampled_rows is not None:
-        lines += ["", f"    (a sample of {record.series.sampled_rows:,} of {record.series.rows:,} rows)"]
+    sampled = record.series.sampled_rows if record.series is not None else None
+    for name, curve in series.curves.items():
+        lines += ["", *_chart(name, curve.values, paint, room, sampled is not None)]
+    if record.series is not None and sampled is not None:
+        lines += ["", f"    (a sample of {sampled:,} of {record.series.rows:,} rows)"]
     return lines
 
 
-def _chart(name: str, values: Sequence[float | None], paint: text.Paint, room: int) -> list[str]:
-    present = [v for v in values if v is not None]
+def _chart(name: str, present: Sequence[float], paint: text.Paint, room: int, sampled: bool) -> list[str]:
     finite = [v for v in present if math.isfinite(v)]
     title = paint("bold", text.clean(name))
     skipped = f"; {len(present) - len(finite)} not finite, left out" if len(finite) < len(present) else ""
+    count = f"{len(present):,} points" + (" of a sample" if sampled else "")
     if not finite:
-        return [f"{title}  {len(present)} points{skipped}"]
+        return [f"{title}  {count}{skipped}"]
     low, high, last = (text.number(v, 5) for v in (min(finite), max(finite), finite[-1]))
     extremes = f"min {low}, max {high}, last {last}"
-    drawn = [f"    {line}" for line in chart(values, room)] if len(finite) > 1 else []
-    return [f"{title}  {extremes}, {len(present):,} points{skipped}", *drawn]
+    drawn = [f"    {line}" for line in chart(present, room)] if len(finite) > 1 else []
+    return [f"{title}  {extremes}, {count}{skipped}", *drawn]
 
 
 def _console(console: str, record: Record, paint: text.Paint) -> list[str]:

@@ -13,7 +13,7 @@ from gittrack.text.text import Paint, number, one_line, value
 MOST_ROWS = 50
 MOST_METRICS = 4
 PRECISION = 6
-_COLOURS = {"failed": "red", "killed": "red", NOT_RECORDED: "red"}
+_COLOURS = {"failed": "red", "killed": "red", "unknown": "red", NOT_RECORDED: "red"}
 
 
 def headline(plan: SweepPlan) -> str:

@@ -106,7 +106,7 @@ def _check_version(value: Any, where: str) -> None:
 def _check_time(value: dict[str, Any], where: str) -> None:
     """A date that the calendar lacks passes the schema."""
     try:
-        parse_time(value["started"]) + timedelta(seconds=value["duration_s"])
+        parse_time(value["started"]) + timedelta(seconds=value.get("duration_s", 0))
     except (ValueError, OverflowError) as error:
         raise RecordError(f"{where}: started: {short(value['started'])} is no time: {error}") from error
 

@@ -54,13 +54,13 @@ def read_yaml(
     if len(data) > max_bytes:
         raise RecordError(f"{where}:1:1: has {len(data)} bytes, more than the {max_bytes} allowed")
     text = _decode(data, where)
-    scanner_errors, parser, events = _library()
+    scanner_errors, parser, events = library()
     composer = _Composer(where, max_depth, max_nodes, events)
     try:
         composer.get_event = parser(text).get_event
         return composer.document(text)
     except scanner_errors as error:
-        raise RecordError(_syntax_error(error, text, where, max_depth)) from error
+        raise RecordError(syntax_error(error, text, where, max_depth)) from error
 
 
 def _decode(data: bytes, where: str) -> str:
@@ -79,7 +79,7 @@ def _position(before: str) -> str:
 
 
 @functools.cache
-def _library(pure: bool = False) -> tuple[tuple[type[Exception], ...], Callable[[str], Any], Any]:
+def library(pure: bool = False) -> tuple[tuple[type[Exception], ...], Callable[[str], Any], Any]:
     """What PyYAML offers: the errors of a parser, the fastest parser there is, the module of its events."""
     import yaml
     from yaml import events
@@ -107,7 +107,7 @@ def _pure_parser(text: str) -> Any:
     return PureParser()
 
 
-def _syntax_error(error: Exception, text: str, where: str, max_depth: int) -> str:
+def syntax_error(error: Exception, text: str, where: str, max_depth: int) -> str:
     bad = _UNPRINTABLE.search(text)
     if bad:
         return f"{where}:{_position(text[: bad.start()])}: the character {bad.group()!r} is not allowed"

@@ -18,8 +18,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from gittrack.formats.locks.compare import Drift, compare
+from gittrack.formats.locks.compare import Drift, compare, markers_of
 from gittrack.formats.locks.entry import Contents, LockedPackage, Malformed
 from gittrack.formats.locks.kinds import kind_of
 from gittrack.formats.record import Lock, Pins
@@ -34,20 +35,28 @@ _SHOWABLE = re.compile(r"(?:@[A-Za-z0-9._-]{1,60}/)?[A-Za-z0-9(][A-Za-z0-9._/ )-
 
 
 def read_lock(
-    path: str, data: bytes, *, blob: str | None, installed: Mapping[str, str]
+    path: str,
+    data: bytes,
+    *,
+    blob: str | None,
+    installed: Mapping[str, str] | None,
+    python: Mapping[str, Any] | None = None,
 ) -> tuple[Lock, list[Drift]]:
     """The lock at `path`, whose bytes are `data`, and how what is installed differs from it.
 
     `blob` is the git object id of `data`, if git tracks it. `installed` maps PEP 503 names to the
-    versions of the distributions of this interpreter, for which markers are evaluated too.
+    versions of the distributions that the run could import: nothing is compared where it is None.
+    `python` has the ``version`` and ``implementation`` of the interpreter that markers are evaluated
+    for; None: this one.
     """
     kind = _kind(path, data)
     drifts: list[Drift] = []
     counts = None
     try:
-        contents = _read(kind, data)
+        with markers_of(python):
+            contents = _read(kind, data)
         pins, note = _grade(contents), _note(contents)
-        if kind in _COMPARED:
+        if kind in _COMPARED and installed is not None:
             counts, drifts = compare(contents.entries, installed)
     except Malformed as error:
         pins, note = "none", f"could not be read as {kind}: {error}"

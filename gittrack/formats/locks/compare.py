@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 from gittrack.formats.locks.entry import LockedPackage, Use
 from gittrack.formats.record import Installed
@@ -34,25 +37,55 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-@functools.lru_cache(maxsize=4096)
+_INTERPRETER: ContextVar[tuple[str, str] | None] = ContextVar("interpreter", default=None)
+"""Version and implementation of the Python that markers are evaluated for; None: this one."""
+
+
+@contextlib.contextmanager
+def markers_of(python: Mapping[str, Any] | None) -> Iterator[None]:
+    """Within the block `use_of` judges markers as the interpreter with these facts would."""
+    token = _INTERPRETER.set((python["version"], python["implementation"]) if python else None)
+    try:
+        yield
+    finally:
+        _INTERPRETER.reset(token)
+
+
 def use_of(marker: str | None) -> Use:
-    """Whether a PEP 508 marker asks for its package on this interpreter.
+    """Whether a PEP 508 marker asks for its package on the interpreter of `markers_of`.
 
     Extras and groups are the installer's choice, which no lock tells: a marker that holds once they
     are granted makes its package ``optional``. So does one that cannot be evaluated.
     """
-    if marker is None:
-        return "required"
+    return "required" if marker is None else _use_of(marker, _INTERPRETER.get())
+
+
+@functools.lru_cache(maxsize=4096)
+def _use_of(marker: str, interpreter: tuple[str, str] | None) -> Use:
     from packaging.markers import Marker
 
     granted, choices = _CHOICE.subn(_ALWAYS, marker)
     try:
-        holds = Marker(granted).evaluate()
+        holds = Marker(granted).evaluate(_marker_values(interpreter))
     except (ValueError, KeyError):  # UndefinedEnvironmentName is a KeyError in some versions
         return "optional"
     if not holds:
         return "excluded"
     return "optional" if choices else "required"
+
+
+def _marker_values(interpreter: tuple[str, str] | None) -> dict[str, str | set[str]]:
+    """What of packaging's marker environment belongs to the interpreter, not to the machine."""
+    if interpreter is None:
+        return {}
+    version, implementation = interpreter
+    release = re.match(r"[0-9]+\.[0-9]+", version)
+    return {
+        "python_full_version": version,
+        "python_version": release[0] if release else version,
+        "implementation_name": implementation.lower(),
+        "platform_python_implementation": implementation,
+    }
 
 
 def weaker(first: Use, second: Use) -> Use:

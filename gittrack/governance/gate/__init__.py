@@ -76,7 +76,7 @@ def judge(
         raise UsageError("a declaration needs a reason: what was done otherwise than fixed, and why")
     row = _named(index, name)
     group = group_of(index, row)
-    rows = index.search(experiment=row.experiment, order_by=["started"])
+    rows = index.search(experiment=row.experiment)[::-1]
     with repository.objects() as objects:
         history = History(repository, objects, row.experiment)
         try:

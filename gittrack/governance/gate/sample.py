@@ -46,8 +46,9 @@ class Chosen:
     @property
     def attempts(self) -> list[Record]:
         """The runs that count against the number that was fixed: those judged, and each seed that failed."""
-        failed = {_attempt(run.record): run.record for run in reversed(self.part("failed"))}
-        return sorted([*self.sample.runs, *failed.values()], key=lambda run: (run.started, run.id))
+        failed = {_attempt(run.record): run.id for run in reversed(self.part("failed"))}
+        counting = {*failed.values(), *(run.id for run in self.sample.runs)}
+        return [run.record for run in self.runs if run.id in counting]
 
 
 def choose(

@@ -43,7 +43,7 @@ class Wanted:
     def pointer(self) -> Pointer:
         output = self.output
         return Pointer(
-            path=output["path"], md5=output["md5"], size=output["size"], nfiles=output.get("nfiles")
+            path=output["path"], md5=output["md5"], size=output.get("size"), nfiles=output.get("nfiles")
         )
 
 

@@ -74,11 +74,13 @@ def model_output(row: Row, path: str | None = None) -> Mapping[str, Any]:
     if row.fault is not None:
         row.load()  # says what is wrong
     if row.status != "finished":
-        raise UsageError(f"run {row.id} {row.status}: only a finished run has a model to register")
+        ended = "has an unknown end" if row.status == "unknown" else row.status
+        raise UsageError(f"run {row.id} {ended}: only a finished run has a model to register")
     output = output_of(row, path)
     if not output.get("sha256"):
         raise UsageError(
-            f"run {row.id} was recorded without the bytes of {output['path']}, no tag can vouch for them"
+            f"run {row.id} was recorded without the bytes of {output['path']}, no tag can vouch for them: "
+            "run dvc pull, then gittrack record --refresh COMMIT"
         )
     return output
 

@@ -61,7 +61,7 @@ def items_of(record: Record) -> Iterator[Item]:
     for data in record.data:
         if data.source != "git" or data.pointer is not None:
             yield Item(
-                folder=record.path, kind="input", role=data.role, path=data.path, pointer=data.pointer,
+                folder=record.path, kind="input", role=data.role or "", path=data.path, pointer=data.pointer,
                 md5=data.md5, sha256=data.sha256, size=data.size, hash=data.hash or "md5",
             )  # fmt: skip
     for out in record.outputs:

@@ -110,10 +110,16 @@ def _runs(source: _Source) -> _Runs:
     return _Runs(
         rows=rows,
         groups=groups,
-        records=sorted((run for g in groups for run in g.runs), key=lambda run: (run.started, run.id)),
+        records=_oldest_first(rows, groups),
         outcomes={row.id: row.outcome for row in rows if row.outcome},
         decisions=decisions_of(source.repository, source.objects, source.tip, source.experiment),
     )
+
+
+def _oldest_first(rows: Sequence[Row], groups: Sequence[Group]) -> list[Record]:
+    """The runs of all groups in the order of `rows`, which are newest first."""
+    records = {run.id: run for group in groups for run in group.runs}
+    return [records[row.id] for row in reversed(rows) if row.id in records]
 
 
 def _subject(source: _Source, runs: _Runs, run: str | None) -> _Subject:
@@ -145,6 +151,7 @@ def _report(source: _Source, runs: _Runs, subject: _Subject) -> Report:
         versions=versions_of(objects, source.experiment, runs.records),
         mapping=read_mapping()[0],
         groups=runs.groups,
+        records=runs.records,
         candidates=_candidates(runs, subject),
         outcomes=runs.outcomes,
         blobs={row.id: row.blob for row in runs.rows},
@@ -163,7 +170,7 @@ def _report(source: _Source, runs: _Runs, subject: _Subject) -> Report:
         data=data,
         overlaps=overlaps(data),
         slices=slices_of(subject.entry.record if subject.entry else None, subject.group),
-        curves=learning_curves(source.index, runs.groups, subject.entry, subject.protocol),
+        curves=learning_curves(source.index, runs.groups, runs.records, subject.entry, subject.protocol),
         importance=importance,
         importance_why=importance_why,
         verified=None,
@@ -199,16 +206,16 @@ def _commits(source: _Source, rows: Sequence[Row]) -> dict[str, str]:
     return {row.id: added.get(row.path, source.tip) for row in rows}
 
 
-def _packages(subject: Entry | None) -> dict[str, str]:
-    """Names and versions; nothing where environment.yaml is damaged, which verify says."""
+def _packages(subject: Entry | None) -> dict[str, str] | None:
+    """Names and versions; None where they are not known, or environment.yaml is damaged, as verify says."""
     from gittrack.errors import RecordError
 
     try:
         packages = subject.environment().get("packages") if subject is not None else None
     except RecordError:
-        return {}
+        return None
     if not isinstance(packages, dict):
-        return {}
+        return None
     return {str(name): str(packages[name]) for name in sorted(packages)}
 
 

@@ -82,8 +82,9 @@ def _software(report: Report) -> Iterator[Evidence]:
         return
     locks = [lock for lock in record.locks if lock.pins != "none"]
     sentence = f"{_counted(len(locks), 'lock file')} with versions" if locks else "no lock file"
-    packages = f"{_counted(len(report.packages), 'installed package')}, " if report.packages else ""
-    sentence = f"Python {record.environment.python}, {packages}{sentence}"
+    packages = _counted(len(report.packages), "installed package") if report.packages else ""
+    packages = packages or ("packages not known" if report.packages is None else "no package installed")
+    sentence = f"Python {record.environment.python or 'not known'}, {packages}, {sentence}"
     yield Evidence(text=sentence, section="environment", runs=(record.id,))
 
 
@@ -127,7 +128,12 @@ def _importance(report: Report) -> Iterator[Evidence]:
 def _compute(report: Report) -> Iterator[Evidence]:
     if report.spent:
         hours = sum(spent.hours for spent in report.spent)
-        sentence = f"{hours:.3g} h over {_counted(report.runs, 'run')}, failed and rejected ones too"
+        timed = sum(spent.timed for spent in report.spent)
+        untimed = f"; of {_counted(report.runs - timed, 'further run')} the duration is not recorded"
+        sentence = f"{hours:.3g} h over {_counted(timed, 'run')}, failed and rejected ones too"
+        sentence = (sentence if timed else "no duration is recorded") + (
+            untimed if timed < report.runs else ""
+        )
         yield Evidence(text=sentence, section="compute")
 
 

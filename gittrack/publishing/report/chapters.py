@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from gittrack.formats.record import Record, parse_time
@@ -25,6 +25,7 @@ from gittrack.publishing.report.model import Report
 from gittrack.publishing.report.proof import proof
 from gittrack.publishing.report.selection import selection
 from gittrack.publishing.report.specification import specification
+from gittrack.stats.metrics import rule_of
 from gittrack.text.text import cut, duration, value
 
 _COLUMNS = 6
@@ -126,12 +127,21 @@ def _limitations(report: Report) -> Iterator[Chapter]:
 
 def _compute(report: Report) -> Iterator[Chapter]:
     rows: list[list[Cell]] = [
-        [s.machine, s.what, f"{s.runs:,}", _hours(s.hours), _hours(s.device_hours) if s.device_hours else ""]
+        [
+            s.machine,
+            s.what,
+            f"{s.runs:,}",
+            f"{s.timed:,}",
+            _hours(s.hours) if s.timed else "not recorded",
+            _hours(s.device_hours) if s.device_hours else "",
+        ]
         for s in report.spent
     ]
     total, gpus = sum(s.hours for s in report.spent), sum(s.device_hours for s in report.spent)
-    rows.append(["all", "", f"{report.runs:,}", _hours(total), _hours(gpus) if gpus else ""])
-    header = ["Machine", "Runs that were", "Runs", "Hours", "GPU hours"]
+    timed = sum(s.timed for s in report.spent)
+    hours = _hours(total) if timed else "not recorded"
+    rows.append(["all", "", f"{report.runs:,}", f"{timed:,}", hours, _hours(gpus) if gpus else ""])
+    header = ["Machine", "Runs that were", "Runs", "with a recorded duration", "Hours of these", "GPU hours"]
     yield Chapter(
         "compute",
         "Compute spent",
@@ -143,7 +153,7 @@ def _compute(report: Report) -> Iterator[Chapter]:
                     "recorded is not in it."
                 ]
             ),
-            Table("Hours by machine and by what became of the runs", header, rows, frozenset({2, 3, 4})),
+            Table("Hours by machine and by what became of the runs", header, rows, frozenset({2, 3, 4, 5})),
         ],
         about="Annex IV 2(c)",
         module=2,
@@ -262,7 +272,16 @@ def _all_runs(report: Report) -> Iterator[Chapter]:
         rows.append([Code(run_id), Mark("damaged", "bad"), *[""] * (5 + len(names))])
         notes.append(_source(report, run_id, path))
         anchors.append(f"run-{run_id}")
-    header = ["Run", "Status", "Outcome", "Started (UTC)", "Took", "Seed", "Spec", *names]
+    header = [
+        "Run",
+        "Status",
+        "Outcome",
+        "Started (UTC)",
+        "Took",
+        "Seed",
+        "Spec",
+        *(_ruled(runs, name) for name in names),
+    ]
     right = frozenset({4, 5, *range(7, 7 + len(names))})
     said = Para(
         [
@@ -276,15 +295,21 @@ def _all_runs(report: Report) -> Iterator[Chapter]:
     )
 
 
+def _ruled(runs: Sequence[Record], name: str) -> str:
+    """The name of a metric, with the rule of its final value where that is not the last."""
+    rule = rule_of(runs, name)
+    return f"{name} ({rule})" if rule else name
+
+
 def _run(report: Report, run: Record, names: list[str]) -> list[Cell]:
     finals = [run.metrics.get(name) for name in names]
     values = [figure(m.status or m.value, 5) if m is not None else "" for m in finals]
     return [
         Code(run.id),
-        Mark(run.status, "plain" if run.status == "finished" else "bad"),
+        Mark(run.ending, "plain" if run.status == "finished" else "bad"),
         report.outcomes.get(run.id, ""),
         parse_time(run.started).strftime("%Y-%m-%d %H:%M"),
-        duration(run.duration_s),
+        "not recorded" if run.duration_s is None else duration(run.duration_s),
         "" if run.seed is None else str(run.seed),
         Ref(run.spec[:8], f"#spec-{run.spec[:12]}", code=True),
         *values,

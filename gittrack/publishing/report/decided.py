@@ -107,11 +107,10 @@ def _name(head: bytes, role: bytes) -> str:
 def candidates_of(
     groups: Sequence[Group], decision: Decision | None, metrics: Sequence[str], outcomes: Mapping[str, str]
 ) -> list[Candidate]:
-    """Every spec, oldest first: with the figures of the decision where it weighed it, else those now."""
+    """Every spec, in the order of `groups`: with the figures of the decision that weighed it, else those now."""
     weighed = {c.spec: c for c in decision.candidates} if decision is not None else {}
-    ordered = sorted(groups, key=lambda group: (group.runs[0].started, group.spec))
     candidates = []
-    for group, apart in zip(ordered, told_apart(ordered), strict=True):
+    for group, apart in zip(groups, told_apart(groups), strict=True):
         now = candidate_of(group, metrics)
         then = weighed.pop(group.spec, None)
         candidate = then or now

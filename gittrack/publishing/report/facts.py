@@ -21,17 +21,19 @@ def time_spent(runs: Iterable[Record], outcomes: Mapping[str, str]) -> list[Spen
     totals: dict[tuple[str, str], list[float]] = {}
     for run in runs:
         around = run.environment
-        machine = ", ".join([around.cpu or around.os, *around.gpus])
+        machine = ", ".join([around.cpu or around.os or "machine not recorded", *around.gpus])
         kind: str = run.status
         if run.status == "finished":
             kind = "reruns" if run.reproduces else "rejected" if outcomes.get(run.id) == "rejected" else kind
-        total = totals.setdefault((machine, kind), [0, 0.0, 0.0])
+        total = totals.setdefault((machine, kind), [0, 0, 0.0, 0.0])
         total[0] += 1
-        total[1] += run.duration_s / 3600
-        total[2] += run.duration_s / 3600 * len(around.gpus)
+        if run.duration_s is not None:
+            total[1] += 1
+            total[2] += run.duration_s / 3600
+            total[3] += run.duration_s / 3600 * len(around.gpus)
     return [
-        Spent(what=kind, machine=machine, runs=int(n), hours=hours, device_hours=devices)
-        for (machine, kind), (n, hours, devices) in sorted(totals.items())
+        Spent(what=kind, machine=machine, runs=int(n), timed=int(timed), hours=hours, device_hours=devices)
+        for (machine, kind), (n, timed, hours, devices) in sorted(totals.items())
     ]
 
 
@@ -40,7 +42,7 @@ def data_read(runs: Iterable[Record], sheets: Mapping[str, Place]) -> list[DataU
     uses: dict[tuple[str, ...], tuple[DataInput, dict[str, None]]] = {}
     for run in runs:
         for data in run.data:
-            key = (data.path, data.role, data.sha256 or data.md5 or data.blob or "")
+            key = (data.path, data.role or "", data.sha256 or data.md5 or data.blob or "")
             uses.setdefault(key, (data, {}))[1][run.id] = None
     return [
         DataUse(data=data, runs=len(ids), first=next(iter(ids)), sheet=sheets.get(data.path))

@@ -138,9 +138,13 @@ class Curve:
     spec: str
     points: tuple[tuple[float, float], ...]
     count: int
-    """Of the points that the series has."""
+    """Of the points of the series in git, finite ones."""
     lowest: float
     highest: float
+    sampled: bool = False
+    """Whether the series in git is a sample of the whole."""
+    odd: int = 0
+    """Values besides them that are not finite, or too large to be drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +160,11 @@ class Spent:
     """Time of the runs of one kind on one machine."""
 
     what: str
-    """``finished``, ``failed``, ``killed``, ``rejected`` or ``reruns``."""
+    """``finished``, ``failed``, ``killed``, ``unknown``, ``rejected`` or ``reruns``."""
     machine: str
     runs: int
+    timed: int
+    """Of the `runs`, those whose duration is recorded: the hours are theirs."""
     hours: float
     device_hours: float
     """Hours times the number of GPUs; 0 without any."""
@@ -262,6 +268,8 @@ class Report:
     versions: Sequence[Version]
     mapping: Mapping_
     groups: Sequence[Group]
+    records: Sequence[Record]
+    """Every run that can be read, oldest first."""
     candidates: Sequence[Candidate]
     outcomes: Mapping[str, str]
     """Outcome by run id."""
@@ -275,8 +283,8 @@ class Report:
     subject: Entry | None
     subject_why: str
     """Why it is this run."""
-    packages: Mapping[str, str]
-    """Installed when the subject ran: version by name."""
+    packages: Mapping[str, str] | None
+    """Those that the subject's program could import: version by name; None: not known."""
     origins: Sequence[Origin]
     """Commits since which the gate has been in force, for the runs of the subject's spec."""
     origins_why: str
@@ -307,11 +315,6 @@ class Report:
         """The runs of the subject's spec."""
         spec = self.subject.record.spec if self.subject else None
         return next((group for group in self.groups if group.spec == spec), None)
-
-    @property
-    def records(self) -> list[Record]:
-        """Every run that can be read, oldest first."""
-        return sorted((run for g in self.groups for run in g.runs), key=lambda run: (run.started, run.id))
 
     @property
     def runs(self) -> int:

@@ -53,7 +53,18 @@ def curves(chart: Curves, subject: str | None, name: str, left_out: int) -> Pict
         )
     heavy = "the selected run is drawn heavy" if any(line.run == subject for line in chart.lines) else ""
     missing = f"{left_out} more specs are in no picture" if left_out > 0 else ""
-    notes = ", ".join(part for part in (heavy, missing) if part)
+    sampled = "what git has of a long series is a sample"
+    thinned = "of a long line the lowest and the highest of each stretch"
+    notes = ", ".join(
+        note
+        for note, holds in (
+            (heavy, heavy),
+            (missing, missing),
+            (sampled, any(line.sampled for line in chart.lines)),
+            (thinned, any(len(line.points) < line.count for line in chart.lines)),
+        )
+        if holds
+    )
     caption = f"{cut(clean(chart.metric), 100)} by step, {len(chart.lines)} runs" + (
         f"; {notes}" if notes else ""
     )
@@ -74,7 +85,14 @@ def _values(chart: Curves, subject: str | None) -> Table:
             *([" selected"] if line.run == subject else []),
         ]
         ends = (line.points[0][1], line.lowest, line.highest, line.points[-1][1])
-        rows.append([whose, f"{line.count:,}", *(number(value, 5) for value in ends)])
+        count = f"{line.count:,}{' of a sample' if line.sampled else ''}"
+        rows.append(
+            [
+                whose,
+                f"{count}, {line.odd:,} not finite" if line.odd else count,
+                *(number(value, 5) for value in ends),
+            ]
+        )
     header = ["Run", "Points", "First", "Lowest", "Highest", "Last"]
     return Table(f"{cut(clean(chart.metric), 100)}, what is drawn", header, rows, frozenset(range(1, 6)))
 

@@ -34,7 +34,7 @@ def _plain(report: Report) -> dict[str, Any]:
         "stated": {**to_dict(report.evidence), "blob": report.stated_in},
         "subject": {"run": report.subject.id if report.subject else None, "why": report.subject_why},
         "specification": to_dict(report.subject.record) if report.subject else None,
-        "packages": dict(report.packages),
+        "packages": None if report.packages is None else dict(report.packages),
         "criteria": to_dict(report.protocol),
         "versions": [asdict(version) for version in report.versions],
         "in_force_since": [asdict(origin) for origin in report.origins],
@@ -88,6 +88,7 @@ def _run(report: Report, run: Record) -> dict[str, Any]:
     return {
         "id": run.id,
         "status": run.status,
+        "ended_by": run.ended_by,
         "outcome": report.outcomes.get(run.id),
         "started": run.started,
         "duration_s": run.duration_s,

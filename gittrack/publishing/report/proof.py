@@ -25,6 +25,7 @@ from gittrack.publishing.report.facts import slice_of
 from gittrack.publishing.report.gist import figure, run_ref
 from gittrack.publishing.report.model import Report
 from gittrack.publishing.report.selection import figure_text
+from gittrack.stats.factors import at_most
 from gittrack.stats.means import cautions
 from gittrack.text.text import cut, number
 
@@ -152,7 +153,7 @@ def _mechanisms(record: Record) -> Iterator[str]:
 def _factors(report: Report) -> list[str]:
     factors = [*report.protocol.reproducibility.factors]
     factors += [text for statement in report.reproductions for text in statement.verdict.factors]
-    return list(dict.fromkeys(factors))[:40] or ["none declared, and none seen in reruns"]
+    return [*at_most(tuple(dict.fromkeys(factors)))] or ["none declared, and none seen in reruns"]
 
 
 def _limits(record: Record | None) -> Iterator[str]:

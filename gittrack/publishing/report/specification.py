@@ -40,8 +40,10 @@ def _run(report: Report, record: Record) -> Iterator[Block]:
         (
             "Ended",
             [
-                Mark(record.status, "plain" if record.status == "finished" else "bad"),
-                f" after {duration(record.duration_s)}",
+                Mark(record.ending, "plain" if record.status == "finished" else "bad"),
+                f" after {duration(record.duration_s)}"
+                if record.duration_s is not None
+                else ", after how long: not recorded",
             ],
         ),
         ("Author", record.author.name),
@@ -114,7 +116,10 @@ def _params(record: Record) -> Block:
 
 def _environment(report: Report, record: Record) -> Iterator[Block]:
     around = record.environment
-    rows: list[tuple[str, Cell]] = [("Python", around.python), ("Operating system", around.os)]
+    rows: list[tuple[str, Cell]] = [
+        ("Python", around.python or "not known"),
+        ("Operating system", around.os or "not recorded"),
+    ]
     rows += [("CPU", around.cpu)] if around.cpu else []
     rows += [("GPU", gpu) for gpu in around.gpus]
     rows.append(("Container image", Code(around.image) if around.image else "none recorded"))
@@ -134,8 +139,11 @@ def _environment(report: Report, record: Record) -> Iterator[Block]:
     if locks:
         yield Table("Lock files", ["File", "Kind", "Pins", "SHA-256", "Installed as locked"], locks)
     else:
-        yield Para(["No lock file was found: nothing pins the packages but the list of what was installed."])
-    packages = [f"{name} {version}" for name, version in report.packages.items()]
+        besides = "" if report.packages is None else " but the list of what was installed"
+        yield Para([f"No lock file was found: nothing pins the packages{besides}."])
+    if report.packages is None:
+        yield Para(["Which packages the program had is not known."])
+    packages = [f"{name} {version}" for name, version in (report.packages or {}).items()]
     if packages:
         parts = [packages[at : at + 100] for at in range(0, len(packages), 100)]
         titles = [f"{len(packages):,} packages installed", *["and"] * (len(parts) - 1)]
@@ -169,7 +177,7 @@ def _data(report: Report) -> Iterator[Block]:
         rows.append(
             [
                 use.data.path,
-                use.data.role,
+                use.data.shown_role,
                 size(use.data.size),
                 Code(_digest(use.data)),
                 [runs, ", first ", run_ref(use.first, short=True)],
@@ -193,7 +201,10 @@ def _beside(report: Report) -> Iterator[Block]:
     """Overlaps, and what is missing."""
     for a, b in report.overlaps[:100]:
         yield Para(
-            [Mark("overlap", "bad"), f" {a.path} ({a.role}) and {b.path} ({b.role}) are the same bytes."]
+            [
+                Mark("overlap", "bad"),
+                f" {a.path} ({a.shown_role}) and {b.path} ({b.shown_role}) are the same bytes.",
+            ]
         )
     unread = sorted(set(report.evidence.datasheets) - {use.data.path for use in report.data})
     if unread:

@@ -193,8 +193,8 @@ def _by_spec(runs: Sequence[Entry]) -> Iterable[list[Entry]]:
 
 def _replicates(runs: Sequence[Entry]) -> Sample:
     """The sample across seeds of runs of one spec; reruns with nothing varied are no second replicate."""
-    records = sorted((run.record for run in runs), key=lambda record: (record.started, record.id))
-    sample = Group("", "", tuple(records)).across
+    oldest_first = sorted(runs, key=lambda run: run.row.newest_key)
+    sample = Group("", "", tuple(run.record for run in oldest_first)).across
     return Sample(sample.varied, sample.runs[:1]) if sample.varied == "nothing" else sample
 
 

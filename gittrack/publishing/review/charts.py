@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gittrack.errors import RecordError
 from gittrack.publishing.review import Experiment
 from gittrack.reading.entry import Entry
-from gittrack.text.line_chart import Frame, Marks, Scales, decimated, escaped, extent
+from gittrack.text.line_chart import Frame, Marks, Scales, decimated, escaped, extent, lowest_and_highest
 from gittrack.text.markdown import label
 
-POINTS = 30
-"""Of a line in mermaid."""
+POINTS = 60
+"""Of a line in mermaid: its ends, and of each of the stretches between them the lowest and the highest."""
 SVG_POINTS = 500
 MOST_CHARTS = 6
 MOST_RUNS = 4
@@ -35,6 +35,10 @@ class ChartLine:
     run: str
     baseline: bool
     points: tuple[tuple[float, float], ...]
+    sampled: bool = False
+    """Whether they are those of the sample that git has of a long series."""
+    odd: int = 0
+    """Values that are not finite, or too large to be drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,35 +74,39 @@ def charts(experiment: Experiment) -> list[Chart]:
     chosen = [run for run in experiment.runs if run.record.series is not None][:MOST_RUNS]
     entries = [*([experiment.baseline] if experiment.baseline else []), *chosen]
     drawn = [(entry, curves(entry)) for entry in entries]
-    names = {name for entry, points in drawn if entry in chosen for name in points}
+    names = {name for entry, lines in drawn if entry in chosen for name in lines}
     aimed = {n for run in chosen for n, metric in run.record.metrics.items() if metric.direction}
     made = []
     for name in sorted(names, key=lambda n: (n not in aimed, n))[:MOST_CHARTS]:
-        lines = tuple(
-            ChartLine(entry.id, entry is experiment.baseline, points[name])
-            for entry, points in drawn
-            if name in points
+        drawn_lines = tuple(
+            replace(line, run=entry.id, baseline=entry is experiment.baseline)
+            for entry, lines in drawn
+            if (line := lines.get(name)) is not None
         )
-        made.append(Chart(experiment.name, name, lines))
+        made.append(Chart(experiment.name, name, drawn_lines))
     return made
 
 
-def curves(entry: Entry) -> dict[str, tuple[tuple[float, float], ...]]:
-    """Points by metric; nothing for a series that is damaged, which verify says."""
+def curves(entry: Entry) -> dict[str, ChartLine]:
+    """A line for each metric; nothing for a series that is damaged, which verify says."""
+    stated = entry.record.series
     try:
-        series = entry.series() if entry.record.series is not None else None
+        series = entry.series() if stated is not None else None
     except RecordError:
         return {}
     lines = {}
-    for name, values in (series.values if series else {}).items():
-        steps = (at if step is None else step for at, step in enumerate(series.steps if series else ()))
-        points = {
-            float(step): value
-            for step, value in zip(steps, values, strict=True)
-            if value is not None and math.isfinite(value) and abs(value) < 1e300 and abs(step) < 1e15
-        }
-        if len(points) > 1:
-            lines[name] = tuple(sorted(points.items()))
+    for name, curve in (series.curves if series else {}).items():
+        steps = (at if step is None else step for at, step in enumerate(curve.steps))
+        points = [
+            (float(step), value)
+            for step, value in zip(steps, curve.values, strict=True)
+            if math.isfinite(value) and abs(value) < 1e300 and abs(step) < 1e15
+        ]
+        points.sort(key=lambda point: point[0])  # several of a step stay in their order
+        sampled = stated is not None and stated.pointer is not None
+        if len(points) > 1 and points[-1][0] > points[0][0]:
+            odd = len(curve.values) - len(points)
+            lines[name] = ChartLine(entry.id, False, tuple(points), sampled, odd)
     return lines
 
 
@@ -109,9 +117,6 @@ def mermaid(chart: Chart) -> str:
     """A fenced block; all lines are drawn on the same steps, since mermaid spreads points evenly."""
     first, last = chart.span
     low, high = chart.range
-    longest = max(len(line.points) for line in chart.lines)
-    count = max(2, min(POINTS, longest))
-    grid = [first + (last - first) * at / (count - 1) for at in range(count)]
     palette = ", ".join(_colour(chart, line)[0] for line in chart.lines)
     lines = [
         "```mermaid",
@@ -125,8 +130,41 @@ def mermaid(chart: Chart) -> str:
         f'    x-axis "step" {_plain(first)} --> {_plain(last)}',
         f"    y-axis {_plain(low)} --> {_plain(high)}",
     ]
-    lines += [f"    line [{', '.join(_plain(_at(line.points, x)) for x in grid)}]" for line in chart.lines]
+    grid = _grid(chart)
+    drawn = [
+        [_at(line.points, x) for x in grid] if grid else _stretches(line.points, first, last)
+        for line in chart.lines
+    ]
+    lines += [f"    line [{', '.join(map(_plain, values))}]" for values in drawn]
     return "\n".join([*lines, "```"])
+
+
+def _grid(chart: Chart) -> list[float]:
+    """Steps at the same distance on which all points lie, each on its own; none where there are no such."""
+    first, last = chart.span
+    count = max(len(line.points) for line in chart.lines)
+    if count > POINTS:
+        return []
+    for line in chart.lines:
+        places = [(step - first) / (last - first) * (count - 1) for step, _ in line.points]
+        if len({*map(round, places)}) < len(places) or any(abs(at - round(at)) > 1e-6 for at in places):
+            return []
+    return [first + (last - first) * at / (count - 1) for at in range(count)]
+
+
+def _stretches(points: Sequence[tuple[float, float]], first: float, last: float) -> list[float]:
+    """POINTS values: the first, of each stretch of steps the lowest and the highest, and the last."""
+    count = (POINTS - 2) // 2
+    inner = points[points[0][0] == first : len(points) - (points[-1][0] == last)]
+    stretches: list[list[tuple[float, float]]] = [[] for _ in range(count)]
+    for step, value in inner:
+        stretches[min(int((step - first) / (last - first) * count), count - 1)].append((step, value))
+    values = [points[0][1]]
+    for at, stretch in enumerate(stretches):
+        ends = [value for _, value in lowest_and_highest(stretch)] if stretch else []
+        edges = (first + (last - first) * edge / count for edge in (at, at + 1))
+        values += ends * 2 if len(ends) == 1 else ends or [_at(points, edge) for edge in edges]
+    return [*values, points[-1][1]]
 
 
 def legend(chart: Chart) -> str:
@@ -136,7 +174,17 @@ def legend(chart: Chart) -> str:
         for line in chart.lines
     ]
     held = "; a run that ended earlier goes on level" if chart.uneven else ""
-    return ", ".join(entries) + held
+    thinned = (
+        "" if _grid(chart) else f"; of each of {(POINTS - 2) // 2} stretches the lowest and the highest value"
+    )
+    return ", ".join(entries) + held + thinned + "".join(f"; {note}" for note in _notes(chart))
+
+
+def _notes(chart: Chart) -> list[str]:
+    """What of the series is not drawn."""
+    sampled = [f"drawn from the sample that git has: {line.run}" for line in chart.lines if line.sampled]
+    odd = [f"{line.odd} values not finite, not drawn: {line.run}" for line in chart.lines if line.odd]
+    return [*sampled, *odd]
 
 
 def _colour(chart: Chart, line: ChartLine) -> tuple[str, str]:
@@ -174,7 +222,10 @@ _NAME = 100
 def svg(chart: Chart) -> str:
     """A picture that stands alone: no script, no font, no link."""
     scales = Scales(_FRAME, chart.span, extent([value for line in chart.lines for _, value in line.points]))
-    height = _FRAME.height + 18 * len(chart.lines)
+    notes = _notes(chart)
+    if any(len(line.points) > SVG_POINTS for line in chart.lines):
+        notes = [f"at most {SVG_POINTS} points of a line, with its lowest and highest", *notes]
+    height = _FRAME.height + 18 * (len(chart.lines) + len(notes))
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_FRAME.width} {height}" '
         f'width="{_FRAME.width}" font-family="sans-serif" font-size="12" role="img">',
@@ -191,6 +242,11 @@ def svg(chart: Chart) -> str:
         path = scales.path(decimated(line.points, SVG_POINTS))
         lines.append(f'<polyline fill="none" {stroke} points="{path}"/>')
         lines += _key(_FRAME.height + 4 + 18 * at, line, colour)
+    below = _FRAME.height + 8 + 18 * len(chart.lines)
+    lines += [
+        f'<text x="{_FRAME.left}" y="{below + 18 * at}">{escaped(note, _NAME)}</text>'
+        for at, note in enumerate(notes)
+    ]
     return "\n".join([*lines, "</svg>", ""])
 
 

@@ -11,7 +11,7 @@ from gittrack.publishing.review.questions import questions
 from gittrack.reading.diff import Comparison, MetricPair, Pair
 from gittrack.reading.entry import Entry
 from gittrack.stats.maths import Interval
-from gittrack.stats.metrics import direction_of, metric_names
+from gittrack.stats.metrics import direction_of, metric_names, rule_of
 from gittrack.text.markdown import code, prose
 from gittrack.text.tables import markdown_lines
 from gittrack.text.text import number, value
@@ -79,7 +79,7 @@ def _blocks(review: Review) -> Iterator[tuple[str, str]]:
     for experiment in review.experiments:
         for at, chart in enumerate(charts(experiment)):
             title = f"### Learning curves of {prose(experiment.name)}\n\n" if at == 0 else ""
-            yield "learning curves", f"{title}{mermaid(chart)}\n\n{prose(legend(chart), 400)}"
+            yield "learning curves", f"{title}{mermaid(chart)}\n\n{prose(legend(chart), 1000)}"
 
 
 def _parts(title: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -182,7 +182,7 @@ def _row(
     record = entry.record
     name = code(entry.id) + (" (baseline)" if entry is experiment.baseline else "")
     flat = flat_params(entry)
-    cells = [name, record.status, "—" if record.seed is None else str(record.seed)]
+    cells = [name, record.ending, "—" if record.seed is None else str(record.seed)]
     cells += [code(value(flat[p], 5), 40) if p in flat else "—" for p in params]
     pairs = compared.get(entry.id, {})
     for metric in metrics:
@@ -206,7 +206,8 @@ def _title(entries: Sequence[Entry], name: str) -> str:
     arrow = {"maximize": " ↑", "minimize": " ↓"}
     direction = arrow.get(direction_of([e.record for e in entries], name) or "", "")
     unit = next((f" [{prose(m.unit, 20)}]" for m in metrics if m.unit), "")
-    return code(name, 40) + unit + direction
+    rule = rule_of([e.record for e in entries], name)
+    return code(name, 40) + unit + direction + (f" ({rule})" if rule else "")
 
 
 def _hypotheses(experiment: Experiment) -> list[str]:

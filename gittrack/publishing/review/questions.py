@@ -57,7 +57,9 @@ def _of_records(records: Sequence[Record]) -> Iterator[str]:
         if wanted:
             yield f"{_names(wanted, len(records))} {text}"
 
-    failed = [r for r in records if r.status != "finished"]
+    unknown = [r for r in records if r.status == "unknown"]
+    yield from those(unknown, "ended unseen, so that nobody knows whether it succeeded: who can tell?")
+    failed = [r for r in records if r.status in ("failed", "killed")]
     yield from those(failed, "did not finish: is that part of the result, and is the reason understood?")
     dirty = [r for r in records if r.code.dirty]
     yield from those(dirty, "ran uncommitted code, kept as a snapshot: should it be committed and run again?")
@@ -102,6 +104,11 @@ def _of_comparisons(comparisons: Sequence[Comparison]) -> Iterator[str]:
     judged = {pair.name for pair in changed if pair.name.endswith(roles)}
     if judged:
         yield f"{', '.join(sorted(judged))} differs from the baseline's: the metrics are not like for like."
+    unlike = sorted(
+        {f"{pair.name} ({pair.unlike})" for c in comparisons for pair in c.metrics if pair.unlike}
+    )
+    if unlike:
+        yield f"{', '.join(unlike[:NAMED])}: the final value comes by another rule than the baseline's."
     if any(a.protocol != b.protocol for a, b in records):
         yield "gittrack.yaml differs from that of the baseline: were the criteria changed after the fact?"
 

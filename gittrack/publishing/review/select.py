@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from gittrack.formats.masks import pool_of
 from gittrack.formats.record import clean_text
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.ledger import MARK, is_add_only
+from gittrack.ledger.order import places_of
 from gittrack.reading.index import Index, Row
 from gittrack.reading.index.follow import EMPTY_TREE
 from gittrack.reading.index.parse import RUN_COLUMNS, is_decision, parse
@@ -122,7 +123,9 @@ def added_runs(repo: Repository, span: Range) -> Selection:
         data = list(objects.get_many(blob for _, blob in chosen))
         decisions = list(_decisions(objects, dict(sorted(decided.items())[:MOST_DECISIONS])))
     rows = [read_row(p, b, o.data if o else None) for (p, b), o in zip(chosen, data, strict=True)]
-    rows.sort(key=lambda row: (row.experiment, row.started, row.id))
+    places = places_of(repo, span.head, {row.path: int(row.started) for row in rows})
+    rows = [replace(row, place=places[row.path]) for row in rows]
+    rows.sort(key=lambda row: (row.experiment, row.newest_key))
     return Selection(rows, span.head, altered, len(new) - len(chosen), decisions)
 
 

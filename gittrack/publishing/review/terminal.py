@@ -15,9 +15,9 @@ from gittrack.publishing.review.markdown import (
     verdict,
 )
 from gittrack.publishing.review.questions import questions
-from gittrack.stats.metrics import metric_names
+from gittrack.stats.metrics import metric_names, rule_of
 from gittrack.text import text
-from gittrack.text.table import Cell, Line, layout
+from gittrack.text.table import Cell, Line, layout, left_out_words
 
 _COLOURS = {"PASS": "green", "FAIL": "red", "INCOMPLETE": "yellow"}
 _LETTERS = {"A": "added", "M": "changed", "D": "deleted"}
@@ -59,7 +59,7 @@ def _experiment(experiment: Experiment, paint: text.Paint, columns: int | None) 
     lines = []
     for entry in entries:
         record, flat = entry.record, flat_params(entry)
-        cells = [Cell(entry.id), Cell("baseline" if entry is experiment.baseline else record.status)]
+        cells = [Cell(entry.id), Cell("baseline" if entry is experiment.baseline else record.ending)]
         cells.append(Cell("" if record.seed is None else str(record.seed), right=True))
         for name in metrics:
             final = record.metrics.get(name)
@@ -68,11 +68,14 @@ def _experiment(experiment: Experiment, paint: text.Paint, columns: int | None) 
             cells.append(Cell(cell, colour, right=True))
         cells += [Cell(text.cut(text.value(flat.get(name), 5), 30)) for name in params]
         lines.append(Line([*cells, Cell(text.one_line(record.hypothesis or ""))]))
-    names = [text.one_line(name) for name in [*metrics, *params]]
-    table, hidden = layout(["run", "status", "seed", *names, "hypothesis"], lines, paint, columns=columns)
+    records = [entry.record for entry in entries]
+    ruled = [f"{name} ({rule})" if (rule := rule_of(records, name)) else name for name in metrics]
+    names = [text.one_line(name) for name in [*ruled, *params]]
+    header = ["run", "status", "seed", *names, "hypothesis"]
+    table, hidden = layout(header, lines, paint, columns=columns)
     yield from (f"  {line}" for line in table)
     if hidden:
-        yield f"  {hidden} columns left out: the terminal is too narrow"
+        yield f"  {left_out_words(header, hidden)}: the terminal is too narrow"
     for why in experiment.unreadable:
         yield f"  not compared: {text.one_line(why)}"
     for r in experiment.replicated:

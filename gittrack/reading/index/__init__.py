@@ -18,20 +18,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gittrack.errors import NotFoundError
 from gittrack.git.repository import Repository
 from gittrack.reading.index.branch import ledger_branch, ledger_tip
-from gittrack.reading.index.rows import DAMAGED, OUTCOME, Row, no_experiment
+from gittrack.reading.index.rows import DAMAGED, OUTCOME, SUPERSEDED, Row, no_experiment
 from gittrack.reading.index.store import (
     FILE_NAME,
     Progress,
+    cut_of,
     discard,
     is_damage,
     open_file,
     open_memory,
     snapshot,
     standing_of,
+    stands_at,
 )
 from gittrack.reading.names import before_latest
 
 if TYPE_CHECKING:
+    from gittrack.reading.index.filters import Field
     from gittrack.reading.index.parse import Decided
 
 __all__ = [
@@ -177,6 +180,8 @@ class Index:
     ) -> list[Row]:
         """The runs that satisfy `filter` (see `filters`), newest first or by `order_by`.
 
+        Of a run whose record another supersedes it is the last of them, unless `ids` names it.
+
         `order_by` takes names as MLflow does: ``["metrics.acc DESC", "params.lr"]``; runs without
         the value come last. UsageError for a filter that cannot be read.
         """
@@ -201,7 +206,25 @@ class Index:
 
     def experiments(self) -> dict[str, int]:
         """The experiments on the ledger, and the number of runs of each."""
-        return dict(self._ask("SELECT experiment, count(*) FROM runs GROUP BY experiment ORDER BY 1", []))
+        counted = f"SELECT experiment, count(*) FROM runs r WHERE NOT {SUPERSEDED} GROUP BY 1 ORDER BY 1"  # noqa: S608
+        return dict(self._ask(counted, []))
+
+    def successor(self, run_id: str) -> str | None:
+        """The id of the record that supersedes that of a run; None where none does."""
+        successor = f"SELECT s.id FROM runs s, runs r WHERE s.supersedes = r.id AND r.id = ? AND {SUPERSEDED}"  # noqa: S608
+        rows = self._ask(successor, [run_id])
+        return str(rows[0][0]) if rows else None
+
+    def names(self, experiment: str | None = None, only: Field | None = None) -> list[str]:
+        """Full names of the metrics, parameters and tags that runs have, or `only` that one if they do."""
+        names: list[str] = []
+        for family in (only.family,) if only else ("metrics", "params", "tags"):
+            values = [value for value in (only.key if only else None, experiment) if value is not None]
+            key = "key = ? AND " if only else ""
+            of_it = "1" if experiment is None else "run IN (SELECT run FROM runs WHERE experiment = ?)"
+            sql = f"SELECT DISTINCT key FROM {family} WHERE {key}{of_it}{' LIMIT 1' if only else ''}"  # noqa: S608
+            names += [f"{family}.{key}" for (key,) in self._ask(sql, values)]
+        return names
 
     def decisions(self, run_id: str) -> list[Decided]:
         """The decisions on a run, oldest first: the last one holds."""
@@ -274,7 +297,7 @@ class Index:
         if not re.fullmatch(r"[0-9a-f]{4,64}", name):
             return []
         rows = self._matching(
-            "(substr(r.commit_id, 1, ?1) = ?2 OR substr(r.snapshot, 1, ?1) = ?2)",
+            f"(substr(r.commit_id, 1, ?1) = ?2 OR substr(r.snapshot, 1, ?1) = ?2) AND NOT {SUPERSEDED}",
             [len(name), name],
             experiment,
         )
@@ -320,7 +343,7 @@ class Index:
         self._connection = connection
         while True:
             with snapshot(connection):
-                if standing_of(connection).get("tip") == self.tip:
+                if self.tip and stands_at(standing_of(connection), self.tip, cut_of(self.repository)):
                     return question(connection)
             if not self._fresh:  # another process took the cache on: follow the ledger rather than go back
                 self.tip = ledger_tip(self.repository, self.branch) or self.tip
@@ -348,7 +371,7 @@ class Index:
 
 
 def _where(filter: str | None, experiment: str | None, ids: Sequence[str] | None) -> tuple[str, list[Any]]:
-    terms: list[str] = ["1"]
+    terms: list[str] = ["1"] if ids is not None else [f"NOT {SUPERSEDED}"]
     values: list[Any] = []
     if filter is not None and filter.strip():
         from gittrack.reading.index.filters import parse_filter

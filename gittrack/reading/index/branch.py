@@ -22,19 +22,41 @@ def ledger_branch(repository: Repository) -> str:
     than a query takes, so that its own cache is asked first, and without a file nobody is.
     """
     try:
-        content = None if repository.worktree is None else _content(repository.worktree / "gittrack.yaml")
-        if content is None:
-            return DEFAULT
-        import hashlib
+        settings = _remembered(repository)
+        return DEFAULT if settings is None else str(settings.get("ledger", {}).get("branch", DEFAULT))
+    except _NOTHING_USABLE:
+        from gittrack.formats.config import load_cached
 
-        stored: Any = json.loads((repository.state_dir / "config-cache.json").read_bytes())
-        if (stored["gittrack"], stored["sha256"]) == (VERSION, hashlib.sha256(content).hexdigest()):
-            return str(stored["config"].get("ledger", {}).get("branch", DEFAULT))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        pass  # nothing usable is remembered, or the file is none: let gittrack.formats.config say so
-    from gittrack.formats.config import load_cached
+        return load_cached(repository.worktree, repository.state_dir).ledger.branch
 
-    return load_cached(repository.worktree, repository.state_dir).ledger.branch
+
+def declared_metrics(repository: Repository) -> dict[str, list[str]]:
+    """The metrics that gittrack.yaml declares, by experiment, as it has them in order."""
+    try:
+        settings = _remembered(repository) or {}
+        return {name: list(e.get("metrics", {})) for name, e in settings.get("experiments", {}).items()}
+    except _NOTHING_USABLE:
+        from gittrack.formats.config import load_cached
+
+        config = load_cached(repository.worktree, repository.state_dir)
+        return {name: list(experiment.metrics) for name, experiment in config.experiments.items()}
+
+
+_NOTHING_USABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)
+"""Nothing usable is remembered, or the file is none: gittrack.formats.config says what is wrong."""
+
+
+def _remembered(repository: Repository) -> dict[str, Any] | None:
+    """The settings as the cache of gittrack.formats.config has them; None without a file."""
+    content = None if repository.worktree is None else _content(repository.worktree / "gittrack.yaml")
+    if content is None:
+        return None
+    import hashlib
+
+    stored: Any = json.loads((repository.state_dir / "config-cache.json").read_bytes())
+    if (stored["gittrack"], stored["sha256"]) != (VERSION, hashlib.sha256(content).hexdigest()):
+        raise ValueError("of another file")
+    return dict(stored["config"])
 
 
 def ledger_tip(repository: Repository, branch: str) -> str | None:

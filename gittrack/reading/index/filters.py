@@ -121,6 +121,14 @@ def parse_order(text: str) -> tuple[Field, bool]:
     return field, descending
 
 
+class UnknownName(UsageError):
+    """A name that is neither an attribute nor of a family; a reader that knows the runs can say more."""
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
 @dataclass(frozen=True, slots=True)
 class _Token:
     kind: str
@@ -276,7 +284,8 @@ class _Reader:
         if name.lower() in ATTRIBUTES:
             return Field("attributes", ATTRIBUTES[name.lower()])
         known = ", ".join(dict.fromkeys(ATTRIBUTES.values()))
-        raise self._fail(f"write metrics.{name}, params.{name} or tags.{name}; attributes are {known}", token)
+        hint = f"write metrics.{name}, params.{name} or tags.{name}; attributes are {known}"
+        raise UnknownName(str(self._fail(hint, token)), name)
 
 
 def _unquoted(key: str) -> str:

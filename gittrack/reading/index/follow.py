@@ -9,7 +9,6 @@ that rows that came from them are looked at again when the cache goes elsewhere.
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
@@ -17,9 +16,19 @@ from itertools import islice
 from gittrack.formats.record import clean_text
 from gittrack.git.partial import fetch_objects, promisor
 from gittrack.git.repository import ObjectReader, Repository
-from gittrack.ledger.order import order_of
+from gittrack.ledger.order import places_of
 from gittrack.reading.index.parse import RUN_COLUMNS, Decided, Parsed, Wanted, is_decision, reading
-from gittrack.reading.index.store import DATA_TABLES, SECOND, Progress, standing_of, transaction
+from gittrack.reading.index.store import (
+    CUT,
+    DATA_TABLES,
+    SECOND,
+    Progress,
+    cut_of,
+    stand_at,
+    standing_of,
+    stands_at,
+    transaction,
+)
 
 BATCH = 500
 MANY = 4 * BATCH
@@ -40,13 +49,14 @@ def bring_to(
     connection: sqlite3.Connection, repository: Repository, tip: str, progress: Progress | None = None
 ) -> None:
     """Make the cache say what the ledger says at commit `tip`."""
-    while (standing := standing_of(connection)).get("tip") != tip:
+    cut = cut_of(repository)
+    while not stands_at(standing := standing_of(connection), tip, cut):
         with repository.objects() as objects:
             changes = _changes(connection, repository, objects, standing, tip)
             if changes is not None:
                 batches = [changes[at : at + BATCH] for at in range(0, len(changes), BATCH)] or [[]]
                 with closing(_rows(connection, repository, objects, batches)) as rows:
-                    _apply(connection, repository, batches, rows, standing, tip, progress)
+                    _apply(connection, repository, batches, rows, standing, tip, cut, progress)
 
 
 def _changes(
@@ -57,14 +67,14 @@ def _changes(
     tip: str,
 ) -> list[Change] | None:
     """What differs; None (and an empty cache) when git no longer has a commit that rows came from."""
-    if any(objects.get(f"{oid}^{{tree}}") is None for oid in standing.values()):
+    sources = {oid for key, oid in standing.items() if key != CUT}
+    if any(objects.get(f"{oid}^{{tree}}") is None for oid in sources):
         with transaction(connection):
             if standing_of(connection) == standing:
                 for table in DATA_TABLES:
                     connection.execute(f"DELETE FROM {table}")  # noqa: S608
         return None
     changes: dict[str, str | None] = {}
-    sources = set(standing.values())
     if "tip" not in standing:
         sources.add(EMPTY_TREE[repository.object_format])
     for source in sources:
@@ -81,6 +91,7 @@ def _apply(
     rows: Iterator[list[Row]],
     standing: dict[str, str],
     tip: str,
+    cut: str,
     progress: Progress | None,
 ) -> None:
     """Write the changes of each batch; returns early when another process took the cache elsewhere."""
@@ -94,9 +105,9 @@ def _apply(
                 return
             _write(connection, batch, parsed)
             if count == total:
-                place_ties(connection, repository, tip, rebuilt=not _grew(repository, standing, tip))
-                connection.execute("DELETE FROM meta")
-                connection.execute("INSERT INTO meta VALUES ('tip', ?)", (tip,))
+                grew = standing.get(CUT, "") == cut and _grew(repository, standing, tip)
+                place_ties(connection, repository, tip, rebuilt=not grew)
+                stand_at(connection, tip, cut)
             else:
                 connection.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (f"toward {tip}", tip))
         if progress is not None:
@@ -121,11 +132,9 @@ def place_ties(
         f"SELECT path, {SECOND} FROM runs WHERE {SECOND} IN "  # noqa: S608
         f"(SELECT DISTINCT {SECOND} FROM runs INDEXED BY runs_unplaced WHERE place IS NULL)"
     ).fetchall()
-    counts = Counter(second for _, second in tied)
-    paths = [path for path, second in tied if counts[second] > 1]
-    places = order_of(repository, tip, paths) if paths else {}
+    places = places_of(repository, tip, dict(tied))
     connection.executemany(
-        "UPDATE runs SET place = ? WHERE path = ?", [(places.get(path, 0), path) for path, _ in tied]
+        "UPDATE runs SET place = ? WHERE path = ?", [(place, path) for path, place in places.items()]
     )
 
 

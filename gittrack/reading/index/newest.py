@@ -17,7 +17,7 @@ from gittrack.git.repository import ObjectReader, Repository
 from gittrack.reading.index.follow import MANY, insert, place_ties
 from gittrack.reading.index.parse import Wanted, reading
 from gittrack.reading.index.rows import no_experiment
-from gittrack.reading.index.store import open_memory, transaction
+from gittrack.reading.index.store import cut_of, open_memory, stand_at, transaction
 
 _SECOND = len("YYYYMMDD-HHMMSS")
 
@@ -51,7 +51,7 @@ def newest_runs(
         for row in rows:
             insert(connection, row)
         place_ties(connection, repository, tip)
-        connection.execute("INSERT INTO meta VALUES ('tip', ?)", (tip,))
+        stand_at(connection, tip, cut_of(repository))
     return connection
 
 

@@ -19,7 +19,7 @@ from gittrack.text.json_text import json_compact, json_line
 
 RUN_COLUMNS = (
     "path", "blob", "id", "tail", "experiment", "status", "started", "duration_s", "author", "email", "name",
-    "hypothesis", "commit_id", "snapshot", "branch", "dirty", "seed", "spec", "fault",
+    "hypothesis", "commit_id", "snapshot", "branch", "dirty", "seed", "spec", "fault", "supersedes",
 )  # fmt: skip
 
 Number = int | float | None
@@ -62,9 +62,10 @@ def _healthy(path: str, blob: str, record: Mapping[str, Any]) -> Parsed:
     code, author = record["code"], record["author"]
     run = (
         path, blob, record["id"], record["id"][-6:], record["experiment"], record["status"],
-        parse_time(record["started"]).timestamp(), record["duration_s"], author["name"], author["email"],
+        parse_time(record["started"]).timestamp(), record.get("duration_s"), author["name"], author["email"],
         record.get("name"), record.get("hypothesis"), code.get("commit"), code.get("snapshot"),
         code.get("branch"), int(code.get("dirty", False)), number(record.get("seed")), record["spec"], None,
+        record.get("supersedes"),
     )  # fmt: skip
     return Parsed(
         run,

@@ -18,6 +18,12 @@ T = TypeVar("T", int | float, int | float | None)
 OUTCOME = "(SELECT outcome FROM decisions WHERE run_id = r.id ORDER BY made DESC, id DESC LIMIT 1)"
 """SQL of the outcome of the run ``r``."""
 
+SUPERSEDED = (
+    "r.id IN (SELECT o.id FROM runs s JOIN runs o ON o.id = s.supersedes AND o.commit_id = s.commit_id "
+    "AND o.experiment = s.experiment AND o.started = s.started WHERE s.supersedes IS NOT NULL)"
+)
+"""SQL of whether another record of the same execution, which says more, takes the place of the run ``r``."""
+
 DAMAGED = "damaged"
 """In place of a status, for a record that cannot be read."""
 
@@ -61,7 +67,7 @@ class Row:
     @property
     def newest_key(self) -> tuple[int, int, float, str]:
         """Larger for a run that counts as newer: by the second that it began, then by the ledger's order."""
-        return int(self.started), self.place, self.started, self.id
+        return newest_key(self.started, self.place, self.id)
 
     @property
     def folder(self) -> str:
@@ -83,6 +89,11 @@ class Row:
         if self.fault is not None:
             raise RecordError(self.fault)
         return from_dict(Record, self.record)
+
+
+def newest_key(started: float, place: int, run_id: str) -> tuple[int, int, float, str]:
+    """As `Row.newest_key`, of a run that is no row."""
+    return int(started), place, started, run_id
 
 
 def no_experiment(name: str, known: Iterable[str]) -> NotFoundError:

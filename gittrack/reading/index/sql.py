@@ -20,7 +20,7 @@ from gittrack.reading.index.rows import DAMAGED, OUTCOME
 Sql = tuple[str, list[Any]]
 """SQL text with ``?`` in it, and the values that belong there."""
 
-STATUSES = ("finished", "failed", "killed", DAMAGED)
+STATUSES = ("finished", "failed", "killed", "unknown", DAMAGED)
 
 _LIKE = {"like": 0, "ilike": 1}
 

@@ -18,10 +18,15 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
+from gittrack.git.repository import Repository
+
 APPLICATION_ID = 0x67747278  # "gtrx"
-FORMAT = 3
+FORMAT = 4
 FILE_NAME = f"index-v{FORMAT}.sqlite"
 PATIENCE_S = 20.0
+
+CUT = "shallow"
+"""Key of what `cut_of` said when runs got their places: more history may tell another order."""
 
 SECOND = "CAST(started AS INTEGER)"
 """SQL of the second in which a run began. Within it, runs are in the ledger's order: their `place`."""
@@ -32,7 +37,8 @@ TABLES = (
         run INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, blob TEXT NOT NULL, id TEXT NOT NULL,
         tail TEXT NOT NULL, experiment TEXT NOT NULL, status TEXT NOT NULL, started REAL NOT NULL,
         duration_s REAL, author TEXT, email TEXT, name TEXT, hypothesis TEXT, commit_id TEXT,
-        snapshot TEXT, branch TEXT, dirty INTEGER, seed, spec TEXT, fault TEXT, place INTEGER)""",
+        snapshot TEXT, branch TEXT, dirty INTEGER, seed, spec TEXT, fault TEXT, supersedes TEXT,
+        place INTEGER)""",
     "CREATE TABLE records (run INTEGER PRIMARY KEY, json TEXT NOT NULL)",
     "CREATE TABLE params (key TEXT, run INTEGER, number, text TEXT, PRIMARY KEY (key, run)) WITHOUT ROWID",
     "CREATE TABLE metrics (key TEXT, run INTEGER, number, status TEXT, PRIMARY KEY (key, run)) WITHOUT ROWID",
@@ -45,6 +51,7 @@ TABLES = (
     f"CREATE INDEX runs_newest ON runs ({SECOND}, place, started, id)",
     f"CREATE INDEX runs_experiment ON runs (experiment, {SECOND}, place, started, id)",
     f"CREATE INDEX runs_unplaced ON runs ({SECOND}) WHERE place IS NULL",
+    "CREATE INDEX runs_superseding ON runs (supersedes) WHERE supersedes IS NOT NULL",
     "CREATE INDEX runs_id ON runs (id)",
     "CREATE INDEX runs_tail ON runs (tail)",
     f"PRAGMA application_id = {APPLICATION_ID}",
@@ -61,8 +68,27 @@ Progress = Callable[[int, int], None]
 
 
 def standing_of(connection: sqlite3.Connection) -> dict[str, str]:
-    """The ledger commit that the cache stands at (``tip``), and those of builds that were cut off."""
+    """The ledger commit that the cache stands at (``tip``), those of builds that were cut off, and `CUT`."""
     return dict(connection.execute("SELECT key, value FROM meta"))
+
+
+def stands_at(standing: dict[str, str], tip: str, cut: str) -> bool:
+    return standing.get("tip") == tip and standing.get(CUT, "") == cut
+
+
+def stand_at(connection: sqlite3.Connection, tip: str, cut: str) -> None:
+    """Note, in a transaction, that the cache says what the ledger says at `tip`."""
+    connection.execute("DELETE FROM meta")
+    facts = {"tip": tip, CUT: cut} if cut else {"tip": tip}
+    connection.executemany("INSERT INTO meta VALUES (?, ?)", facts.items())
+
+
+def cut_of(repository: Repository) -> str:
+    """Where a shallow clone's history ends, as git has it; empty for one that has all of it."""
+    try:
+        return (repository.common_dir / "shallow").read_text("ascii", "replace")
+    except OSError:
+        return ""
 
 
 def is_damage(error: sqlite3.Error) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from gittrack.errors import NotFoundError
 from gittrack.formats.config import FILE, Config
-from gittrack.formats.environment import MAX_DRIFT
+from gittrack.formats.environment import MAX_DRIFT, ORDER
 from gittrack.formats.record import Code, EnvironmentSummary, Lock, to_dict
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.recording.capture.code import LIVE, Invocation, capture_code
@@ -44,7 +44,7 @@ def capture(
     image: str | None = None,
 ) -> Captured:
     """Read everything once. Raises UsageError when the policy refuses a dirty tree."""
-    environment = describe_program(invocation.program, image)
+    environment = describe_environment(image) if invocation.in_process else describe_machine(image)
     code = capture_code(
         repo,
         objects,
@@ -72,7 +72,7 @@ def _with_code(
     from gittrack.recording.capture.determinism import capture_determinism
 
     protocol = objects.get(f"{code.tree}:{FILE}")
-    locks, drift = _locks(repo, objects, config, invocation.cwd, code.tree, environment["packages"])
+    locks, drift = _locks(repo, objects, config, invocation.cwd, code.tree, environment)
     written, summary = write_environment(environment, drift)
     return Captured(
         code=code,
@@ -90,13 +90,42 @@ def describe_environment(image: str | None = None) -> dict[str, Any]:
     return capture_environment(image=image)
 
 
+def describe_machine(image: str | None = None) -> dict[str, Any]:
+    """`describe_environment` without what only this process has: of another program that is not known."""
+    from gittrack.recording.capture.environment import capture_environment
+
+    return capture_environment(image=image, is_own=False)
+
+
 def describe_program(program: Path | None, image: str | None = None) -> dict[str, Any]:
-    """`describe_environment` with the interpreter and packages that `program` would find."""
-    environment = describe_environment(image)
-    if other := _environment_of(program):
-        environment.pop("origins", None)
-        environment |= other
-    return environment
+    """`describe_machine` with interpreter and packages of `program`, if it is a Python or a script of one."""
+    if program is None or not is_python(program):
+        return describe_machine(image)
+    if environment := _environment_of(program):
+        return {**describe_machine(image), **environment}
+    return describe_environment(image)
+
+
+_LAUNCHERS = frozenset(
+    {"conda", "dvc", "guild", "hatch", "invoke", "luigi", "mamba", "nox", "pdm", "pipenv", "pipx", "poetry"}
+    | {"pixi", "rye", "snakemake", "tox", "uv", "uvx"}
+)
+"""Scripts for a Python that start others, of environments which they alone know."""
+
+
+def is_python(program: Path) -> bool:
+    """Whether that file is an interpreter by its name, or a script whose first line names one."""
+    import re
+
+    if re.fullmatch(r"(?:python|pypy)[0-9.]*", program.name):
+        return True
+    try:
+        with program.open("rb") as file:
+            line = file.readline(4096)
+    except OSError:
+        return False
+    is_script = re.match(rb"#!.*/(?:python|pypy)[0-9.]*\s", line) is not None
+    return is_script and program.name not in _LAUNCHERS
 
 
 def capture_here(
@@ -108,7 +137,7 @@ def capture_here(
     """
     environment = describe_environment(image)
     with repo.objects() as objects:
-        locks, drift = _locks(repo, objects, config, repo.top / code.cwd, code.tree, environment["packages"])
+        locks, drift = _locks(repo, objects, config, repo.top / code.cwd, code.tree, environment)
     written, summary = write_environment(environment, drift)
     return written, {"environment": to_dict(summary), "locks": [to_dict(lock) for lock in locks]}
 
@@ -189,6 +218,7 @@ def write_environment(environment: dict[str, Any], drift: dict[str, Any]) -> tup
 
     if drift:
         environment = {**environment, "drift": drift}
+    environment = {name: environment[name] for name in ORDER if name in environment} | environment
     codec.validate(environment, "environment", "environment.yaml")
     data = codec.write_yaml(environment)
     return data, summarise(environment, hashlib.sha256(data).hexdigest())
@@ -200,23 +230,36 @@ def _locks(
     config: Config,
     cwd: Path,
     tree: str,
-    packages: dict[str, str],
+    environment: dict[str, Any],
 ) -> tuple[tuple[Lock, ...], dict[str, Any]]:
     """Every lock, from the code tree where it is tracked, and how what is installed differs from it."""
     if repo.worktree is None:
         return (), {}
-    from gittrack.recording.capture.locks import find_locks, read_lock_once
+    from gittrack.recording.capture.locks import find_locks
+
+    paths = find_locks(repo.worktree, cwd, config.capture.locks)
+    return compare_locks(repo, objects, paths, tree, environment)
+
+
+def compare_locks(
+    repo: Repository, objects: ObjectReader, paths: Sequence[str], tree: str, environment: dict[str, Any]
+) -> tuple[tuple[Lock, ...], dict[str, Any]]:
+    """The locks at `paths`, and by path how the packages of `environment` differ, if these are known."""
+    from gittrack.recording.capture.locks import read_lock_once
 
     locks: list[Lock] = []
     blob: str | None
     drift: dict[str, Any] = {}
-    for path in find_locks(repo.worktree, cwd, config.capture.locks):
+    python, packages = environment.get("python"), environment.get("packages")
+    for path in paths:
         tracked = objects.get(f"{tree}:{path}")
         if tracked is not None and tracked.kind == "blob":
             data, blob = tracked.data, tracked.oid
         else:
-            data, blob = (repo.worktree / path).read_bytes(), None
-        lock, differs = read_lock_once(path, data, blob=blob, installed=packages, folder=repo.state_dir)
+            data, blob = (repo.top / path).read_bytes(), None
+        lock, differs = read_lock_once(
+            path, data, blob=blob, installed=packages, python=python, folder=repo.state_dir
+        )
         locks.append(lock)
         if differs:
             drift[path] = [

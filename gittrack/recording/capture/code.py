@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 import sys
 from collections.abc import Sequence
@@ -27,8 +26,8 @@ class Invocation:
     command: tuple[str, ...]
     cwd: Path
     entry: str | None = None
-    program: Path | None = None
-    """The executable, where it is another process than this one."""
+    in_process: bool = False
+    """Whether this process itself is what was started."""
     origin: Code | None = None
     """The code that this work tree was made from, where it is a copy that somebody else recorded."""
 
@@ -42,14 +41,12 @@ def this_invocation() -> Invocation:
     spec = getattr(main, "__spec__", None)
     script = getattr(main, "__file__", None)
     entry = spec.name if spec is not None else script
-    return Invocation(tuple(argv), Path.cwd(), entry)
+    return Invocation(tuple(argv), Path.cwd(), entry, in_process=True)
 
 
 def command_invocation(command: Sequence[str], cwd: Path, origin: Code | None = None) -> Invocation:
     """A command that `gittrack run` is about to start, and the script or module that it names."""
-    path = shutil.which(command[0])
-    program = cwd / path if path else None
-    return Invocation(tuple(command), cwd, _entry_of(command, cwd), program, origin)
+    return Invocation(tuple(command), cwd, _entry_of(command, cwd), origin=origin)
 
 
 # Their -m names a module; what else they are given first is the script.
@@ -107,6 +104,7 @@ def capture_code(
         commit=status.commit,
         tree=head_tree.oid if head_tree else "",
         branch=clean_text(status.branch) if status.branch else None,
+        detached=status.branch is None,
         remote=_remote(repo, status.branch),
         command=tuple(clean_text(a) for a in scrub_arguments(invocation.command, os.environ)),
         cwd=_relative(invocation.cwd, repo.top),
@@ -123,7 +121,7 @@ def _as_recorded(code: Code, origin: Code | None) -> Code:
     """Commit, branch and snapshot of the original, whose tree a temporary work tree has checked out."""
     if origin is None or origin.tree != code.tree:
         return code
-    names = ("commit", "branch", "dirty", "snapshot", "remote", "left_out")
+    names = ("commit", "branch", "detached", "dirty", "snapshot", "remote", "left_out")
     return replace(code, **{name: getattr(origin, name) for name in names})
 
 

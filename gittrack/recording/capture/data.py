@@ -5,31 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 import typing
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from gittrack.dvc.cache import object_path, read_dir_object, store, store_listing
 from gittrack.dvc.files import write_pointer
-from gittrack.dvc.hashing import Digest, HashState, Progress, hash_path
+from gittrack.dvc.hashing import Digest, HashState, Progress, hash_path, leaving_out
 from gittrack.dvc.settings import ignore_rules
 from gittrack.dvc.tracking import Tracking, find_tracking
 from gittrack.errors import NotFoundError, UsageError
 from gittrack.formats.record import DataInput, Output, Role, clean_text
+from gittrack.recording.capture.held import GitState, GitTracked
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GitTracked:
-    """What the code tree of the run holds at a path."""
-
-    oid: str
-    """Of a blob, or of a tree for a folder."""
-    modified: bool = False
-    """The bytes on disk are others."""
-
-
-GitState = Callable[[str], GitTracked | None]
-"""Path relative to the top -> what git keeps there, None if nothing."""
+__all__ = ["CapturedInput", "GitState", "GitTracked", "capture_input", "capture_output", "ledger_path"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +27,8 @@ class CapturedInput:
 
     input: DataInput
     pointer: bytes | None = None
+    why: str = ""
+    """Why git, which names it, does not hold its bytes; empty where it does, or has another version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +45,7 @@ class _Place:
 
 def capture_input(
     path: str | Path,
-    role: str,
+    role: str | None,
     *,
     top: Path,
     cwd: Path,
@@ -69,12 +60,13 @@ def capture_input(
 
     With `store`, bytes that neither keeps as they are on disk go into the DVC cache at `cache` (see
     `gittrack.dvc.cache_dir`, `cache_types`). A path that DVC tracks only as part of a folder counts
-    as DVC's if the cache knows what that folder holds. UsageError for a wrong role or path.
+    as DVC's if the cache knows what that folder holds. UsageError for a wrong role or path. `role` is
+    None where nobody stated it.
     """
-    if role not in typing.get_args(Role):
+    if role not in (None, *typing.get_args(Role)):
         raise UsageError(f"{role!r} is no role of an input: use {', '.join(typing.get_args(Role))}")
     place = _locate(path, top, cwd)
-    source = _Source(place, typing.cast(Role, role), top, cache, types, state, store, progress)
+    source = _Source(place, typing.cast("Role | None", role), top, cache, types, state, store, progress)
     if place.relative is not None:
         tracking = find_tracking(top, place.path)
         # dvc.lock also lists what a stage leaves to git (`cache: false`).
@@ -96,10 +88,17 @@ def capture_output(
     types: Sequence[str],
     state: HashState | None = None,
     progress: Progress | None = None,
+    without: Collection[str] = (),
 ) -> tuple[Output, bytes]:
-    """Stores the file or folder at `path` in the DVC cache; what the record says of it, and its pointer."""
+    """Stores the file or folder at `path` in the DVC cache; what the record says of it, and its pointer.
+
+    `without`: files of the folder, relative to it, that are no output.
+    """
     place = _locate(path, top, cwd)
-    digest = hash_path(place.path, state=state, ignore=ignore_rules(top, place.path), progress=progress)
+    ignore = ignore_rules(top, place.path)
+    if without:
+        ignore = leaving_out(place.path, without, ignore)
+    digest = hash_path(place.path, state=state, ignore=ignore, progress=progress)
     store(place.path, digest, cache, types)
     pointer = ledger_path("outputs", place.path, place.relative)
     output = Output(
@@ -119,7 +118,7 @@ class _Source:
     """One input, and where it may be kept."""
 
     place: _Place
-    role: Role
+    role: Role | None
     top: Path
     cache: Path
     types: Sequence[str]
@@ -128,8 +127,10 @@ class _Source:
     progress: Progress | None
 
     def of_git(self, git: GitTracked) -> CapturedInput:
-        differs = self.place.relative if git.modified else None
-        return self._stated("git", self._digest(), blob=git.oid, differs_from=differs, kept=not git.modified)
+        if not git.modified:
+            return self._stated("git", self._digest(), blob=git.oid, kept=True)
+        stated = self._stated("file", self._digest(), differs_from=self.place.relative, kept=False)
+        return replace(stated, why=git.why)
 
     def of_nobody(self) -> CapturedInput:
         return self._stated("file", self._digest(), kept=False)

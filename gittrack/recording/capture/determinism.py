@@ -88,17 +88,21 @@ _LIBRARIES = {
 
 def capture_determinism(env: Mapping[str, str] | None = None) -> dict[str, Value]:
     """The flags in force, by dotted name and sorted; `env` stands in for ``os.environ``."""
-    env = os.environ if env is None else env
-    flags: dict[str, Value] = {
-        f"env.{name}": clean_text(scrub_text(env[name], env))[:LONGEST_VALUE]
-        for name in VARIABLES
-        if name in env
-    }
+    flags = variable_flags(os.environ if env is None else env)
     for library, probes in _LIBRARIES.items():
         module = sys.modules.get(library)
         if module is not None:
             flags.update(_ask(module, probes))
     return dict(sorted(flags.items()))
+
+
+def variable_flags(env: Mapping[str, str]) -> dict[str, Value]:
+    """The flags that are environment variables."""
+    return {
+        f"env.{name}": clean_text(scrub_text(env[name], env))[:LONGEST_VALUE]
+        for name in VARIABLES
+        if name in env
+    }
 
 
 def _ask(module: Any, probes: Mapping[str, Probe]) -> dict[str, Value]:

@@ -34,19 +34,23 @@ IMAGE_VARIABLE = "GITTRACK_IMAGE"
 IMAGE = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._:/-]{0,254}@)?sha256:[0-9a-f]{64}\Z")
 
 
-def capture_environment(*, env: Mapping[str, str] | None = None, image: str | None = None) -> dict[str, Any]:
+def capture_environment(
+    *, env: Mapping[str, str] | None = None, image: str | None = None, is_own: bool = True
+) -> dict[str, Any]:
     """The sections of environment.yaml, in the order of the file; facts that are not known are absent.
 
     `env` stands in for ``os.environ``. `image` is the container image's digest,
     ``[name@]sha256:<64 hex>``, else that of GITTRACK_IMAGE, else what podman says of itself.
+    Without `is_own` the program is another one, and what only this process has is left out: interpreter,
+    packages, loaded libraries.
     Raises UsageError for an `image` of another form.
     """
     env = os.environ if env is None else env
-    gpus, versions = hardware.accelerators()
-    entries = _distributions(sys.path)
+    gpus, versions = hardware.accelerators(loaded=is_own)
+    entries = distributions_on(sys.path if is_own else ())
     sections: dict[str, Any] = {
         "schema": SCHEMA,
-        "python": _python(),
+        "python": _python() if is_own else None,
         "os": _operating_system(),
         "host": _host(),
         "container": _container(),
@@ -55,12 +59,17 @@ def capture_environment(*, env: Mapping[str, str] | None = None, image: str | No
         "memory_mb": hardware.memory_mb(),
         "gpus": gpus,
         "cuda": versions or None,
-        "blas": _blas(),
-        "variables": {name: scrub_text(env[name], env) for name in VARIABLES if name in env},
-        "packages": _versions(entries),
-        "origins": _origins(entries) or None,
+        "blas": _blas() if is_own else None,
+        "variables": variables_of(env),
+        "packages": versions_of(entries) if is_own else None,
+        "origins": origins_of(entries) or None,
     }
-    return {key: _writable(value) for key, value in sections.items() if value is not None}
+    return {key: writable(value) for key, value in sections.items() if value is not None}
+
+
+def variables_of(env: Mapping[str, str]) -> dict[str, str]:
+    """Those of `VARIABLES` that are set in `env`, secrets masked."""
+    return {name: scrub_text(env[name], env) for name in VARIABLES if name in env}
 
 
 _LONGEST_TEXT = 4096
@@ -68,14 +77,14 @@ _LONGEST_KEY = 250
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
-def _writable(value: Any) -> Any:
+def writable(value: Any) -> Any:
     """`value` with all its text as one line of bounded UTF-8, as the schema wants it."""
     if isinstance(value, str):
         return _CONTROL.sub(" ", clean_text(value))[:_LONGEST_TEXT]
     if isinstance(value, dict):
-        return {_writable(key)[:_LONGEST_KEY]: _writable(entry) for key, entry in value.items()}
+        return {writable(key)[:_LONGEST_KEY]: writable(entry) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_writable(entry) for entry in value]
+        return [writable(entry) for entry in value]
     return value
 
 
@@ -91,14 +100,15 @@ def _python() -> dict[str, Any]:
         "compiler": platform.python_compiler(),
         "build": " ".join(platform.python_build()),
         "executable": Path(sys.executable).name,
-        "prefix": _prefix_kind(),
+        "prefix": prefix_kind(Path(sys.prefix), Path(sys.base_prefix)),
     }
 
 
-def _prefix_kind() -> str:
-    if (Path(sys.prefix) / "conda-meta").is_dir():
+def prefix_kind(prefix: Path, base: Path) -> str:
+    """Kind of environment of an interpreter with these ``sys.prefix`` and ``sys.base_prefix``."""
+    if (prefix / "conda-meta").is_dir():
         return "conda"
-    return "system" if sys.prefix == sys.base_prefix else "venv"
+    return "system" if prefix == base else "venv"
 
 
 def _operating_system(root: Path = Path("/")) -> dict[str, Any]:
@@ -198,7 +208,7 @@ _METADATA_FOLDER = re.compile(
 
 def installed_distributions() -> dict[str, str]:
     """Normalised name -> version of every distribution on ``sys.path``, sorted; the first found wins."""
-    return _versions(_distributions(sys.path))
+    return versions_of(distributions_on(sys.path))
 
 
 def packages_of(prefix: Path) -> dict[str, str]:
@@ -211,12 +221,12 @@ def packages_of(prefix: Path) -> dict[str, str]:
         folders += sorted(prefix.glob(pattern))
     if not folders:
         raise NotFoundError(f"no site-packages under {prefix}; give the folder of a virtual environment")
-    return _versions(_distributions(map(str, folders)))
+    return versions_of(distributions_on(map(str, folders)))
 
 
 def packages_on(path: Iterable[str]) -> dict[str, str]:
     """The same for the folders of an interpreter's ``sys.path``."""
-    return _versions(_distributions(path))
+    return versions_of(distributions_on(path))
 
 
 def normalise(name: str) -> str:
@@ -224,17 +234,19 @@ def normalise(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-class _Distribution(NamedTuple):
+class Distribution(NamedTuple):
     name: str
     """Normalised."""
     version: str
     origin: str | None
     """Where it came from, if not from an index."""
+    place: str = ""
+    """Its metadata, a folder or a file."""
 
 
-def _distributions(folders: Iterable[str]) -> dict[str, _Distribution]:
+def distributions_on(folders: Iterable[str]) -> dict[str, Distribution]:
     """What is installed in the folders, by name; the first of a name counts, as for an import."""
-    distributions: dict[str, _Distribution] = {}
+    distributions: dict[str, Distribution] = {}
     for folder in dict.fromkeys(folders):
         try:
             changed = os.stat(folder or ".").st_mtime_ns  # noqa: PTH116
@@ -247,14 +259,16 @@ def _distributions(folders: Iterable[str]) -> dict[str, _Distribution]:
 
 
 @functools.lru_cache(maxsize=64)
-def _installed_in(folder: str, changed: int) -> tuple[_Distribution, ...]:
+def _installed_in(folder: str, changed: int) -> tuple[Distribution, ...]:
     """Read again when the folder has changed: whoever installs makes a new folder for the metadata."""
     entries = os.listdir(folder)  # noqa: PTH208  (iterdir makes a Path of each)
     # "~name" is what pip leaves of an uninstallation that failed.
     metadata = (e for e in sorted(entries) if e.endswith((".dist-info", ".egg-info")) and e[0] != "~")
     named = ((*_name_and_version(folder, entry), entry) for entry in metadata)
     return tuple(
-        _Distribution(normalise(name), version, _origin(Path(folder, entry, "direct_url.json")))
+        Distribution(
+            normalise(name), version, _origin(Path(folder, entry, "direct_url.json")), f"{folder}/{entry}"
+        )
         for name, version, entry in named
         if name
     )
@@ -272,11 +286,11 @@ def _name_and_version(folder: str, entry: str) -> tuple[str, str]:
     return "", ""
 
 
-def _versions(installed: Mapping[str, _Distribution]) -> dict[str, str]:
+def versions_of(installed: Mapping[str, Distribution]) -> dict[str, str]:
     return {name: one.version for name, one in sorted(installed.items())}
 
 
-def _origins(installed: Mapping[str, _Distribution]) -> dict[str, str]:
+def origins_of(installed: Mapping[str, Distribution]) -> dict[str, str]:
     return {name: one.origin for name, one in sorted(installed.items()) if one.origin}
 
 

@@ -110,14 +110,15 @@ def memory_mb() -> int | None:
 # --- accelerators --------------------------------------------------------------------------
 
 
-def accelerators() -> tuple[list[dict[str, Any]], dict[str, str]]:
+def accelerators(*, loaded: bool = True) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """The GPUs, and versions of what drives them: ``driver``, ``runtime``, ``cudnn``, ``nccl``, ``hip``.
 
+    Without `loaded` only what belongs to the machine, and nothing that this process has loaded.
     Neither starts a CUDA context: that would cost memory on the GPU and break later forks.
     """
     gpus, versions = _nvml()
     torch = sys.modules.get("torch")
-    if torch is not None:
+    if torch is not None and loaded:
         versions |= _torch_versions(torch)
         gpus = gpus or _torch_devices(torch)
     return gpus, versions

@@ -22,12 +22,19 @@ KEPT = 64
 
 
 def read_lock_once(
-    path: str, data: bytes, *, blob: str | None, installed: Mapping[str, str], folder: Path
+    path: str,
+    data: bytes,
+    *,
+    blob: str | None,
+    installed: Mapping[str, str] | None,
+    python: Mapping[str, Any] | None = None,
+    folder: Path,
 ) -> tuple[Lock, list[Drift]]:
     """`read_lock`, from the cache file in `folder` where the same bytes met the same packages before."""
     if len(data) <= SMALL_BYTES:
-        return read_lock(path, data, blob=blob, installed=installed)
-    parts = [VERSION, path, str(blob), hashlib.sha256(data).hexdigest(), *map(str, sorted(installed.items()))]
+        return read_lock(path, data, blob=blob, installed=installed, python=python)
+    compared = "nothing" if installed is None else sorted(installed.items())
+    parts = [VERSION, path, str(blob), hashlib.sha256(data).hexdigest(), str(compared), str(python)]
     key = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
     file = folder / "locks-cache.json"
     known = _load(file)
@@ -37,7 +44,7 @@ def read_lock_once(
             return from_dict(Lock, lock), [Drift(**d) for d in drift]
         except (TypeError, ValueError):
             known = {}
-    read = read_lock(path, data, blob=blob, installed=installed)
+    read = read_lock(path, data, blob=blob, installed=installed, python=python)
     known[key] = [to_dict(read[0]), [asdict(d) for d in read[1]]]
     _save(file, dict(list(known.items())[-KEPT:]))
     return read

@@ -18,10 +18,10 @@ from gittrack.formats.config import Config, ExperimentConfig, InputConfig
 from gittrack.formats.record import DataInput, Output, Role, clean_text
 from gittrack.git.repository import Repository
 from gittrack.recording.capture.data import ledger_path
-from gittrack.recording.commits.pipeline import CommitFiles, Pipeline, matching
+from gittrack.recording.capture.held import Behind, behind
+from gittrack.recording.commits.declared import Loss
+from gittrack.recording.commits.pipeline import CommitFiles, Pipeline
 
-DEFAULT_ROLE: Role = "train"
-"""As for `log_input` without a role."""
 DEFAULT_OUTPUT = "artifact"
 
 # The programs among a stage's deps are in the code's tree, which the record names; they are no data.
@@ -57,16 +57,18 @@ class DataReader:
     inputs: list[DataInput] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
     pointers: dict[str, bytes] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    complaints: list[str] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
 
-    def read(self, declared: Sequence[InputConfig], config: Config) -> None:
-        """Deps that no stage made are data, and so are the `declared` ones; outs are outputs."""
+    def read(self, declared: Sequence[InputConfig], config: Config, results: frozenset[str]) -> None:
+        """Deps that no stage made are data, and so are the `declared` ones; outs are outputs.
+
+        `results`: files that were read as metrics or series, which are no outputs.
+        """
         outs = {out.path: out for p in self.pipelines for out in p.outs}
         roles = {posixpath.normpath(i.path): i.role for i in declared}
         for dep in {d.path: d for p in self.pipelines for d in p.deps}.values():
             if dep.path not in roles and not _made(dep.path, outs) and not self._is_code(dep.path):
-                self._input(dep.path, DEFAULT_ROLE, dep)
+                self._input(dep.path, None, dep)
         deps = {d.path: d for p in self.pipelines for d in p.deps}
         for path, role in roles.items():
             self._input(path, role, outs.get(path) or deps.get(path))
@@ -74,32 +76,38 @@ class DataReader:
             posixpath.normpath(o.path): o.role for o in [*config.outputs, *self.experiment.outputs]
         }
         for out in outs.values():
-            self._output(out, role_of_path)
+            if out.path not in self.files.names and out.path not in results and not self._is_in_git(out):
+                self._output(out, role_of_path)
 
     def _is_code(self, path: str) -> bool:
+        """Whether it is a program or a file of parameters, which the record's code and params have."""
         if path in self.files.names:
+            params = {name for pipeline in self.pipelines for name in pipeline.declared.params}
+            if path in params or posixpath.basename(path) == "params.yaml":
+                return True
             return posixpath.splitext(path)[1].lower() in _CODE
         # A folder of a package, such as src/, is a dep of many a stage.
         below = [n for n in self.files.names if n.startswith(path + "/")]
         return bool(below) and any(posixpath.splitext(n)[1].lower() in _CODE for n in below)
 
-    def _input(self, path: str, role: Role, out: Out | None) -> None:
+    def _input(self, path: str, role: Role | None, out: Out | None) -> None:
         try:
             stated = self._tracked_by_git(path, role, out) or self._tracked_by_dvc(path, role, out)
         except RecordError as error:
-            self.complaints.append(f"data {path} of {self.files.commit[:10]} was left out: {error}")
+            self.losses.append((f"data {path}", str(error)))
             return
         if stated is None:
-            self.complaints.append(
-                f"data {path} of {self.files.commit[:10]} is in neither git nor DVC: left out"
-            )
+            self.losses.append((f"data {path}", "is in neither git nor DVC"))
         else:
             self.inputs.append(stated)
 
-    def _tracked_by_git(self, path: str, role: Role, out: Out | None) -> DataInput | None:
+    def _tracked_by_git(self, path: str, role: Role | None, out: Out | None) -> DataInput | None:
         oid = self.files.oid(path)
         if oid is None or (path not in self.files.names and f"{path}.dvc" in self.files.names):
             return None
+        named = behind(self.files.objects, self.files.commit, path)
+        if named is not None:
+            return self._named_by_git(path, role, out, named)
         if path not in self.files.names and out is not None and not self._folder_in_git(path, out):
             return None
         data = self.files.read(path)
@@ -116,12 +124,30 @@ class DataReader:
             blob=oid,
         )
 
+    def _named_by_git(self, path: str, role: Role | None, out: Out | None, named: Behind) -> DataInput:
+        """An input that is a link or a pointer of git-lfs: git's only where its tree holds the bytes too."""
+        pointer = out.pointer() if out is not None and "md5" in out.fields else None
+        blob = self.files.objects.get(named.oid) if named.oid else None
+        data = blob.data if blob is not None and blob.kind == "blob" else None
+        return DataInput(
+            path=clean_text(path),
+            role=role,
+            source="git" if named.oid else "file",
+            md5=pointer.md5 if pointer else None,
+            hash=pointer.hash if pointer else None,
+            sha256=hashlib.sha256(data).hexdigest() if data is not None else named.sha256,
+            size=len(data) if data is not None else named.size or (pointer.size if pointer else None),
+            nfiles=pointer.nfiles if pointer else None,
+            blob=named.oid,
+            differs_from=None if named.oid else clean_text(path),
+        )
+
     def _folder_in_git(self, path: str, out: Out) -> bool:
         """Whether git keeps the folder's files, and not just the .gitignore that DVC puts into it."""
         below = sum(name.startswith(path + "/") for name in self.files.names)
         return below >= (out.pointer().nfiles or 1) and below > 0
 
-    def _tracked_by_dvc(self, path: str, role: Role, out: Out | None) -> DataInput | None:
+    def _tracked_by_dvc(self, path: str, role: Role | None, out: Out | None) -> DataInput | None:
         pointer = out.pointer() if out is not None and "md5" in out.fields else self._pointer_of(path)
         if pointer is None:
             return None
@@ -149,19 +175,19 @@ class DataReader:
         self.pointers[name] = write_pointer(content, pointer)
         return name
 
+    def _is_in_git(self, out: Out) -> bool:
+        """Whether the out is a folder of the code's tree."""
+        try:
+            return self._folder_in_git(out.path, out)
+        except RecordError:
+            return False  # said when it is to be an output
+
     def _output(self, out: Out, stated_roles: dict[str, str]) -> None:
-        declared = [p for pipe in self.pipelines for p in [*pipe.declared.metrics, *pipe.declared.plots]]
-        if out.path in self.files.names or matching(declared, [out.path]):
-            return  # in the code's tree, or read as a metric
         try:
             pointer = out.pointer()
             digest = self._digest(pointer)
         except (GittrackError, OSError) as error:
-            self._left_out(out.path, str(error))
-            return
-        size = digest.size if digest else pointer.size
-        if size is None:
-            self._left_out(out.path, "dvc.lock does not say its size, and its bytes are not in the DVC cache")
+            self.losses.append((f"output {out.path}", str(error)))
             return
         roles = [pipe.declared.roles.get(out.path) for pipe in self.pipelines]
         self.outputs.append(
@@ -171,17 +197,10 @@ class DataReader:
                 pointer=self._keep("outputs", out.path, pointer),
                 md5=pointer.md5,
                 sha256=digest.sha256 if digest else None,
-                size=size,
+                size=digest.size if digest else pointer.size,
                 nfiles=digest.nfiles if digest else pointer.nfiles,
             )
         )
-
-    def _left_out(self, path: str, why: str) -> None:
-        """The record cannot name it; dvc.lock of the code commit, which stays anchored, does."""
-        self.tags["gittrack.outputs_left_out"] = " ".join(
-            filter(None, [self.tags.get("gittrack.outputs_left_out"), path])
-        )[:10_000]
-        self.complaints.append(f"output {path} of {self.files.commit[:10]} was left out: {why}")
 
     def _digest(self, pointer: Pointer) -> Digest | None:
         """The digest of the cached bytes, if they are there and are what the pointer names."""

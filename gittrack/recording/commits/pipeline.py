@@ -1,25 +1,19 @@
-"""What the DVC pipelines in a committed tree say: stages, data, outputs, and which files hold metrics.
-
-dvc.lock says what was run and is believed; dvc.yaml only says which of its outputs are metrics and
-plots. Its ``${...}`` templates are not resolved: they stand for any text.
-"""
+"""The DVC pipelines in a committed tree: dvc.lock says what was run, dvc.yaml which files hold results."""
 
 from __future__ import annotations
 
 import os
 import posixpath
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from gittrack.dvc.files import Out, outs_of_lock
+from gittrack.dvc.files import Out
+from gittrack.dvc.locks import LockFile, Stage, read_lock
 from gittrack.errors import RecordError
-from gittrack.formats.codec import read_yaml
 from gittrack.git.repository import ObjectReader, Repository
+from gittrack.recording.commits.declared import YAML, Declared, Loss, metrics_among, read_declared
 
-LOCK, YAML = "dvc.lock", "dvc.yaml"
-MAX_LOCK_BYTES = 64 << 20
+LOCK = "dvc.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +38,8 @@ class CommitFiles:
 
     def read(self, path: str) -> bytes | None:
         """The bytes of a file; None if the commit has none of that name."""
+        if path.startswith(("/", "./", "../")):
+            return None
         blob = self.objects.get(f"{self.commit}:{path}")
         return blob.data if blob is not None and blob.kind == "blob" else None
 
@@ -55,134 +51,66 @@ class CommitFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """One dvc.lock with the dvc.yaml beside it. Paths are from the top of the repository."""
+    """A folder's dvc.lock and dvc.yaml, or one of the two. Paths are from the top of the repository."""
 
     folder: str
-    commands: Mapping[str, str] = field(default_factory=dict)
-    """By stage."""
-    deps: Sequence[Out] = ()
-    outs: Sequence[Out] = ()
-    params: Mapping[str, Any] = field(default_factory=dict)
-    """Values that dvc.lock recorded, by dotted name."""
+    stages: tuple[Stage, ...] = ()
     declared: Declared
+    losses: tuple[Loss, ...] = ()
+    """What of both files could not be read or represented."""
+
+    @property
+    def commands(self) -> dict[str, str]:
+        """By stage."""
+        return {stage.name: stage.command for stage in self.stages}
+
+    @property
+    def deps(self) -> list[Out]:
+        return [dep for stage in self.stages for dep in stage.deps]
+
+    @property
+    def outs(self) -> list[Out]:
+        return [out for stage in self.stages for out in stage.outs]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declared:
-    """What dvc.yaml says of files: paths, in which ``${...}`` may stand for anything."""
-
-    metrics: tuple[str, ...] = ()
-    plots: tuple[str, ...] = ()
-    params: tuple[str, ...] = ()
-    roles: Mapping[str, str] = field(default_factory=dict)
-    """``type`` of ``artifacts``, by path."""
-    wdirs: Mapping[str, str] = field(default_factory=dict)
-    fault: str = ""
-    """Why dvc.yaml could not be read."""
+def read_pipelines(files: CommitFiles, changed: frozenset[str] = frozenset()) -> list[Pipeline]:
+    """Those of a commit; where some of them have a `changed` lock or metrics file, those alone."""
+    folders = sorted({posixpath.dirname(n) for n in files.names if posixpath.basename(n) in (LOCK, YAML)})
+    pipelines = [read_pipeline(files, folder) for folder in folders]
+    return [p for p in pipelines if _is_among(p, changed)] or pipelines
 
 
-def read_pipeline(files: CommitFiles, lock: str) -> Pipeline:
-    """The pipeline whose dvc.lock is at `lock`; RecordError where that cannot be read."""
-    folder = posixpath.dirname(lock)
-    declared = read_declared(files.read(posixpath.join(folder, YAML)), folder)
-    data = files.read(lock)
-    if data is None:
-        return Pipeline(folder=folder, declared=declared)
-    if len(data) >= MAX_LOCK_BYTES:
-        raise RecordError(f"{lock}: larger than {MAX_LOCK_BYTES} bytes")
-    stages = (_dict(read_yaml(data, lock)).get("stages")) or {}
-    params: dict[str, Any] = {}
-    for stage in _dict(stages).values():
-        for values in _dict(_dict(stage).get("params")).values():
-            params.update(_dict(values))
-    outs = [
-        list(outs_of_lock(data, lock, folder=folder, wdirs=declared.wdirs, section=section))
-        for section in ("deps", "outs")
-    ]
-    commands = {name: _command(_dict(stage).get("cmd")) for name, stage in _dict(stages).items()}
-    return Pipeline(
-        folder=folder, commands=commands, deps=outs[0], outs=outs[1], params=params, declared=declared
-    )
+def _is_among(pipeline: Pipeline, changed: frozenset[str]) -> bool:
+    lock = posixpath.join(pipeline.folder, LOCK)
+    return lock in changed or bool(metrics_among(pipeline.declared.metrics, changed))
 
 
-def read_declared(data: bytes | None, folder: str) -> Declared:
-    """What the dvc.yaml of `folder` with these bytes declares; with a fault where it cannot be read."""
+def read_pipeline(files: CommitFiles, folder: str) -> Pipeline:
+    """The pipeline of a folder. What cannot be read is among its losses."""
+    declared = read_declared(files.read(posixpath.join(folder, YAML)), folder, files.read)
+    where = posixpath.join(folder, LOCK)
     try:
-        document = _dict(read_yaml(data, posixpath.join(folder, YAML))) if data and data.strip() else {}
+        lock = read_lock(files.read(where), where, wdirs=declared.wdirs)
     except RecordError as error:
-        return Declared(fault=str(error))
-    declared: dict[str, list[str]] = {"metrics": [], "plots": [], "params": []}
-    wdirs = {}
-    for name, stage in _dict(document.get("stages")).items():
-        body = _dict(_dict(stage).get("do") or stage)
-        wdir = body.get("wdir")
-        if isinstance(wdir, str) and "${" not in wdir:
-            wdirs[name] = wdir
-        where = posixpath.join(folder, wdirs.get(name, "."))
-        for kind, paths in declared.items():
-            paths += _inside(where, _entries(body.get(kind), kind))
-    for kind, paths in declared.items():
-        paths += _inside(folder, _entries(document.get(kind), kind))
-    artifacts = [_dict(a) for a in _dict(document.get("artifacts")).values()]
-    roles = {str(a["path"]): str(a["type"]) for a in artifacts if a.get("path") and a.get("type")}
-    return Declared(
-        metrics=tuple(dict.fromkeys(declared["metrics"])),
-        plots=tuple(dict.fromkeys(declared["plots"])),
-        params=tuple(dict.fromkeys(declared["params"])),
-        roles={path: role for key, role in roles.items() for path in _inside(folder, [key])},
-        wdirs=wdirs,
-    )
+        lock = LockFile(faults=((where, str(error)),))
+    losses = tuple(dict.fromkeys((*declared.losses, *lock.faults)))
+    return Pipeline(folder=folder, stages=_current(lock.stages, declared), declared=declared, losses=losses)
+
+
+def _current(stages: tuple[Stage, ...], declared: Declared) -> tuple[Stage, ...]:
+    """Without what dvc.lock still has of stages that dvc.yaml has no more; DVC looks past it too."""
+    if declared.losses or not declared.stages:
+        return stages
+    return tuple(stage for stage in stages if stage.name in declared.stages) or stages
 
 
 def metrics_named(repo: Repository, commit: str) -> list[str]:
-    """The metrics files that the dvc.yaml files of a commit name, templates left out."""
+    """The metrics files that the dvc.yaml files of a commit name."""
     with repo.objects() as objects:
         files = CommitFiles.of(repo, objects, commit)
         return sorted(
             metric
             for name in files.names
             if posixpath.basename(name) == YAML
-            for metric in read_declared(files.read(name), posixpath.dirname(name)).metrics
-            if "${" not in metric
+            for metric in read_declared(files.read(name), posixpath.dirname(name), files.read).metrics
         )
-
-
-def matching(declared: Iterable[str], paths: Iterable[str]) -> list[str]:
-    """Those of the paths `there` that are declared, or lie in a declared folder."""
-    forms = [
-        re.compile(".*".join(re.escape(part) for part in re.split(r"\$\{[^}]*\}", path)) + "(?:/.*)?")
-        for path in declared
-    ]
-    return [path for path in paths if any(form.fullmatch(path) for form in forms)]
-
-
-def _entries(listed: Any, kind: str) -> Iterator[str]:
-    """Paths in a list of dvc.yaml: text, or a mapping from the path to how it is to be treated."""
-    for entry in listed if isinstance(listed, list) else [listed] if isinstance(listed, dict) else []:
-        if isinstance(entry, str):
-            # A parameter is given by name alone where it is in the default file.
-            yield "params.yaml" if kind == "params" and not _PARAMS_FILE.search(entry) else entry
-        for path, how in entry.items() if isinstance(entry, dict) else ():
-            columns = how.get("y") if isinstance(how, dict) and kind == "plots" else None
-            yield from columns if isinstance(columns, dict) else [path]
-
-
-_PARAMS_FILE = re.compile(r"\.(?:ya?ml|json|toml|py)\Z")
-
-
-def _inside(folder: str, paths: Iterable[Any]) -> list[str]:
-    """Paths resolved from `folder`; those that are none, or leave the repository, left out."""
-    joined = (
-        posixpath.normpath(posixpath.join(folder, path))
-        for path in paths
-        if isinstance(path, str) and path and path[0] != "/" and "\0" not in path and "\n" not in path
-    )
-    return [path for path in joined if path.split("/")[0] not in ("..", ".")]
-
-
-def _command(value: Any) -> str:
-    return " && ".join(map(str, value)) if isinstance(value, list) else str(value or "")
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

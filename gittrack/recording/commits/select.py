@@ -1,80 +1,243 @@
-"""Which commits are training commits: by what they change, and by their trailer. One process for a range."""
+"""Which commits are training commits: those that bring results that no commit before them brought.
+
+A revert, a merge, a cherry-pick or a rebase brings what was there: the results' identity tells.
+"""
 
 from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gittrack.errors import NotFoundError
 from gittrack.formats.config import Config
 from gittrack.git.repository import ObjectReader, Repository
-from gittrack.recording.commits import read_commit
-from gittrack.recording.commits.pipeline import LOCK, YAML, CommitFiles, matching, read_declared
+from gittrack.recording.commits import TRAILER, read_commit, recorded_commits
+from gittrack.recording.commits.brought import Change, Item, Reading, changes
+from gittrack.recording.commits.declared import YAML, metrics_among
+from gittrack.recording.commits.pipeline import LOCK, CommitFiles, read_pipelines
+
+NO_RESULTS = "none: the commit has no results"
 
 
-def training_commits(repo: Repository, config: Config, revisions: str) -> list[str]:
-    """Of ``REV`` or ``A..B``, oldest first: a single commit counts whatever it changes if it is named alone.
+@dataclass(slots=True)
+class Selection:
+    """Training commits, oldest first, and those whose results another commit brought before."""
 
+    commits: list[str] = field(default_factory=list)
+    copies: dict[str, str] = field(default_factory=dict)
+    """By commit, the commit that brought its results."""
+    results_from: dict[str, str] = field(default_factory=dict)
+    """Of a commit that was named and brings no results: the commit that its results are from."""
+    complaints: list[str] = field(default_factory=list)
+    brought: dict[str, frozenset[Item]] = field(default_factory=dict)
+    """The results of each training commit."""
+
+
+def training_commits(repo: Repository, config: Config, revisions: str | None) -> Selection:
+    """Of ``REV``, ``A..B``, ``..B`` (from the first commit on), or of all branches and tags where None.
+
+    A commit named alone counts whatever it changes, unless a recorded commit has its results.
     NotFoundError for what names no commit.
     """
+    if revisions is None:
+        return _select(repo, config, _all_refs(repo, config))
     if ".." not in revisions:
-        commit = repo.resolve(revisions)
-        if commit is None:
-            raise NotFoundError(f"no commit {revisions!r}: git log shows what there is")
-        return [commit]
+        return _named(repo, config, _commit(repo, revisions))
     begin, _, end = revisions.partition("..")
-    ends = [repo.resolve(name or "HEAD") for name in (begin, end.lstrip("."))]
-    if None in ends:
-        missing = begin if ends[0] is None else end
-        raise NotFoundError(f"no commit {missing!r}: git log shows what there is")
-    return list(_training(repo, config, [f"^{ends[0]}", str(ends[1])]))
+    last = _commit(repo, end.lstrip(".") or "HEAD")
+    return _select(repo, config, [last, *([f"^{_commit(repo, begin)}"] if begin else [])], [last])
 
 
 def is_training(repo: Repository, config: Config, commit: str) -> bool:
-    """Whether this one commit is a training commit."""
-    return bool(list(_training(repo, config, ["--no-walk", commit])))
+    """Whether this one commit is a training commit, and none that has the results of another."""
+    return bool(_select(repo, config, [f"{commit}^!"], [commit]).commits)
 
 
-def _training(repo: Repository, config: Config, what: list[str]) -> Iterator[str]:
-    listed = repo.git("rev-list", "--reverse", "--topo-order", *what, "--", doing="list commits")
-    out = repo.git(
-        "diff-tree", "--stdin", "--always", "-r", "--root", "--no-renames", "--name-only", "-z",
-        doing="look at commits", data=listed,
-    )  # fmt: skip
-    fields = os.fsdecode(out).split("\0")[:-1]
-    commits = listed.decode().split()
-    at = 0
+def _commit(repo: Repository, revision: str) -> str:
+    commit = repo.resolve(revision)
+    if commit is None:
+        raise NotFoundError(f"no commit {revision!r}: git log shows what there is")
+    return commit
+
+
+def _all_refs(repo: Repository, config: Config) -> list[str]:
+    """What rev-list takes for all branches, tags and remote branches but those of gittrack."""
+    ours = [f"{remote}{name}" for remote in ("", "*/") for name in ("gittrack/*", config.ledger.branch)]
+    without = [f"--exclude={name}" for name in ours]
+    head = ["HEAD"] if repo.resolve("HEAD") else []
+    return [*head, *without, "--branches", *without, "--tags", *without, "--remotes"]
+
+
+def _named(repo: Repository, config: Config, commit: str) -> Selection:
+    selection = _select(repo, config, [f"{commit}^!"], [commit])
+    if selection.commits:
+        return selection
+    recorded = recorded_commits(repo, config)
+    source = selection.copies.get(commit) or _source(repo, config, commit)
+    if source is None or commit[:12] in recorded:
+        return Selection([commit])
+    if source[:12] in recorded:
+        return Selection([], {commit: source})
+    return Selection([commit], results_from={commit: source})
+
+
+def _source(repo: Repository, config: Config, commit: str) -> str | None:
+    """The last training commit before this one whose results it still has."""
+    history = _select(repo, config, [commit])
     with repo.objects() as objects:
-        for number, commit in enumerate(commits):
-            following = commits[number + 1] if number + 1 < len(commits) else None
-            changed = []
-            at += 1
-            while at < len(fields) and fields[at] != following:
-                changed.append(fields[at])
-                at += 1
-            if _is_training(objects, config, commit, changed):
-                yield commit
+        files = CommitFiles.of(repo, objects, commit)
+        reading = Reading(objects, config)
+        blobs = _results(config, files)
+        identities = {blob for blob in blobs.values() if blob}
+        for path, blob in blobs.items():
+            identities |= reading.stages(blob or "", path) if posixpath.basename(path) == LOCK else set()
+    for training in reversed(history.commits):
+        if any(item.identity in identities for item in history.brought[training]):
+            return training
+    return NO_RESULTS if history.commits else None
 
 
-def _is_training(objects: ObjectReader, config: Config, commit: str, changed: list[str]) -> bool:
+def _results(config: Config, files: CommitFiles) -> dict[str, str | None]:
+    """The files of results that a commit has, with their blobs."""
+    declared = [m for p in read_pipelines(files) for m in p.declared.metrics]
     stated = config.training_commit
-    if any(posixpath.basename(path) == LOCK for path in changed):
-        return True
-    if matching([p.rstrip("/") for p in [*stated.paths, *stated.metrics]], changed):
-        return True
-    item = objects.get(commit)
-    if item is not None and read_commit(commit, item.data).experiment:
-        return True
-    files = CommitFiles(commit, objects)
-    folders = {folder for path in changed for folder in _above(path)}
-    metrics = [m for f in folders for m in read_declared(files.read(posixpath.join(f, YAML)), f).metrics]
-    return bool(matching(metrics, changed))
+    paths = metrics_among([*declared, *stated.metrics, *stated.paths], sorted(files.names))
+    locks = [name for name in files.names if posixpath.basename(name) == LOCK]
+    return {path: files.oid(path) for path in sorted({*paths, *locks})}
 
 
-def _above(path: str) -> Iterator[str]:
-    folder = posixpath.dirname(path)
-    while folder:
-        yield folder
-        folder = posixpath.dirname(folder)
-    yield ""
+def _select(repo: Repository, config: Config, what: Sequence[str], ends: Sequence[str] = ()) -> Selection:
+    """`what`: arguments of rev-list. `ends`: where to look for results from before it."""
+    commits = _list(repo, what)
+    cut = _cut_off(repo) & set(commits)
+    by_trailer = set(_list(repo, [*what, f"--grep=^{TRAILER}:"])) if commits else set()
+    with repo.objects() as objects:
+        reading = Reading(objects, config)
+        changed = dict(changes(repo, commits))
+        _learn(repo, reading, what, changed.values())
+        brought = {c: frozenset() if c in cut else reading.brought(c, changed[c]) for c in commits}
+        known = _known(repo, config, reading, brought, ends)
+        stamps = _Stamps(repo, config, objects) if by_trailer else None
+        selection = Selection()
+        for commit in commits:
+            if stamps is not None and commit in by_trailer and stamps.has_trailer(commit):
+                source = stamps.source(commit)
+            elif brought[commit]:
+                sources = [known.get(item, commit) for item in brought[commit]]
+                source = None if commit in sources else sources[0]
+            else:
+                continue
+            if source is None:
+                selection.commits.append(commit)
+                selection.brought[commit] = brought[commit]
+                known.update(dict.fromkeys(brought[commit], commit))
+            else:
+                selection.copies[commit] = source
+    selection.complaints += [f"what {c[:10]} brings cannot be known: run git fetch --unshallow" for c in cut]
+    return selection
+
+
+def _cut_off(repo: Repository) -> set[str]:
+    """Commits of which a shallow clone lacks the parents: each looks as if it brought everything."""
+    shallow = repo.common_dir / "shallow"
+    return set(shallow.read_text().split()) if shallow.is_file() else set()
+
+
+def _few(paths: Iterable[str]) -> list[str]:
+    """The paths for a command of git; none, which means all, where they are too many for one."""
+    listed = sorted(paths)
+    return listed if len(listed) <= 1000 else []
+
+
+def _list(repo: Repository, what: Sequence[str]) -> list[str]:
+    """Oldest first; a parent before its children."""
+    return repo.git("rev-list", "--reverse", "--date-order", *what, doing="list commits").decode().split()
+
+
+def _learn(
+    repo: Repository, reading: Reading, what: Sequence[str], changed: Iterable[Sequence[Change]]
+) -> None:
+    """Take in each dvc.yaml of the range: of the trees that it begins with, and those that it changes."""
+    yamls = {
+        (change.path, change.now)
+        for of_commit in changed
+        for change in of_commit
+        if posixpath.basename(change.path) == YAML and change.now
+    }
+    listed = repo.git("rev-list", "--boundary", *what, doing="list commits").decode().split()
+    for boundary in (oid[1:] for oid in listed if oid.startswith("-")):
+        out = repo.git("ls-tree", "-r", "-z", "--full-tree", boundary, doing="list a commit")
+        rows = (row.partition("\t") for row in os.fsdecode(out).split("\0")[:-1])
+        yamls |= {(path, meta.split(" ")[2]) for meta, _, path in rows if posixpath.basename(path) == YAML}
+    for path, oid in sorted(yamls):
+        blob = reading.objects.get(oid)
+        reading.learn(path, None if blob is None else blob.data)
+
+
+def _known(
+    repo: Repository,
+    config: Config,
+    reading: Reading,
+    brought: Mapping[str, frozenset[Item]],
+    ends: Sequence[str],
+) -> dict[Item, str]:
+    """Results by the commit that brought them: before the range, or elsewhere and recorded."""
+    items = {item for new in brought.values() for item in new}
+    if not items:
+        return {}
+    paths = _few({item.path for item in items})
+    before = (
+        [oid for oid in _list(repo, [*ends, "--full-history", "--", *paths]) if oid not in brought]
+        if ends
+        else []
+    )
+    recorded = recorded_commits(repo, config)
+    here = {oid[:12] for oid in (*brought, *before)}
+    elsewhere = [item.oid for item in reading.objects.get_many(sorted(recorded - here)) if item is not None]
+    known: dict[Item, str] = {}
+    for commit, changed in changes(repo, [*before, *elsewhere], paths):
+        for item in reading.brought(commit, changed):
+            known.setdefault(item, commit)
+    for commit in brought:
+        if commit[:12] in recorded:
+            known.update({item: commit for item in brought[commit] if item not in known})
+    return known
+
+
+class _Stamps:
+    """Author and subject of commits that have our trailer: a copy of a commit keeps both."""
+
+    def __init__(self, repo: Repository, config: Config, objects: ObjectReader) -> None:
+        self._repo = repo
+        self._config = config
+        self._objects = objects
+        self._commits: dict[tuple[bytes, bytes], list[str]] = {}
+        for item in list(objects.get_many(sorted(recorded_commits(repo, config)))):
+            if item is not None:
+                self._commits.setdefault(_stamp(item.data), []).append(item.oid)
+
+    def has_trailer(self, commit: str) -> bool:
+        return read_commit(commit, self._data(commit)).experiment is not None
+
+    def source(self, commit: str) -> str | None:
+        """The commit that this one is a copy of, with the same results; None if it is none."""
+        like = self._commits.setdefault(_stamp(self._data(commit)), [])
+        source = next((c for c in like if c != commit and self._results(c) == self._results(commit)), None)
+        if source is None and commit not in like:
+            like.append(commit)
+        return source
+
+    def _data(self, commit: str) -> bytes:
+        item = self._objects.get(commit)
+        return b"" if item is None else item.data
+
+    def _results(self, commit: str) -> dict[str, str | None]:
+        return _results(self._config, CommitFiles.of(self._repo, self._objects, commit))
+
+
+def _stamp(commit: bytes) -> tuple[bytes, bytes]:
+    header, _, message = commit.partition(b"\n\n")
+    author = next((line for line in header.split(b"\n") if line.startswith(b"author ")), b"")
+    return author, message.lstrip().partition(b"\n")[0]

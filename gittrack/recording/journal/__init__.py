@@ -43,6 +43,9 @@ RESERVE_BYTES = 64 << 10
 LONGEST_LOSS = 2_000
 """Characters of what is not recorded, and of why."""
 
+JOINED = "joined"
+"""The file with the number of the process that has joined the run."""
+
 LINE_ROWS = 400
 """Rows in one line: some 40 kB, which an allocator gives and takes back without asking the kernel."""
 
@@ -118,7 +121,8 @@ class Journal:
     def claim(self) -> bool:
         """Whether this process is the first to join the run (under `gittrack run`); it then owns it too."""
         try:
-            (self.folder / "joined").touch(exist_ok=False)
+            with (self.folder / JOINED).open("x") as file:
+                file.write(str(os.getpid()))
         except FileExistsError:
             return False
         _write_owner(self.folder)
@@ -151,8 +155,12 @@ class Journal:
 
     def new_metric(self, name: str) -> None:
         """Ask before the first row with this metric. UsageError when the record has no room for it."""
+        self.new_metrics([name])
+
+    def new_metrics(self, names: Sequence[str]) -> None:
+        """`new_metric` for several at once: when one of them is refused, none has taken any room."""
         with self._lock:
-            self._allowance.admit_metric(name)
+            self._allowance.admit_metrics(names)
 
     def keep_flushing(self) -> None:
         """Start the thread that writes metric rows out at least once a second."""

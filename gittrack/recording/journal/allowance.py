@@ -59,7 +59,12 @@ _SECTIONS = {
     Kind.INPUT: "data",
     Kind.OUTPUT: "outputs",
 }
-_LONGEST_METRIC = {"value": -1.2345678901234567e-300, "step": -(2**63)}
+_LONGEST_METRIC = {
+    "value": -1.2345678901234567e-300,
+    "step": -(2**63),
+    "direction": "maximize",
+    "rule": "greatest-step",
+}
 
 
 class Allowance:
@@ -99,8 +104,11 @@ class Allowance:
         elif kind in (Kind.INPUT, Kind.OUTPUT):
             section, item = _SECTIONS[kind], content[0]
             _check({**_BLANK, section: [item]})
-            self._check_pointer(item.get("pointer"), item["path"])
-            self._charge({(section, f"{item['path']}\0{item['role']}"): {section: [item]}})
+            pointer = item.get("pointer")
+            self._check_pointer(pointer, item["path"])
+            self._charge({(section, f"{item['path']}\0{item.get('role')}"): {section: [item]}})
+            if pointer:
+                self._pointers[pointer] = item["path"]
         elif kind == Kind.PARAMS:
             params, source, masked = (*content, None, None)[:3]
             _check({**_BLANK, "params": params})
@@ -108,7 +116,10 @@ class Allowance:
         elif kind in _SECTIONS:
             section, values = _SECTIONS[kind], content[0]
             if kind == Kind.SUMMARY:
-                values = {k: {"status" if isinstance(v, str) else "value": v} for k, v in values.items()}
+                values = {
+                    k: {"status" if isinstance(v, str) else "value": v, "rule": "given"}
+                    for k, v in values.items()
+                }
             _check({**_BLANK, section: values})
             self._charge({(section, name): {section: {name: value}} for name, value in values.items()})
 
@@ -128,12 +139,14 @@ class Allowance:
             parts["masked", f"{source}"] = {"masked": dict(masked)}
         return parts
 
-    def admit_metric(self, name: str) -> None:
-        """A metric that is logged for the first time: its final value and its column."""
-        longest = {**_LONGEST_METRIC, **self._declared.get(name, {})}
-        self._charge(
-            {("metrics", name): {"metrics": {name: longest}}, ("columns", name): {"series": {"c": [name]}}}
-        )
+    def admit_metrics(self, names: Sequence[str]) -> None:
+        """Metrics that are logged for the first time: their final values and columns, all of them or none."""
+        parts: dict[tuple[str, str], Any] = {}
+        for name in names:
+            longest = {**_LONGEST_METRIC, **self._declared.get(name, {})}
+            parts[("metrics", name)] = {"metrics": {name: longest}}
+            parts[("columns", name)] = {"series": {"c": [name]}}
+        self._charge(parts)
 
     def _check_pointer(self, pointer: str | None, path: str) -> None:
         """Two pointers of one name, or one where the folder of another is, cannot lie on the ledger."""
@@ -143,8 +156,6 @@ class Allowance:
             same = taken == pointer and by != path
             if pointer and (same or taken.startswith(pointer + "/") or pointer.startswith(taken + "/")):
                 raise UsageError(f"{path!r} would be kept as {pointer}, where {by or taken!r} is: rename it")
-        if pointer:
-            self._pointers[pointer] = path
 
     def _charge(self, parts: Mapping[tuple[str, str], Any]) -> None:
         sizes: dict[tuple[str, str], int] = {}

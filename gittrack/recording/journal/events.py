@@ -34,10 +34,14 @@ class Kind(StrEnum):
     """``{metric: {...}}``: what gittrack.yaml says of metrics, in place of what the start has."""
     NOT_RECORDED = "l"
     """What the record will not hold, and why."""
+    DEFINED = "r"
+    """``{metric: {...}}``: what the program says of metrics, before DECLARED; ``a*``: all that begin so."""
+    CHANGED = "v"
+    """The name of something, what it was and what it is now, null for nothing; a later one is added."""
     COUNTING = "n"
     """Nothing more: `next_step` counts, so rows logged before without a step are of step 0."""
     END = "x"
-    """Status, failure or null, seconds since the start."""
+    """Status, failure or null, seconds since the start, who says so (`EndedBy`; journals of old do not)."""
 
 
 POINTS = b'["%b",' % Kind.METRICS.encode()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -90,6 +91,23 @@ class Done:
     """Why nothing was run, or committed; empty where the run is on the ledger."""
     exit_code: int = 0
     """Of that error, as docs/exit-codes.md has it."""
+
+
+INTERPRETER = re.compile(r"(?:.*/)?python[0-9.]*")
+
+
+def with_interpreter(command: Sequence[str], home: Path | None) -> tuple[str, ...]:
+    """`command` as it is started in a work tree of its own.
+
+    An interpreter that is named by its place, such as .venv/bin/python, is that of the user's own work
+    tree, whose folder `home` is; where that has none, or None is given, the one of that name on PATH.
+    """
+    program, *arguments = command
+    if os.sep in program and INTERPRETER.fullmatch(program):
+        path = None if home is None else home / program
+        is_there = path is not None and path.is_file() and os.access(path, os.X_OK)
+        program = str(path) if is_there else program.rpartition("/")[2]
+    return (program, *arguments)
 
 
 def search_path(path: str) -> str:

@@ -10,8 +10,7 @@ import json
 import logging
 import os
 import sys
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -23,9 +22,6 @@ from gittrack.recording.capture.determinism import VARIABLES
 from gittrack.recording.job import DEFAULT_METRICS, Job, run_job
 from gittrack.recording.request import Request
 from gittrack.running.executor.task import Done, Surroundings, Task, search_path
-
-SETTLED_S = 1.1
-"""More than the second of grace that `wrap` has for file systems with coarse clocks."""
 
 
 def main(tree: str, task_file: str, result_file: str) -> int:
@@ -54,19 +50,11 @@ def execute(tree: Path, task: Task) -> Done:
     os.chdir(cwd)
     repo = Repository.discover(tree)
     job = _job(task, tree)
-    _settle([*(path for path, _ in job.outputs), *job.metrics])
     outcome = run_job(repo, _config(tree, task), job)
     complaint = outcome.complaint.replace(f"{tree}{os.sep}", "")
     if outcome.record is None:
         return Done(task.run_id, outcome.status, error=complaint, exit_code=5)
     return Done(task.run_id, outcome.status, complaint)
-
-
-def _settle(paths: Iterable[str]) -> None:
-    """Wait until what was just checked out is too old to be taken for something that the program wrote."""
-    files = [file for path in map(Path, paths) for file in [path, *path.rglob("*")] if os.path.lexists(file)]
-    changed = max((file.lstat().st_ctime for file in files), default=0.0)
-    time.sleep(min(max(changed + SETTLED_S - time.time(), 0), SETTLED_S))
 
 
 def _config(tree: Path, task: Task) -> Config:
@@ -118,6 +106,7 @@ def _job(task: Task, tree: Path) -> Job:
             *(str(tree / path) for path in task.code.metrics_files),
             *(DEFAULT_METRICS if task.usual_metrics else ()),
         ],
+        usual=DEFAULT_METRICS if task.usual_metrics else (),
         defaults=False,
         handed_over=True,
         origin=task.code,

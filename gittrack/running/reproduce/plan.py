@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -38,11 +37,10 @@ from gittrack.recording.passing import seed_words
 from gittrack.running.executor.environments import EnvironmentPlan
 from gittrack.running.executor.place import LocatedInput, Sources, find_data
 from gittrack.running.executor.surround import plan_environment
-from gittrack.running.executor.task import Surroundings, Task, search_path
+from gittrack.running.executor.task import INTERPRETER, Surroundings, Task, search_path, with_interpreter
 
 SAME, NEW = "same", "new"
 _MACHINE = ("python", "os", "host", "cpu", "gpus", "cuda", "image")
-_INTERPRETER = re.compile(r"(?:.*/)?python[0-9.]*")
 _NOT_AGAIN = frozenset({"gittrack.source", "sweep", "sweep.search"})
 """Tags that say where the original comes from."""
 _NO_FILES = frozenset({"text", "dict", "figure"})
@@ -89,6 +87,8 @@ class ReproducePlan:
     program: str | None
     """The executable that would be started; None where it is not found."""
     environment: EnvironmentPlan
+    unknown: str = ""
+    """Why packages are not compared; empty where they are."""
     warnings: tuple[str, ...] = ()
 
 
@@ -113,9 +113,10 @@ def make_plan(
     outputs = tuple((o.path, o.role) for o in record.outputs if o.role not in _NO_FILES)
     seeds = choose_seeds(record, options, protocol, used)
     made = plan_environment(repository, record, environment, options.environment, options.environment_command)
-    today = _today(record, environment, options)
+    home = _home(repository, record, options)
+    today = _today(record, environment, options, home)
     around = Surroundings(variables=recorded_variables(record), path=today.path)
-    tasks = tuple(_task(config, record, seed, outputs, around, options) for seed in seeds)
+    tasks = tuple(_task(config, record, seed, outputs, around, options, home) for seed in seeds)
     return ReproducePlan(
         original=record,
         protocol=protocol,
@@ -127,13 +128,15 @@ def make_plan(
         machine=today.machine,
         program=today.program,
         environment=made,
+        unknown=today.unknown,
         warnings=tuple(_warnings(record, options)),
     )
 
 
 def _check(record: Record) -> None:
     if record.status != "finished":
-        raise UsageError(f"run {record.id} {record.status}: it has no result that could be had again")
+        ended = "has an unknown end" if record.status == "unknown" else record.status
+        raise UsageError(f"run {record.id} {ended}: it has no result that could be had again")
     if not record.code.command:
         raise UsageError(
             f"run {record.id} names no command: it was recorded from a commit without a pipeline"
@@ -193,6 +196,7 @@ def _task(
     outputs: tuple[tuple[str, str], ...],
     around: Surroundings,
     options: ReproduceOptions,
+    home: Path | None,
 ) -> Task:
     command, params, seed_source = _with_seed(config, record, seed, options)
     if seed is not None and seed != record.seed:
@@ -203,7 +207,7 @@ def _task(
         experiment=record.experiment,
         code=record.code,
         command=tuple(command),
-        launch=launched(command),
+        launch=launched(command, home),
         layers=_layers(record, params),
         seed=seed,
         seed_source=seed_source,
@@ -278,14 +282,15 @@ def _with_seed(
 _ON_ITS_WAY = {SEED_OFFERED, SEED_VARIABLE, SEED_OPTION, COMMAND_LINE}
 
 
-def launched(command: Sequence[str]) -> tuple[str, ...]:
-    """What is started for a recorded command: left alone, DVC finds nothing to do, or uses its run cache."""
+def launched(command: Sequence[str], home: Path | None = None) -> tuple[str, ...]:
+    """What is started for a recorded command: left alone, DVC finds nothing to do, or uses its run cache.
+
+    `home`: where the command's relative interpreter may lie, see `with_interpreter`.
+    """
     program, *arguments = command
     if [program, *arguments[:1]] == ["dvc", "repro"]:
         return ("dvc", "repro", "--force", "--no-run-cache", *arguments[1:])
-    if _INTERPRETER.fullmatch(program):  # that of an environment which no work tree has: by its name
-        program = program.rpartition("/")[2]
-    return (program, *arguments)
+    return with_interpreter(command, home)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,18 +301,29 @@ class _Today:
     path: tuple[str, ...] = ()
     packages: tuple[Pair, ...] = ()
     machine: tuple[Pair, ...] = ()
+    unknown: str = ""
+    """Why packages are not compared."""
 
 
-def _today(record: Record, environment: Mapping[str, Any], options: ReproduceOptions) -> _Today:
-    """What a rerun would start here; nothing is known of what other machines and environments have."""
-    word = launched(record.code.command)[0]
-    if os.sep in word:
-        return _Today(word)
+def _home(repository: Repository, record: Record, options: ReproduceOptions) -> Path | None:
+    """The folder of the user's work tree that the run was started in, where reruns use what is here now."""
     if options.executor != "local" or options.environment not in ("current", "command"):
+        return None
+    return repository.top / record.code.cwd
+
+
+def _today(
+    record: Record, environment: Mapping[str, Any], options: ReproduceOptions, home: Path | None
+) -> _Today:
+    """What a rerun would start here; nothing is known of what other machines and environments have."""
+    word = launched(record.code.command, home)[0]
+    if os.sep in word:
+        return _seen(record, environment, word) if home and Path(word).is_file() else _Today(word)
+    if home is None:
         return _Today(None)
     on_path = shutil.which(word, path=search_path(os.environ.get("PATH", os.defpath)))
     candidate = _seen(record, environment, on_path)
-    if not candidate.packages or not _INTERPRETER.fullmatch(word):
+    if not candidate.packages or not INTERPRETER.fullmatch(word):
         return candidate
     return _closest(record, environment, candidate, Path(sys.executable).with_name(word))
 
@@ -326,7 +342,9 @@ def _seen(record: Record, environment: Mapping[str, Any], program: str | None) -
     now = describe_program(Path(program) if program else None, record.environment.image)
     packages, machine = environments((environment, record), (now, record))
     machine_pairs = tuple(p for p in machine if not p.same and p.name.split(".")[0] in _MACHINE)
-    return _Today(program, (), tuple(p for p in packages if not p.same), machine_pairs)
+    unknown = "" if "packages" in now else f"which packages {Path(program or '').name} will have is not known"
+    unknown = unknown if "packages" in environment else "which packages the run had is not known"
+    return _Today(program, (), tuple(p for p in packages if not p.same), machine_pairs, unknown)
 
 
 def _warnings(record: Record, options: ReproduceOptions) -> list[str]:

@@ -35,7 +35,7 @@ from gittrack.recording.passing import pass_on
 from gittrack.recording.program import check_command
 from gittrack.recording.store import relative_to_top
 from gittrack.running.executor import place
-from gittrack.running.executor.task import Done, Surroundings, Task
+from gittrack.running.executor.task import INTERPRETER, Done, Surroundings, Task, with_interpreter
 from gittrack.running.sweep.plan import TAG, Point, SweepOptions, SweepPlan, make_plan
 from gittrack.running.sweep.results import (
     RunResult,
@@ -151,11 +151,13 @@ class _Crew:
             run_id = new_id(datetime.now(UTC))
         space = self.plan.space
         passed = pass_on(self.template.command, space.values(point.setting), point.seed, self.plan.way)
+        launch = with_interpreter(passed.command, Path.cwd())
         key = mask_key_of(self.repository.state_dir)
         return replace(
             self.template,
             run_id=run_id,
             command=passed.command,
+            launch=() if launch == passed.command else launch,
             layers=tuple(masked_layer(layer, key) for layer in (*self.plan.base, *passed.layers)),
             seed=point.seed,
             seed_source=passed.seed_source,
@@ -248,6 +250,8 @@ def _require_program(repository: Repository, objects: ObjectReader, code: Code, 
         return
     path = relative_to_top(program, repository.top)
     if path is None or objects.get(f"{code.tree}:{PurePosixPath(path)}") is None:
+        if INTERPRETER.fullmatch(program) and (Path.cwd() / program).is_file():
+            return
         raise UsageError(
             f"{program} is not in the code that git has, and each run has a work tree of its own: "
             "give its full path, or its name if it is on PATH"

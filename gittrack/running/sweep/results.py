@@ -174,7 +174,7 @@ def earlier_runs(
     UsageError where it has none at all, or they are of other code, data, command or experiment.
     """
     with Index.open(repository, plan.branch) as index:
-        rows = index.search(f"tags.{TAG} = '{plan.id}'", order_by=["started"])
+        rows = index.search(f"tags.{TAG} = '{plan.id}'")[::-1]
         records = [record for record in map(Row.load, rows) if record.reproduces is None]
     if not records:
         raise UsageError(f"no run of sweep {plan.id} is on the ledger: start it anew, without --resume")

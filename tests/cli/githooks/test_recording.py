@@ -11,7 +11,6 @@ from gittrack.formats import codec
 from gittrack.formats.config import Config, parse
 from gittrack.git.repository import Repository
 from gittrack.recording.commits import record_commits
-from gittrack.recording.commits.pipeline import matching, read_declared
 from gittrack.recording.commits.select import training_commits
 from tests.cli.githooks import pipeline
 from tests.repositories import run_git
@@ -28,8 +27,8 @@ def test_a_commit_of_dvc_repro_is_recorded_whole(dvc_project: Path) -> None:
     oid = commit(dvc_project)
     (dvc_project / "metrics.json").write_text('{"acc": 0.1}')
     done = record_commits(Repository.discover(), Config(), [oid])
-    assert not done.complaints
     (record,) = done.records
+    assert [loss.what for loss in record.not_recorded] == ["metrics.json: note"]
     assert record.id.endswith(oid[:12]) and record.status == "finished"
     assert record.params == {"train": {"lr": 0.1, "epochs": 3}, "seed": 7} and record.seed == 7
     assert {n: m.value for n, m in record.metrics.items()} == {"acc": 0.9, "loss": 0.1}
@@ -82,7 +81,7 @@ def test_a_range_gives_its_training_commits_oldest_first(dvc_project: Path) -> N
     wanted.append(commit(dvc_project, "by word\n\nGittrack-Experiment: tuned"))
     commit(dvc_project, "Gittrack-Experiment: in a subject is none")
     repo = Repository.discover()
-    assert training_commits(repo, config, f"{start}..HEAD") == wanted
+    assert training_commits(repo, config, f"{start}..HEAD").commits == wanted
     done = record_commits(repo, config, wanted)
     assert [r.experiment for r in done.records] == ["default", "default", "default", "tuned"]
     subjects = run_git(dvc_project, "log", "--format=%s", "--reverse", "gittrack/runs").splitlines()
@@ -91,7 +90,7 @@ def test_a_range_gives_its_training_commits_oldest_first(dvc_project: Path) -> N
 
 
 def test_what_is_not_in_the_cache_is_said_and_costs_no_run(dvc_project: Path) -> None:
-    """An output without bytes here is recorded without a sha256; a plot is left out."""
+    """An output without bytes here is recorded without a sha256, a plot as an output."""
     pipeline.train(dvc_project)
     oid = commit(dvc_project)
     for file in (dvc_project / ".dvc" / "cache").rglob("*"):
@@ -100,9 +99,11 @@ def test_what_is_not_in_the_cache_is_said_and_costs_no_run(dvc_project: Path) ->
     done = record_commits(Repository.discover(), Config(), [oid])
     (record,) = done.records
     assert record.series is None
-    assert [(o.path, o.sha256) for o in record.outputs] == [("data/prepared.csv", None), ("model.pkl", None)]
+    outputs = ["data/prepared.csv", "loss.csv", "model.pkl"]
+    assert [(o.path, o.sha256) for o in record.outputs] == [(path, None) for path in outputs]
     assert all(o.size > 0 for o in record.outputs)
     assert any("loss.csv" in said for said in done.complaints)
+    assert [loss.what for loss in record.not_recorded] == ["metrics.json: note", "plot loss.csv"]
     assert [d.path for d in record.data] == ["data/raw.csv"]
 
 
@@ -126,27 +127,20 @@ def test_a_dvclive_folder_gives_series_and_final_values(dvc_project: Path) -> No
     }
 
 
-def test_a_broken_lock_costs_only_its_own_commit(dvc_project: Path) -> None:
-    """The rest of a range is recorded, and the reason is said."""
+def test_a_broken_lock_costs_what_it_says_and_no_more(dvc_project: Path) -> None:
+    """Metrics and parameters of that commit are recorded, and the lock is named."""
     pipeline.train(dvc_project)
     good = commit(dvc_project)
     (dvc_project / "dvc.lock").write_text("schema: '2.0'\nstages: [&a [*a]]\n")
     run_git(dvc_project, "add", "-A")
     bad = commit(dvc_project)
-    done = record_commits(Repository.discover(), Config(), [bad, good])
-    assert [r.code.commit for r in done.records] == [good]
-    assert any(bad[:10] in said and "not recorded" in said for said in done.complaints)
-
-
-def test_templates_of_dvc_yaml_match_what_the_lock_has() -> None:
-    """foreach stages name their files with ${item}: it stands for any text; paths may not leave."""
-    declared = read_declared(
-        b"stages:\n  train:\n    foreach: [a, b]\n    do:\n      cmd: x\n"
-        b"      metrics: ['out/${item}.json', '../../etc/passwd', /etc/passwd]\n",
-        "sub",
-    )
-    assert declared.metrics == ("sub/out/${item}.json",)
-    assert matching(declared.metrics, ["sub/out/a.json", "sub/out/a.csv"]) == ["sub/out/a.json"]
+    repo = Repository.discover()
+    assert training_commits(repo, Config(), f"{good}..HEAD").commits == [], "it brings nothing"
+    done = record_commits(repo, Config(), [bad, good])
+    assert [r.code.commit for r in done.records] == [bad, good]
+    assert [loss.what for loss in done.records[0].not_recorded] == ["dvc.lock", "metrics.json: note"]
+    assert done.records[0].metrics["acc"].value == 0.9
+    assert any(bad[:10] in said for said in done.complaints)
 
 
 def test_no_such_revision_is_said(dvc_project: Path) -> None:

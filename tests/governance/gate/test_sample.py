@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from gittrack.errors import NotFoundError, UsageError
-from gittrack.formats.record import Failure
+from gittrack.formats.record import Failure, Metric
+from gittrack.governance.gate.sample import choose
+from gittrack.reading.index import open_index
+from gittrack.stats.replicates import group_of
 from tests.governance.gate.lab import CHANGED, Lab, codes, said
-from tests.ledgers import commit_files
+from tests.ledgers import commit_files, in_one_second
 from tests.repositories import run_git
 
 VALUES = (0.90, 0.91, 0.92)
@@ -323,3 +326,18 @@ def test_a_damaged_record_may_belong_to_the_sample(fixed: Lab) -> None:
     found = fixed.judge(last.id)
     assert found.outcome == "incomplete" and found.exit_code == 4
     assert bad in said(found, "damaged-records")
+
+
+def test_of_runs_of_one_second_the_first_on_the_ledger_counts(fixed: Lab) -> None:
+    """Neither a clock's fraction of a second nor the random end of an id says which was first."""
+    record = fixed.run(0.90, 0)
+    changes = [
+        {"seed": seed, "metrics": {"accuracy": Metric(value=v)}}
+        for seed, v in ((1, 0.91), (1, 0.5), (2, 0.92))
+    ]
+    copies = in_one_second(fixed.repository, record, *changes)
+    found = fixed.judge(declared="one seed ran twice")
+    assert [run.id for run in found.runs if run.part == "judged"] == [record.id, copies[0].id, copies[2].id]
+    with open_index(fixed.top) as index:
+        chosen = choose(group_of(index, index.one("latest")), "accuracy")
+    assert [run.id for run in chosen.attempts] == [record.id, copies[0].id, copies[2].id]

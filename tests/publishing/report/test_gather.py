@@ -11,7 +11,7 @@ from gittrack.errors import NotFoundError, RecordError, UsageError
 from gittrack.formats.config import load
 from gittrack.publishing.report.facts import slice_of
 from gittrack.publishing.report.places import forge_of
-from tests.ledgers import commit_files, make_record
+from tests.ledgers import commit_files, file_of, in_one_second, make_record
 from tests.publishing.report.study import EVIDENCE, PROTOCOL, Study, answer
 from tests.repositories import run_git
 from tests.tables import rows
@@ -234,3 +234,19 @@ def test_pages_of_forges(remote: str | None, expected: str | None) -> None:
     """Known hosts only, and never a credential."""
     forge = forge_of(remote)
     assert (forge.file("C", "p/q r") if forge else None) == expected
+
+
+def test_runs_of_one_second_are_in_the_order_of_the_ledger(study: Study) -> None:
+    """In the table of all runs, among candidates, and where the newest curves are drawn."""
+    study.write({"question": "?"})
+    study.commit("nothing decides")
+    first = study.run(0.9, 0, steps=3)
+    copies = in_one_second(study.repository, first, *({"spec": digit * 64} for digit in "abc"))
+    for copy in copies:
+        series = file_of(study.top, first, "metrics.csv")
+        commit_files(study.repository, {f"{copy.path}/metrics.csv": series.encode()})
+    report = study.report("digits", verify=False)
+    newest_last = [first.id, *(copy.id for copy in copies)]
+    assert [record.id for record in report.records] == newest_last
+    assert [candidate.runs[0] for candidate in report.candidates] == newest_last
+    assert [line.run for line in report.curves[0].lines] == newest_last[::-1]

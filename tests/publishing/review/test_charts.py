@@ -49,6 +49,26 @@ def test_long_curves_are_thinned_on_one_grid() -> None:
     assert legend(made).startswith("grey: run-0 (baseline), blue: run-1")
 
 
+@pytest.mark.parametrize("count", [50, 5000])
+def test_a_spike_is_drawn(count: int) -> None:
+    """In mermaid too, of long curves and of points at any steps; several values of a step among them."""
+    points = [(float(i) ** 1.1, 0.0) for i in range(count)]
+    points[count // 3] = (points[count // 3][0], 1000.0)
+    points.insert(count // 2, (points[count // 2][0], -50.0))
+    (values,) = drawn(mermaid(made := chart(points)))
+    assert (len(values), max(values), min(values)) == (POINTS, 1000.0, -50.0)
+    assert "the lowest and the highest value" in legend(made)
+
+
+def test_what_is_drawn_from_a_sample_says_so() -> None:
+    """And how many values are in no line, in the legend and in the picture."""
+    line = ChartLine("run-1", False, ((0.0, 1.0), (1.0, 2.0)), sampled=True, odd=3)
+    made = Chart("digits", "loss", (line,))
+    for text in (legend(made), svg(made)):
+        assert "drawn from the sample that git has: run-1" in text
+        assert "3 values not finite, not drawn: run-1" in text
+
+
 @rows("value", [1e-300, 1e299, -1e-7, 0.0, 123456789.123])
 def test_numbers_have_no_exponent(value: float) -> None:
     """mermaid's grammar knows none; the axis always spans something."""

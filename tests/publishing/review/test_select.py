@@ -7,11 +7,18 @@ from pathlib import Path
 import pytest
 
 from gittrack.errors import NotFoundError, UsageError
-from gittrack.formats.record import Code
+from gittrack.formats.record import Code, Metric
 from gittrack.git.repository import Repository
 from gittrack.ledger import ROOT_FILES
 from gittrack.publishing.review import Review, review
-from tests.ledgers import BRANCH, commit_files, commit_records, make_record, make_repository
+from tests.ledgers import (
+    BRANCH,
+    commit_files,
+    commit_records,
+    in_one_second,
+    make_record,
+    make_repository,
+)
 from tests.publishing.review.proposing import PROPOSAL, Propose
 from tests.repositories import run_git
 
@@ -134,3 +141,25 @@ def test_two_ways_to_say_the_base(propose: Propose) -> None:
     """One is enough."""
     with pytest.raises(UsageError, match="choose one"):
         review(propose([], []), BRANCH, "a..b", "c")
+
+
+@pytest.mark.parametrize("is_proposed", [True, False])
+def test_runs_of_one_second_are_in_the_order_of_the_ledger(propose: Propose, is_proposed: bool) -> None:
+    """Of one seed that ran twice the first counts, on either side, as for stats."""
+    old, new = (
+        make_record(0, seed=1, metrics={"acc": 0.5}),
+        make_record(1, seed=1, metrics={"acc": 0.7}, spec="5" * 64),
+    )
+    repository = propose([old], [new])
+    changes = [
+        {"seed": seed, "metrics": {"acc": Metric(value=v)}} for seed, v in ((2, 0.6), (2, 0.1), (3, 0.8))
+    ]
+    branch = PROPOSAL if is_proposed else BRANCH
+    copies = in_one_second(repository, new if is_proposed else old, *changes, branch=branch)
+    found = review(repository, BRANCH, PROPOSAL)
+    (replicated,) = found.experiments[0].replicated
+    mean = replicated.mean if is_proposed else replicated.base
+    assert mean is not None
+    assert (mean.n, round(mean.mean, 6)) == (3, 0.7 if is_proposed else 0.633333)
+    if is_proposed:
+        assert ids(found) == [new.id, *(copy.id for copy in copies)]

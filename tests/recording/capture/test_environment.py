@@ -90,8 +90,8 @@ def test_a_full_capture_follows_the_schema(schema: dict[str, Any], monkeypatch: 
         "cores": 9,
     }
     versions = dict.fromkeys(("driver", "runtime", "cudnn", "nccl", "hip"), "1.2")
-    monkeypatch.setattr(hardware, "accelerators", lambda: ([gpu], versions))
-    monkeypatch.setattr(environment, "_origins", lambda entries: {"a": "editable"})
+    monkeypatch.setattr(hardware, "accelerators", lambda loaded: ([gpu], versions))
+    monkeypatch.setattr(environment, "origins_of", lambda entries: {"a": "editable"})
     captured = capture_environment(env=dict.fromkeys(VARIABLES, "1"), image=f"host:5000/a/b:1@{DIGEST}")
     captured["drift"] = {
         "uv.lock": [{"name": "a", "locked": "1"}, {"name": "b", "locked": "1", "installed": "2"}]
@@ -355,7 +355,7 @@ def test_odd_folder_names(tmp_path: Path) -> None:
         "ruamel-yaml": "0.18.6",
         "typing-extensions": "4.1",
     }
-    both = environment._versions(environment._distributions([str(first), "/nowhere", str(second)]))
+    both = environment.versions_of(environment.distributions_on([str(first), "/nowhere", str(second)]))
     assert both == packages_of(first) | {"more": "1!2.0"}
 
 
@@ -399,12 +399,12 @@ def test_origins(tmp_path: Path, stated: Any, origin: str) -> None:
     """An installation from elsewhere than an index says where, without folders and credentials."""
     add(tmp_path, "a-1.0.dist-info", direct_url=json.dumps(stated))
     add(tmp_path, "b-1.0.dist-info")
-    assert environment._origins(environment._distributions([str(tmp_path)])) == {"a": origin}
+    assert environment.origins_of(environment.distributions_on([str(tmp_path)])) == {"a": origin}
 
 
 def test_a_hostile_origin(tmp_path: Path) -> None:
     """Text that is no JSON, or is nested without end, is unreadable and nothing worse."""
     add(tmp_path, "a-1.0.dist-info", direct_url="[" * 50_000)
     add(tmp_path, "b-1.0.dist-info", direct_url="not json")
-    found = environment._origins(environment._distributions([str(tmp_path)]))
+    found = environment.origins_of(environment.distributions_on([str(tmp_path)]))
     assert found == {"a": "unreadable", "b": "unreadable"}

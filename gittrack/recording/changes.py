@@ -1,0 +1,255 @@
+"""What was read at the start of a run, compared again when the program reads it or ends.
+
+Each thing is known by its stamp on the disk; its content is looked at only where that is another.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from gittrack.errors import GittrackError
+from gittrack.formats.record import DataInput, clean_text
+from gittrack.formats.sources import Layer
+from gittrack.formats.values import without_secrets
+from gittrack.git.repository import Repository, Status
+from gittrack.recording.identity import Stamp, stamp_of, stamps
+from gittrack.recording.journal import Journal
+from gittrack.recording.journal.events import Kind
+from gittrack.recording.journal.stored import StoredJournal
+from gittrack.recording.params import source_of_file, write_layer
+
+log = logging.getLogger("gittrack")
+
+MOST = 200
+"""Changed files of the code that are named one by one."""
+_PARAMS = "params.json"
+_CODE = re.compile(r".+\.(?:py|pyx|ipynb|sh|r|jl)", re.I)
+
+
+class _Missing:
+    """In the place of a value that was not there."""
+
+
+# --- parameters --------------------------------------------------------------------------------
+
+
+def watch_params(
+    journal: Journal, params: Mapping[str, Any], files: Sequence[Path], usual: Sequence[Path] = ()
+) -> None:
+    """Keep what the parameter files hold beside the run's `params`; those that are `usual` may come later."""
+    watched = {}
+    for file in dict.fromkeys([*files, *usual]):
+        watched[str(file)] = [stamp_of(os.fspath(file)), _params(file) if file.exists() else {}]
+    if watched:
+        (journal.folder / _PARAMS).write_text(json.dumps({"params": params, "files": watched}))
+
+
+def note_params(journal: Journal, *, take: bool = True) -> list[Layer]:
+    """Say which values of the watched files are others now; those of the run that become others by that.
+
+    With `take` the run has these from now on. Names that had another value than the file at the start,
+    from ``-S`` say, keep it.
+    """
+    try:
+        watched = json.loads((journal.folder / _PARAMS).read_text())
+    except FileNotFoundError:
+        return []
+    params, files = watched["params"], watched["files"]
+    current = deepcopy(params)
+    layers: list[Layer] = []
+    for name, (stamp, before) in files.items():
+        now = stamp_of(name)
+        if (None if now is None else [*now]) == stamp:
+            continue
+        try:
+            after = _params(Path(name)) if now is not None else {}
+        except GittrackError as error:
+            journal.not_recorded(f"params file {name}", f"it changed, and cannot be read any more: {error}")
+            continue
+        files[name] = [now, after]
+        fresh: dict[str, Any] = {}
+        for path, old, new in _differences(before, after):
+            if _at(params, path) == old:
+                journal.event(Kind.CHANGED, f"param {'.'.join(path)}", _shown(old), _shown(new))
+                _put(current, path, new)
+                _put(fresh, path, new)
+        if fresh:
+            layers.append(Layer(source_of_file(journal, Path(name)), fresh))
+    for layer in layers if take else []:
+        write_layer(journal, layer)
+    (journal.folder / _PARAMS).write_text(json.dumps({"params": current, "files": files}))
+    return layers
+
+
+def _params(file: Path) -> dict[str, Any]:
+    from gittrack.recording.result_files import Losses, read_params
+
+    params: dict[str, Any] = without_secrets(read_params(file, Losses()))  # what is left out was said
+    return params
+
+
+def _differences(
+    before: Mapping[str, Any], after: Mapping[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    for name in {**before, **after}:
+        old, new = before.get(name, _Missing), after.get(name, _Missing)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from _differences(old, new, (*path, name))
+        elif old != new or type(old) is not type(new):
+            yield (*path, name), old, new
+
+
+def _at(params: Any, path: Sequence[str]) -> Any:
+    for name in path:
+        params = params.get(name, _Missing) if isinstance(params, Mapping) else _Missing
+    return params
+
+
+def _put(params: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    *parents, last = path
+    for name in parents:
+        if not isinstance(params.get(name), dict):
+            params[name] = {}
+        params = params[name]
+    if value is not _Missing:
+        params[last] = value
+
+
+def _shown(value: Any) -> Any:
+    return None if value is _Missing else "null" if value is None else value
+
+
+# --- inputs ------------------------------------------------------------------------------------
+
+
+class Inputs:
+    """Inputs as they stood when they were logged."""
+
+    def __init__(self) -> None:
+        self._inputs: dict[str, tuple[Path, DataInput, int]] = {}
+
+    def watch(self, path: Path, stated: DataInput, fingerprint: int) -> None:
+        """`fingerprint`: of the path before it was read."""
+        self._inputs[stated.path] = (path, stated, fingerprint)
+
+    def note(self, journal: Journal, repository: Repository) -> None:
+        """Say which hold other bytes now, or none."""
+        for path, stated, fingerprint in self._inputs.values():
+            if fingerprint_of(path) == fingerprint:
+                continue
+            before, after = stated.sha256, _sha256(path, stated, repository)
+            if before != after:
+                journal.event(Kind.CHANGED, f"input {stated.path}", before, after)
+
+
+def fingerprint_of(path: Path) -> int:
+    """Of the stamps of all files: equal where nothing has touched any of them."""
+    top = os.fspath(path)
+    return hash(frozenset((name.removeprefix(top), stamp) for name, stamp in stamps(path)))
+
+
+def _sha256(path: Path, stated: DataInput, repository: Repository) -> str | None:
+    from gittrack.dvc.hashing import HashState, hash_path
+    from gittrack.dvc.settings import ignore_rules
+
+    if not path.exists():
+        return None
+    return hash_path(
+        path,
+        state=HashState(repository.state_dir),
+        dos2unix=stated.hash == "md5-dos2unix",
+        ignore=ignore_rules(repository.top, path),
+    ).sha256
+
+
+# --- code --------------------------------------------------------------------------------------
+
+
+class Modules:
+    """The project's own modules that this process has loaded, as they stood then."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        top, own = f"{repository.top}{os.sep}", f"{sys.prefix}{os.sep}"
+        files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+        self._stamps: dict[str, Stamp | None] = {
+            file: stamp_of(file)
+            for file in map(os.path.abspath, filter(None, files))
+            if file.startswith(top) and not file.startswith(own)
+        }
+
+    def note(self, journal: Journal, tree: str) -> None:
+        """Say which of them were edited since."""
+        changed = [file for file, stamp in self._stamps.items() if stamp_of(file) != stamp]
+        if changed:
+            top = self._repository.top
+            _note_files(journal, self._repository, tree, [os.path.relpath(f, top) for f in changed])
+
+
+def note_code(journal: Journal, repository: Repository, leave: Collection[str]) -> None:
+    """Say which files of the code tree of the run are others now, and whether HEAD has moved.
+
+    `leave`: paths from the top that are no code, with all that lies below them.
+    """
+    if repository.worktree is None:
+        return
+    code = StoredJournal(journal.folder).start["record"]["code"]
+    status = repository.status()
+    if status.commit not in (code.get("commit"), code.get("snapshot")):
+        journal.event(Kind.CHANGED, "code commit", code.get("commit"), status.commit)
+    left_out = {item["path"] for item in code.get("left_out", [])}
+    paths = [
+        path
+        for path in _candidates(repository, code, status)
+        if clean_text(path) not in left_out
+        and not any(path == name or path.startswith(f"{name}/") for name in leave)
+    ]
+    _note_files(journal, repository, code["tree"], paths)
+
+
+def _candidates(repository: Repository, code: Mapping[str, Any], status: Status) -> list[str]:
+    paths = [change.path for change in status.changes if change.submodule is None]
+    is_as_committed = code.get("snapshot") is None and status.commit == code.get("commit")
+    if status.commit is not None and status.commit != code.get("snapshot") and not is_as_committed:
+        # What the snapshot had changed and what is as committed now; what HEAD's moving has brought.
+        paths += [path for _, _, _, path in repository.diff_tree(code["tree"], f"{status.commit}^{{tree}}")]
+    return sorted(set(paths))
+
+
+def _note_files(journal: Journal, repository: Repository, tree: str, paths: Sequence[str]) -> None:
+    with repository.objects() as objects:
+        items = ((path, objects.get(f"{tree}:{path}")) for path in paths)
+        before = {path: item.oid if item else None for path, item in items}
+    named = {path: oid for path, oid in before.items() if oid or _CODE.fullmatch(path)}
+    after = _blobs(repository, list(named))
+    changed = [path for path, oid in named.items() if after.get(path) != oid]
+    for path in changed[:MOST]:
+        journal.event(Kind.CHANGED, f"code {clean_text(path)}", named[path], after.get(path))
+    if len(changed) > MOST:
+        journal.not_recorded("changed", f"{len(changed) - MOST:,} more files of the code changed as well")
+
+
+def _blobs(repository: Repository, paths: Sequence[str]) -> dict[str, str]:
+    """The ids that git would give the files that are there, and the links."""
+    from gittrack.git.objects import make
+
+    blobs, files = {}, []
+    for path in paths:
+        full = repository.top / path
+        if full.is_symlink():
+            blobs[path] = make("blob", os.fsencode(full.readlink()), repository.object_format).oid
+        elif full.is_file() and "\n" not in path and path[0] != '"':
+            files.append(path)
+    if files:
+        listed = b"".join(os.fsencode(path) + b"\n" for path in files)
+        ids = repository.git("hash-object", "--stdin-paths", data=listed, doing="compare the code again")
+        blobs |= dict(zip(files, ids.decode().split(), strict=True))
+    return blobs

@@ -1,0 +1,205 @@
+"""What a record says of the Pythons of a job, once these have ended: environment.yaml, and what follows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gittrack.errors import GittrackError
+from gittrack.formats.record import to_dict
+from gittrack.git.repository import Repository
+from gittrack.recording.capture.environment import origins_of, variables_of, versions_of, writable
+from gittrack.recording.interpreters.choice import is_own_code, main_report
+from gittrack.recording.interpreters.imports import imported
+from gittrack.recording.interpreters.reports import Installed, Report, read_reports
+from gittrack.recording.interpreters.startup import sitecustomize
+from gittrack.recording.journal import JOINED, Journal
+from gittrack.recording.journal.events import Kind
+from gittrack.recording.journal.stored import StoredJournal
+
+SETTLED = "settled"
+MOST_INTERPRETERS = 1000
+MOST_RAN = 20
+_OF_PROGRAM = ("python", "packages", "origins", "imported", "interpreters", "blas", "drift")
+
+
+@dataclass(slots=True)
+class _Group:
+    """Processes of one interpreter with the same packages."""
+
+    facts: dict[str, Any]
+    """``python`` of environment.yaml, with ``packages`` and ``origins``."""
+    reports: list[Report] = field(default_factory=list)
+
+    def described(self, top: Path) -> dict[str, Any]:
+        names = dict.fromkeys(name for report in self.reports if (name := _ran(report, top)))
+        installed = _installed(self.facts)
+        python = {k: v for k, v in self.facts.items() if k not in installed}
+        return {**python, **({"ran": [*names][:MOST_RAN]} if names else {}), **installed}
+
+
+def is_open(journal: StoredJournal) -> bool:
+    """Whether the Pythons of that job have still to be put into its record."""
+    folder = journal.folder / sitecustomize.FOLDER
+    return folder.is_dir() and not (folder / SETTLED).exists()
+
+
+def settle(
+    repo: Repository,
+    journal: Journal,
+    reports: Sequence[Report] | None = None,
+    installed: Installed | None = None,
+) -> None:
+    """Put into `journal` what is known of the Pythons; `reports` None: as they reported it themselves.
+
+    Where none is known the record stays without interpreter and packages. It raises nothing.
+    """
+    try:
+        reports = read_reports(journal.folder) if reports is None else reports
+        _settle(repo, journal, reports, installed or Installed())
+        (journal.folder / sitecustomize.FOLDER / SETTLED).touch()
+    except (GittrackError, OSError, ValueError) as error:
+        journal.not_recorded("environment: which Python ran", str(error))
+
+
+def _settle(repo: Repository, journal: Journal, reports: Sequence[Report], installed: Installed) -> None:
+    stored = StoredJournal(journal.folder)
+    start = stored.start
+    code, top = start["record"]["code"], Path(start["top"])
+    reports = [r for r in reports if r.said or is_own_code(r, top)] or reports
+    joined = _joined(journal, reports)
+    main = joined or main_report(reports, _entry(code, top), top)
+    environment = _environment(stored)
+    groups = _grouped(reports, main, installed)
+    if "python" in environment:  # the program called gittrack itself, which said what it runs in
+        facts = {**environment["python"], **_installed(environment)}
+        if joined is None:
+            groups.insert(0, _Group(facts))
+        else:
+            groups[0].facts = facts
+    elif main is not None:
+        environment |= _imported(groups[0], installed)
+        _replace(repo, journal, environment, groups[0].facts, main, code["tree"])
+        environment = _environment(stored)
+    if len(groups) > 1:
+        listed = [group.described(top) for group in groups[:MOST_INTERPRETERS]]
+        _write(journal, {**environment, "interpreters": writable(listed)})
+
+
+def _imported(group: _Group, installed: Installed) -> dict[str, Any]:
+    """``imported`` of environment.yaml, where a process of the program's interpreter said so at its end."""
+    modules = {name for report in group.reports for name in report.modules or ()}
+    if all(report.modules is None for report in group.reports):
+        return {}
+    return {"imported": imported(sorted(modules), installed.of(group.reports[0]))}
+
+
+def _installed(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: facts[name] for name in ("packages", "origins") if name in facts}
+
+
+def _environment(journal: StoredJournal) -> dict[str, Any]:
+    from gittrack.formats import codec
+
+    environment = codec.read_yaml(journal.environment, "environment.yaml")
+    return environment if isinstance(environment, dict) else {}
+
+
+def _entry(code: Mapping[str, Any], top: Path) -> Path | None:
+    """The file of the entry point, which may be a module."""
+    if not code.get("entry"):
+        return None
+    module = code["entry"].replace(".", "/")
+    folder = top / code["cwd"]
+    candidates = (top / code["entry"], folder / f"{module}.py", folder / module / "__main__.py")
+    return next((file for file in candidates if file.is_file()), None)
+
+
+def _joined_pid(journal: Journal) -> int | None:
+    try:
+        return int((journal.folder / JOINED).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _joined(journal: Journal, reports: Sequence[Report]) -> Report | None:
+    """The Python that called gittrack itself: what it says of itself is the most that can be known."""
+    pid = _joined_pid(journal)
+    return next((report for report in reversed(reports) if report.pid == pid), None)
+
+
+def _grouped(reports: Sequence[Report], main: Report | None, installed: Installed) -> list[_Group]:
+    """By interpreter and packages; that of `main` first."""
+    groups: list[_Group] = []
+    by_place: dict[tuple[object, ...], _Group] = {}
+    for report in sorted(reports, key=lambda report: report is not main):
+        place = (report.version, os.path.realpath(report.prefix), *report.folders())
+        if place not in by_place:
+            packages = installed.of(report)
+            origins = origins_of(packages)
+            facts = {**report.describe(), "packages": versions_of(packages)}
+            facts |= {"origins": origins} if origins else {}
+            group = next((group for group in groups if group.facts == facts), None)
+            if group is None:
+                group = _Group(facts)
+                groups.append(group)
+            by_place[place] = group
+        by_place[place].reports.append(report)
+    return groups
+
+
+def _ran(report: Report, top: Path) -> str:
+    """A script by its path from the top of the work tree, elsewhere by its name alone."""
+    script = report.script
+    if report.ran == "-c" or report.ran.startswith("-m ") or script is None:
+        return report.ran
+    path, top = script.resolve(), top.resolve()
+    is_tool = path.is_relative_to(Path(report.prefix).resolve())
+    return path.relative_to(top).as_posix() if path.is_relative_to(top) and not is_tool else path.name
+
+
+def _replace(
+    repo: Repository, journal: Journal, environment: Mapping[str, Any], facts: Mapping[str, Any],
+    main: Report, tree: str,
+) -> None:  # fmt: skip
+    """Environment, comparison with locks, determinism flags of `main`, in place of those of the start."""
+    from gittrack.recording.capture import compare_locks, write_environment
+    from gittrack.recording.capture.determinism import variable_flags
+
+    known = {k: v for k, v in environment.items() if k not in _OF_PROGRAM or k == "imported"}
+    installed = _installed(facts)
+    python = {k: v for k, v in facts.items() if k not in installed}
+    merged = writable({**known, "python": python, "variables": variables_of(main.variables), **installed})
+    start = StoredJournal(journal.folder).start["record"]
+    paths = [
+        lock["path"] for lock in start["locks"] if (repo.top / lock["path"]).is_file() or lock.get("blob")
+    ]
+    with repo.objects() as objects:
+        compared, drift = compare_locks(repo, objects, paths, tree, merged)
+    read = {lock.path: to_dict(lock) for lock in compared}
+    locks = [_unless_changed(lock, read.get(lock["path"])) for lock in start["locks"]]
+    stated = {lock["path"] for lock in locks if "installed" in lock}
+    written, summary = write_environment(merged, {k: v for k, v in drift.items() if k in stated})
+    journal.replace_environment(written)
+    journal.event(Kind.FACTS, {"environment": to_dict(summary), "locks": locks})
+    flags = variable_flags(main.variables)
+    unset = {name: None for name in variable_flags(os.environ) if name not in flags}
+    if flags or unset:
+        journal.event(Kind.DETERMINISM, {**flags, **unset})
+
+
+def _unless_changed(lock: dict[str, Any], again: dict[str, Any] | None) -> dict[str, Any]:
+    """The lock compared with the packages, if its bytes are those that were there at the start."""
+    return again if again is not None and again["sha256"] == lock["sha256"] else lock
+
+
+def _write(journal: Journal, environment: dict[str, Any]) -> None:
+    from gittrack.recording.capture import write_environment
+
+    drift = environment.pop("drift", {})
+    written, summary = write_environment(environment, drift)
+    journal.replace_environment(written)
+    journal.event(Kind.FACTS, {"environment": to_dict(summary)})

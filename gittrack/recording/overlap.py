@@ -1,0 +1,161 @@
+"""Runs that ran at the same time and write the same paths: whose a file is then, nobody can tell.
+
+A journal has two lists for this. ``writes.jsonl``: the paths that the run may write, and those at which
+something was written when it ended. ``beside.jsonl``: the same of runs that ended while this one ran, put
+there by them, as their journals are gone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gittrack.errors import GittrackError
+from gittrack.formats.during import Overlap
+from gittrack.formats.record import clean_text, parse_time
+from gittrack.recording.identity import Stamp, stamp_of
+from gittrack.recording.journal.stored import StoredJournal
+
+_WRITES = "writes.jsonl"
+_BESIDE = "beside.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """Another run of the same time. `writes`: by path, the file as that run left it; None while it may
+    still write, and of a folder."""
+
+    run_id: str
+    writes: dict[str, Stamp | None]
+
+
+def claim(journal: Path, paths: Iterable[Path]) -> None:
+    """Say which paths a run may write, before its program starts."""
+    _append(journal / _WRITES, [{"path": _absolute(path)} for path in paths])
+
+
+def note_written(journal: Path, path: Path) -> None:
+    """Say that something was written at a path that the run takes, or would take, for its own."""
+    stamp = None if path.is_dir() else stamp_of(os.fspath(path))
+    _append(journal / _WRITES, [{"path": _absolute(path), "left": stamp, "written": True}])
+
+
+def rivals(journal: StoredJournal, path: Path) -> list[str]:
+    """The runs that may have written what is at `path` now."""
+    mine, now = _absolute(path), stamp_of(os.fspath(path))
+    return [
+        run.run_id
+        for run in _beside(journal)
+        if any(_meet(mine, theirs) and (left is None or left == now) for theirs, left in run.writes.items())
+    ]
+
+
+def overlaps(journal: StoredJournal, top: Path) -> tuple[Overlap, ...]:
+    """The runs of the same time that write where this one has written, with these paths of this run."""
+    mine = [row["path"] for row in _rows(journal.folder / _WRITES) if row.get("written")]
+    if not mine:
+        return ()
+    shared = {
+        run.run_id: sorted({path for path in mine if any(_meet(path, theirs) for theirs in run.writes)})
+        for run in _beside(journal)
+    }
+    return tuple(
+        Overlap(run=run_id, paths=tuple(_shown(path, top) for path in paths))
+        for run_id, paths in sorted(shared.items())
+        if paths
+    )
+
+
+def leave_word(journal: StoredJournal) -> None:
+    """Tell the runs that go on what this one has written; of one that was lost, what it may have."""
+    others = _others(journal)
+    rows = list(_rows(journal.folder / _WRITES)) if others else []
+    written = [row for row in rows if row.get("written")] or ([] if _has_ended(journal) else rows)
+    if written:
+        word = {"run": journal.run_id, "writes": {row["path"]: row.get("left") for row in written}}
+        for other in others:
+            with suppress(OSError):  # it has just ended
+                _append(other.folder / _BESIDE, [word])
+
+
+def _beside(journal: StoredJournal) -> Iterator[_Beside]:
+    for row in _rows(journal.folder / _BESIDE):
+        writes = {path: Stamp(*left) if left else None for path, left in row["writes"].items()}
+        yield _Beside(row["run"], writes)
+    for other in _others(journal):
+        yield _Beside(other.run_id, {row["path"]: None for row in _rows(other.folder / _WRITES)})
+
+
+def _others(journal: StoredJournal) -> list[StoredJournal]:
+    """Journals of runs that ran while this one did; not of the run that started it, or that it started."""
+    with suppress(OSError):
+        folders = [f for f in journal.folder.parent.iterdir() if f != journal.folder and f.name[:1] != "."]
+        return [StoredJournal(folder) for folder in folders if _ran_beside(journal, StoredJournal(folder))]
+    return []
+
+
+def _ran_beside(journal: StoredJournal, other: StoredJournal) -> bool:
+    try:
+        mine, theirs = journal.start["record"], other.start["record"]
+        if mine.get("parent") == other.run_id or theirs.get("parent") == journal.run_id:
+            return False
+        return _reached(journal, theirs["started"]) and _reached(other, mine["started"])
+    except (GittrackError, OSError, KeyError, ValueError):
+        return False  # it has just ended, and left word; or it is damaged
+
+
+def _reached(journal: StoredJournal, moment: str) -> bool:
+    """Whether a run was still there at a moment."""
+    if journal.alive:
+        return True
+    files = [entry.stat().st_mtime for entry in os.scandir(journal.folder)]
+    return max(files, default=0.0) >= parse_time(moment).timestamp()
+
+
+def _has_ended(journal: StoredJournal) -> bool:
+    from gittrack.recording.journal.events import Kind
+
+    return any(event[0] == Kind.END for event in journal.events())
+
+
+def _meet(path: str, other: str) -> bool:
+    """Whether they are the same, or one lies in the other."""
+    return path == other or path.startswith(other + os.sep) or other.startswith(path + os.sep)
+
+
+def _absolute(path: Path) -> str:
+    full = Path.cwd() / path
+    return clean_text(os.path.normpath(full.parent.resolve() / full.name))
+
+
+def _shown(path: str, top: Path) -> str:
+    below = os.path.relpath(path, top.resolve())
+    return path if below.startswith("..") else below.replace(os.sep, "/")
+
+
+def _append(file: Path, rows: Iterable[dict[str, Any]]) -> None:
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    if lines:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        try:
+            os.write(descriptor, lines.encode())
+        finally:
+            os.close(descriptor)
+
+
+def _rows(file: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a list; a torn line ends it."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except ValueError:
+            return

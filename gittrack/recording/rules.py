@@ -1,0 +1,62 @@
+"""What a program says of its metrics while it runs: which of their values is the final one."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, get_args
+
+from gittrack.errors import UsageError
+from gittrack.formats.config import Direction, Final
+from gittrack.formats.finals import described, extreme_of
+from gittrack.formats.values import check_metric_name
+from gittrack.recording.journal import Journal
+from gittrack.recording.journal.events import Kind
+from gittrack.recording.journal.stored import StoredJournal
+
+log = logging.getLogger("gittrack")
+
+
+class MetricRules:
+    """The part of a run that says how final values come from series."""
+
+    def _open(self, verb: str) -> Journal | None:
+        raise NotImplementedError
+
+    def define_metric(self, name: str, summary: str | None = None, goal: str | None = None) -> None:
+        """Say which value of a metric is the final one, as W&B's ``define_metric``; ``val/*`` means all such.
+
+        `summary` is last (the default), greatest-step, min, max or best, `goal` maximize or minimize; best
+        needs one, here or in gittrack.yaml. UsageError for anything else. Where gittrack.yaml says otherwise,
+        this holds, with a warning.
+        """
+        journal = self._open("define_metric")
+        facts = _checked(check_metric_name(name), summary, goal)
+        if journal is None:
+            return
+        declared = described(name, _declared(StoredJournal(journal.folder)))
+        if extreme_of(summary or "last", goal or declared.get("direction")) is None:
+            raise UsageError(
+                f"define_metric({name!r}, summary='best') needs goal='maximize' or goal='minimize'"
+            )
+        for key, value in facts.items():
+            if declared.get(key, value) != value:
+                says = "the %s of %s is %s in gittrack.yaml, and %s by define_metric(), which is recorded"
+                log.warning(says, key, name, declared[key], value)
+        journal.event(Kind.DEFINED, {name: facts})
+
+
+def _checked(name: str, summary: str | None, goal: str | None) -> dict[str, Any]:
+    """The same under the names of the record."""
+    rules, goals = get_args(Final), get_args(Direction)
+    if summary not in (None, *rules):
+        raise UsageError(f"define_metric({name!r}): summary={summary!r} is no rule: use {', '.join(rules)}")
+    if goal not in (None, *goals):
+        raise UsageError(f"define_metric({name!r}): goal={goal!r} is no direction: use {' or '.join(goals)}")
+    return {key: value for key, value in (("rule", summary), ("direction", goal)) if value is not None}
+
+
+def _declared(journal: StoredJournal) -> dict[str, Any]:
+    """What gittrack.yaml says, at the start or where the program joined the run."""
+    declared = [event[1] for event in journal.events() if event[0] == Kind.DECLARED]
+    latest: dict[str, Any] = declared[-1] if declared else journal.start["metrics"]
+    return latest

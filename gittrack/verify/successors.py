@@ -1,0 +1,39 @@
+"""Records that supersede others: each is of the same execution, and says so of a record that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gittrack.formats.record import Record, run_path
+from gittrack.verify.context import Context
+from gittrack.verify.findings import Finding, finding
+
+
+def check_successors(context: Context) -> Iterator[Finding]:
+    """Of the runs that were verified."""
+    for folder, start in context.records.starts.items():
+        if start.supersedes is None:
+            continue
+        record, before = context.records[folder], superseded_by(context, folder, start.supersedes)
+        path = f"{folder}/run.yaml"
+        if before is None:
+            says = "it supersedes a run that is not on the ledger, or is of another day or experiment"
+            yield finding("record-supersedes", says, path, found=start.supersedes)
+        elif not record.succeeds(before):
+            says = "it supersedes a run of another commit or moment: that one still counts"
+            yield finding("record-supersedes", says, path, found=start.supersedes)
+
+
+def superseded_by(context: Context, folder: str, run_id: str) -> Record | None:
+    """The record of `run_id`, which the run in `folder` says that it supersedes."""
+    return context.record_at(run_path(folder.split("/")[1], run_id))
+
+
+def superseded(context: Context) -> set[str]:
+    """Folders of runs whose place another record takes."""
+    folders = set()
+    for folder, start in context.records.starts.items():
+        before = superseded_by(context, folder, start.supersedes) if start.supersedes else None
+        if before is not None and context.records[folder].succeeds(before):
+            folders.add(before.path)
+    return folders

@@ -1,0 +1,196 @@
+"""What was read at the start and edited since is recorded as changed, with both values."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gittrack as library
+from gittrack.formats.during import Changed
+from gittrack.git.objects import make
+from tests import dvc_repo
+from tests.ledgers import records
+from tests.recording.test_job import gittrack, script
+from tests.repositories import run_git
+
+PYTHON = sys.executable
+READ = "import pathlib; pathlib.Path('metrics.json').write_text('{\"acc\": 1}')"
+
+
+@pytest.fixture
+def prepared(project: Path) -> Path:
+    """A project with parameters, an input and a module."""
+    (project / "params.yaml").write_text("train: {lr: 0.1, n: 2}\nname: a\n")
+    (project / "data.csv").write_text("1\n")
+    (project / "helper.py").write_text("A = 1\n")
+    (project / ".gitignore").write_text("metrics.json\n__pycache__\n")
+    run_git(project, "add", ".")
+    run_git(project, "commit", "-qm", "prepared")
+    return project
+
+
+def blob(text: str) -> str:
+    return make("blob", text.encode(), "sha1").oid
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def changes(project: Path) -> dict[str, tuple[Any, Any]]:
+    (record,) = records(project)
+    return {item.what: (item.before, item.after) for item in record.changed}
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("true", {}),
+        ("touch params.yaml data.csv helper.py", {}),
+        ("sed -i s/0.1/0.5/ params.yaml", {"param train.lr": (0.1, 0.5)}),
+        (
+            "echo 'name: b' > params.yaml",
+            {"param train": ({"lr": 0.1, "n": 2}, None), "param name": ("a", "b")},
+        ),
+        ("echo 2 > data.csv", {"input data.csv": (sha256("1\n"), sha256("2\n"))}),
+        ("mv data.csv gone", {"input data.csv": (sha256("1\n"), None)}),
+        ("echo 'A = 2' > helper.py", {"code helper.py": (blob("A = 1\n"), blob("A = 2\n"))}),
+        ("rm helper.py", {"code helper.py": (blob("A = 1\n"), None)}),
+        ("echo 'B = 1' > new.py; echo > new.log", {"code new.py": (None, blob("B = 1\n"))}),
+    ],
+)
+def test_edited_by_the_command(prepared: Path, command: str, expected: dict[str, Any]) -> None:
+    """Parameters, inputs and code; what is written as it was, or is no code, is no change."""
+    gittrack(
+        prepared,
+        "run",
+        "--input",
+        "data.csv:train",
+        "--",
+        "sh",
+        "-c",
+        f"{command}; echo '{{}}' > metrics.json",
+    )
+    assert changes(prepared) == expected
+    (record,) = records(prepared)
+    if "param train.lr" in expected:
+        assert record.params["train"] == {"lr": 0.5, "n": 2}
+        shown = gittrack(prepared, "show", "latest").stdout
+        assert "param train.lr  0.1 -> 0.5" in shown
+
+
+def test_edited_code_that_was_not_committed(prepared: Path) -> None:
+    """Against the snapshot, which is what the record says ran; undone changes too."""
+    (prepared / "helper.py").write_text("A = 5\n")
+    gittrack(prepared, "run", "--", "git", "checkout", "-q", "helper.py")
+    assert changes(prepared) == {"code helper.py": (blob("A = 5\n"), blob("A = 1\n"))}
+
+
+def test_commit_that_was_checked_out(prepared: Path) -> None:
+    """The command moves to another commit."""
+    commit = run_git(prepared, "rev-parse", "HEAD").strip()
+    first = run_git(prepared, "rev-parse", "HEAD~").strip()
+    gittrack(prepared, "run", "--", "git", "checkout", "-q", first)
+    assert changes(prepared)["code commit"] == (commit, first)
+    assert changes(prepared)["code helper.py"] == (blob("A = 1\n"), None)
+
+
+def test_value_that_was_given_stands(prepared: Path) -> None:
+    """The file is not what told the program, and so its edit changes nothing of the run's."""
+    gittrack(prepared, "run", "-S", "train.lr=0.3", "--", "sed", "-i", "s/0.1/0.5/", "params.yaml")
+    (record,) = records(prepared)
+    assert (record.params["train"]["lr"], record.changed) == (0.3, ())
+
+
+def test_usual_file_that_came_into_being(project: Path) -> None:
+    """params.yaml, which the command wrote."""
+    gittrack(project, "run", "--", "sh", "-c", "echo 'lr: 0.5' > params.yaml")
+    (record,) = records(project)
+    assert record.params == {"lr": 0.5}
+    assert Changed(what="param lr", after=0.5) in record.changed
+
+
+def test_file_that_cannot_be_read_any_more(prepared: Path) -> None:
+    """The values of the start stay, and it is said."""
+    gittrack(prepared, "run", "--", "sh", "-c", "echo '[' > params.yaml")
+    (record,) = records(prepared)
+    assert record.params["train"]["lr"] == 0.1
+    assert "cannot be read any more" in record.not_recorded[0].why
+
+
+def test_script_that_joins(prepared: Path) -> None:
+    """It runs with what stands in the file when it asks; what is edited after that is said alone."""
+    program = (
+        "import gittrack, pathlib\n"
+        "path = pathlib.Path('params.yaml')\n"
+        "path.write_text(path.read_text().replace('0.1', '0.5'))\n"
+        "with gittrack.start_run(params={'train': {'lr': 0.5, 'n': 2}}) as run:\n"
+        "    run.log_input('data.csv')\n"
+        "path.write_text(path.read_text().replace('0.5', '0.7'))\n"
+    )
+    script(prepared, program)
+    done = gittrack(prepared, "run", "--input", "data.csv:train", "--", PYTHON, "train.py")
+    assert done.returncode == 0, done.stderr
+    (record,) = records(prepared)
+    assert record.params["train"]["lr"] == 0.5
+    assert changes(prepared) == {"param train.lr": (0.1, 0.7)}
+
+
+def test_input_that_is_logged_again(prepared: Path) -> None:
+    """The digest is that of what the script read, and the first is kept beside it."""
+    program = (
+        "import gittrack, pathlib\npathlib.Path('data.csv').write_text('2\\n')\n"
+        "with gittrack.start_run() as run: run.log_input('data.csv')\n"
+    )
+    script(prepared, program)
+    gittrack(prepared, "run", "--input", "data.csv:train", "--", PYTHON, "train.py")
+    (record,) = records(prepared)
+    assert record.data[0].sha256 == sha256("2\n")
+    assert changes(prepared) == {"input data.csv": (sha256("1\n"), sha256("2\n"))}
+
+
+def test_within_one_process(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script's own inputs, and the modules of the project that it has loaded."""
+    monkeypatch.chdir(prepared)
+    monkeypatch.syspath_prepend(prepared)
+    import helper  # noqa: F401
+
+    try:
+        (prepared / "folder").mkdir()
+        (prepared / "folder" / "1.png").write_text("1")
+        with library.start_run(inputs={"data.csv": "train", "folder": "test"}):
+            (prepared / "data.csv").write_text("2\n")
+            (prepared / "folder" / "2.png").write_text("2")
+            (prepared / "helper.py").write_text("A = 2\n")
+        named = changes(prepared)
+        assert set(named) == {"input data.csv", "input folder", "code helper.py"}
+        assert named["code helper.py"] == (blob("A = 1\n"), blob("A = 2\n"))
+    finally:
+        del sys.modules["helper"]
+
+
+def test_dvc_experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DVC sets the parameter in the work tree, after the start of the run."""
+    dvc_repo.isolate(monkeypatch, tmp_path / "user")
+    top = dvc_repo.repository(tmp_path / "repo")
+    (top / "params.yaml").write_text("rate: 0.1\n")
+    train = (
+        "import json,re; json.dump({'acc': float(open('params.yaml').read()[6:])}, open('metrics.json', 'w'))"
+    )
+    (top / "train.py").write_text(train)
+    (top / "dvc.yaml").write_text(
+        f"stages:\n  train:\n    cmd: {PYTHON} train.py\n    params: [rate]\n"
+        "    metrics: [{metrics.json: {cache: false}}]\n"
+    )
+    run_git(top, "add", ".")
+    run_git(top, "commit", "-qm", "pipeline")
+    command = [PYTHON, "-m", "dvc", "exp", "run", "-S", "rate=0.5"]
+    done = gittrack(top, "run", "--", *command)
+    assert done.returncode == 0, done.stderr
+    (record,) = records(top)
+    assert (record.params, record.metrics["acc"].value) == ({"rate": 0.5}, 0.5)
+    assert changes(top)["param rate"] == (0.1, 0.5)
