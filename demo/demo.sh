@@ -40,9 +40,9 @@ run "git log --oneline --stat"
 say "Set gittrack up: a branch beside the code, nothing in the work tree"
 run "gittrack init"
 
-say "Two runs of a script that knows nothing of gittrack"
-run "gittrack run -m 'a small network will do' --seed 1 --metrics metrics.csv --output model.pkl:model -- python train.py"
-run "gittrack run -m 'a wider layer helps' -S hidden=64 --seed 1 --metrics metrics.csv --output model.pkl:model -- python train.py"
+say "Two runs of a script without gittrack, which finds seed and parameters in its environment"
+run "gittrack run -m 'a small network will do' --seed 1 --pass env --metrics metrics.csv --output model.pkl:model -- python train.py"
+run "gittrack run -m 'a wider layer helps' -S hidden=64 --seed 1 --pass env --metrics metrics.csv --output model.pkl:model -- python train.py"
 
 say "A third one, another classifier, through the Python API"
 run "python train_api.py"
@@ -88,7 +88,7 @@ run "gittrack reproduce latest~1 --check --yes"
 
 if python -c 'import torch' 2> "$demo/settings/import.log"; then
     say "PyTorch: one network, five seeds, and the pass rule that gittrack.yaml fixed beforehand"
-    run "gittrack sweep -e torch --seeds 1,2,3,4,5 --params torch.yaml --jobs 2 -- python train_torch.py"
+    run "gittrack sweep -e torch --seeds 1,2,3,4,5 --pass env --params torch.yaml --jobs 2 -- python train_torch.py"
     run "gittrack stats torch"
     run "gittrack gate torch"
 else
@@ -96,7 +96,7 @@ else
 fi
 
 say "Threads that race: not bitwise the same, statistically so, and what makes the runs differ"
-run "gittrack run -e hogwild --seed 1 --metrics metrics.json --output weights.npy:model -- python hogwild.py"
+run "gittrack run -e hogwild --seed 1 --pass env --metrics metrics.json --output weights.npy:model -- python hogwild.py"
 # One sound run in a hundred falls outside: that is what a confidence of 99 % means.
 run "gittrack reproduce --jobs 2 --yes || echo 'exit status' \$?"
 

@@ -285,7 +285,10 @@ def test_disk_full_at_the_end_keeps_the_journal(
     small = small_disk(project)
     monkeypatch.chdir(small)
     fill = "import os; f = open('.git/fill', 'wb'); f.write(b'0' * (os.statvfs('.').f_bavail * 4096 - 1))"
-    assert cli.execute(["run", "-e", "full", "-S", "lr=0.5", "--", sys.executable, "-c", fill]) == 0
+    assert (
+        cli.execute(["run", "-e", "full", "-S", "lr=0.5", "--pass", "env", "--", sys.executable, "-c", fill])
+        == 0
+    )
     assert "gittrack recover" in capfd.readouterr().err
     (small / ".git" / "fill").unlink()
     assert cli.execute(["recover"]) == 0

@@ -153,8 +153,8 @@ def published(tmp_path: Path) -> Path:
         dvc init -q && dvc remote add -q --default storage ../storage
         git add . && git commit -q -m first && git push -q -u origin main
         gittrack init
-        gittrack run -e digits --seed 1 --output model.pkl:model -- python train.py
-        gittrack run -e digits --seed 2 --output model.pkl:model -- python train.py
+        gittrack run -e digits --seed 1 --pass env --output model.pkl:model -- python train.py
+        gittrack run -e digits --seed 2 --pass env --output model.pkl:model -- python train.py
         """
     shell(setup, project)
     return project

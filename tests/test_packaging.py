@@ -82,7 +82,20 @@ def use(binaries: Path, project: Path) -> Iterator[str]:
     gittrack = binaries / "gittrack"
     yield run(gittrack, "--version", cwd=project)
     yield run(gittrack, "init", "--no-config", cwd=project)
-    yield run(gittrack, "run", "-e", "digits", "-S", "lr=0.1", "--", "python3", "train.py", cwd=project)
+    yield run(
+        gittrack,
+        "run",
+        "-e",
+        "digits",
+        "-S",
+        "lr=0.1",
+        "--pass",
+        "env",
+        "--",
+        "python3",
+        "train.py",
+        cwd=project,
+    )
     yield run(gittrack, "show", "--yaml", cwd=project)
     yield run(
         "git",

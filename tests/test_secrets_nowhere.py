@@ -101,7 +101,7 @@ def test_through_gittrack_run(exposed: Path, joins: bool) -> None:
         start = text.index("with gittrack")
         body = text[start:].split("\n", 2)[2].replace("    ", "")
         (exposed / "fit.py").write_text(text[:start] + body)
-    options = ["-S", "lr=0.1"]
+    options = ["--pass", "env", "-S", "lr=0.1"]
     if not joins:
         options += ["-S", f"api_key={SECRETS['in a parameter']}", "-m", f"logs in with {COMMAND[3]}"]
     command = [sys.executable, "fit.py", *COMMAND, "../key"]

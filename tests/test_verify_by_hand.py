@@ -70,9 +70,9 @@ def _make(top: Path) -> None:
         dvc init -q && dvc remote add -q --default storage ../storage && dvc add -q data.csv
         gittrack init
         git add . && git commit -q -m first && git push -q -u origin main
-        {run} --seed 1 {outputs}
+        {run} --seed 1 --pass env {outputs}
         echo '# not committed' >> train.py
-        {run} --seed 2 {outputs}
+        {run} --seed 2 --pass env {outputs}
         gittrack push --artifacts
         """
     shell(setup, project)

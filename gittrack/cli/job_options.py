@@ -24,6 +24,7 @@ class JobOptions:
     hypothesis: str | None
     name: str | None
     set_param: list[str] | None
+    passing: str | None
     inputs: list[str] | None
     outputs: list[str] | None
     params: list[str] | None
@@ -37,6 +38,7 @@ class JobOptions:
     def job(self, *, seed: int | None = None, parent: str | None = None, console: bool = True) -> Job:
         """The same, read. UsageError for what cannot be."""
         from gittrack.recording.job import Job
+        from gittrack.recording.passing import checked_way
         from gittrack.recording.request import Request
 
         request = Request(
@@ -61,6 +63,7 @@ class JobOptions:
             params=self.params or [],
             metrics=self.metrics or [],
             settings=self.set_param or [],
+            passing=checked_way(self.passing),
             console=console,
         )
 

@@ -65,6 +65,10 @@ def set_param(metavar: str, text: str) -> Any:
     return typer.Option("-S", "--set-param", metavar=metavar, help=text)
 
 
+def passing(text: str) -> Any:
+    return typer.Option("--pass", metavar="flags|hydra|env", help=text)
+
+
 def inputs(text: str) -> Any:
     return typer.Option("--input", metavar="PATH:ROLE", help=text)
 

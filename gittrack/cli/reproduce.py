@@ -29,6 +29,10 @@ def command(
     seeds: Annotated[
         str, typer.Option(metavar="same|new|LIST", help="The recorded seed, fresh ones, or these: 1,2,3.")
     ] = "same",
+    passing: Annotated[
+        str | None,
+        options.passing("How another seed reaches the program: --seed 1, seed=1, or GITTRACK_SEED."),
+    ] = None,
     env: Annotated[
         str,
         typer.Option(
@@ -82,6 +86,7 @@ def command(
     from gittrack.cli.pages import reproduce as pages
     from gittrack.formats.config import load_cached
     from gittrack.git.repository import Repository
+    from gittrack.recording.passing import checked_way
     from gittrack.running.reproduce import ReproduceOptions, plan, reproduce
 
     if json_ and md:
@@ -91,6 +96,7 @@ def command(
     wanted = ReproduceOptions(
         repeats=repeats,
         seeds=seeds,
+        way=checked_way(passing),
         environment=env,
         environment_command=env_command,
         jobs=jobs,

@@ -19,10 +19,16 @@ def command(
     hypothesis: Annotated[str | None, options.hypothesis("What the run is to show.")] = None,
     name: Annotated[str | None, options.name("A label for people.")] = None,
     seed: Annotated[
-        int | None, typer.Option(help="The seed: recorded, and set as GITTRACK_SEED and PYTHONHASHSEED.")
+        int | None, typer.Option(help="The seed, for the program, and set as PYTHONHASHSEED.")
     ] = None,
     set_param: Annotated[
-        list[str] | None, options.set_param("KEY=VALUE", "A parameter; dotted keys nest. Repeatable.")
+        list[str] | None, options.set_param("KEY=VALUE", "A parameter, for the program; dotted keys nest.")
+    ] = None,
+    passing: Annotated[
+        str | None,
+        options.passing(
+            "How they reach the program: --lr 0.5, lr=0.5, or GITTRACK_PARAMS and GITTRACK_SEED."
+        ),
     ] = None,
     input_: Annotated[
         list[str] | None, options.inputs("Data read: train, validation, test, holdout, reference.")
@@ -58,13 +64,19 @@ def command(
 
     Its output is passed on, and its exit status is ours. Code, data, locks and machine are
     recorded before it starts; metrics and outputs when it ends, however it ends. A script
-    that calls gittrack.start_run() joins this run. The program finds GITTRACK_SEED and
-    GITTRACK_PARAMS (JSON) in its environment.
+    that calls gittrack.start_run() joins this run.
+
+    What -S and --seed say has to reach the program: {KEY} (or {seed}) in the command is replaced
+    by the value, --pass flags adds --KEY VALUE, --pass hydra adds KEY=VALUE, and --pass env is for
+    a program that reads GITTRACK_PARAMS (JSON) and GITTRACK_SEED. gittrack.yaml keeps the choice
+    as run.pass. What stands on the command line of the program is recorded as parameters too.
 
     \b
     Examples:
       gittrack run -- python train.py
-      gittrack run -e digits -m "a wider layer helps" -S model.width=256 --seed 1 -- python train.py
+      gittrack run -e digits -m "a wider layer helps" -- python train.py --width 256 --seed 1
+      gittrack run -S lr=0.5 --seed 1 --pass flags -- python train.py
+      gittrack run -S model.width=256 -- python train.py --width {model.width}
       gittrack run --input data/train.csv:train --output model.pkl:model --metrics scores.json -- ./train.sh
     """
     from gittrack.formats.config import load_cached
@@ -79,6 +91,7 @@ def command(
         hypothesis=hypothesis,
         name=name,
         set_param=set_param,
+        passing=passing,
         inputs=input_,
         outputs=output_,
         params=params,

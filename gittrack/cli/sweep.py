@@ -28,15 +28,19 @@ def command(
             "KEY=RANGE", "A value, or a range: 0.1,0.01 range(1,10,2) int(1,64) interval(0,1) log(1e-4,1e-1)"
         ),
     ] = None,
+    passing: Annotated[
+        str | None,
+        options.passing(
+            "How they reach the program: --lr 0.5, lr=0.5, or GITTRACK_PARAMS and GITTRACK_SEED."
+        ),
+    ] = None,
     search: Annotated[
         str, typer.Option(metavar="grid|random|optuna", help="Every setting, or --runs of them.")
     ] = "grid",
     runs: Annotated[
         int | None, typer.Option(min=1, max=10_000, help="Settings to try, random or by Optuna.")
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="The seed of each run: recorded, and set as GITTRACK_SEED.")
-    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The seed of each run, for the program.")] = None,
     seeds: Annotated[
         str | None, typer.Option(metavar="LIST", help="Run each setting with each of these: 1,2,3.")
     ] = None,
@@ -83,16 +87,16 @@ def command(
     """Run a command over a grid or sample of parameters.
 
     Each setting is a run of its own on the ledger, recorded as by gittrack run -S, in a work tree
-    of its own with the code as it is now. The program finds its parameters in GITTRACK_PARAMS
-    (JSON), or in its arguments, where {KEY} stands for the value. A run that fails is recorded,
-    and the others go on. Ends with 0 if every run finished, with 1 if some did not.
+    of its own with the code as it is now. How the values reach the program is said as for
+    gittrack run: by {KEY} in the command, or by --pass. A run that fails is recorded, and the
+    others go on. Ends with 0 if every run finished, with 1 if some did not.
 
     \b
     Examples:
-      gittrack sweep -S lr=0.1,0.01 -S 'width=range(32,129,32)' --jobs 2 -- python train.py
-      gittrack sweep -S lr=0.1,0.01 --seeds 1,2,3 -- python train.py --lr {lr}
-      gittrack sweep --search random --runs 20 -S 'lr=log(1e-4,1e-1)' -- python train.py
-      gittrack sweep --search optuna --runs 50 --metric accuracy -S 'width=int(8,256)' -- ./train.sh
+      gittrack sweep -S lr=0.1,0.01 -S 'width=range(32,129,32)' --jobs 2 --pass flags -- python train.py
+      gittrack sweep -S lr=0.1,0.01 --seeds 1,2,3 -- python train.py --lr {lr} --seed {seed}
+      gittrack sweep --search random --runs 20 -S 'lr=log(1e-4,1e-1)' --pass hydra -- python train.py
+      gittrack sweep --search optuna --runs 50 --metric accuracy -S 'w=int(8,256)' -- ./train.sh {w}
     """
     from gittrack.formats.config import load_cached
     from gittrack.git.repository import Repository
@@ -106,6 +110,7 @@ def command(
         hypothesis=hypothesis,
         name=name,
         set_param=set_param,
+        passing=passing,
         inputs=input_,
         outputs=output_,
         params=params,

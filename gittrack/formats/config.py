@@ -55,6 +55,17 @@ class CaptureConfig:
     """Whether Pythons below `gittrack run` are asked, by a hook at their start, which they are."""
 
 
+Way = Literal["flags", "hydra", "env"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """How programs are started."""
+
+    way: Way | None = None
+    """``run.pass``: how what -S and --seed say reaches the program, unless --pass says it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputConfig:
     """A file or folder that runs read."""
@@ -200,6 +211,7 @@ class Config:
     """Experiment of runs that name none."""
     ledger: LedgerConfig = LedgerConfig()
     capture: CaptureConfig = CaptureConfig()
+    run: RunConfig = RunConfig()
     inputs: tuple[InputConfig, ...] = ()
     outputs: tuple[OutputConfig, ...] = ()
     dvc: DvcConfig = DvcConfig()
@@ -219,7 +231,7 @@ def from_plain(plain: Mapping[str, Any], where: str = FILE) -> Config:
         validate(plain, "config", where)
     except RecordError as error:
         raise ConfigError(str(error)) from error
-    config = from_dict(Config, plain)
+    config = _made(plain)
     for name, experiment in config.experiments.items():
         for metric, meant in experiment.metrics.items():
             if meant.final == "best" and experiment.direction_of(metric) is None:
@@ -228,6 +240,11 @@ def from_plain(plain: Mapping[str, Any], where: str = FILE) -> Config:
                     "add 'direction: maximize' or 'direction: minimize'"
                 )
     return config
+
+
+def _made(plain: Mapping[str, Any]) -> Config:
+    run = plain.get("run", {})  # `pass` is no name that Python lets an attribute have
+    return from_dict(Config, {**plain, "run": {"way": run["pass"]} if "pass" in run else {}})
 
 
 def parse(data: bytes, where: str = FILE) -> Config:
@@ -302,7 +319,7 @@ def _cached(path: Path, digest: str) -> Config | None:
         stored = json.loads(path.read_bytes())
         if stored["gittrack"] != VERSION or stored["sha256"] != digest:
             return None
-        return from_dict(Config, stored["config"])
+        return _made(stored["config"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # absent, cut short, or of a shape that no gittrack wrote: built anew
 

@@ -271,7 +271,14 @@ class Record:
     hypothesis: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, Value] = field(default_factory=dict)
+    param_sources: Mapping[str, str] = field(default_factory=dict)
+    """By dotted name; a name stands for all below it that have no entry of their own."""
+    param_conflicts: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    """What each source says, the recorded one last, where they differ; by dotted name."""
+    masked: Mapping[str, str] = field(default_factory=dict)
+    """Keyed digests of what is masked, by the dotted path in the record; see `formats.masks`."""
     seed: int | None = None
+    seed_source: str | None = None
     seeds: Mapping[str, int] = field(default_factory=dict)
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     code: Code

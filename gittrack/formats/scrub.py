@@ -58,6 +58,7 @@ _HARMLESS = re.compile(
 _NUMBER_OR_TAG = re.compile(
     r"(?:[-+]?[0-9]{0,7}(?:\.[0-9]{0,17})?(?:[eE][-+]?[0-9]{1,3})?|<[^<>]*+>|\[[A-Z]++\])\Z"
 )
+_PLAIN_WORDS = re.compile(r"[A-Za-z]{1,20}(?:[ _.,/-][A-Za-z]{1,20}){0,3}\Z")
 _NAMES_A_FILE = re.compile(r"\S+\.(?:json|pem|key|crt|txt|ya?ml|toml|ini|cfg)\Z")
 
 
@@ -68,7 +69,9 @@ def looks_secret(name: str, value: str) -> bool:
     words = _words(name)
     if _is_password(words) or (len(words) > 1 and words[-1] == "pwd"):
         return not _NAMES_A_FILE.match(value)
-    return _is_key(name, words) and not _NUMBER_OR_TAG.match(value) and not _NAMES_A_FILE.match(value)
+    if _NUMBER_OR_TAG.match(value) or _NAMES_A_FILE.match(value):
+        return False
+    return _is_key(name, words) or (_may_be_key(words) and (name.isupper() or not _PLAIN_WORDS.match(value)))
 
 
 def _words(name: str) -> list[str]:
@@ -86,18 +89,24 @@ def _is_password(words: Sequence[str]) -> bool:
 
 def _is_key(name: str, words: Sequence[str]) -> bool:
     match words:
-        case ["key" | "token" | "auth" | "pass"]:
-            return True
         case [*_, owner, "key"]:
             return owner in _KEY_OWNERS or (name.isupper() and owner not in _OPEN_KEYS)
-        case [*_, owner, "keys" | "tokens"]:
+        case [*_, owner, "keys" | "tokens" | "token"]:
             return owner in _KEY_OWNERS
-        case [*_, owner, "token"]:
-            return owner not in _VOCABULARY and _QUANTITIES.isdisjoint({words[0], owner})
         case [*_, owner, "pass"]:
             return owner in _PASS_OWNERS
         case [*_, "auth"]:
             return name.isupper()
+    return False
+
+
+def _may_be_key(words: Sequence[str]) -> bool:
+    """Names of credentials that are names of much else too: there the value decides."""
+    match words:
+        case ["key" | "token" | "auth" | "pass"]:
+            return True
+        case [*_, owner, "token"]:
+            return owner not in _VOCABULARY and _QUANTITIES.isdisjoint({words[0], owner})
     return False
 
 
@@ -162,7 +171,10 @@ def _is_secret_parameter(part: str) -> bool:
     name, _, value = part.partition("=")
     name = name.lower()
     return bool(value) and (
-        name in _PARAMETERS or name.startswith(_PARAMETER_PREFIXES) or looks_secret(name, value)
+        name in _PARAMETERS
+        or name.startswith(_PARAMETER_PREFIXES)
+        or looks_secret(name, value)
+        or (_may_be_key(_words(name)) and not _NUMBER_OR_TAG.match(value))
     )
 
 
@@ -216,7 +228,7 @@ def _without_named_values(text: str) -> str:
     while head := _HEAD.search(text, position):
         pieces.append(text[position : head.end()])
         position = head.end()
-        value = _VALUE.match(text, position) if looks_secret(head["name"], "x") else None
+        value = _VALUE.match(text, position) if looks_secret(head["name"], "x1") else None
         if value:
             start, end = _bounds(value)
             if _is_secret_in_text(head, text[start:end]):
@@ -250,8 +262,7 @@ _ASSIGNMENT = re.compile(r"(?P<head>-{0,2}(?P<name>[A-Za-z_][A-Za-z0-9_.-]*+)=)(
 def scrub_arguments(argv: Sequence[str], env: Mapping[str, str]) -> list[str]:
     """`argv` with every secret value replaced by ``***``, argument by argument."""
     values = secret_values(env)
-    previous = ["", *argv[:-1]]
-    return [_scrub_argument(a, before, values) for a, before in zip(argv, previous, strict=True)]
+    return [_scrub_argument(a, before, values) for a, before in zip(argv, ["", *argv], strict=False)]
 
 
 def _scrub_argument(argument: str, before: str, values: frozenset[str]) -> str:

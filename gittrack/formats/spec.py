@@ -22,24 +22,31 @@ def seed_key(run: Record) -> SeedKey:
 
 
 def spec_digest(
-    code: Code, params: Mapping[str, Value], data: Sequence[DataInput], locks: Sequence[Lock]
+    code: Code,
+    params: Mapping[str, Value],
+    data: Sequence[DataInput],
+    locks: Sequence[Lock],
+    masked: Mapping[str, str] | None = None,
 ) -> str:
     """SHA-256 of what was run, the seed apart: runs of one spec are replicates of each other.
 
     The digest is of the JSON text (sorted keys, no spaces, UTF-8) of ``{"code": tree, "command":
     [...], "cwd": ..., "data": [[path, role, digest]...], "locks": [[path, sha256]...],
-    "params": {...}}``. Left out are, anywhere in params, entries named seed, random_seed or
-    random_state that hold a number, and from the command ``--seed N``, ``--seed=N`` and
-    ``seed=N``, with any of these names.
+    "params": {...}}``, and, where the record has it, ``"masked": {path: digest}``. Left out are,
+    anywhere in params, entries named seed, random_seed or random_state that hold a number, and
+    from the command ``--seed N``, ``--seed=N`` and ``seed=N``, with any of these names, and with
+    names in front (``--model.seed 1``, ``+model.seed=1``).
     """
     stated = {
         "code": code.tree,
-        "command": _without_seed_arguments(code.command),
+        "command": without_seed_arguments(code.command),
         "cwd": code.cwd,
         "data": sorted([d.path, d.role or "", d.sha256 or d.md5 or d.blob or ""] for d in data),
         "locks": sorted([lock.path, lock.sha256] for lock in locks),
         "params": _without_seeds(params),
     }
+    if masked:
+        stated["masked"] = dict(masked)
     text = json.dumps(stated, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -57,11 +64,13 @@ def _without_seeds(value: Value) -> Value:
     return value
 
 
-_SEED_ARGUMENT = re.compile(r"(?:--?)?(?:seed|random[-_]seed|random[-_]state)=-?[0-9]+\Z")
-_SEED_OPTION = re.compile(r"--?(?:seed|random[-_]seed|random[-_]state)\Z")
+_SEED_NAME = r"(?:[\w-]{1,100}\.){0,20}(?:seed|random[-_]seed|random[-_]state)"
+_SEED_ARGUMENT = re.compile(rf"(?:--?|\+{{1,2}})?{_SEED_NAME}=-?[0-9]+\Z")
+_SEED_OPTION = re.compile(rf"--?{_SEED_NAME}\Z")
 
 
-def _without_seed_arguments(command: Sequence[str]) -> list[str]:
+def without_seed_arguments(command: Sequence[str]) -> list[str]:
+    """`command` without what makes its runs replicates of each other."""
     arguments: list[str] = []
     skip = False
     for argument, following in zip(command, [*command[1:], ""], strict=False):

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from gittrack.errors import RepositoryError
 from gittrack.formats.flat import flatten
+from gittrack.formats.masks import COMMAND, PARAMS, Likeness, is_masked, likeness
 from gittrack.formats.record import Code, DataInput, Lock, Metric, Record
 from gittrack.reading.entry import Entry
 
@@ -24,6 +25,17 @@ class Pair:
     @property
     def same(self) -> bool:
         return repr(self.a) == repr(self.b)
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedPair(Pair):
+    """A value of which the records show ``***``."""
+
+    likeness: Likeness = "not known"
+
+    @property
+    def same(self) -> bool:
+        return self.likeness == "same"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +122,8 @@ class Comparison:
 
 def _plain(pair: Pair) -> dict[str, Any]:
     plain: dict[str, Any] = {"a": pair.a, "b": pair.b}
+    if isinstance(pair, MaskedPair):
+        plain["masked"] = pair.likeness
     if isinstance(pair, MetricPair):
         extra: dict[str, Any] = {
             "difference": pair.difference,
@@ -132,8 +146,8 @@ def compare(a: Entry, b: Entry) -> Comparison:
     return Comparison(
         a=a,
         b=b,
-        facts=_pairs(_facts(one), _facts(two)),
-        params=_pairs(flatten(one.params), flatten(two.params)),
+        facts=_told_apart(_pairs(_facts(one), _facts(two)), one, two, {"command": COMMAND}),
+        params=_told_apart(_pairs(flatten(one.params), flatten(two.params)), one, two),
         metrics=_metrics(one.metrics, two.metrics),
         data=_pairs(_data(one.data), _data(two.data)),
         locks=_pairs(_locks(one.locks), _locks(two.locks)),
@@ -184,6 +198,21 @@ def _pairs(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Pair, ...]:
     return tuple(
         Pair(name, a.get(name), b.get(name)) for name in sorted({*a, *b}, key=list({**a, **b}).index)
     )
+
+
+def _told_apart(
+    pairs: Sequence[Pair], a: Record, b: Record, places: Mapping[str, str] | None = None
+) -> tuple[Pair, ...]:
+    """`pairs` with what the records say of masked values; `places`: paths of facts, None for params."""
+    known = []
+    for pair in pairs:
+        hidden = is_masked(pair.a) or is_masked(pair.b)
+        if not hidden or repr(pair.a) != repr(pair.b):
+            known.append(pair)
+            continue
+        path = f"{PARAMS}{pair.name}" if places is None else places.get(pair.name, "")
+        known.append(MaskedPair(pair.name, pair.a, pair.b, likeness(a.masked.get(path), b.masked.get(path))))
+    return tuple(known)
 
 
 def _facts(record: Record) -> dict[str, Any]:

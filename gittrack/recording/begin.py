@@ -18,6 +18,8 @@ from gittrack.recording.capture.code import LIVE, Invocation
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
+from gittrack.recording.masking import key_of, masked_command
+from gittrack.recording.params import event_of
 from gittrack.recording.recover import recover
 from gittrack.recording.request import Checked
 from gittrack.version import VERSION
@@ -30,7 +32,7 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
     request, experiment = checked.request, checked.experiment
     started = datetime.now(UTC)
     run_id = request.run_id or new_id(started)
-    params = without_secrets(dict(checked.params))
+    key = key_of(repo.state_dir)
     who = repo.identity()
     branch, onto = target(config, request.propose, request.parent or run_id)
     ledger = Ledger(repo, branch, onto)
@@ -58,6 +60,7 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
         "locks": [to_dict(lock) for lock in captured.locks],
         "environment": to_dict(captured.summary),
         "protocol": captured.protocol,
+        "masked": masked_command(captured.code.command, invocation.command, key),
         "tool": to_dict(Tool(version=VERSION)),
     }
     start = {
@@ -69,16 +72,17 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
         ),
         "metrics": declared_metrics(config, experiment),
         "top": str(repo.top),
-        "params": params,
+        "params": without_secrets(checked.offered),
         **({} if invocation.in_process else {"surroundings": captured.surroundings}),
         "record": record,
         "notes": captured.notes,
     }
     events = [
-        [Kind.PARAMS, params],
+        *(event_of(layer, key) for layer in checked.layers),
         [Kind.TAGS, checked.tags],
         [Kind.SEEDS, checked.seeds],
         [Kind.DETERMINISM, captured.determinism],
+        *([Kind.NOT_RECORDED, what, why] for what, why in request.losses),
     ]
     try:
         return Journal.create(

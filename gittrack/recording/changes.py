@@ -17,12 +17,14 @@ from typing import Any
 
 from gittrack.errors import GittrackError
 from gittrack.formats.record import DataInput, clean_text
+from gittrack.formats.sources import Layer
 from gittrack.formats.values import without_secrets
 from gittrack.git.repository import Repository, Status
 from gittrack.recording.identity import Stamp, stamp_of, stamps
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
+from gittrack.recording.params import source_of_file, write_layer
 
 log = logging.getLogger("gittrack")
 
@@ -50,7 +52,7 @@ def watch_params(
         (journal.folder / _PARAMS).write_text(json.dumps({"params": params, "files": watched}))
 
 
-def note_params(journal: Journal, *, take: bool = True) -> dict[str, Any]:
+def note_params(journal: Journal, *, take: bool = True) -> list[Layer]:
     """Say which values of the watched files are others now; those of the run that become others by that.
 
     With `take` the run has these from now on. Names that had another value than the file at the start,
@@ -59,9 +61,10 @@ def note_params(journal: Journal, *, take: bool = True) -> dict[str, Any]:
     try:
         watched = json.loads((journal.folder / _PARAMS).read_text())
     except FileNotFoundError:
-        return {}
+        return []
     params, files = watched["params"], watched["files"]
     current = deepcopy(params)
+    layers: list[Layer] = []
     for name, (stamp, before) in files.items():
         now = stamp_of(name)
         if (None if now is None else [*now]) == stamp:
@@ -72,15 +75,18 @@ def note_params(journal: Journal, *, take: bool = True) -> dict[str, Any]:
             journal.not_recorded(f"params file {name}", f"it changed, and cannot be read any more: {error}")
             continue
         files[name] = [now, after]
+        fresh: dict[str, Any] = {}
         for path, old, new in _differences(before, after):
             if _at(params, path) == old:
                 journal.event(Kind.CHANGED, f"param {'.'.join(path)}", _shown(old), _shown(new))
                 _put(current, path, new)
-    fresh = {name: value for name, value in current.items() if params.get(name, _Missing) != value}
-    if fresh and take:
-        journal.event(Kind.PARAMS, fresh)
+                _put(fresh, path, new)
+        if fresh:
+            layers.append(Layer(source_of_file(journal, Path(name)), fresh))
+    for layer in layers if take else []:
+        write_layer(journal, layer)
     (journal.folder / _PARAMS).write_text(json.dumps({"params": current, "files": files}))
-    return fresh
+    return layers
 
 
 def _params(file: Path) -> dict[str, Any]:

@@ -12,13 +12,13 @@ from typing import Any
 
 from gittrack.errors import GittrackError, UsageError
 from gittrack.formats.record import clean_text
-from gittrack.formats.values import without_secrets
 from gittrack.recording import result_files
 from gittrack.recording.identity import Before, Written
 from gittrack.recording.journal import LONGEST_LOSS, Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.overlap import note_written, rivals
+from gittrack.recording.params import log_params_file
 from gittrack.recording.store import Store, relative_to_top
 
 _NAMED = 10
@@ -153,6 +153,6 @@ def _log_given(journal: Journal, path: Path, stale: Sequence[str], losses: resul
     """The parameters that DVCLive keeps beside its metrics; a file that cannot be read costs no metric."""
     if path.is_file() and path.name not in stale:
         try:
-            journal.event(Kind.PARAMS, without_secrets(result_files.read_params(path, losses)))
+            log_params_file(journal, path, losses)
         except UsageError as error:
             losses.add(str(path), "file", "all of it", str(error))

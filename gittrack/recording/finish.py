@@ -13,6 +13,7 @@ from typing import Any
 from gittrack.errors import GittrackError, RepositoryError
 from gittrack.formats.during import Changed
 from gittrack.formats.finals import described, exact, extreme_of, finals_in
+from gittrack.formats.masks import PARAMS
 from gittrack.formats.plain import from_dict
 from gittrack.formats.record import (
     Console,
@@ -26,6 +27,7 @@ from gittrack.formats.record import (
     parse_time,
 )
 from gittrack.formats.series import FULL_SERIES, HEADING, Point, Table, sample_table, write_table
+from gittrack.formats.sources import Layer, choose_seed, layer_of, resolve
 from gittrack.formats.spec import spec_digest
 from gittrack.git.repository import Repository
 from gittrack.ledger import Addition, Ledger
@@ -69,7 +71,7 @@ class _Gathered:
 
     def __init__(self, journal: StoredJournal) -> None:
         self.facts: dict[str, Any] = dict(journal.start["record"])
-        self.params: dict[str, Any] = {}
+        self.layers: list[Layer] = []
         self.tags: dict[str, str] = {}
         self.seeds: dict[str, int] = {}
         self.determinism: dict[str, Any] = {}
@@ -87,8 +89,8 @@ class _Gathered:
 
     def _take(self, kind: str, content: list[Any]) -> None:
         match kind, content:
-            case Kind.PARAMS, [params]:
-                self.params.update(params)
+            case Kind.PARAMS, [params, *origin]:
+                self.layers.append(layer_of(params, origin))
             case Kind.TAGS, [tags]:
                 self.tags.update(tags)
             case Kind.SEEDS, [seeds]:
@@ -158,15 +160,23 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
     summary = {**facts["environment"], "sha256": hashlib.sha256(environment).hexdigest()}
     stated = from_dict(Record, {**_UNKNOWN, **facts, "environment": summary, "status": ending.status})
     data = tuple(d for d, _ in gathered.inputs.values())
-    seed = gathered.params.get("seed") if stated.seed is None else stated.seed
+    said = resolve(gathered.layers)
+    masked = {**facts.get("masked", {}), **{f"{PARAMS}{name}": made for name, made in said.masked.items()}}
+    seed, seed_source, conflicts = choose_seed(
+        stated.seed, stated.seed_source, said, facts.get("param_conflicts", {})
+    )
     record = replace(
         stated,
         failure=from_dict(Failure, ending.failure) if ending.failure else None,
         ended_by=ending.ended_by,
         duration_s=round(elapsed, 3),
         tags=gathered.tags,
-        params=gathered.params,
-        seed=seed if type(seed) is int and seed.bit_length() <= 128 else None,
+        params=said.params,
+        param_sources=said.sources,
+        param_conflicts=conflicts,
+        masked=masked,
+        seed=seed,
+        seed_source=seed_source,
         seeds=gathered.seeds,
         metrics=final_metrics(table, gathered.summary, gathered.declared, gathered.defined),
         data=data,
@@ -177,7 +187,7 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
         not_recorded=stated_losses(list(gathered.losses)),
         changed=tuple(gathered.changed.values()),
         overlaps=overlaps(journal, top),
-        spec=spec_digest(stated.code, gathered.params, data, stated.locks),
+        spec=spec_digest(stated.code, said.params, data, stated.locks, masked),
     )
     from gittrack.formats import codec
 

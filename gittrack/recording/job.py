@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import get_args
 
 from gittrack.errors import GittrackError, UsageError
-from gittrack.formats.config import Config, choose_experiment
+from gittrack.formats.config import Config, Way, choose_experiment
 from gittrack.formats.record import Code, Record, Role
+from gittrack.formats.sources import Layer, contradictions
 from gittrack.git.repository import Repository
 from gittrack.recording import result_files
 from gittrack.recording.begin import abandon, begin
@@ -29,6 +30,7 @@ from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.overlap import claim
+from gittrack.recording.passing import hand_over
 from gittrack.recording.program import Program, check_command, exit_status, judge
 from gittrack.recording.request import Checked, Request, check
 from gittrack.recording.store import Store, relative_to_top
@@ -55,6 +57,10 @@ class Job:
     """Those of `metrics` that nobody has named, and that need not be there."""
     settings: Sequence[str] = ()
     """``key=value`` of ``-S``."""
+    passing: Way | None = None
+    """How the program is given what `settings` and the seed say; None: as gittrack.yaml has it."""
+    handed_over: bool = False
+    """Whether the command and the request have that already."""
     console: bool = True
     defaults: bool = True
     """Whether, without any file named, the usual ones are read: params.yaml, metrics.json, dvclive."""
@@ -79,6 +85,7 @@ class Outcome:
 def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     """Run `job` and record it. Raises only before the program has started."""
     cwd = Path.cwd()
+    job = hand_over(job, config.run.way)
     check_command(job.launch or job.command, cwd)
     job = _with_files(job, cwd)
     outputs = _outputs(repo, config, job)
@@ -103,6 +110,7 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
         collector.outputs(outputs)
         journal.close()
         record = commit(repo, StoredJournal(journal.folder))
+        complaints += contradictions(record.param_conflicts)
     except (GittrackError, OSError) as error:
         complaints.append(str(kept(error, journal.folder.name)))
     proposal = start["ledger"] if start["onto"] else None
@@ -123,9 +131,8 @@ def _request(
     written = [relative_to_top(path, repo.top) for path in [*(path for path, _ in outputs), *job.metrics]]
     exclude = [path for path in written if path]
     inputs = [path for name, _ in job.inputs if (path := relative_to_top(name, repo.top))]
-    request = below_outer_run(
-        replace(job.request, params=_params(job, cwd, losses), exclude=exclude, inputs=inputs)
-    )
+    layers = _layers(repo, job, cwd, losses)
+    request = below_outer_run(replace(job.request, layers=layers, exclude=exclude, inputs=inputs))
     _check_inputs(job)
     return request
 
@@ -206,13 +213,16 @@ def _with_files(job: Job, cwd: Path) -> Job:
     return replace(job, params=params, metrics=metrics, usual=() if job.metrics else DEFAULT_METRICS)
 
 
-def _params(job: Job, cwd: Path, losses: result_files.Losses) -> dict[str, object]:
-    params: dict[str, object] = {}
-    for name in job.params:
-        params.update(result_files.read_params(cwd / name, losses, name=name))
-    for setting in job.settings:
-        result_files.set_param(params, setting)
-    return params | dict(job.request.params)
+def _layers(repo: Repository, job: Job, cwd: Path, losses: result_files.Losses) -> list[Layer]:
+    """What files say, and what the job's request has already."""
+    files = [
+        Layer(
+            relative_to_top(cwd / name, repo.top) or name,
+            result_files.read_params(cwd / name, losses, name=name),
+        )
+        for name in job.params
+    ]
+    return [*files, *job.request.layers]
 
 
 def _check_inputs(job: Job) -> None:
@@ -232,7 +242,7 @@ def _environment(journal: Journal, checked: Checked) -> dict[str, str]:
 
     env = dict(os.environ)
     env[RUN_VARIABLE] = str(journal.folder)
-    env[PARAMS_VARIABLE] = json.dumps(checked.params)
+    env[PARAMS_VARIABLE] = json.dumps(checked.offered)
     seed = checked.facts["seed"]
     if seed is not None:
         env[SEED_VARIABLE] = str(seed)

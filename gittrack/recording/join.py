@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gittrack.formats.config import choose_experiment, declared_metrics
+from gittrack.formats.masks import is_masked
 from gittrack.formats.plain import from_dict
 from gittrack.formats.record import RUN_ID, Code
+from gittrack.formats.sources import SEED_OPTION, SEED_VARIABLE, START_RUN, Layer, layer_of
 from gittrack.git.repository import Repository
 from gittrack.recording.changes import note_params
 from gittrack.recording.journal import Journal
@@ -33,7 +36,10 @@ class Joined:
     journal: Journal
     experiment: str | None
     """Where the program named one and `gittrack run` did not."""
-    params: dict[str, Any]
+    layers: list[Layer]
+    """Parameters that are recorded already, credentials among them."""
+    again: bool
+    """Whether it reproduces another run, which has said what is on the command line."""
 
 
 def rank() -> int:
@@ -45,12 +51,12 @@ def rank() -> int:
     return 0
 
 
-def given_seed(given: int | None) -> int | None:
-    """The seed as given, else that of ``gittrack run --seed``."""
+def given_seed(given: int | None) -> tuple[int | None, str | None]:
+    """The seed as given, else that of ``gittrack run --seed``; and its source."""
     if given is not None:
-        return given
+        return given, START_RUN
     text = os.environ.get("GITTRACK_SEED", "")
-    return int(text) if re.fullmatch("-?[0-9]{1,40}", text) else None
+    return (int(text), SEED_VARIABLE) if re.fullmatch("-?[0-9]{1,40}", text) else (None, None)
 
 
 def below_outer_run(request: Request) -> Request:
@@ -73,8 +79,7 @@ def join(request: Request, where: str | Path | None) -> Joined | None:
 
     statement = {k: v for k, v in stated(request).items() if v not in (None, [])}
     facts = {k: v for k, v in statement.items() if k not in start["given"]}
-    if statement.get("seed", start["record"].get("seed")) != start["record"].get("seed"):
-        facts["seed"] = statement["seed"]  # what the program uses, whatever it was told
+    facts |= _seed(statement, start)
     config = load_cached(repo.worktree, repo.state_dir)
     if request.experiment is not None and "experiment" not in start["given"]:
         facts["experiment"] = choose_experiment(request.experiment, config)
@@ -88,19 +93,52 @@ def join(request: Request, where: str | Path | None) -> Joined | None:
     if "experiment" in facts:
         journal.event(Kind.DECLARED, declared_metrics(config, facts["experiment"]))
     edited = note_params(journal)
-    return Joined(repo, journal, facts.get("experiment"), _params(start) | edited)
+    return Joined(
+        repo,
+        journal,
+        facts.get("experiment"),
+        [*_layers(folder, start), *edited],
+        bool(start["record"].get("reproduces")),
+    )
 
 
-def _params(start: dict[str, Any]) -> dict[str, Any]:
-    """The params of `gittrack run`, as it hands them to the program: the journal has no credentials.
+def _seed(statement: Mapping[str, Any], start: Mapping[str, Any]) -> dict[str, Any]:
+    """The seed that the program uses, whatever it was told, and that it was told another."""
+    if "seed" not in start["given"] or "seed" not in statement:
+        return {}
+    told, source = start["record"]["seed"], start["record"].get("seed_source") or SEED_OPTION
+    if statement["seed"] == told:
+        stated_too = statement["seed_source"] == START_RUN
+        return {"seed_source": f"{source}, {START_RUN}" if stated_too else source}
+    conflict = {"seed": {source: told, START_RUN: statement["seed"]}}
+    return {"seed": statement["seed"], "seed_source": START_RUN, "param_conflicts": conflict}
+
+
+def _layers(folder: Path, start: dict[str, Any]) -> list[Layer]:
+    """What the journal says of params, with the values that `gittrack run` hands to the program.
 
     Those of a run that reproduces another are the other's, logged by whom nobody knows: the program may
     say what it likes, and the records are compared.
     """
     if start["record"].get("reproduces"):
-        return {}
+        return []
+    events = (event for event in StoredJournal(folder).events() if event[0] == Kind.PARAMS)
+    layers = [layer_of(params, origin) for _, params, *origin in events]
     try:
         given = json.loads(os.environ.get("GITTRACK_PARAMS", ""))
     except ValueError:
         given = None
-    return given if isinstance(given, dict) else dict(start["params"])
+    offered = given if isinstance(given, dict) else dict(start["params"])
+    return [replace(layer, params=_unmasked(layer.params, offered), masked={}) for layer in layers]
+
+
+def _unmasked(params: Mapping[str, Any], offered: Mapping[str, Any]) -> dict[str, Any]:
+    """`params` of the journal, which has no credentials, with those that the environment has."""
+    whole: dict[str, Any] = {}
+    for name, value in params.items():
+        known = offered.get(name)
+        if isinstance(value, dict):
+            whole[name] = _unmasked(value, known if isinstance(known, dict) else {})
+        else:
+            whole[name] = known if name in offered and is_masked(value) else value
+    return whole

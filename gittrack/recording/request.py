@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from gittrack.errors import UsageError
 from gittrack.formats.config import Config, choose_experiment
+from gittrack.formats.masks import without_masked
 from gittrack.formats.plain import to_dict
-from gittrack.formats.record import RUN_ID, BaseModel, Value, clean_text
+from gittrack.formats.record import RUN_ID, BaseModel, clean_text
 from gittrack.formats.scrub import scrub_text
+from gittrack.formats.sources import COMMAND_LINE, REPRODUCED, START_RUN, Layer, resolve
 from gittrack.formats.values import MAX_TEXT, check_name, to_number, to_params, to_tags
 
 
@@ -23,7 +25,12 @@ class Request:
     name: str | None = None
     hypothesis: str | None = None
     seed: int | None = None
+    seed_source: str | None = None
     seeds: Mapping[str, int] = field(default_factory=dict)
+    layers: Sequence[Layer] = ()
+    """Parameters that others than the program itself say, by source."""
+    losses: Sequence[tuple[str, str]] = ()
+    """What the record will not hold, and why."""
     params: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     parent: str | None = None
@@ -50,19 +57,31 @@ class Checked:
     experiment: str
     facts: Mapping[str, Any]
     """Fields of the record, see `stated`."""
-    params: Mapping[str, Value]
-    """Plain, credentials among them: for the program. The record has them `without_secrets`."""
+    layers: tuple[Layer, ...]
+    """Parameters by source, plain, credentials among them. The record has them `without_secrets`."""
     tags: Mapping[str, str]
     seeds: Mapping[str, int]
+
+    @property
+    def offered(self) -> dict[str, Any]:
+        """Parameters for the program, but for those on its command line, which it has, and masked ones."""
+        known = [
+            replace(layer, params=without_masked(layer.params)) if layer.source == REPRODUCED else layer
+            for layer in self.layers
+            if layer.source != COMMAND_LINE
+        ]
+        return resolve(known).params
 
 
 def check(request: Request, config: Config) -> Checked:
     """The request as a run can be begun with it. UsageError names what a record cannot hold."""
+    own = Layer(START_RUN, to_params(request.params))
+    layers = [replace(layer, params=to_params(layer.params)) for layer in request.layers]
     return Checked(
         request=request,
         experiment=choose_experiment(request.experiment, config),
         facts=stated(request),
-        params=to_params(request.params),
+        layers=(*layers, *([own] if own.params else [])),
         tags=to_tags(request.tags),
         seeds=check_seeds(request.seeds),
     )
@@ -80,6 +99,7 @@ def stated(request: Request) -> dict[str, Any]:
         "name": _text(request.name, "name", 250),
         "hypothesis": _text(request.hypothesis, "hypothesis", MAX_TEXT),
         "seed": None if request.seed is None else check_seeds({"seed": request.seed})["seed"],
+        "seed_source": None if request.seed is None else request.seed_source,
         "parent": request.parent,
         "reproduces": request.reproduces,
         "base_models": [_base_model(model) for model in request.base_models],

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from gittrack.errors import GittrackError, UsageError
-from gittrack.formats.flat import dotted, flatten, meeting
+from gittrack.formats.flat import flatten, meeting
 from gittrack.formats.record import Record, Role, Status, clean_text, parse_time
 from gittrack.formats.values import (
     MAX_STEP,
@@ -21,9 +21,7 @@ from gittrack.formats.values import (
     check_step,
     metric_row,
     metric_value,
-    to_params,
     to_tags,
-    without_secrets,
 )
 from gittrack.git.repository import Repository
 from gittrack.recording import exits
@@ -33,6 +31,7 @@ from gittrack.recording.finish import commit, kept, preview
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
+from gittrack.recording.params import ParamsBook
 from gittrack.recording.request import check_seeds
 from gittrack.recording.rules import MetricRules
 from gittrack.recording.store import Store
@@ -60,8 +59,7 @@ class Run(MetricRules):
         self._ending = threading.RLock()
         self._names: dict[str, str] = {}
         self._plain_names: list[str] | None = None
-        self._params: dict[str, Any] = {}
-        self._dotted: dict[str, str] = {}
+        self._book = ParamsBook()
         self._log_calls = 0
         self._counting = False
         self.step: int | None = None
@@ -97,26 +95,11 @@ class Run(MetricRules):
         self.log_params({key: value})
 
     def log_params(self, params: Mapping[str, Any]) -> None:
-        """Record parameters. UsageError when one was logged before with another value."""
-        journal = self._open("log_params")
-        new = to_params(params)
-        safe = without_secrets(new)
-        for key in new.keys() & self._params.keys():
-            old = without_secrets(self._params[key], key)
-            if old != safe[key] or repr(old) != repr(safe[key]):  # 1, 1.0 and True are equal
-                raise UsageError(
-                    f"param {key!r} was logged before as {old!r}; it cannot become {safe[key]!r}"
-                )
-        name = meeting(new, self._dotted)
-        if name is not None:
-            raise UsageError(f"param {name!r} was logged before, nested or written with dots: rename one")
-        if journal is not None and new:
-            journal.event(Kind.PARAMS, safe)
-        self._keep_params(new)
+        """Record parameters. UsageError when one was logged before with another value.
 
-    def _keep_params(self, params: Mapping[str, Any]) -> None:
-        self._params.update(params)
-        self._dotted.update((name, key) for key, value in params.items() for name in dotted(key, value))
+        Where another source, such as the command line, says something else, what is logged is recorded.
+        """
+        self._book.add(params, self._open("log_params"))
 
     def set_tag(self, key: str, value: Any) -> None:
         """Set a tag; a later value replaces an earlier one."""

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.formats.record import Role
+from gittrack.formats.sources import START_RUN
 from gittrack.git.repository import Repository
 from gittrack.recording import exits
 from gittrack.recording.begin import begin
 from gittrack.recording.capture.code import this_invocation
 from gittrack.recording.join import below_outer_run, given_seed, join, rank
+from gittrack.recording.params import with_arguments
 from gittrack.recording.request import Request, check
 from gittrack.recording.run import Run, _active
 from gittrack.recording.store import relative_to_top
@@ -52,11 +54,13 @@ def start_run(
     Raises:
         GittrackError: the run could not be recorded at its end; nothing has been started.
     """
+    seed, seed_source = given_seed(seed)
     request = Request(
         experiment=experiment,
         name=name,
         hypothesis=hypothesis,
-        seed=given_seed(seed),
+        seed=seed,
+        seed_source=seed_source,
         seeds=seeds or {},
         params=params or {},
         tags=tags or {},
@@ -88,9 +92,9 @@ def _begin(request: Request, where: str | Path | None) -> Run:
     repo = Repository.discover(where)
     config = load_cached(repo.worktree, repo.state_dir)
     inputs = [path for given in request.inputs if (path := relative_to_top(given, repo.top))]
-    checked = check(below_outer_run(replace(request, inputs=inputs)), config)
+    checked = check(below_outer_run(replace(with_arguments(request), inputs=inputs)), config)
     run = Run(repo, begin(repo, config, checked, this_invocation()))
-    run._keep_params(checked.params)
+    run._book.know(checked.layers)
     try:
         run._store.log_declared(config, run.experiment)
     except BaseException:
@@ -105,8 +109,10 @@ def _join(request: Request, where: str | Path | None) -> Run | None:
         return None
     run = Run(joined.repository, joined.journal, joined=True)
     run.experiment = joined.experiment or run.experiment
-    run._keep_params(joined.params)
-    run.log_params(request.params)
+    run._book.know(joined.layers)
+    if not joined.again:
+        run._book.take_arguments(joined.journal)
+    run._book.add(request.params, joined.journal, START_RUN)
     run.set_tags(request.tags)
     run.set_seeds(request.seeds)
     return run

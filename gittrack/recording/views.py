@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, Protocol
 
 from gittrack.errors import UsageError
+from gittrack.recording.params import ParamsBook
 
 
 class Recorder(Protocol):
     """What a view needs of the run that it is a view of."""
 
-    _params: dict[str, Any]
+    _book: ParamsBook
 
     def log_param(self, key: str, value: Any) -> Any: ...
 
@@ -27,7 +28,7 @@ class ParamsView(MutableMapping[str, Any]):
         object.__setattr__(self, "_run", run)
 
     def __getitem__(self, key: str) -> Any:
-        return self._run._params[key]
+        return self._run._book.values[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
         self._run.log_param(key, value)
@@ -36,14 +37,14 @@ class ParamsView(MutableMapping[str, Any]):
         raise UsageError(f"param {key!r} is recorded and cannot be taken back")
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._run._params)
+        return iter(self._run._book.values)
 
     def __len__(self) -> int:
-        return len(self._run._params)
+        return len(self._run._book.values)
 
     def __getattr__(self, key: str) -> Any:
         try:
-            return self._run._params[key]
+            return self._run._book.values[key]
         except KeyError:
             raise AttributeError(f"no param {key!r} is logged") from None
 
@@ -62,7 +63,7 @@ class ParamsView(MutableMapping[str, Any]):
             self._run.log_params(more)
 
     def __repr__(self) -> str:
-        return repr(self._run._params)
+        return repr(self._run._book.values)
 
 
 class SummaryView:

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from gittrack.errors import NotFoundError, RecordError
-from gittrack.formats.flat import flatten
+from gittrack.formats.masks import pool_of, shown_params
 from gittrack.formats.record import Record
 from gittrack.formats.spec import SEED_NAMES, UNSEEDED, SeedKey, seed_key, with_seed
 from gittrack.reading.index import Index, Row
@@ -110,7 +110,7 @@ def final_value(run: Record, metric: str) -> float | None:
 
 def own_params(group: Group) -> dict[str, Any]:
     """The parameters that all runs of a group share, under dotted names; seeds are left out."""
-    flat = flatten(group.runs[0].params)
+    flat = shown_params(group.runs[0])
     return {name: value for name, value in flat.items() if name.rpartition(".")[2] not in SEED_NAMES}
 
 
@@ -168,8 +168,8 @@ def group_of(index: Index, row: Row) -> Group:
     """The group that a run belongs to. RecordError if its own record is damaged."""
     if row.fault is not None or row.spec is None:
         raise RecordError(row.fault or f"run {row.id} has no spec")
-    (group,) = _grouped(index.search(f"spec = '{row.spec}'", experiment=row.experiment)[::-1])
-    return group
+    groups = _grouped(index.search(f"spec = '{row.spec}'", experiment=row.experiment)[::-1])
+    return next(group for group in groups if any(run.id == row.id for run in group.runs))
 
 
 def groups_of(index: Index, experiment: str, filter: str | None = None) -> list[Group]:
@@ -216,8 +216,10 @@ def named_groups(index: Index, name: str) -> list[Group]:
 
 
 def _grouped(rows: Iterable[Row]) -> list[Group]:
+    """Runs by spec; one that masks a value without a digest is like no other, as nobody knows what it had."""
     runs: dict[tuple[str, str], list[Record]] = {}
     for row in rows:
         if row.fault is None:
-            runs.setdefault((row.experiment, row.spec or ""), []).append(row.load())
-    return [Group(experiment, spec, tuple(records)) for (experiment, spec), records in runs.items()]
+            record = row.load()
+            runs.setdefault((row.experiment, pool_of(record)), []).append(record)
+    return [Group(experiment, records[0].spec, tuple(records)) for (experiment, _), records in runs.items()]

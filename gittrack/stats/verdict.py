@@ -16,10 +16,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from gittrack.formats.config import ExperimentConfig
+from gittrack.formats.masks import likeness
 from gittrack.formats.record import Metric, Output, Record
 from gittrack.formats.reproduction import ENOUGH, Agreement, Level, Rerun, RerunLevel, Varied, Verdict
 from gittrack.formats.series import values_digest
-from gittrack.formats.spec import seed_key
+from gittrack.formats.spec import seed_key, spec_digest
 from gittrack.stats.factors import at_most, factors_of
 from gittrack.stats.result import Result
 
@@ -107,7 +108,7 @@ def _rerun(original: Result, rerun: Result, protocol: ExperimentConfig, names: S
         close = _within(original, rerun, protocol, names)
         level = "bitwise" if not differs else "numeric" if close else "differs"
         if record.spec != original.record.spec:
-            differs.append("spec: the rerun is of other code, command, parameters, data or locks")
+            differs.append(_other_spec(original.record, record))
             level = "differs"
     host: Literal["same", "other", "unknown"] = "unknown"
     if original.host and rerun.host:
@@ -120,6 +121,19 @@ def _rerun(original: Result, rerun: Result, protocol: ExperimentConfig, names: S
         host=host,
         differs=tuple(differs[:MOST_DIFFERENCES]),
     )
+
+
+def _other_spec(original: Record, rerun: Record) -> str:
+    names = original.masked.keys() | rerun.masked.keys()
+    known = {name: likeness(original.masked.get(name), rerun.masked.get(name)) for name in names}
+    if "not known" in known.values() and _unmasked_spec(original) == _unmasked_spec(rerun):
+        unknown = sorted(name for name, like in known.items() if like == "not known")
+        return f"spec: masked, and not known whether the same: {', '.join(unknown)}"
+    return "spec: the rerun is of other code, command, parameters, data or locks"
+
+
+def _unmasked_spec(record: Record) -> str:
+    return spec_digest(record.code, record.params, record.data, record.locks)
 
 
 def _differences(original: Result, rerun: Result, protocol: ExperimentConfig) -> list[str]:

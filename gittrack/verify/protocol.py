@@ -17,7 +17,7 @@ def check_protocol(context: Context, run: RunFiles) -> Iterator[Finding]:
     record = context.records.get(run.folder)
     if record is None:
         return
-    spec = spec_digest(record.code, record.params, record.data, record.locks)
+    spec = spec_digest(record.code, record.params, record.data, record.locks, record.masked)
     if spec != record.spec:
         says = "the spec is not the digest of code tree, command, params, data and locks of the record"
         yield run.finding("protocol-spec", says, expected=spec, found=record.spec)

@@ -12,13 +12,31 @@ from gittrack import cli
 from tests.ledgers import journals, records
 from tests.repositories import run_git
 
+SWEEP = ["sweep", "--pass", "env"]
+
 
 def test_dry_run(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Lists the settings, and makes nothing: no snapshot, no ref, no run."""
     (inside / "new.txt").write_text("uncommitted")
     before = run_git(inside, "count-objects", "-v"), run_git(inside, "for-each-ref")
     assert (
-        cli.execute(["sweep", "--dry-run", "-S", "lr=0.1,0.01", "-S", "kind=a", "--", "touch", "started"])
+        cli.execute(
+            [
+                "sweep",
+                "--pass",
+                "env",
+                "--pass",
+                "env",
+                "--dry-run",
+                "-S",
+                "lr=0.1,0.01",
+                "-S",
+                "kind=a",
+                "--",
+                "touch",
+                "started",
+            ]
+        )
         == 0
     )
     out, err = capsys.readouterr()
@@ -30,7 +48,19 @@ def test_dry_run(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_dry_run_as_json(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The same draws for the same seed of the search."""
-    options = ["sweep", "--dry-run", "--json", "--search", "random", "--runs", "3", "-S", "lr=log(1e-4,1)"]
+    options = [
+        "sweep",
+        "--pass",
+        "env",
+        "--dry-run",
+        "--json",
+        "--search",
+        "random",
+        "--runs",
+        "3",
+        "-S",
+        "lr=log(1e-4,1)",
+    ]
     found = []
     for seed in ("7", "7", "8"):
         assert cli.execute([*options, "--search-seed", seed, "--seeds", "1,2", "--", "true"]) == 0
@@ -46,7 +76,19 @@ def test_the_seed_of_the_search_follows_from_the_sweep(
     inside: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """So that going on needs the id alone."""
-    options = ["sweep", "--dry-run", "--json", "--search", "random", "--runs", "1", "-S", "lr=log(1e-4,1)"]
+    options = [
+        "sweep",
+        "--pass",
+        "env",
+        "--dry-run",
+        "--json",
+        "--search",
+        "random",
+        "--runs",
+        "1",
+        "-S",
+        "lr=log(1e-4,1)",
+    ]
     found = []
     for tail in ("aaaaaa", "aaaaaa", "bbbbbb"):
         assert cli.execute([*options, "--resume", f"20260101-000000-{tail}", "--", "true"]) == 0
@@ -92,7 +134,25 @@ def test_what_settings_are_compared_by(
 ) -> None:
     """As asked, else the gate's metric, else the only one with a direction."""
     (inside / "gittrack.yaml").write_text(CONFIG)
-    assert cli.execute(["sweep", "--dry-run", "--json", *options, "-S", "lr=1,2", "--", "true"]) == 0
+    assert (
+        cli.execute(
+            [
+                "sweep",
+                "--pass",
+                "env",
+                "--pass",
+                "env",
+                "--dry-run",
+                "--json",
+                *options,
+                "-S",
+                "lr=1,2",
+                "--",
+                "true",
+            ]
+        )
+        == 0
+    )
     found = json.loads(capsys.readouterr().out)
     assert (found["metric"], found["direction"]) == (metric, direction)
 
@@ -154,7 +214,7 @@ def test_wrong_input(
     inside: Path, capsys: pytest.CaptureFixture[str], options: list[str], code: int, says: str
 ) -> None:
     """One line that says what is wrong; nothing was started and nothing is left."""
-    assert cli.execute(["sweep", "-q", *options, "--", "touch", "started"]) == code
+    assert cli.execute([*SWEEP, "-q", *options, "--", "touch", "started"]) == code
     out, err = capsys.readouterr()
     assert says in err and len(err.splitlines()) == 1 and not out
     assert (records(inside), journals(inside)) == ([], [])
@@ -176,7 +236,7 @@ def test_wrong_command(
     inside: Path, capsys: pytest.CaptureFixture[str], command: list[str], code: int, says: str
 ) -> None:
     """As for `gittrack run`, before anything is started."""
-    assert cli.execute(["sweep", "-q", "-S", "lr=1,2", "--", *command]) == code
+    assert cli.execute([*SWEEP, "-q", "-S", "lr=1,2", "--", *command]) == code
     err = capsys.readouterr().err
     assert says in err and len(err.splitlines()) == 1
     assert not records(inside)
@@ -185,9 +245,9 @@ def test_wrong_command(
 def test_uncommitted_changes_refused(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """By the option as by the configuration."""
     (inside / "train.py").write_text("changed\n")
-    assert cli.execute(["sweep", "-S", "lr=1,2", "--dirty", "refuse", "--", "true"]) == 2
+    assert cli.execute([*SWEEP, "-S", "lr=1,2", "--dirty", "refuse", "--", "true"]) == 2
     (inside / "gittrack.yaml").write_text("capture: {dirty: refuse}\n")
-    assert cli.execute(["sweep", "-S", "lr=1,2", "--", "true"]) == 2
+    assert cli.execute([*SWEEP, "-S", "lr=1,2", "--", "true"]) == 2
     assert capsys.readouterr().err.count("commit them") == 2
 
 
@@ -198,13 +258,13 @@ def test_not_in_a_work_tree(
     run_git(tmp_path, "init", "-q", "--bare", "hub.git")
     for folder, code in (("hub.git", 2), (".", 5)):
         monkeypatch.chdir(tmp_path / folder)
-        assert cli.execute(["sweep", "-S", "lr=1,2", "--", "true"]) == code
+        assert cli.execute([*SWEEP, "-S", "lr=1,2", "--", "true"]) == code
     assert "this repository is bare" in capsys.readouterr().err
 
 
 def test_quiet(inside: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """With -q nothing is said, whatever the runs do; the exit code tells."""
-    assert cli.execute(["sweep", "-q", "-S", "n=0,1", "--", "sh", "-c", "exit {n}"]) == 1
+    assert cli.execute([*SWEEP, "-q", "-S", "n=0,1", "--", "sh", "-c", "exit {n}"]) == 1
     assert capfd.readouterr() == ("", "")
     assert [run.status for run in records(inside)].count("failed") == 1
 
@@ -213,7 +273,7 @@ def test_the_table(inside: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The best first, those that failed last, with why; and what to do with the best of many."""
     script = "[ {n} != 2 ] && echo '{\"loss\": {n}}' > metrics.json"
     options = ["--metric", "loss", "--direction", "minimize", "-S", "n=3,1,2", "-S", "kind=a"]
-    assert cli.execute(["sweep", *options, "--", "sh", "-c", script]) == 1
+    assert cli.execute([*SWEEP, *options, "--", "sh", "-c", script]) == 1
     out = capfd.readouterr().out.splitlines()
     lines = [line.split() for line in out]
     assert lines[0] == ["run", "status", "n", "loss"]
@@ -227,14 +287,29 @@ def test_the_table(inside: Path, capfd: pytest.CaptureFixture[str]) -> None:
 def test_the_table_without_a_metric(inside: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Whatever metrics there are, in the order that was asked for, and why none is the best."""
     script = 'echo \'{"loss": {n}, "acc": 1}\' > metrics.json'
-    assert cli.execute(["sweep", "-S", "n=3,1", "--", "sh", "-c", script]) == 0
+    assert cli.execute([*SWEEP, "-S", "n=3,1", "--", "sh", "-c", script]) == 0
     lines = capfd.readouterr().out.splitlines()
     assert lines[0].split() == ["run", "status", "n", "acc", "loss"]
     assert [line.split()[2:] for line in lines[1:3]] == [["3", "1.0", "3.0"], ["1", "1.0", "1.0"]]
     assert "name a metric with --metric" in lines[-1]
-    assert cli.execute(["sweep", "-S", "n=3,1", "--metric", "loss", "--", "sh", "-c", script]) == 0
+    assert cli.execute([*SWEEP, "-S", "n=3,1", "--metric", "loss", "--", "sh", "-c", script]) == 0
     assert "say --direction maximize or minimize for loss" in capfd.readouterr().out.splitlines()[-1]
     assert (
-        cli.execute(["sweep", "-S", "n=3,1", "--metric", "x", "--direction", "minimize", "--", "true"]) == 0
+        cli.execute(
+            [
+                "sweep",
+                "--pass",
+                "env",
+                "-S",
+                "n=3,1",
+                "--metric",
+                "x",
+                "--direction",
+                "minimize",
+                "--",
+                "true",
+            ]
+        )
+        == 0
     )
     assert "No setting has a finite x" in capfd.readouterr().out.splitlines()[-1]

@@ -171,6 +171,8 @@ def test_parameters(project: Path) -> None:
         "flag=true",
         "--seed",
         "7",
+        "--pass",
+        "env",
         "-n",
         "label",
         "-m",
@@ -281,7 +283,9 @@ with gittrack.start_run(params={{"lr": 0.1}}) as run:
 def test_script_joins_the_run(project: Path) -> None:
     """start_run() inside is the wrapper's own run; the command line's word goes before the script's."""
     script(project, JOINED.format(more="pass"))
-    done = gittrack(project, "run", "-q", "-e", "outer", "-S", "width=1", "--", PYTHON, "train.py")
+    done = gittrack(
+        project, "run", "-q", "-e", "outer", "-S", "width=1", "--pass", "env", "--", PYTHON, "train.py"
+    )
     assert done.stderr == ""
     (record,) = records(project)
     assert done.stdout.strip() == record.id

@@ -19,7 +19,7 @@ def test_a_checked_request_is_plain() -> None:
     )
     checked = check(request, Config())
     assert (checked.experiment, checked.facts["seed"]) == ("digits", 3)
-    assert (checked.params, checked.tags, checked.seeds) == ({"api_key": "planted"}, {"n": "1"}, {"a": 1})
+    assert (checked.offered, checked.tags, checked.seeds) == ({"api_key": "planted"}, {"n": "1"}, {"a": 1})
 
 
 @rows(

@@ -291,11 +291,14 @@ def test_tags_and_seeds(inside: Path) -> None:
 def test_the_seed_comes_from_the_argument_the_environment_or_the_params(
     inside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The argument prevails over GITTRACK_SEED, and that over params["seed"]; nonsense is no seed."""
+    """What the program says prevails over GITTRACK_SEED, and the two are said; nonsense is no seed."""
     assert finish(gittrack.start_run(params={"seed": 5})).seed == 5
     assert finish(gittrack.start_run(params={"seed": 2**200})).seed is None
     monkeypatch.setenv("GITTRACK_SEED", "7")
-    assert finish(gittrack.start_run(params={"seed": 5})).seed == 7
+    record = finish(gittrack.start_run(params={"seed": 5}))
+    assert (record.seed, record.seed_source) == (5, "start_run")
+    assert record.param_conflicts == {"seed": {"GITTRACK_SEED": 7, "start_run": 5}}
+    assert finish(gittrack.start_run()).seed_source == "GITTRACK_SEED"
     assert finish(gittrack.start_run(seed=np.int64(0))).seed == 0
     monkeypatch.setenv("GITTRACK_SEED", "--7")
     assert finish(gittrack.start_run()).seed is None

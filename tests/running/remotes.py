@@ -58,9 +58,8 @@ class Remotes:
     def make_run(self) -> Record:
         """A run of this clone, as `gittrack run` records it."""
         repo = Repository.discover(self.top)
-        outcome = run_job(
-            repo, load(self.top), Job(command=[sys.executable, "train.py"], request=Request(seed=3))
-        )
+        job = Job(command=[sys.executable, "train.py"], request=Request(seed=3), passing="env")
+        outcome = run_job(repo, load(self.top), job)
         assert outcome.record is not None, outcome.complaint
         return outcome.record
 

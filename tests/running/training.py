@@ -62,7 +62,8 @@ def make_run(training: Path) -> Run:
 
     def make(*arguments: str, **request: object) -> Record:
         repo = Repository.discover(training)
-        job = Job(command=[sys.executable, "train.py", *arguments], request=Request(**request))  # type: ignore[arg-type]
+        command = [sys.executable, "train.py", *arguments]
+        job = Job(command=command, request=Request(**request), passing="env")  # type: ignore[arg-type]
         outcome = run_job(repo, load(training), job)
         assert outcome.record is not None, outcome.complaint
         return outcome.record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gittrack.reading.diff import Comparison, MetricPair, Pair
+from gittrack.reading.diff import Comparison, MaskedPair, MetricPair, Pair
 from gittrack.text import text
 from gittrack.text.table import markdown_cell
 from gittrack.text.tables import markdown_lines
@@ -16,6 +16,11 @@ _TITLES = {
 _LETTERS = {"A": "added", "M": "changed", "D": "deleted", "T": "changed type"}
 _VERDICTS = {"better": "green", "worse": "red"}
 _NONE = "—"
+_MASKED = {
+    "same": "masked; same",
+    "differs": "masked; differs",
+    "not known": "masked; not known whether it differs",
+}
 
 
 def terminal(comparison: Comparison, paint: text.Paint, *, everything: bool = False) -> list[str]:
@@ -29,7 +34,7 @@ def terminal(comparison: Comparison, paint: text.Paint, *, everything: bool = Fa
         lines += ["", paint("bold", title)]
         for name, a, b, note in rows:
             cells = f"{text.pad(name, widths[0])}  {text.pad(a, widths[1], right=False)}"
-            arrow = " → " if a != b else " = "
+            arrow = " = " if a == b and not note.startswith("masked; ") else " → "
             verdict = paint(_VERDICTS.get(note.rpartition(" ")[2]), note)
             lines.append(f"    {cells}{arrow}{text.pad(b, widths[2])}  {verdict}".rstrip())
     if comparison.code:
@@ -91,6 +96,8 @@ def _sections(comparison: Comparison, everything: bool) -> list[tuple[str, list[
 
 def _row(section: str, pair: Pair) -> tuple[str, str, str, str]:
     a, b = (_value(section, item) for item in (pair.a, pair.b))
+    if isinstance(pair, MaskedPair):
+        return text.one_line(pair.name), a, b, _MASKED[pair.likeness]
     return text.one_line(pair.name), a, b, _note(pair) if isinstance(pair, MetricPair) else ""
 
 

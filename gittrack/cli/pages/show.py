@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from gittrack.formats.flat import flatten
+from gittrack.formats.masks import is_masked
 from gittrack.formats.record import Code, DataInput, Lock, Metric, Output, Record, parse_time
 from gittrack.formats.reproduction import Reproduction
+from gittrack.formats.sources import source_of
 from gittrack.reading.entry import Entry, Series
 from gittrack.text import text
 from gittrack.text.braille import chart
@@ -75,7 +77,7 @@ def sections(
     record: Record, reproductions: Sequence[Reproduction] = (), decisions: Sequence[Decided] = ()
 ) -> Iterator[Section]:
     """The sections that have something to say."""
-    params = [(text.clean(k), text.value(v)) for k, v in flatten(record.params).items()]
+    params = [_param(record, name, value) for name, value in flatten(record.params).items()]
     tags = [(text.clean(k), text.one_line(v)) for k, v in record.tags.items()]
     facts = {"python": "not known", "os": "not recorded"}
     facts |= {k: text.value(v) for k, v in asdict(record.environment).items() if v}
@@ -134,8 +136,22 @@ def _about(record: Record) -> str:
     return about
 
 
+def _param(record: Record, name: str, value: object) -> tuple[str, ...]:
+    hidden = "masked" if is_masked(value) else ""
+    source = source_of(record.param_sources, name) or ""
+    return text.clean(name), text.value(value), _origin(record, name, source, hidden)
+
+
+def _origin(record: Record, name: str, source: str, note: str = "") -> str:
+    """Where a value comes from, and what other sources say of it."""
+    sides = list(record.param_conflicts.get(name, {}).items())[:-1]
+    says = [f"{other} says {text.value(value)}" for other, value in sides]
+    return text.one_line("; ".join(part for part in (source, note, *says) if part))
+
+
 def _seeds(record: Record) -> list[tuple[str, ...]]:
-    rows = [("seed", text.value(record.seed))] if record.seed is not None else []
+    own = ("seed", text.value(record.seed), _origin(record, "seed", record.seed_source or ""))
+    rows = [own] if record.seed is not None else []
     return [*rows, *((text.clean(k), text.value(v)) for k, v in record.seeds.items())]
 
 

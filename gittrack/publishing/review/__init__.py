@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from gittrack.errors import RecordError
+from gittrack.formats.masks import pool_of
 from gittrack.formats.plain import to_dict as plain_decision
 from gittrack.git.repository import Repository
 from gittrack.publishing.review.select import (
@@ -186,7 +187,7 @@ def _by_spec(runs: Sequence[Entry]) -> Iterable[list[Entry]]:
     groups: dict[str, list[Entry]] = {}
     for run in runs:
         if run.record.status == "finished":
-            groups.setdefault(run.record.spec, []).append(run)
+            groups.setdefault(pool_of(run.record), []).append(run)
     return groups.values()
 
 

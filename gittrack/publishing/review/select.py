@@ -10,6 +10,7 @@ from typing import Any, Literal
 from gittrack.errors import NotFoundError, RecordError, UsageError
 from gittrack.formats.decision import Decision
 from gittrack.formats.decision import load as load_decision
+from gittrack.formats.masks import pool_of
 from gittrack.formats.record import clean_text
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.ledger import MARK, is_add_only
@@ -178,8 +179,10 @@ class Baselines:
 
     def replicates(self, row: Row) -> list[Row]:
         """The newest finished runs at the base with the spec of `row`, itself among them."""
-        rows = self._index.search("status = 'finished'", experiment=row.experiment)
-        return list(islice(self._at_base([r for r in rows if r.spec == row.spec]), MOST_REPLICATES))
+        rows = self._index.search(f"status = 'finished' and spec = '{row.spec}'", experiment=row.experiment)
+        pool = pool_of(row.load())
+        alike = [r for r in rows if r.fault is None and pool_of(r.load()) == pool]
+        return list(islice(self._at_base(alike), MOST_REPLICATES))
 
     def _at_base(self, rows: Sequence[Row]) -> Iterator[Row]:
         """Those of `rows` that the base has, looked up a few at a time."""

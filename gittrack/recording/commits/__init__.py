@@ -26,6 +26,7 @@ from typing import Any
 from gittrack.dvc.settings import ledger_config
 from gittrack.errors import ConfigError, GittrackError, UsageError
 from gittrack.formats.config import DEFAULT_EXPERIMENT, FILE, Config, declared_metrics, parse
+from gittrack.formats.masks import PARAMS, masked_params
 from gittrack.formats.record import (
     EXPERIMENT,
     Author,
@@ -40,7 +41,7 @@ from gittrack.formats.record import (
 from gittrack.formats.scrub import strip_url
 from gittrack.formats.series import Point, by_step, write_table
 from gittrack.formats.spec import spec_digest
-from gittrack.formats.values import to_params, to_tags, without_secrets
+from gittrack.formats.values import to_params, to_tags
 from gittrack.git.objects import parse_commit
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.ledger import Ledger
@@ -53,6 +54,7 @@ from gittrack.recording.commits.refresh import newest_of, superseding
 from gittrack.recording.commits.results import NOT_AT_HAND, ResultReader, Results
 from gittrack.recording.commits.surroundings import read_surroundings
 from gittrack.recording.finish import Frozen, final_metrics, keep_series, series_store, stated_losses
+from gittrack.recording.masking import key_of
 from gittrack.version import VERSION
 
 TRAILER = "Gittrack-Experiment"
@@ -268,7 +270,8 @@ class _Recording:
         data.read(declared, self._config, frozenset(results.metrics_files))
         self._poor = any(output.sha256 is None for output in data.outputs)
         code = replace(code, metrics_files=tuple(map(clean_text, results.metrics_files)))
-        params = without_secrets(self._params(results.params))
+        params, digests = masked_params(self._params(results.params), key_of(self._repo.state_dir))
+        masked = {f"{PARAMS}{name}": made for name, made in digests.items()}
         self._losses += [*results.losses, *data.losses]
         seed = params.get("seed")
         record = Record(
@@ -279,6 +282,7 @@ class _Recording:
             author=self._commit.author,
             tags=to_tags(self._tags()),
             params=params,
+            masked=masked,
             seed=seed if type(seed) is int and seed.bit_length() <= 128 else None,
             metrics=metrics,
             code=code,
@@ -288,7 +292,7 @@ class _Recording:
             outputs=tuple(data.outputs),
             series=series,
             not_recorded=self._not_recorded(),
-            spec=spec_digest(code, params, data.inputs, around.locks),
+            spec=spec_digest(code, params, data.inputs, around.locks, masked),
             protocol=self._files.oid(FILE),
             tool=Tool(version=VERSION),
         )

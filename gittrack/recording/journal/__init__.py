@@ -74,6 +74,11 @@ class Journal:
         Cut, it is bytes of its own size: those that orjson returns hold a page of 4 kB until they are freed.
         """
 
+    @property
+    def state_dir(self) -> Path:
+        """gittrack's folder of the git directory."""
+        return self.folder.parent.parent
+
     # --- making one ------------------------------------------------------------------------
 
     @classmethod

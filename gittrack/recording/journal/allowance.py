@@ -13,6 +13,7 @@ from typing import Any
 
 from gittrack.errors import RecordError, UsageError
 from gittrack.formats import codec
+from gittrack.formats.flat import flatten
 from gittrack.formats.record import SCHEMA
 from gittrack.formats.series import FULL_SERIES
 from gittrack.recording.journal.events import Kind
@@ -52,7 +53,6 @@ _GITS_OWN = re.compile(
     r"\.git(?:[ .:]|$)|\.git(?:modules|attributes|ignore)$|(?:git|gitmod|gitatt|gitign|gi7eba)~[0-9]", re.I
 )
 _SECTIONS = {
-    Kind.PARAMS: "params",
     Kind.TAGS: "tags",
     Kind.SEEDS: "seeds",
     Kind.SUMMARY: "metrics",
@@ -76,6 +76,7 @@ class Allowance:
         self._names: Counter[str] = Counter()
         self._declared: Mapping[str, Any] = {}
         self._pointers = {FULL_SERIES: ""}
+        self._sources: dict[str, str | None] = {}
 
     def declare(self, metrics: Mapping[str, Any]) -> None:
         """What gittrack.yaml says of metrics is repeated beside their values."""
@@ -108,6 +109,10 @@ class Allowance:
             self._charge({(section, f"{item['path']}\0{item.get('role')}"): {section: [item]}})
             if pointer:
                 self._pointers[pointer] = item["path"]
+        elif kind == Kind.PARAMS:
+            params, source, masked = (*content, None, None)[:3]
+            _check({**_BLANK, "params": params})
+            self._charge(self._of_params(params, source, masked or {}))
         elif kind in _SECTIONS:
             section, values = _SECTIONS[kind], content[0]
             if kind == Kind.SUMMARY:
@@ -117,6 +122,22 @@ class Allowance:
                 }
             _check({**_BLANK, section: values})
             self._charge({(section, name): {section: {name: value}} for name, value in values.items()})
+
+    def _of_params(
+        self, params: Mapping[str, Any], source: str | None, masked: Mapping[str, str]
+    ) -> dict[tuple[str, str], Any]:
+        """Parameters with their sources and digests; what two sources say may be recorded of both."""
+        parts: dict[tuple[str, str], Any] = {}
+        for name, value in params.items():
+            part: dict[str, Any] = {"params": {name: value}, "param_sources": {name: source or ""}}
+            key = ("params", name)
+            if self._sources.setdefault(name, source) != source:
+                part["param_sources"] = dict.fromkeys(flatten({name: value}), source or "")
+                key = ("param_conflicts", f"{name}\0{source}")
+            parts[key] = part
+        if masked:
+            parts["masked", f"{source}"] = {"masked": dict(masked)}
+        return parts
 
     def admit_metrics(self, names: Sequence[str]) -> None:
         """Metrics that are logged for the first time: their final values and columns, all of them or none."""

@@ -14,7 +14,8 @@ class Kind(StrEnum):
     METRICS = "m"
     """``[[elapsed, step, {name: value}], ...]``, see `Row`."""
     PARAMS = "p"
-    """``{name: value}``; a later one is added."""
+    """``{name: value}``, where they come from, digests of what is masked by dotted name, and whether the
+    program wrote them; the last three may be absent. `formats.sources` says which of several is recorded."""
     TAGS = "t"
     """``{name: text}``; a later one is added."""
     SEEDS = "s"

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from gittrack.formats.plain import from_dict, to_dict
 from gittrack.formats.record import BaseModel, Code, DataInput
+from gittrack.formats.sources import Layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +38,10 @@ class Task:
     command: tuple[str, ...]
     launch: tuple[str, ...] = ()
     """What is started where that is not what is recorded, such as ``dvc repro --force``."""
-    params: Mapping[str, Any] = field(default_factory=dict)
+    layers: tuple[Layer, ...] = ()
+    """Parameters by source; the command has what it needs of them."""
     seed: int | None = None
+    seed_source: str | None = None
     seeds: Mapping[str, int] = field(default_factory=dict)
     name: str | None = None
     hypothesis: str | None = None

@@ -89,8 +89,9 @@ def _job(task: Task, tree: Path) -> Job:
             name=task.name,
             hypothesis=task.hypothesis,
             seed=task.seed,
+            seed_source=task.seed_source,
             seeds=task.seeds,
-            params=task.params,
+            layers=task.layers,
             tags=task.tags,
             parent=task.parent,
             reproduces=task.reproduces,
@@ -107,6 +108,7 @@ def _job(task: Task, tree: Path) -> Job:
         ],
         usual=DEFAULT_METRICS if task.usual_metrics else (),
         defaults=False,
+        handed_over=True,
         origin=task.code,
         timeout_s=task.timeout_s,
     )

@@ -14,12 +14,26 @@ from typing import Any
 
 from gittrack.dvc.settings import cache_of
 from gittrack.errors import UsageError
-from gittrack.formats.config import Config, ExperimentConfig
+from gittrack.formats.config import Config, ExperimentConfig, Way
+from gittrack.formats.flat import flatten
+from gittrack.formats.masks import PARAMS, is_masked
 from gittrack.formats.record import Code, Record, new_id
+from gittrack.formats.sources import (
+    COMMAND_LINE,
+    OFFERED,
+    PROGRAM,
+    REPRODUCED,
+    SEED_OFFERED,
+    SEED_OPTION,
+    SEED_VARIABLE,
+    Layer,
+    source_of,
+)
 from gittrack.formats.spec import UNSEEDED, has_seed, seed_key, with_seed
 from gittrack.git.repository import Repository
 from gittrack.reading.diff import Pair, environments
 from gittrack.recording.capture.determinism import VARIABLES
+from gittrack.recording.passing import seed_words
 from gittrack.running.executor.environments import EnvironmentPlan
 from gittrack.running.executor.place import LocatedInput, Sources, find_data
 from gittrack.running.executor.surround import plan_environment
@@ -41,6 +55,8 @@ class ReproduceOptions:
     """None: as many as the experiment claims to need."""
     seeds: str = SAME
     """``same``, ``new``, or a list such as ``1,2,3``."""
+    way: Way | None = None
+    """How another seed reaches the program; None: as the recorded one did, else as gittrack.yaml has it."""
     environment: str = "current"
     environment_command: str | None = None
     jobs: int = 1
@@ -125,6 +141,12 @@ def _check(record: Record) -> None:
         raise UsageError(
             f"run {record.id} names no command: it was recorded from a commit without a pipeline"
         )
+    hidden = next((word for word in record.code.command if is_masked(word)), None)
+    if hidden is not None:
+        raise UsageError(
+            f"the command of run {record.id} has an argument that the record masks ({hidden}): "
+            "nothing can be run with it; hand credentials over in variables"
+        )
     if Path(record.code.cwd).is_absolute():
         raise UsageError(f"run {record.id} was started outside its repository, in {record.code.cwd}")
 
@@ -176,9 +198,8 @@ def _task(
     options: ReproduceOptions,
     home: Path | None,
 ) -> Task:
-    command, params = list(record.code.command), record.params
+    command, params, seed_source = _with_seed(config, record, seed, options)
     if seed is not None and seed != record.seed:
-        command, params = with_seed(command, params, seed)
         variables = {k: v for k, v in around.variables.items() if k != "PYTHONHASHSEED"}
         around = replace(around, variables=variables)  # `gittrack run` sets it to the seed
     return Task(
@@ -187,8 +208,9 @@ def _task(
         code=record.code,
         command=tuple(command),
         launch=launched(command, home),
-        params=params,
+        layers=_layers(record, params),
         seed=seed,
+        seed_source=seed_source,
         seeds=record.seeds if seed == record.seed else {},
         name=record.name,
         hypothesis=record.hypothesis,
@@ -203,6 +225,61 @@ def _task(
         branch=config.ledger.branch,
         proposal=options.proposal,
     )
+
+
+def _layers(record: Record, params: Mapping[str, Any]) -> tuple[Layer, ...]:
+    """The parameters of the record, but for masked ones that its program was given: a rerun has them not."""
+    masked = {n.removeprefix(PARAMS): made for n, made in record.masked.items() if n.startswith(PARAMS)}
+    withheld = set(withheld_params(record))
+    own = _without(params, withheld)
+    kept = {name: made for name, made in masked.items() if name not in withheld}
+    return (Layer(REPRODUCED, own, kept),) if own else ()
+
+
+def withheld_params(record: Record) -> list[str]:
+    """Dotted names of what ``-S`` gave the program, and of which the record has no more than ``***``."""
+    return [
+        name
+        for name, value in flatten(record.params).items()
+        if is_masked(value) and source_of(record.param_sources, name) == OFFERED
+    ]
+
+
+def _without(params: Mapping[str, Any], names: Collection[str], prefix: str = "") -> dict[str, Any]:
+    own: dict[str, Any] = {}
+    for name, value in params.items():
+        if f"{prefix}{name}" not in names:
+            inner = isinstance(value, Mapping) and value
+            own[name] = _without(value, names, f"{prefix}{name}.") if inner else value
+    return own
+
+
+def _with_seed(
+    config: Config, record: Record, seed: int | None, options: ReproduceOptions
+) -> tuple[list[str], Mapping[str, Any], str | None]:
+    """Command and params for `seed`, and how it reaches the program. UsageError where it would not."""
+    command, source = list(record.code.command), record.seed_source or ""
+    if seed is None:
+        return command, record.params, None
+    changed, params = with_seed(command, record.params, seed)
+    if seed == record.seed:
+        return command, record.params, source if _ON_ITS_WAY & {*source.split(", ")} else REPRODUCED
+    if options.way is None and changed != command:
+        return changed, params, COMMAND_LINE
+    if options.way is None and {*source.split(", ")} & {SEED_OFFERED, SEED_VARIABLE, *PROGRAM}:
+        return command, params, SEED_OFFERED
+    way = options.way or config.run.way
+    if way is None:
+        stated = f"comes from {source}" if source else "came from where the record does not say"
+        raise UsageError(
+            f"another seed would not reach the program of run {record.id}: its own {stated}; "
+            f"say --pass flags (--seed {seed}), --pass hydra (seed={seed}), or --pass env"
+        )
+    words = [] if changed != command else seed_words(seed, way)
+    return [*changed, *words], params, SEED_OFFERED if way == "env" else SEED_OPTION
+
+
+_ON_ITS_WAY = {SEED_OFFERED, SEED_VARIABLE, SEED_OPTION, COMMAND_LINE}
 
 
 def launched(command: Sequence[str], home: Path | None = None) -> tuple[str, ...]:
@@ -285,8 +362,11 @@ def _warnings(record: Record, options: ReproduceOptions) -> list[str]:
     ]
     if seed_key(record) == UNSEEDED and not has_seed(record.params):
         warnings.append("the run records no seed: what it drew at random cannot be drawn again")
-    if options.seeds != SAME and record.seed is None:
-        warnings.append("whether the program takes GITTRACK_SEED is not known: the run records no seed")
+    if options.seeds != SAME and options.way is None and {*(record.seed_source or "").split(", ")} <= PROGRAM:
+        warnings.append("whether the program takes GITTRACK_SEED is not known: it said its seed itself")
+    warnings += [
+        f"{name} is masked in the record: a rerun does not have it" for name in withheld_params(record)
+    ]
     if record.tags.get("gittrack.source") == "commit":
         warnings.append("the run was recorded from a commit: what it ran on is only as sure as that commit")
     if options.executor == "ray":

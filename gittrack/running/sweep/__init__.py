@@ -32,6 +32,9 @@ from gittrack.recording.capture.data import GitTracked, capture_input
 from gittrack.recording.capture.determinism import VARIABLES
 from gittrack.recording.job import DEFAULT_METRICS
 from gittrack.recording.join import below_outer_run
+from gittrack.recording.masking import key_of as mask_key_of
+from gittrack.recording.params import masked_layer
+from gittrack.recording.passing import pass_on
 from gittrack.recording.program import check_command
 from gittrack.recording.store import relative_to_top
 from gittrack.running.executor import place
@@ -48,7 +51,6 @@ from gittrack.running.sweep.results import (
     result_of,
 )
 from gittrack.running.sweep.search import Tuner
-from gittrack.running.sweep.space import fill
 
 log = logging.getLogger("gittrack")
 
@@ -64,11 +66,11 @@ def sweep(repository: Repository, config: Config, plan: SweepPlan, told: Told | 
     recorded as killed, and is raised again.
     """
     repository.identity()
-    example = fill(plan.job.command, plan.space.values(plan.space.example()))
+    example = plan.example().command
     check_command(example, Path.cwd())
     with repository.objects() as objects, _held(repository, objects, config, plan, example[0]) as template:
         Ledger(repository, plan.branch, plan.onto).check(objects)
-        known = {}
+        known: dict[str, Record] = {}
         if plan.options.resume:
             known = earlier_runs(repository, plan, template.code, template.data)
         crew = _Crew(repository, objects, plan, template, told, known)
@@ -118,7 +120,7 @@ class _Crew:
 
     def run(self, points: Sequence[Point]) -> list[RunResult]:
         """In the order of `points`."""
-        keys = [key_of(self.plan, point) for point in points]
+        keys = [self._key(point) for point in points]
         tasks: dict[str, Task] = {}
         for key, point in zip(keys, points, strict=True):
             if key in self.known:
@@ -132,6 +134,9 @@ class _Crew:
                 self._note(result)  # once more: a cluster's records may come at the end
         return [self._results[key] for key in keys]
 
+    def _key(self, point: Point) -> str:
+        return key_of(self.plan, point, mask_key_of(self.repository.state_dir))
+
     def _heard(self, rerun: Done) -> None:
         result = self._note(rerun)
         if self.told is not None:
@@ -139,7 +144,7 @@ class _Crew:
 
     def _note(self, rerun: Done) -> RunResult:
         point = self._points[rerun.run_id]
-        key = key_of(self.plan, point)
+        key = self._key(point)
         known = self._results.get(key)
         if known is None or not known.recorded:
             self._results[key] = result_of(self.objects, self.plan, point, rerun)
@@ -150,15 +155,17 @@ class _Crew:
         while run_id in self._points:
             run_id = new_id(datetime.now(UTC))
         space = self.plan.space
-        command = fill(self.template.command, space.values(point.setting))
-        launch = with_interpreter(command, Path.cwd())
+        passed = pass_on(self.template.command, space.values(point.setting), point.seed, self.plan.way)
+        launch = with_interpreter(passed.command, Path.cwd())
+        key = mask_key_of(self.repository.state_dir)
         return replace(
             self.template,
             run_id=run_id,
-            command=command,
-            launch=() if launch == command else launch,
-            params=space.params(self.plan.base, point.setting),
+            command=passed.command,
+            launch=() if launch == passed.command else launch,
+            layers=tuple(masked_layer(layer, key) for layer in (*self.plan.base, *passed.layers)),
             seed=point.seed,
+            seed_source=passed.seed_source,
         )
 
 

@@ -8,18 +8,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from gittrack.errors import NotFoundError, UsageError
-from gittrack.formats.config import Config, Direction, choose_experiment
+from gittrack.formats.config import Config, Direction, Way, choose_experiment
 from gittrack.formats.record import RUN_ID, new_id
+from gittrack.formats.sources import Layer, resolve
 from gittrack.formats.values import check_metric_name
 from gittrack.git.repository import Repository
 from gittrack.ledger.proposals import target
 from gittrack.reading.index import Index
 from gittrack.recording import result_files
 from gittrack.recording.job import Job
+from gittrack.recording.passing import Passed, pass_on
 from gittrack.recording.request import check_seeds, stated
+from gittrack.recording.store import relative_to_top
 from gittrack.running.sweep.search import Search, grid, sample
 from gittrack.running.sweep.space import LIMIT, Setting, Space, parse
 
@@ -70,8 +73,10 @@ class SweepPlan:
     search: Search
     search_seed: int
     space: Space
-    base: Mapping[str, Any]
+    base: tuple[Layer, ...]
     """Parameters of files."""
+    way: Way | None
+    """How what is not in the command reaches the program."""
     settings: tuple[Setting, ...] | None
     """None: Optuna says them one after another."""
     metric: str | None
@@ -92,6 +97,12 @@ class SweepPlan:
             return f"grid, {self.count} settings"
         return f"{self.search}, {self.count} settings, search seed {self.search_seed}"
 
+    def example(self) -> Passed:
+        """What some run would be started with. UsageError where it would not reach the program."""
+        return pass_on(
+            self.job.command, self.space.values(self.space.example()), self.options.seeds[0], self.way
+        )
+
     def points(self, setting: Setting) -> list[Point]:
         return [Point(setting, seed) for seed in self.options.seeds]
 
@@ -108,13 +119,13 @@ def make_plan(repository: Repository, config: Config, job: Job, options: SweepOp
     metric, direction = _judged(config, experiment, options)
     if search == "optuna":
         metric, direction = _require(metric, direction)
-    base = _base(job)
+    base = _base(repository, job)
     settings = _settings(space, search, options, seed)
-    space.params(base, space.example())  # complains of keys that do not go together
+    space.params(resolve(base).params, space.example())  # complains of keys that do not go together
     if TAG in job.request.tags:
         raise UsageError(f"the tag {TAG} is the sweep's own: choose another name")
     branch, onto = target(config, job.request.propose, sweep_id)
-    return SweepPlan(
+    plan = SweepPlan(
         id=sweep_id,
         experiment=experiment,
         job=job,
@@ -123,12 +134,15 @@ def make_plan(repository: Repository, config: Config, job: Job, options: SweepOp
         search_seed=seed,
         space=space,
         base=base,
+        way=job.passing or config.run.way,
         settings=None if settings is None else tuple(settings),
         metric=metric,
         direction=direction,
         branch=branch,
         onto=onto,
     )
+    plan.example()
+    return plan
 
 
 def _search(options: SweepOptions) -> Search:
@@ -168,14 +182,14 @@ def _settings(space: Space, search: Search, options: SweepOptions, seed: int) ->
     return sample(space, options.runs or 0, seed) if search == "random" else None
 
 
-def _base(job: Job) -> dict[str, Any]:
+def _base(repository: Repository, job: Job) -> tuple[Layer, ...]:
     """Parameters of files, those that `gittrack run` would read."""
     cwd = Path.cwd()
     files = job.params or [name for name in ("params.yaml",) if (cwd / name).is_file()]
-    base: dict[str, Any] = {}
-    for name in files:
-        base.update(result_files.read_params(cwd / name))
-    return base
+    return tuple(
+        Layer(relative_to_top(cwd / name, repository.top) or name, result_files.read_params(cwd / name))
+        for name in files
+    )
 
 
 def _judged(config: Config, experiment: str, options: SweepOptions) -> tuple[str | None, Direction | None]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gittrack.errors import GittrackError, UsageError
 from gittrack.formats.codec import load_record
+from gittrack.formats.masks import PARAMS, Key, masked_params
 from gittrack.formats.record import Code, DataInput, Failure, Record, Value, run_path
 from gittrack.formats.values import without_secrets
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.reading.index import Index, Row
+from gittrack.recording.passing import nested, shown
 from gittrack.running.executor.task import Done
 from gittrack.running.sweep.plan import TAG, Point, SweepPlan
-from gittrack.running.sweep.space import Setting, shown, value_at
+from gittrack.running.sweep.space import Setting, value_at
 
 NOT_RECORDED = "not recorded"
 """In place of a status, where nothing was run, or the run could not be committed."""
@@ -117,9 +119,9 @@ def result_of(objects: ObjectReader, plan: SweepPlan, point: Point, rerun: Done)
 
 def _otherwise(point: Point, record: Record) -> list[str]:
     """What the program logged in place of what it was given."""
-    given = without_secrets(dict(point.setting))
-    for key, value in given.items():
-        recorded = value_at(record.params, key)
+    given = without_secrets(nested(point.setting))
+    for key in point.setting:
+        recorded, value = value_at(record.params, key), value_at(given, key)
         if json.dumps(recorded, sort_keys=True) != json.dumps(value, sort_keys=True):
             asks = f"does it read GITTRACK_PARAMS, or take {{{key}}} as an argument?"
             return [f"the program says {key}={shown(recorded)}: {asks}"]
@@ -149,14 +151,19 @@ def _result(point: Point, record: Record, said: str = "", *, earlier: bool = Fal
 # --- going on with a sweep -----------------------------------------------------------------------
 
 
-def key_of(plan: SweepPlan, point: Point) -> str:
-    """The same text for two runs of one setting and seed."""
-    values = without_secrets(plan.space.values(point.setting))
-    return _key(values, point.seed)
+def key_of(plan: SweepPlan, point: Point, key: Key) -> str:
+    """The same text for two runs of one setting and seed; `key` tells masked values apart."""
+    values = plan.space.values(point.setting)
+    safe, digests = masked_params(nested(values), key)
+    return _key(safe, digests, values, point.seed)
 
 
-def _key(values: Mapping[str, Value], seed: int | None) -> str:
-    return json.dumps([values, seed], sort_keys=True)
+def _key(
+    params: Mapping[str, Value], digests: Mapping[str, str], keys: Iterable[str], seed: int | None
+) -> str:
+    values = {key: value_at(params, key) for key in keys}
+    hidden = {n: d for n, d in digests.items() if any(f"{n}.".startswith(f"{key}.") for key in values)}
+    return json.dumps([values, hidden, seed], sort_keys=True)
 
 
 def earlier_runs(
@@ -175,16 +182,16 @@ def earlier_runs(
     for record in records:
         _refuse_other(plan, record, code, data)
         if record.status == "finished":
-            values = {key: value_at(record.params, key) for key in plan.space.given}
             seed = None if plan.options.seeds == (None,) else record.seed
-            earlier.setdefault(_key(values, seed), record)
+            hidden = {n.removeprefix(PARAMS): d for n, d in record.masked.items() if n.startswith(PARAMS)}
+            earlier.setdefault(_key(record.params, hidden, plan.space.given, seed), record)
     return earlier
 
 
 def _refuse_other(plan: SweepPlan, record: Record, code: Code, data: Sequence[DataInput]) -> None:
     then = {(item.path, item.sha256 or item.md5) for item in record.data}
     now = {(item.path, item.sha256 or item.md5) for item in data}
-    has_places = any(f"{{{key}}}" in word for key in plan.space.given for word in code.command)
+    has_places = plan.example().command != tuple(plan.job.command)
     for what, same in (
         ("experiment", record.experiment == plan.experiment),
         ("code", record.code.tree == code.tree),

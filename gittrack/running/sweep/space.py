@@ -23,6 +23,7 @@ from typing import Any
 from gittrack.errors import UsageError
 from gittrack.formats.record import Value
 from gittrack.formats.values import to_value
+from gittrack.recording.passing import shown
 from gittrack.recording.result_files import parse_scalar, set_param
 
 LIMIT = 10_000
@@ -125,19 +126,6 @@ class Space:
             text = span if isinstance(span, str) else f"{key}={shown(setting[key], quoted=True)}"
             set_param(params, text)
         return params
-
-
-def shown(value: Value, *, quoted: bool = False) -> str:
-    """A value as one would write it: text as it is, or `quoted`; else JSON, which is YAML as well."""
-    return value if isinstance(value, str) and not quoted else json.dumps(value, ensure_ascii=False)
-
-
-def fill(command: Sequence[str], values: Mapping[str, Value]) -> tuple[str, ...]:
-    """`command` with ``{key}`` replaced, for the keys of `values` and no other, in one pass."""
-    if not values:
-        return tuple(command)
-    pattern = re.compile("|".join(re.escape(f"{{{key}}}") for key in values))
-    return tuple(pattern.sub(lambda found: shown(values[found[0][1:-1]]), word) for word in command)
 
 
 def value_at(params: Mapping[str, Any], key: str) -> Any:

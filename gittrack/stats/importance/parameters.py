@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gittrack.formats.flat import flatten
+from gittrack.formats.masks import shown_params
 from gittrack.formats.record import Record
 from gittrack.formats.spec import SEED_NAMES
 
@@ -44,7 +44,7 @@ class Column:
 
 def columns_of(runs: Sequence[Record]) -> list[Column]:
     """Every parameter that a run has, seeds left out, in the order of the records."""
-    flats = [flatten(run.params) for run in runs]
+    flats = [shown_params(run) for run in runs]
     names = dict.fromkeys(name for flat in flats for name in flat)
     return [_column(name, flats) for name in names if name.rpartition(".")[2] not in SEED_NAMES]
 

@@ -18,7 +18,7 @@ LEDGER = "refs/heads/gittrack/runs"
 
 def record(run_id: str = "", experiment: str = "digits") -> str:
     """A run recorded in the current directory; its folder on the ledger."""
-    assert cli.execute(["run", "-e", experiment, "-S", "lr=0.1", "--", "true"]) == 0
+    assert cli.execute(["run", "-e", experiment, "-S", "lr=0.1", "--pass", "env", "--", "true"]) == 0
     names = run_git(Path.cwd(), "diff", "--name-only", "gittrack/runs~1", "gittrack/runs").split()
     return names[0].rpartition("/")[0]
 

@@ -58,7 +58,7 @@ def sweep(training: Path, capfd: pytest.CaptureFixture[str]) -> Sweep:
 
     def go(*options: str, command: tuple[str, ...] = (PYTHON, "train.py"), code: int = 0) -> dict[str, Any]:
         capfd.readouterr()
-        ended = cli.execute(["sweep", "--json", *options, "--", *command])
+        ended = cli.execute(["sweep", "--pass", "env", "--json", *options, "--", *command])
         out, err = capfd.readouterr()
         assert ended == code, err
         found = json.loads(out)

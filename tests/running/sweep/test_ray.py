@@ -29,7 +29,17 @@ def test_a_sweep_on_a_cluster(training: Path, tmp_path: Path) -> None:
     (training / "gittrack.yaml").write_text(
         "experiment: digits\n"
     )  # without outputs, which need a DVC remote
-    options = ["--json", "-S", "width=12,13", "--metric", "accuracy", "--direction", "maximize"]
+    options = [
+        "--json",
+        "--pass",
+        "env",
+        "-S",
+        "width=12,13",
+        "--metric",
+        "accuracy",
+        "--direction",
+        "maximize",
+    ]
     with tempfile.TemporaryDirectory(prefix="gt", dir="/tmp") as short:  # Ray takes no letter beyond ASCII
         done = subprocess.run(
             [PYTHON, "-m", "gittrack", "sweep", *options, "--executor", "ray", "--", PYTHON, "train.py"],

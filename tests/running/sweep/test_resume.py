@@ -24,7 +24,7 @@ if params["lr"] == 0.3 and not pathlib.Path(os.environ["GO"]).exists():
     time.sleep(600)
 json.dump({"accuracy": params["lr"]}, open("metrics.json", "w"))
 """
-OPTIONS = ["-S", "lr=0.1,0.3,0.2", "--jobs", "2"]
+OPTIONS = ["--pass", "env", "-S", "lr=0.1,0.3,0.2", "--jobs", "2"]
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_other_data_is_another_sweep(training: Path, sweep: Sweep, capfd: pytest
     (training / "data.csv").write_text("1\n")
     (training / ".gitignore").write_text("data.csv\nmodel.bin\nmetrics.json\n")
     run_git(training, "commit", "-q", "-am", "ignore")
-    options = ["-S", "lr=0.1", "--input", "data.csv:train"]
+    options = ["--pass", "env", "-S", "lr=0.1", "--input", "data.csv:train"]
     found = sweep(*options)
     (training / "data.csv").write_text("2\n")
     for command, what in ((["train.py"], "data"), (["train.py", "more"], "command")):
