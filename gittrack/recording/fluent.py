@@ -85,7 +85,7 @@ def set_tags(tags: Mapping[str, Any]) -> None:
     current_run().set_tags(tags)
 
 
-def end_run(status: Status = "finished") -> Record | None:
+def end_run(status: Status | None = None) -> Record | None:
     """Finish the active run, if there is one, and return its record."""
     run = active_run()
     return run.finish(status) if run is not None else None
