@@ -45,7 +45,7 @@ def next_step() -> int:
     return current_run().next_step()
 
 
-def log_input(path: str | Path, role: Role = "train", *, store: bool | None = None) -> None:
+def log_input(path: str | Path, role: Role | None = None, *, store: bool | None = None) -> None:
     """`Run.log_input` of the active run."""
     current_run().log_input(path, role, store=store)
 

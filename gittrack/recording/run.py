@@ -243,9 +243,10 @@ class Run(MetricRules):
         Within `gittrack run` that commits it, with the outputs and metrics that it reads itself.
 
         `status` is ``finished`` where none is given, and that of the error where one is on its way out:
-        ``try: ... finally: run.finish()``. `failure` says why, as ``type`` and ``message``. Raises LedgerError
-        (RepositoryError for a full disk) when the record cannot be committed; the journal then stays, and
-        `gittrack recover` commits it.
+        ``try: ... finally: run.finish()``. `failure` says why, as ``type`` and ``message``.
+
+        Raises LedgerError (RepositoryError for a full disk) when the record cannot be committed; the journal
+        then stays, and `gittrack recover` commits it.
         """
         error = error_going_on() if status is None and failure is None else None
         return self._end(judge(error) if error is not None else stated(status or "finished", failure))
