@@ -28,6 +28,7 @@ from gittrack.recording import exits
 from gittrack.recording.begin import abandon
 from gittrack.recording.endings import Ending, judge, stated
 from gittrack.recording.finish import commit, kept, preview
+from gittrack.recording.interpreter import error_going_on
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
@@ -218,16 +219,20 @@ class Run(MetricRules):
     # --- the end ------------------------------------------------------------------------------
 
     def finish(
-        self, status: Status = "finished", *, failure: Mapping[str, str] | None = None
+        self, status: Status | None = None, *, failure: Mapping[str, str] | None = None
     ) -> Record | None:
         """End the run and commit its record, which is returned (None for an inactive run).
 
         Within `gittrack run` that commits it, with the outputs and metrics that it reads itself.
 
-        `failure` says why, as ``type`` and ``message``. Raises LedgerError (RepositoryError for a full
-        disk) when the record cannot be committed; the journal then stays, and `gittrack recover` commits it.
+        `status` is ``finished`` where none is given, and that of the error where one is on its way out:
+        ``try: ... finally: run.finish()``. `failure` says why, as ``type`` and ``message``.
+
+        Raises LedgerError (RepositoryError for a full disk) when the record cannot be committed; the journal
+        then stays, and `gittrack recover` commits it.
         """
-        return self._end(stated(status, failure))
+        error = error_going_on() if status is None and failure is None else None
+        return self._end(judge(error) if error is not None else stated(status or "finished", failure))
 
     def _end(self, ending: Ending) -> Record | None:
         with self._ending:
