@@ -25,7 +25,7 @@ def command(
         bool,
         typer.Option(
             "--refresh",
-            help="What can be read by now of commits that are recorded goes to records that supersede theirs.",
+            help="What can be read by now of recorded commits goes to records that supersede theirs.",
         ),
     ] = False,
     experiment: Annotated[
