@@ -196,7 +196,7 @@ class ResultReader:
             name for names in AXES.values() for name in names
         }:
             losses = result_files.Losses()
-            rows = result_files.read_table(at, losses, name=path)
+            rows = result_files.read_table(at, losses, name=path, silent=("timestamp",))
             self.results.losses += losses.stated()
             yield _Taken(path, {}, list(rows), is_plot=True)
 
