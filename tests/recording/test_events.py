@@ -21,6 +21,7 @@ def test_letters_on_disk_stay() -> None:
         "FACTS": ["f"],
         "DECLARED": ["c"],
         "NOT_RECORDED": ["l"],
+        "DEFINED": ["r"],
         "CHANGED": ["v"],
         "COUNTING": ["n"],
         "END": ["x"],
