@@ -122,7 +122,10 @@ def _request(
     """What is asked for, with the params of the job's files. UsageError for a file that is of no use."""
     written = [relative_to_top(path, repo.top) for path in [*(path for path, _ in outputs), *job.metrics]]
     exclude = [path for path in written if path]
-    request = below_outer_run(replace(job.request, params=_params(job, cwd, losses), exclude=exclude))
+    inputs = [path for name, _ in job.inputs if (path := relative_to_top(name, repo.top))]
+    request = below_outer_run(
+        replace(job.request, params=_params(job, cwd, losses), exclude=exclude, inputs=inputs)
+    )
     _check_inputs(job)
     return request
 
