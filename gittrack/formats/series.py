@@ -115,7 +115,7 @@ def _rows(points: Iterable[Point]) -> Iterator[Point]:
     waiting: Point | None = None
     joined = False  # whether the values that wait are a mapping of our own
     for point in points:
-        elapsed, step, values = point
+        _, step, values = point
         if not values:
             continue
         if waiting is None:
