@@ -101,12 +101,12 @@ class _Census:
             for name in shape:
                 shapes_of[name].append(at)
         groups: dict[tuple[int, ...], list[str]] = {}
-        for name, shapes in shapes_of.items():
-            groups.setdefault(tuple(shapes), []).append(name)
+        for name, places in shapes_of.items():
+            groups.setdefault(tuple(places), []).append(name)
         counts = [noted[0] for noted in self._shapes.values()]
         points = sum(count * len(shape) for count, shape in zip(counts, self._shapes, strict=True))
         in_one = _ROW * self.rows + self.rows * len(self.names) - points
-        apart = _ROW * sum(counts[at] for places in groups for at in places)
+        apart = _ROW * sum(counts[at] for shapes in groups for at in shapes)
         worth = in_one > apart + 2 * points + _WORTH
         return [tuple(names) for names in groups.values()] if worth else None
 

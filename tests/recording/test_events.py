@@ -22,6 +22,7 @@ def test_letters_on_disk_stay() -> None:
         "DECLARED": ["c"],
         "DEFINED": ["r"],
         "NOT_RECORDED": ["l"],
+        "DEFINED": ["r"],
         "CHANGED": ["v"],
         "COUNTING": ["n"],
         "END": ["x"],
