@@ -38,6 +38,8 @@ class Task:
     launch: tuple[str, ...] = ()
     """What is started where that is not what is recorded, such as ``dvc repro --force``."""
     params: Mapping[str, Any] = field(default_factory=dict)
+    not_recorded: tuple[tuple[str, str], ...] = ()
+    """What files of parameters had besides, and why it is not in `params`."""
     seed: int | None = None
     seeds: Mapping[str, int] = field(default_factory=dict)
     name: str | None = None
@@ -74,7 +76,8 @@ class Task:
     @classmethod
     def from_json(cls, text: str | bytes) -> Task:
         plain = json.loads(text)
-        plain["outputs"] = [tuple(pair) for pair in plain["outputs"]]
+        for name in ("outputs", "not_recorded"):
+            plain[name] = [tuple(pair) for pair in plain[name]]
         return from_dict(cls, plain)
 
 

@@ -109,6 +109,7 @@ def _job(task: Task, tree: Path) -> Job:
         defaults=False,
         origin=task.code,
         timeout_s=task.timeout_s,
+        not_recorded=task.not_recorded,
     )
 
 

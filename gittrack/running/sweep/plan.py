@@ -72,6 +72,8 @@ class SweepPlan:
     space: Space
     base: Mapping[str, Any]
     """Parameters of files."""
+    not_recorded: tuple[tuple[str, str], ...]
+    """What those files had besides, and why it is not among them."""
     settings: tuple[Setting, ...] | None
     """None: Optuna says them one after another."""
     metric: str | None
@@ -108,7 +110,7 @@ def make_plan(repository: Repository, config: Config, job: Job, options: SweepOp
     metric, direction = _judged(config, experiment, options)
     if search == "optuna":
         metric, direction = _require(metric, direction)
-    base = _base(job)
+    base, losses = _base(job)
     settings = _settings(space, search, options, seed)
     space.params(base, space.example())  # complains of keys that do not go together
     if TAG in job.request.tags:
@@ -123,6 +125,7 @@ def make_plan(repository: Repository, config: Config, job: Job, options: SweepOp
         search_seed=seed,
         space=space,
         base=base,
+        not_recorded=losses,
         settings=None if settings is None else tuple(settings),
         metric=metric,
         direction=direction,
@@ -168,14 +171,20 @@ def _settings(space: Space, search: Search, options: SweepOptions, seed: int) ->
     return sample(space, options.runs or 0, seed) if search == "random" else None
 
 
-def _base(job: Job) -> dict[str, Any]:
-    """Parameters of files, those that `gittrack run` would read."""
+def _base(job: Job) -> tuple[dict[str, Any], tuple[tuple[str, str], ...]]:
+    """Parameters of files, those that `gittrack run` would read, and what could not be taken of them.
+
+    UsageError for a file, of metrics too, that could not be read.
+    """
+    for name in job.metrics:
+        result_files.check_metrics_file(Path(name), name)
+    losses = result_files.Losses()
     cwd = Path.cwd()
     files = job.params or [name for name in ("params.yaml",) if (cwd / name).is_file()]
     base: dict[str, Any] = {}
     for name in files:
-        base.update(result_files.read_params(cwd / name))
-    return base
+        base.update(result_files.read_params(cwd / name, losses, name=name))
+    return base, tuple(losses.stated())
 
 
 def _judged(config: Config, experiment: str, options: SweepOptions) -> tuple[str | None, Direction | None]:
