@@ -19,11 +19,8 @@ from typing import Any, Literal
 
 from gittrack.errors import ConfigError, RecordError, RepositoryError, UsageError
 from gittrack.formats.codec import MAX_BYTES, read_yaml, validate
-from gittrack.formats.record import (
-    EXPERIMENT,
-    Role,
-    from_dict,
-)
+from gittrack.formats.plain import from_dict
+from gittrack.formats.record import EXPERIMENT, Role
 from gittrack.version import VERSION
 
 FILE = "gittrack.yaml"

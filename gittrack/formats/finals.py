@@ -34,13 +34,12 @@ class Final:
 
     def take(self, step: str, cell: str) -> None:
         """The texts of a step and of a value, neither empty but for a step that was not given."""
-        if self._rule == "last":
-            key = None
-        elif self._rule == "greatest-step":
+        key: int | float | None = None
+        if self._rule == "greatest-step":
             key = int(step) if step else None
             if self._key is not None and (key is None or key < self._key):
                 return
-        else:
+        elif self._rule != "last":
             value = exact(cell)
             key = None if value != value else value
             if self._key is not None and (key is None or not self._beats(key)):

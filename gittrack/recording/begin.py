@@ -7,13 +7,8 @@ from datetime import UTC, datetime
 
 from gittrack.dvc.settings import ledger_config
 from gittrack.formats.config import Config, declared_metrics
-from gittrack.formats.record import (
-    Tool,
-    clean_text,
-    format_time,
-    new_id,
-    to_dict,
-)
+from gittrack.formats.plain import to_dict
+from gittrack.formats.record import Tool, clean_text, format_time, new_id
 from gittrack.formats.values import without_secrets
 from gittrack.git.repository import Repository
 from gittrack.ledger import Ledger
@@ -75,6 +70,7 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
         "metrics": declared_metrics(config, experiment),
         "top": str(repo.top),
         "params": params,
+        **({} if invocation.in_process else {"surroundings": captured.surroundings}),
         "record": record,
         "notes": captured.notes,
     }

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.formats.config import choose_experiment, declared_metrics
-from gittrack.formats.record import RUN_ID, Code, from_dict
+from gittrack.formats.plain import from_dict
+from gittrack.formats.record import RUN_ID, Code
 from gittrack.git.repository import Repository
 from gittrack.recording.changes import note_params
 from gittrack.recording.journal import Journal

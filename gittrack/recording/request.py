@@ -9,7 +9,8 @@ from typing import Any
 
 from gittrack.errors import UsageError
 from gittrack.formats.config import Config, choose_experiment
-from gittrack.formats.record import RUN_ID, BaseModel, Value, clean_text, to_dict
+from gittrack.formats.plain import to_dict
+from gittrack.formats.record import RUN_ID, BaseModel, Value, clean_text
 from gittrack.formats.scrub import scrub_text
 from gittrack.formats.values import MAX_TEXT, check_name, to_number, to_params, to_tags
 

@@ -16,6 +16,7 @@ from gittrack.formats.flat import dotted, flatten, meeting
 from gittrack.formats.record import Record, Role, Status, clean_text, parse_time
 from gittrack.formats.values import (
     MAX_STEP,
+    by_name,
     check_metric_name,
     check_step,
     metric_row,
@@ -158,7 +159,7 @@ class Run(MetricRules):
             except Exception:
                 line = None  # whatever that was, it is said below
         if line is None:
-            row = metric_row(metrics, self._names, journal.new_metrics)
+            row = metric_row(by_name(metrics), self._names, journal.new_metrics)
             plain = [*row] == [*metrics] and all(type(value) is float for value in metrics.values())
             self._plain_names = [*row] if plain else None
             step = self.step if step is None else check_step(step)
@@ -170,6 +171,7 @@ class Run(MetricRules):
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Record metrics as W&B's ``log``: nested names joined by dots; without `step`, calls are counted."""
         step = self._log_calls if step is None else check_step(step)
+        values = by_name(values)
         flat = flatten(values)
         name = None if flat.keys() == values.keys() else meeting(values)
         if name is not None:
@@ -215,6 +217,8 @@ class Run(MetricRules):
 
     def log_text(self, text: str, artifact_file: str) -> None:
         """Keep `text` as the output `artifact_file`."""
+        if not isinstance(text, str):
+            raise UsageError(f"log_text keeps text, not {type(text).__name__}: log_artifact keeps a file")
         if self._open("log_text") is not None:
             self._store.log_bytes(clean_text(text).encode(), artifact_file, "text")
 

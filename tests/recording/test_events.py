@@ -20,6 +20,7 @@ def test_letters_on_disk_stay() -> None:
         "OUTPUT": ["o"],
         "FACTS": ["f"],
         "DECLARED": ["c"],
+        "DEFINED": ["r"],
         "NOT_RECORDED": ["l"],
         "CHANGED": ["v"],
         "COUNTING": ["n"],

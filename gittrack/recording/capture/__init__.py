@@ -13,7 +13,8 @@ from typing import Any
 from gittrack.errors import NotFoundError
 from gittrack.formats.config import FILE, Config
 from gittrack.formats.environment import MAX_DRIFT, ORDER
-from gittrack.formats.record import Code, EnvironmentSummary, Lock, to_dict
+from gittrack.formats.plain import to_dict
+from gittrack.formats.record import Code, EnvironmentSummary, Lock
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.recording.capture.code import LIVE, Invocation, capture_code
 from gittrack.recording.capture.untracked import Limits
@@ -27,6 +28,8 @@ class Captured:
     locks: tuple[Lock, ...]
     environment: bytes
     """environment.yaml."""
+    surroundings: dict[str, Any]
+    """Its sections as they were read."""
     summary: EnvironmentSummary
     determinism: dict[str, Any]
     protocol: str | None
@@ -97,6 +100,7 @@ def _with_code(
         code=code,
         locks=locks,
         environment=written,
+        surroundings=environment,
         summary=summary,
         determinism=capture_determinism(),
         protocol=protocol.oid if protocol else None,

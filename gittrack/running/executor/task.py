@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gittrack.formats.record import BaseModel, Code, DataInput, from_dict, to_dict
+from gittrack.formats.plain import from_dict, to_dict
+from gittrack.formats.record import BaseModel, Code, DataInput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gittrack.errors import GittrackError, UsageError
 from gittrack.formats.config import Config, load
-from gittrack.formats.record import to_dict
+from gittrack.formats.plain import to_dict
 from gittrack.git.repository import Repository
 from gittrack.recording.capture.determinism import VARIABLES
 from gittrack.recording.job import DEFAULT_METRICS, Job, run_job
