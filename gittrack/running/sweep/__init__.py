@@ -237,6 +237,7 @@ def _template(plan: SweepPlan, code: Code, data: Sequence[DataInput], outputs: M
         parent=request.parent,
         data=tuple(data),
         outputs=tuple(outputs.items()),
+        not_recorded=plan.not_recorded,
         usual_metrics=not code.metrics_files,
         image=request.image,
         surroundings=Surroundings(variables={k: os.environ[k] for k in VARIABLES if k in os.environ}),

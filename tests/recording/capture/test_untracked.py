@@ -91,7 +91,7 @@ def test_a_run_names_them_at_its_end(
 ) -> None:
     """On the terminal, and in the log of a run of the API; gittrack.yaml bounds them."""
     (project / "gittrack.yaml").write_text(
-        "capture: {max_untracked_mb: 0.0001}\ninputs: [{path: in.csv, role: train}]\n"
+        "capture: {max_untracked_mb: 0.0005}\ninputs: [{path: in.csv, role: train}]\n"
     )
     write(project, "in.csv", "out.csv", "helper.py")
     write(project, "long.py", count=1000)
