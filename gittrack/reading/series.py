@@ -105,7 +105,7 @@ def _joined(tables: Sequence[Rows]) -> Rows:
 def _keys(table: Rows) -> list[tuple[int | None, int]]:
     """Of each row its step and how many of that step came before it; without a step, a place of its own."""
     counts: dict[int | None, int] = {}
-    keys: list[tuple[int | None, float]] = []
+    keys: list[tuple[int | None, int]] = []
     for step in table.steps:
         count = counts.get(step, 0)
         counts[step] = count + 1

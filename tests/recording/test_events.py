@@ -22,7 +22,6 @@ def test_letters_on_disk_stay() -> None:
         "DECLARED": ["c"],
         "DEFINED": ["r"],
         "NOT_RECORDED": ["l"],
-        "DEFINED": ["r"],
         "CHANGED": ["v"],
         "COUNTING": ["n"],
         "END": ["x"],
