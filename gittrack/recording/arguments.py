@@ -43,7 +43,7 @@ _LAUNCHERS = frozenset(
     kernprof mamba micromamba mpiexec mpirun nice nohup numactl nsys parallel pdm pipenv pixi
     podman poetry py-spy qsub ray rye sbatch scalene setsid singularity srun ssh stdbuf sudo
     taskset time timeout torchrun unbuffer uv uvx viztracer xvfb-run
-    """.split()
+    """.split()  # noqa: SIM905
 )
 _SCRIPT = re.compile(r"[^-].*\.(?:py|pyc|sh|bash|R|r|jl|js|mjs|ts|rb|pl|lua|php|m|ipynb)")
 _NO_SIMPLE_COMMAND = re.compile(r"[|&;<>()$`\\*?\[\]#~!{}\n=]")
