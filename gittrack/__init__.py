@@ -46,7 +46,8 @@ _HOMES = {
     "gittrack.errors": ("GittrackError",),
     "gittrack.recording.fluent": (
         "define_metric", "end_run", "log", "log_artifact", "log_dict", "log_figure", "log_input",
-        "log_metric", "log_metrics", "log_model", "log_param", "log_params", "log_text", "next_step", "set_tag", "set_tags",
+        "log_metric", "log_metrics", "log_model", "log_param", "log_params", "log_text", "next_step",
+        "set_tag", "set_tags",
     ),
     "gittrack.reading.search": ("Found", "Runs", "load", "search"),
     "gittrack.formats.record": ("Record",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import io
 import json
@@ -84,6 +85,24 @@ def test_the_architecture_names_files_that_are_there() -> None:
 
 def _slug(heading: str) -> str:
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def _is_there(name: str) -> bool:
+    """Whether a dotted name is a module, or an attribute of one."""
+    module, _, attribute = name.rpartition(".")
+    try:
+        parent = importlib.import_module(module)
+        return hasattr(parent, attribute) or importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+@rows("page", sorted(DOCS.glob("*.md")))
+def test_modules_that_pages_name_are_there(page: Path) -> None:
+    """Every ``gittrack.x.y`` in docs/, but for the decisions there, which tell how things were."""
+    names = set(re.findall(r"(?<![\w./-])gittrack(?:\.[A-Za-z_]\w*){2,}(?![\w/])", page.read_text()))
+    modules = sorted(name for name in names if not name.endswith(".json"))
+    assert [name for name in modules if not _is_there(name)] == []
 
 
 @rows("page", PAGES)

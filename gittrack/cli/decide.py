@@ -49,7 +49,7 @@ def command(
       gittrack decide 7f3a2c --outcome selected -m "release 2" --propose release-2
     """
     from gittrack.formats.config import load_cached
-    from gittrack.formats.record import to_dict
+    from gittrack.formats.plain import to_dict
     from gittrack.git.repository import Repository
     from gittrack.governance.decide import decide
 

@@ -14,7 +14,7 @@ def command(
         str | None,
         typer.Argument(
             metavar="[REV|A..B|..B]",
-            help="A commit, the training commits of a range, or those from the first commit on.",
+            help="A commit, the training commits of a range, or those from the first on.",
             show_default="HEAD",
         ),
     ] = None,
@@ -25,7 +25,7 @@ def command(
         bool,
         typer.Option(
             "--refresh",
-            help="What can be read by now of commits that are recorded goes to records that supersede theirs.",
+            help="What can be read by now of recorded commits goes to records that supersede theirs.",
         ),
     ] = False,
     experiment: Annotated[

@@ -1,4 +1,4 @@
-"""Pointer files as plain YAML: ``.dvc`` files and ``dvc.lock`` read, ``.dvc`` files written."""
+"""Pointer files as plain YAML: ``.dvc`` files read and written. `locks.py` reads dvc.lock."""
 
 from __future__ import annotations
 
@@ -68,23 +68,6 @@ def parse_pointer(data: bytes, where: str) -> list[Pointer]:
     return [out.pointer() for out in outs_of_pointer(data, where)]
 
 
-def parse_lock(
-    data: bytes, where: str, *, folder: str | None = None, wdirs: Mapping[str, str] | None = None
-) -> dict[str, Pointer]:
-    """What the ``dvc.lock`` `where` names: path -> pointer, for the outs and deps of all stages.
-
-    Paths are resolved against `folder`, that of the lock relative to the top (by default taken from
-    `where`), and the stage's entry in `wdirs`, as dvc.lock itself does not say a stage's ``wdir``.
-    """
-    folder = posixpath.dirname(where) if folder is None else folder
-    pointers = {}
-    for section in ("deps", "outs"):
-        for out in outs_of_lock(data, where, folder=folder, wdirs=wdirs or {}, section=section):
-            if section == "outs" or "md5" in out.fields:
-                pointers[out.path] = out.pointer()
-    return pointers
-
-
 def write_pointer(name: str, digest: Digest | Pointer) -> bytes:
     """The ``.dvc`` file that ``dvc add`` would write for `name` with this content."""
     from ruamel.yaml import YAML
@@ -108,21 +91,6 @@ def outs_of_pointer(data: bytes, where: str) -> list[Out]:
     document = _mapping(read_yaml(data, where), where)
     wdir = _text(document.get("wdir") or ".", where)
     return list(_outs(document.get("outs"), where, wdir))
-
-
-def outs_of_lock(
-    data: bytes, where: str, *, folder: str, wdirs: Mapping[str, str], section: str = "outs"
-) -> Iterator[Out]:
-    """The entries of a ``dvc.lock``; paths relative to the top, RecordError for one that leaves it."""
-    document = _mapping(read_yaml(data, where), where)
-    if document.get("schema") != "2.0":
-        raise RecordError(f"{where}: not a dvc.lock of schema 2.0: run `dvc repro` with DVC 3")
-    for name, stage in _mapping(document.get("stages") or {}, where).items():
-        wdir = posixpath.join(folder, wdirs.get(name.partition("@")[0], "."))
-        for out in _outs(_mapping(stage, where).get(section), where, wdir):
-            if out.path.split("/")[0] == "..":
-                raise RecordError(f"{where}: {out.path} leaves the repository: remove it from the lock")
-            yield out
 
 
 def _outs(listed: Any, where: str, folder: str) -> Iterator[Out]:

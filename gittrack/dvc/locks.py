@@ -1,7 +1,4 @@
-"""What a dvc.lock says of each stage. One entry that cannot be represented costs that entry.
-
-`files.py` has the strict reader, for what is to be fetched by the lock; here it is what was run.
-"""
+"""What a dvc.lock says of each stage. One entry that cannot be represented costs that entry."""
 
 from __future__ import annotations
 
@@ -53,6 +50,8 @@ def read_lock(data: bytes | None, where: str, *, wdirs: Mapping[str, str] | None
     stages = document.get("stages") or {} if "schema" in document or "stages" in document else document
     if not isinstance(stages, dict):
         raise RecordError(f"{where}: its stages are no mapping: restore the file")
+    if str(document.get("schema", "2.0")) not in ("1.0", "2.0"):
+        raise RecordError(f"{where}: not a dvc.lock of schema 2.0: run `dvc repro` with DVC 3")
     folder = posixpath.dirname(where)
     faults: list[tuple[str, str]] = []
     bodies = {str(name): body for name, body in stages.items() if isinstance(body, dict)}

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from gittrack.dvc.files import Out, Pointer, outs_of_lock, outs_of_pointer
+from gittrack.dvc.documents import read_document
+from gittrack.dvc.files import Out, Pointer, outs_of_pointer
+from gittrack.dvc.locks import Stage, read_lock
+from gittrack.dvc.templates import resolve
 from gittrack.errors import UsageError
-from gittrack.formats.codec import read_yaml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +65,8 @@ def find_tracking_in(files: Files, relative: str) -> Tracking | None:
 
 def dependencies(files: Files, folder: str) -> Iterator[Out]:
     """What the stages of the ``dvc.lock`` of a folder read, by paths from the top of `files`."""
-    lock = posixpath.join(folder, "dvc.lock")
-    data = files.read(lock)
-    if data is not None:
-        wdirs = _working_folders(files, folder)
-        yield from outs_of_lock(data, lock, folder=folder, wdirs=wdirs, section="deps")
+    for stage in _stages(files, folder):
+        yield from stage.deps
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +93,7 @@ def _candidates(files: Files, chain: list[str]) -> Iterator[tuple[Out, str]]:
     for root in chain:
         folder = posixpath.dirname(root)
         lock = posixpath.join(folder, "dvc.lock")
-        data = files.read(lock)
-        if data is not None:
-            wdirs = _working_folders(files, folder)
-            yield from ((out, lock) for out in outs_of_lock(data, lock, folder=folder, wdirs=wdirs))
+        yield from ((out, lock) for stage in _stages(files, folder) for out in stage.outs)
         names = sorted(name for name in files.names(folder) if name.endswith(".dvc"))
         for file in (posixpath.join(folder, name) for name in names):
             data = None if named.get(file) is not None else files.read(file)
@@ -118,18 +114,15 @@ def _pointer_outs(data: bytes, file: str, chain: list[str]) -> Iterator[tuple[Ou
         yield Out(resolved, out.fields, out.where), file
 
 
-def _working_folders(files: Files, folder: str) -> dict[str, str]:
-    """``wdir`` of the stages that have one; a templated one cannot be resolved and is left out."""
-    pipeline = posixpath.join(folder, "dvc.yaml")
-    data = files.read(pipeline) or b""
-    if b"wdir" not in data:
-        return {}
-    document = read_yaml(data, pipeline)
-    stages = document.get("stages") if isinstance(document, dict) else None
-    folders = {}
-    for name, stage in (stages if isinstance(stages, dict) else {}).items():
-        body = stage.get("do", stage) if isinstance(stage, dict) else {}
-        wdir = body.get("wdir") if isinstance(body, dict) else None
-        if isinstance(wdir, str) and "${" not in wdir:
-            folders[name] = wdir
-    return folders
+def _stages(files: Files, folder: str) -> tuple[Stage, ...]:
+    """The stages of a folder's dvc.lock, in the working folders that its dvc.yaml gives them."""
+    lock, pipeline = posixpath.join(folder, "dvc.lock"), posixpath.join(folder, "dvc.yaml")
+    data = files.read(lock)
+    if data is None:
+        return ()
+    text = files.read(pipeline) or b""
+    stages = {}
+    if b"wdir" in text:
+        stages = resolve(read_document(text, pipeline), folder, files.read)[0]["stages"]
+    wdirs = {name: body["wdir"] for name, body in stages.items() if isinstance(body.get("wdir"), str)}
+    return read_lock(data, lock, wdirs=wdirs).stages

@@ -238,11 +238,11 @@ def _points(source: Source) -> Iterator[Point]:
             last[name] = value, step
             yield names[name], value, start + _milliseconds_of(time or 0.0), step
     for name, metric in record.metrics.items():
-        value, step = _final(metric), metric.step
-        before = last.get(name)
+        value, before = _final(metric), last.get(name)
         if before is None or repr(before[0]) != repr(value):
-            known = step if step is not None else before[1] if before else 0
-            yield names[name], value, end, max(known, before[1] if before else known)
+            reached = before[1] if before else 0
+            final_step = reached if metric.step is None else metric.step
+            yield names[name], value, end, max(final_step, reached if before else final_step)
 
 
 def _rule(name: str, metric: Metric) -> str:

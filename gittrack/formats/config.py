@@ -19,11 +19,8 @@ from typing import Any, Literal
 
 from gittrack.errors import ConfigError, RecordError, RepositoryError, UsageError
 from gittrack.formats.codec import MAX_BYTES, read_yaml, validate
-from gittrack.formats.record import (
-    EXPERIMENT,
-    Role,
-    from_dict,
-)
+from gittrack.formats.plain import from_dict
+from gittrack.formats.record import EXPERIMENT, Role
 from gittrack.version import VERSION
 
 FILE = "gittrack.yaml"
@@ -49,6 +46,8 @@ class CaptureConfig:
     dirty: Literal["snapshot", "refuse"] = "snapshot"
     max_file_mb: float = 10
     """Largest file of a snapshot, in MB (10^6 bytes)."""
+    max_untracked_mb: float = 20
+    """All files of a snapshot together that git does not track, in MB."""
     locks: tuple[str, ...] = ()
     """Lock files besides those found by name."""
     console: bool = True

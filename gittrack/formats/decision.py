@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gittrack.errors import RecordError
-from gittrack.formats.record import Author, Tool, from_dict, to_dict
+from gittrack.formats.plain import from_dict, to_dict
+from gittrack.formats.record import Author, Tool
 
 SCHEMA = "gittrack/decision/1"
 ROOT = "decisions"

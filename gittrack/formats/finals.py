@@ -34,6 +34,7 @@ class Final:
 
     def take(self, step: str, cell: str) -> None:
         """The texts of a step and of a value, neither empty but for a step that was not given."""
+        key: int | float | None
         if self._rule == "last":
             key = None
         elif self._rule == "greatest-step":

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gittrack.errors import RecordError
-from gittrack.formats.record import Author, Tool, from_dict, run_path, to_dict
+from gittrack.formats.plain import from_dict, to_dict
+from gittrack.formats.record import Author, Tool, run_path
 
 SCHEMA = "gittrack/reproduction/1"
 ROOT = "reproductions"

@@ -45,7 +45,7 @@ def write_table(points: Callable[[], Iterable[Point]], path: Path) -> Table:
     with path.open("wb") as file:
         out.file = file
         if groups is None:
-            parts = (_write_one(_rows(points()), census, out),)
+            parts: tuple[Part, ...] = (_write_one(_rows(points()), census, out),)
         else:
             with path.with_name(path.name + ".parts").open("w+b") as spool:
                 parts = _write_groups(_rows(points()), groups, spool, out)
@@ -88,7 +88,7 @@ class _Census:
 
     def last(self) -> dict[str, tuple[Any, int | None]]:
         """By metric: its last value, and the step of that."""
-        last = dict.fromkeys(self.names, (None, None))
+        last: dict[str, tuple[Any, int | None]] = dict.fromkeys(self.names, (None, None))
         for _, _, (_, step, values) in sorted(self._shapes.values(), key=lambda noted: noted[1]):
             for name, value in values.items():
                 last[name] = (value, step)
@@ -101,8 +101,8 @@ class _Census:
             for name in shape:
                 shapes_of[name].append(at)
         groups: dict[tuple[int, ...], list[str]] = {}
-        for name, at in shapes_of.items():
-            groups.setdefault(tuple(at), []).append(name)
+        for name, places in shapes_of.items():
+            groups.setdefault(tuple(places), []).append(name)
         counts = [noted[0] for noted in self._shapes.values()]
         points = sum(count * len(shape) for count, shape in zip(counts, self._shapes, strict=True))
         in_one = _ROW * self.rows + self.rows * len(self.names) - points
@@ -115,7 +115,7 @@ def _rows(points: Iterable[Point]) -> Iterator[Point]:
     waiting: Point | None = None
     joined = False  # whether the values that wait are a mapping of our own
     for point in points:
-        elapsed, step, values = point
+        _, step, values = point
         if not values:
             continue
         if waiting is None:

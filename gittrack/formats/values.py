@@ -58,6 +58,14 @@ def check_metric_name(name: object) -> str:
     return checked
 
 
+def by_name(metrics: Any) -> Mapping[str, Any]:
+    """`metrics` as a mapping; UsageError for what has no names."""
+    parts = metrics if isinstance(metrics, Mapping) else parts_of(metrics)
+    if not isinstance(parts, Mapping):
+        raise UsageError(f"metrics must be a dict such as {{'loss': 0.1}}, not {type(metrics).__name__}")
+    return parts
+
+
 def metric_row(
     metrics: Mapping[str, Any], known: dict[str, str], admit: Callable[[Sequence[str]], None]
 ) -> dict[str, float | int | str]:

@@ -83,7 +83,7 @@ class Series:
 
 def _joined(tables: Sequence[Rows]) -> Rows:
     """One table of all, by step: of each the first row of a step, then the second; those without one last."""
-    times: dict[tuple[int | None, float], float | None] = {}
+    times: dict[tuple[int | None, int], float | None] = {}
     keys = []
     for table in tables:
         keys.append(_keys(table))
@@ -102,10 +102,10 @@ def _joined(tables: Sequence[Rows]) -> Rows:
     return Rows(tuple(key[0] for key in order), tuple(times[key] for key in order), columns)
 
 
-def _keys(table: Rows) -> list[tuple[int | None, float]]:
+def _keys(table: Rows) -> list[tuple[int | None, int]]:
     """Of each row its step and how many of that step came before it; without a step, a place of its own."""
     counts: dict[int | None, int] = {}
-    keys = []
+    keys: list[tuple[int | None, float]] = []
     for step in table.steps:
         count = counts.get(step, 0)
         counts[step] = count + 1

@@ -7,13 +7,8 @@ from datetime import UTC, datetime
 
 from gittrack.dvc.settings import ledger_config
 from gittrack.formats.config import Config, declared_metrics
-from gittrack.formats.record import (
-    Tool,
-    clean_text,
-    format_time,
-    new_id,
-    to_dict,
-)
+from gittrack.formats.plain import to_dict
+from gittrack.formats.record import Tool, clean_text, format_time, new_id
 from gittrack.formats.values import without_secrets
 from gittrack.git.repository import Repository
 from gittrack.ledger import Ledger
@@ -52,6 +47,7 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
             run_id,
             dirty=request.dirty,
             exclude=[*request.exclude, *_declared_outputs(config, experiment)],
+            inputs=[*request.inputs, *declared_inputs(config, experiment)],
             image=request.image,
         )
     record = {
@@ -77,7 +73,9 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
         "metrics": declared_metrics(config, experiment),
         "top": str(repo.top),
         "params": without_secrets(checked.offered),
+        **({} if invocation.in_process else {"surroundings": captured.surroundings}),
         "record": record,
+        "notes": captured.notes,
     }
     events = [
         *(event_of(layer, key) for layer in checked.layers),
@@ -98,6 +96,11 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
 def _declared_outputs(config: Config, experiment: str) -> list[str]:
     """What gittrack.yaml says runs produce: neither code nor a change to it."""
     return [o.path for o in [*config.outputs, *config.experiment_config(experiment).outputs]]
+
+
+def declared_inputs(config: Config, experiment: str) -> list[str]:
+    """What gittrack.yaml says runs read, from the top."""
+    return [i.path for i in [*config.inputs, *config.experiment_config(experiment).inputs]]
 
 
 def abandon(repo: Repository, journal: Journal) -> None:

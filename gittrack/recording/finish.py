@@ -14,6 +14,7 @@ from gittrack.errors import GittrackError, RepositoryError
 from gittrack.formats.during import Changed
 from gittrack.formats.finals import described, exact, extreme_of, finals_in
 from gittrack.formats.masks import PARAMS
+from gittrack.formats.plain import from_dict
 from gittrack.formats.record import (
     Console,
     DataInput,
@@ -23,7 +24,6 @@ from gittrack.formats.record import (
     Output,
     Record,
     Series,
-    from_dict,
     parse_time,
 )
 from gittrack.formats.series import FULL_SERIES, HEADING, Point, Table, sample_table, write_table
@@ -122,12 +122,17 @@ class _Gathered:
                 self.elapsed = elapsed
 
     def _input(self, data_input: DataInput, pointer: str | None) -> None:
-        """One that is logged again, by the program itself, may be another by then."""
-        key = f"{data_input.path}\0{data_input.role}"
-        before = digest_of(self.inputs[key][0]) if key in self.inputs else None
-        if before and before != digest_of(data_input):
-            self._change(f"input {data_input.path}", before, digest_of(data_input))
-        self.inputs[key] = (data_input, pointer)
+        """One that is logged again, by the program itself, may be another by then, for every role it has."""
+        for key, (known, _) in list(self.inputs.items()):
+            if known.path != data_input.path:
+                continue
+            before, after = digest_of(known), digest_of(data_input)
+            if before != after:
+                self._change(f"input {known.path}", before, after)
+                self.inputs[key] = (replace(data_input, role=known.role), pointer)
+            if data_input.role is None:
+                data_input = replace(data_input, role=known.role)
+        self.inputs[f"{data_input.path}\0{data_input.role}"] = (data_input, pointer)
 
     def _change(self, what: str, before: Any, after: Any) -> None:
         """What changed twice has the first value and the last."""
@@ -327,6 +332,8 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
         raise
     _note_own(repo, frozen)
     journal.remove()
+    for note in start.get("notes", ()):
+        log.warning("%s", note)
     return frozen.record
 
 

@@ -45,7 +45,7 @@ def next_step() -> int:
     return current_run().next_step()
 
 
-def log_input(path: str | Path, role: Role = "train", *, store: bool | None = None) -> None:
+def log_input(path: str | Path, role: Role | None = None, *, store: bool | None = None) -> None:
     """`Run.log_input` of the active run."""
     current_run().log_input(path, role, store=store)
 
@@ -85,7 +85,7 @@ def set_tags(tags: Mapping[str, Any]) -> None:
     current_run().set_tags(tags)
 
 
-def end_run(status: Status = "finished") -> Record | None:
+def end_run(status: Status | None = None) -> Record | None:
     """Finish the active run, if there is one, and return its record."""
     run = active_run()
     return run.finish(status) if run is not None else None

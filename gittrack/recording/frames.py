@@ -55,6 +55,23 @@ def was_left_at(frame: FrameType, at: int) -> bool:
     return last in _reached(at, table, [*handlers, len(frame.f_code.co_code)])
 
 
+def goes_on(error: BaseException) -> bool:
+    """Whether `error` is raised again by what handles it now: ``finally``, ``with``, a bare ``raise``."""
+    if error.__traceback__ is None:
+        return False
+    from dis import get_instructions
+
+    frame = error.__traceback__.tb_frame
+    for instruction in get_instructions(frame.f_code):
+        if instruction.offset > frame.f_lasti:
+            name = instruction.opname
+            if name == "POP_EXCEPT":
+                return False
+            if (name, instruction.arg) == ("RAISE_VARARGS", 0) or name == "RERAISE":
+                return True
+    return False
+
+
 def _reached(at: int, table: list[Any], bounds: list[int]) -> set[int]:
     """The handlers that an error of the instruction `at` comes to, one after the other."""
     reached: set[int] = set()

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 from gittrack.recording.endings import UNSEEN, Ending, Terminated, judge, unknown
-from gittrack.recording.frames import callers, frames_of, has_returned, outermost, runs, was_left_at
+from gittrack.recording.frames import callers, frames_of, goes_on, has_returned, outermost, runs, was_left_at
 
 _leaving: Departure | None = None
 _thread_errors: dict[int, BaseException | None] = {}
@@ -106,6 +106,12 @@ class Scope:
             return None
         kind, message = error.failure["type"], error.failure["message"]
         return unknown(kind, f"raised in an interactive session that went on: {message}")
+
+
+def error_going_on() -> BaseException | None:
+    """The error that is on its way out while a ``finally`` or a ``with`` of the program ends the run."""
+    error = sys.exception()
+    return error if error is not None and goes_on(error) else None
 
 
 def observe() -> None:

@@ -69,6 +69,8 @@ class Job:
     origin: Code | None = None
     """The code that the work tree is a copy of."""
     timeout_s: float | None = None
+    not_recorded: Sequence[tuple[str, str]] = ()
+    """What files of parameters had that `request` has not, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     losses = result_files.Losses()
     checked = check(_request(repo, job, cwd, outputs, losses), config)
     journal = begin(repo, config, checked, command_invocation(job.command, cwd, job.origin))
-    for what, why in losses.stated():
+    for what, why in [*job.not_recorded, *losses.stated()]:
         journal.not_recorded(what, why)
     watch = Watch(journal.folder, hook=config.capture.interpreter)
     store, before, program = _start(repo, config, job, checked, journal, outputs, watch)
@@ -148,7 +150,9 @@ def _request(
     """What is asked for, with the params of the job's files. UsageError for a file that is of no use."""
     written = [relative_to_top(path, repo.top) for path in [*(path for path, _ in outputs), *job.metrics]]
     exclude = [path for path in written if path]
-    request = below_outer_run(replace(job.request, layers=_layers(repo, job, cwd, losses), exclude=exclude))
+    inputs = [path for name, _ in job.inputs if (path := relative_to_top(name, repo.top))]
+    layers = _layers(repo, job, cwd, losses)
+    request = below_outer_run(replace(job.request, layers=layers, exclude=exclude, inputs=inputs))
     _check_inputs(job)
     return request
 

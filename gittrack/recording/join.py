@@ -12,7 +12,8 @@ from typing import Any
 
 from gittrack.formats.config import choose_experiment, declared_metrics
 from gittrack.formats.masks import is_masked
-from gittrack.formats.record import RUN_ID, Code, from_dict
+from gittrack.formats.plain import from_dict
+from gittrack.formats.record import RUN_ID, Code
 from gittrack.formats.sources import SEED_OPTION, SEED_VARIABLE, START_RUN, Layer, layer_of
 from gittrack.git.repository import Repository
 from gittrack.recording.changes import note_params

@@ -7,10 +7,7 @@ import time
 from dataclasses import dataclass
 
 from gittrack.errors import GittrackError
-from gittrack.formats.record import (
-    Record,
-    parse_time,
-)
+from gittrack.formats.record import Record, parse_time
 from gittrack.git.repository import Repository
 from gittrack.recording.capture.code import LIVE
 from gittrack.recording.finish import commit

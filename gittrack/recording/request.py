@@ -10,7 +10,8 @@ from typing import Any
 from gittrack.errors import UsageError
 from gittrack.formats.config import Config, choose_experiment
 from gittrack.formats.masks import without_masked
-from gittrack.formats.record import RUN_ID, BaseModel, clean_text, to_dict
+from gittrack.formats.plain import to_dict
+from gittrack.formats.record import RUN_ID, BaseModel, clean_text
 from gittrack.formats.scrub import scrub_text
 from gittrack.formats.sources import COMMAND_LINE, REPRODUCED, START_RUN, Layer, resolve
 from gittrack.formats.values import MAX_TEXT, check_name, to_number, to_params, to_tags
@@ -42,6 +43,8 @@ class Request:
     """Name of the proposal that the run goes to, empty for any; None takes the mode of gittrack.yaml."""
     exclude: Sequence[str] = ()
     """Outputs and metrics files that the run will write, from the top of the work tree."""
+    inputs: Sequence[str] = ()
+    """Files and folders that the run will read, likewise: a snapshot of the code may hold them."""
     run_id: str | None = None
     """Chosen by the caller, where a run that is tried again has to be the same run; None: a new one."""
 

@@ -16,6 +16,7 @@ from gittrack.formats.flat import flatten, meeting
 from gittrack.formats.record import Record, Role, Status, clean_text, parse_time
 from gittrack.formats.values import (
     MAX_STEP,
+    by_name,
     check_metric_name,
     check_step,
     metric_row,
@@ -27,6 +28,7 @@ from gittrack.recording import exits
 from gittrack.recording.begin import abandon
 from gittrack.recording.endings import Ending, judge, stated
 from gittrack.recording.finish import commit, kept, preview
+from gittrack.recording.interpreter import error_going_on
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
@@ -141,7 +143,7 @@ class Run(MetricRules):
             except Exception:
                 line = None  # whatever that was, it is said below
         if line is None:
-            row = metric_row(metrics, self._names, journal.new_metrics)
+            row = metric_row(by_name(metrics), self._names, journal.new_metrics)
             plain = [*row] == [*metrics] and all(type(value) is float for value in metrics.values())
             self._plain_names = [*row] if plain else None
             step = self.step if step is None else check_step(step)
@@ -153,6 +155,7 @@ class Run(MetricRules):
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Record metrics as W&B's ``log``: nested names joined by dots; without `step`, calls are counted."""
         step = self._log_calls if step is None else check_step(step)
+        values = by_name(values)
         flat = flatten(values)
         name = None if flat.keys() == values.keys() else meeting(values)
         if name is not None:
@@ -198,6 +201,8 @@ class Run(MetricRules):
 
     def log_text(self, text: str, artifact_file: str) -> None:
         """Keep `text` as the output `artifact_file`."""
+        if not isinstance(text, str):
+            raise UsageError(f"log_text keeps text, not {type(text).__name__}: log_artifact keeps a file")
         if self._open("log_text") is not None:
             self._store.log_bytes(clean_text(text).encode(), artifact_file, "text")
 
@@ -214,16 +219,20 @@ class Run(MetricRules):
     # --- the end ------------------------------------------------------------------------------
 
     def finish(
-        self, status: Status = "finished", *, failure: Mapping[str, str] | None = None
+        self, status: Status | None = None, *, failure: Mapping[str, str] | None = None
     ) -> Record | None:
         """End the run and commit its record, which is returned (None for an inactive run).
 
         Within `gittrack run` that commits it, with the outputs and metrics that it reads itself.
 
-        `failure` says why, as ``type`` and ``message``. Raises LedgerError (RepositoryError for a full
-        disk) when the record cannot be committed; the journal then stays, and `gittrack recover` commits it.
+        `status` is ``finished`` where none is given, and that of the error where one is on its way out:
+        ``try: ... finally: run.finish()``. `failure` says why, as ``type`` and ``message``.
+
+        Raises LedgerError (RepositoryError for a full disk) when the record cannot be committed; the journal
+        then stays, and `gittrack recover` commits it.
         """
-        return self._end(stated(status, failure))
+        error = error_going_on() if status is None and failure is None else None
+        return self._end(judge(error) if error is not None else stated(status or "finished", failure))
 
     def _end(self, ending: Ending) -> Record | None:
         with self._ending:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from gittrack.recording.join import below_outer_run, given_seed, join, rank
 from gittrack.recording.params import with_arguments
 from gittrack.recording.request import Request, check
 from gittrack.recording.run import Run, _active
+from gittrack.recording.store import relative_to_top
 
 
 def start_run(
@@ -66,6 +68,7 @@ def start_run(
         base_models=base_models,
         dirty=dirty,
         image=image,
+        inputs=[str(path) for path in inputs or ()],
     )
     if not every_rank and rank() != 0:
         run = Run(None, None)
@@ -88,7 +91,8 @@ def _begin(request: Request, where: str | Path | None) -> Run:
 
     repo = Repository.discover(where)
     config = load_cached(repo.worktree, repo.state_dir)
-    checked = check(below_outer_run(with_arguments(request)), config)
+    inputs = [path for given in request.inputs if (path := relative_to_top(given, repo.top))]
+    checked = check(below_outer_run(replace(with_arguments(request), inputs=inputs)), config)
     run = Run(repo, begin(repo, config, checked, this_invocation()))
     run._book.know(checked.layers)
     try:

@@ -6,13 +6,13 @@ import json
 import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from gittrack.dvc.settings import cache_of
 from gittrack.errors import GittrackError, RepositoryError, UsageError
 from gittrack.formats.config import Config
-from gittrack.formats.record import to_dict
+from gittrack.formats.plain import to_dict
 from gittrack.formats.values import to_value
 from gittrack.git.repository import Repository
 from gittrack.recording.changes import Inputs, Modules, fingerprint_of
@@ -107,8 +107,8 @@ class Store:
         self._log_output(path, role, top=self._files, cwd=self._files)
 
     def log_dict(self, content: Any, name: str) -> None:
-        plain = to_value(content, name, room=1000)
-        if name.endswith((".yaml", ".yml")):
+        plain = to_value(content, str(name), room=1000)
+        if str(name).endswith((".yaml", ".yml")):
             from gittrack.formats import codec
 
             return self.log_bytes(codec.write_yaml(plain), name, "dict")
@@ -133,8 +133,8 @@ class Store:
     @contextmanager
     def _room_for(self, name: str) -> Iterator[Path]:
         """Where the bytes of the output `name` are to be written."""
-        pure = PurePosixPath(name)
-        if pure.is_absolute() or ".." in pure.parts or not pure.parts or "\0" in name:
+        pure = PurePosixPath(name) if isinstance(name, (str, PurePath)) else PurePosixPath()
+        if pure.is_absolute() or ".." in pure.parts or not pure.parts or "\0" in str(name):
             raise UsageError(f"{name!r} is no name for an output: use a relative path such as plots/loss.png")
         path = self._files / pure
         try:
@@ -151,7 +151,7 @@ class Store:
         from gittrack.dvc.hashing import HashState
         from gittrack.recording.capture.data import capture_output
 
-        if not 1 <= len(role) <= 500 or not role.isprintable():
+        if not isinstance(role, str) or not 1 <= len(role) <= 500 or not role.isprintable():
             raise UsageError(f"the role of an output is a word such as model, not {role!r}")
         cache, types = self._cache()
         output, pointer = capture_output(

@@ -100,13 +100,15 @@ def verify(
     bare = BareFacts.of(repository)
     with ExitStack() as stack:
         objects = stack.enter_context(bare.objects())
+        lacking = "gittrack.yaml of the trusted revision"
         try:
             base = read_base(bare, objects, options)
+            lacking = "folders of the ledger"
+            target = choose(bare, selection, options, base.config)
         except RepositoryError:
             if not is_partial(bare):
                 raise
-            return VerifyReport("", 0, [partial(["gittrack.yaml of the trusted revision"])])
-        target = choose(bare, objects, selection, options, base.config)
+            return VerifyReport("", 0, [partial([lacking])])
         if target.tip is None:
             return _nothing(bare, target, options)
         missing = missing_objects(bare, target.tip)

@@ -10,7 +10,8 @@ from typing import Any
 
 from gittrack.errors import ConfigError, NotFoundError, RecordError
 from gittrack.formats.decision import ROOT, Candidate, Decision, dump, load
-from gittrack.formats.record import Record, parse_time, run_path, to_dict
+from gittrack.formats.plain import to_dict
+from gittrack.formats.record import Record, parse_time, run_path
 from gittrack.governance.criteria import candidate_of, compared, criteria_of
 from gittrack.ledger.order import places_of
 from gittrack.reading.index.rows import newest_key

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gittrack.formats.config import PolicyConfig
-from gittrack.formats.record import Lock, Record, to_dict
+from gittrack.formats.plain import to_dict
+from gittrack.formats.record import Lock, Record
 from gittrack.formats.spec import UNSEEDED, seed_key
 from gittrack.verify.context import Context, RunFiles
 from gittrack.verify.findings import Finding

@@ -11,7 +11,8 @@ from typing import Any
 
 from gittrack.errors import ConfigError, RecordError
 from gittrack.formats.config import ExperimentConfig, parse
-from gittrack.formats.record import Record, run_path, to_dict
+from gittrack.formats.plain import to_dict
+from gittrack.formats.record import Record, run_path
 from gittrack.formats.reproduction import FILE, ROOT, Reproduction, Verdict, dump, load
 from gittrack.stats.result import Result, read_result
 from gittrack.stats.verdict import judge

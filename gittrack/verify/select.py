@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gittrack.errors import NotFoundError
+from gittrack.errors import NotFoundError, RepositoryError
 from gittrack.formats.config import FILE, Config, parse
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.reading.index import Index, ledger_tip
@@ -14,6 +14,7 @@ from gittrack.reading.index.branch import ledger_branch
 from gittrack.reading.names import is_of_id, means_a_run
 from gittrack.verify.context import Context, Listing, RunFiles, VerifyOptions
 from gittrack.verify.layout import list_tree
+from gittrack.verify.repository import is_partial
 from gittrack.verify.source import BareFacts
 
 DEFAULT_BASE = "refs/remotes/origin/HEAD"
@@ -64,7 +65,6 @@ def _config_at(objects: ObjectReader, commit: str, revision: str) -> Config:
 
 def choose(
     repository: BareFacts,
-    objects: ObjectReader,
     selection: Sequence[str],
     options: VerifyOptions,
     config: Config,
@@ -76,7 +76,7 @@ def choose(
         old, _, new = selection[0].partition("..")
         since = _commit(repository, old, tip)
         return Target(branch, _commit(repository, new.removeprefix("."), tip), since, follows=False)
-    if len(selection) == 1 and _is_revision(repository, objects, selection[0], tip):
+    if len(selection) == 1 and _is_revision(repository, selection[0], tip):
         commit = repository.resolve(selection[0])
         return Target(branch, commit, follows=commit == tip)
     return Target(branch, tip, names=tuple(selection))
@@ -91,19 +91,30 @@ def _commit(repository: Repository, revision: str, default: str | None) -> str:
     return commit
 
 
-def _is_revision(repository: BareFacts, objects: ObjectReader, word: str, tip: str | None) -> bool:
+def _is_revision(repository: BareFacts, word: str, tip: str | None) -> bool:
     """Whether `word` is a commit of a ledger: a run id, an end of one, or a code commit is none."""
     if means_a_run(word):
         return False
     commit = repository.resolve(word)
     if commit is None:
         return False
-    attributes = objects.get(f"{commit}:.gitattributes")
-    if attributes is None or not attributes.data.startswith(MARKED):
+    if not _is_of_ledger(repository, commit, tip):
         return False
     if tip is None or not re.fullmatch(r"[0-9a-f]{4,12}", word):
         return True
     return not _of_id(word, list_tree(repository, tip).runs)
+
+
+def _is_of_ledger(repository: BareFacts, commit: str, tip: str | None) -> bool:
+    """Whether a commit has the mark of a ledger; or is of this one, where a partial clone lacks the mark."""
+    try:
+        with repository.objects() as objects:
+            attributes = objects.get(f"{commit}:.gitattributes")
+    except RepositoryError:
+        if not is_partial(repository):
+            raise
+        return tip is not None and repository.is_ancestor(commit, of=tip)
+    return attributes is not None and attributes.data.startswith(MARKED)
 
 
 def build_context(

@@ -13,7 +13,8 @@ from dataclasses import replace
 import pytest
 
 from gittrack.cli import execute
-from gittrack.formats.record import Code, Metric, to_dict
+from gittrack.formats.plain import to_dict
+from gittrack.formats.record import Code, Metric
 from gittrack.git.repository import Repository
 from tests.cli.terminals import Terminal
 from tests.ledgers import commit_files, commit_records, make_record

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gittrack.cli import execute
-from gittrack.formats.record import to_dict
+from gittrack.formats.plain import to_dict
 from gittrack.git.repository import Repository
 from gittrack.reading.index import FILE_NAME
 from tests.cli.terminals import Terminal

@@ -12,6 +12,7 @@ import pytest
 
 from gittrack.cli import execute
 from gittrack.formats.codec import dump_record
+from gittrack.formats.plain import to_dict
 from gittrack.formats.record import (
     BaseModel,
     Code,
@@ -27,7 +28,6 @@ from gittrack.formats.record import (
     Record,
     Series,
     Submodule,
-    to_dict,
 )
 from gittrack.git.repository import Repository
 from tests.cli.terminals import Terminal

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from gittrack.dvc.cache import checkout, object_path, read_dir_object, store
-from gittrack.dvc.files import Pointer, parse_lock, parse_pointer, write_pointer
+from gittrack.dvc.files import Pointer, parse_pointer, write_pointer
 from gittrack.dvc.hashing import Digest, hash_path
+from gittrack.dvc.locks import read_lock
 from gittrack.dvc.settings import cache_dir, cache_types, ignore_rules, ledger_config
 from gittrack.dvc.tracking import find_tracking
 from gittrack.dvc.transfer import transfer
@@ -171,28 +172,30 @@ stages:
 
 
 def test_lock_gives_outs_and_deps_of_all_stages() -> None:
-    """Paths are relative to the top, 2.x digests are told apart, a dep without md5 is passed over."""
-    found = parse_lock(LOCK.encode(), "pipe/dvc.lock", wdirs={"train": "sub/../models"})
-    assert found == {
-        "pipe/raw": Pointer(path="pipe/raw", md5=MD5 + ".dir", size=10, nfiles=2),
-        "shared/out.csv": Pointer(path="shared/out.csv", md5=MD5, size=3),
-        "pipe/models/model.pkl": Pointer(path="pipe/models/model.pkl", md5=MD5, hash="md5-dos2unix", size=3),
-    }
+    """Paths are relative to the top, 2.x digests are told apart."""
+    lock = read_lock(LOCK.encode(), "pipe/dvc.lock", wdirs={"train": "sub/../models"})
+    (prepare, train) = lock.stages
+    assert (train.name, train.command, lock.faults) == ("train@0", "a && b", ())
+    assert [dep.path for dep in prepare.deps] == ["pipe/raw", "pipe/table"]
+    assert [out.pointer() for out in (prepare.deps[0], *prepare.outs, *train.outs)] == [
+        Pointer(path="pipe/raw", md5=MD5 + ".dir", size=10, nfiles=2),
+        Pointer(path="shared/out.csv", md5=MD5, size=3),
+        Pointer(path="pipe/models/model.pkl", md5=MD5, hash="md5-dos2unix", size=3),
+    ]
 
 
-@rows("where", ["dvc.lock", "./dvc.lock"])
-def test_lock_does_not_leave_the_repository(where: str) -> None:
-    """`..` above the top and absolute paths are refused."""
-    with pytest.raises(RecordError, match="leaves the repository"):
-        parse_lock(LOCK.encode(), where)
-    with pytest.raises(RecordError, match="not a relative path"):
-        parse_lock(LOCK.replace("../shared/out.csv", "/etc/x").encode(), where)
+@rows("outside", ["../shared/out.csv", "/etc/x", "s3://bucket/x"])
+def test_what_leaves_the_repository_costs_no_more_than_itself(outside: str) -> None:
+    """`..` above the top, absolute paths and remotes are named."""
+    lock = read_lock(LOCK.replace("../shared/out.csv", outside).encode(), "./dvc.lock")
+    assert [out.path for stage in lock.stages for out in stage.outs] == ["model.pkl"]
+    assert lock.faults == ((f"output {outside}", f"lies outside the repository (md5 {MD5})"),)
 
 
 def test_lock_of_another_schema_is_refused() -> None:
-    """Only schema 2.0 is known."""
+    """Only schema 2.0 and that of DVC 1 are known."""
     with pytest.raises(RecordError, match=r"schema 2\.0"):
-        parse_lock(b"schema: '3.0'\n", "dvc.lock")
+        read_lock(b"schema: '3.0'\n", "dvc.lock")
 
 
 # --- tracking ----------------------------------------------------------------------------------

@@ -22,7 +22,8 @@ from gittrack.errors import RepositoryError, UsageError
 from gittrack.exporters import ExportOptions, export_tables, parquet
 from gittrack.exporters.tables import TABLES, Kind
 from gittrack.formats.flat import flatten
-from gittrack.formats.record import DataInput, Failure, Metric, Output, Record, parse_time, to_dict
+from gittrack.formats.plain import to_dict
+from gittrack.formats.record import DataInput, Failure, Metric, Output, Record, parse_time
 from gittrack.git.repository import Repository
 from gittrack.reading.across import open_across
 from tests.ledgers import commit_files, commit_records, decision_on, files_of, make_record, make_repository

@@ -19,7 +19,8 @@ from ruamel.yaml import YAML
 from gittrack.errors import NotFoundError, RecordError
 from gittrack.formats import codec
 from gittrack.formats.codec import lines, reader, schema
-from gittrack.formats.record import Metric, Record, to_dict
+from gittrack.formats.plain import to_dict
+from gittrack.formats.record import Metric, Record
 from tests import strategies
 from tests.strategies import TRICKY, records, values
 from tests.tables import rows

@@ -140,7 +140,7 @@ def test_rows_are_put_together_where_nothing_is_lost(rows: list[Any], merged: li
 
 
 def spiked(metrics: int, rows: int) -> Iterator[Point]:
-    """Each metric has a spike, a dip, a NaN and an infinity of its own; the greatest step is in the middle."""
+    """Each metric has a spike, a dip, a NaN and an infinity; the greatest step is in the middle."""
     for at in range(rows):
         values: dict[str, Any] = {}
         for metric in range(metrics):

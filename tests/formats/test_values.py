@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from gittrack.errors import UsageError
 from gittrack.formats import codec
-from gittrack.formats.record import Metric, to_dict
+from gittrack.formats.plain import to_dict
+from gittrack.formats.record import Metric
 from gittrack.formats.values import (
     MAX_ITEMS,
     MAX_TEXT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import sys
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,8 @@ def test_edited_by_the_command(prepared: Path, command: str, expected: dict[str,
         assert record.params["train"] == {"lr": 0.5, "n": 2}
         shown = gittrack(prepared, "show", "latest").stdout
         assert "param train.lr  0.1 -> 0.5" in shown
+        report = gittrack(prepared, "report", record.id, "--format", "md", "-o", "-").stdout
+        assert "param train.lr: 0.1 -> 0.5" in html.unescape(report)
 
 
 def test_edited_code_that_was_not_committed(prepared: Path) -> None:

@@ -35,6 +35,11 @@ ROW = {"a": 1.0, "b": 2.0}
         (lambda run: run.log_artifact("."), "is the whole work tree"),
         (lambda run: run.log_input(""), "names a file or a folder"),
         (lambda run: run.log_text("text", ""), "is no name for an output"),
+        (lambda run: run.log_text(b"text", "a.txt"), "log_text keeps text, not bytes"),
+        (lambda run: run.log_dict({}, None), "is no name for an output"),
+        (lambda run: run.log_artifact("README.md", None), "the role of an output is a word"),
+        (lambda run: run.log_metrics([("a", 1.0)]), "metrics must be a dict"),
+        (lambda run: run.log(None), "metrics must be a dict"),
     ],
 )  # fmt: skip
 def test_a_call_is_refused_by_name_and_the_run_goes_on(inside: Path, call: Call, says: str) -> None:

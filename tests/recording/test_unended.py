@@ -82,6 +82,29 @@ def test_the_program_ends_its_run(inside: Path) -> None:
     assert record is not None and record.ended_by == "program" and sys.exit is leave
 
 
+@pytest.mark.parametrize(
+    ("script", "status"),
+    [
+        ("try: 1 / 0\nfinally: run.finish()", "failed"),
+        ("def end(): gittrack.end_run()\ntry: 1 / 0\nfinally:\n    print('x')\n    end()", "failed"),
+        ("try: sys.exit(1)\nfinally: run.finish()", "failed"),
+        (
+            "import contextlib\nwith contextlib.ExitStack() as s:\n    s.callback(run.finish)\n    1 / 0",
+            "failed",
+        ),
+        ("try: 1 / 0\nexcept ZeroDivisionError:\n    run.finish()\n    raise", "failed"),
+        ("try: 1 / 0\nexcept ZeroDivisionError as error: run.finish()", "finished"),
+        ("try: 1 / 0\nfinally: run.finish('finished')", "finished"),
+        ("try: print('x')\nfinally: run.finish()", "finished"),
+    ],
+)
+def test_finish_while_an_error_is_on_its_way_out(project: Path, script: str, status: str) -> None:
+    """In a ``finally`` the run is no success unless the program says so; an error that is handled is none."""
+    run(project, BEGIN + script)
+    record = only(project)
+    assert (record.status, record.ended_by) == (status, "program")
+
+
 def test_click_leaves_a_block_by_an_exception_of_its_own() -> None:
     """ctx.exit(0) is no failure, ctx.exit(2) one of the program."""
     from click.exceptions import Exit

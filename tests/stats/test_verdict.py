@@ -212,6 +212,29 @@ def test_factors_name_what_was_not_the_same_and_what_was_left_to_chance() -> Non
         assert word in said
 
 
+def compared(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
+    """Factors of packages, of a run and a rerun that have these sections of environment.yaml."""
+    original = Result(result(0).record, {**HOST, **a})
+    verdict = judge(original, [result(1, host={**HOST, **b}, metrics={"accuracy": 0.1})], ExperimentConfig())
+    return [factor for factor in verdict.factors if factor.startswith(("package", "and "))]
+
+
+def test_packages_that_were_imported_come_first_and_what_is_cut_is_counted() -> None:
+    """A package that no run imported is the last to suspect."""
+    a, b = {f"p{n}": "1" for n in range(50)}, {f"p{n}": "2" for n in range(50)}
+    factors = compared({"packages": a, "imported": ["p49"]}, {"packages": b, "imported": ["p49"]})
+    assert factors[0] == "package p49: 1 → 2" and factors[1].endswith(", not imported")
+    assert factors[-1].startswith("and ") and factors[-1].endswith(" more that differ")
+    assert int(factors[-1].split()[1]) + len(factors) - 1 == 50
+    assert compared({"packages": {"a": "1"}}, {"packages": {"a": "2"}}) == ["package a: 1 → 2"]
+
+
+def test_packages_that_are_not_known_are_no_difference() -> None:
+    """One sentence in place of one for each package."""
+    (factor,) = compared({}, {"packages": {"numpy": "2.2", "scipy": "1"}})
+    assert factor == "packages: which ones the original had is not known, so none are compared"
+
+
 @rows(
     ("level", "claims"),
     [

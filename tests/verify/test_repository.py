@@ -86,6 +86,20 @@ def test_a_partial_clone_with_holes_is_incomplete_and_fetches_nothing(forge: For
     assert "\n?" in missing
 
 
+@pytest.mark.parametrize("objects", ["blob:none", "tree:0"])
+@pytest.mark.parametrize("name", ["{:.8}", "{}", "{}~1"])
+def test_a_commit_of_the_ledger_in_a_partial_clone_is_incomplete(
+    forge: Forge, objects: str, name: str
+) -> None:
+    """Whatever of its tree and files is missing; it is taken for a ledger's commit, as in a whole clone."""
+    run_git(forge.repository.top, "config", "uploadpack.allowFilter", "true")
+    there = clone(forge, f"--filter={objects}")
+    commit = name.format(run_git(there.repository.top, "rev-parse", BRANCH).strip())
+    report = verify(there.repository, selection=[commit])
+    assert (codes(report), report.outcome) == (["repository-partial"], "INCOMPLETE")
+    assert report.runs == (0 if objects == "tree:0" else 1 if "~" in name else 2)
+
+
 def test_what_a_partial_clone_has_is_verified(honest: Honest) -> None:
     """The records that were fetched are judged; what is not here is said once, and not asked for."""
     run_git(honest.top, "config", "uploadpack.allowFilter", "true")

@@ -63,13 +63,16 @@ def _index_tree(repo: Repository) -> str:
 def post_commit(repo: Repository, config: Config) -> list[str]:
     """Record HEAD if it is a training commit; not while a rebase makes old commits anew."""
     from gittrack.recording.commits import record_commits
-    from gittrack.recording.commits.select import is_training
+    from gittrack.recording.commits.select import judge
 
     watch.refresh(repo, config)
     head = repo.resolve("HEAD")
     rebasing = any((repo.git_dir / name).is_dir() for name in ("rebase-merge", "rebase-apply"))
-    if head is None or rebasing or not is_training(repo, config, head) or _is_amended(repo, config, head):
+    if head is None or rebasing:
         return []
+    selection = judge(repo, config, head)
+    if not selection.commits or _is_amended(repo, config, head):
+        return selection.complaints
     recorded = record_commits(repo, config, [head], here=not _comes_from_elsewhere(repo))
     notes = [f"recorded {record.experiment} {record.id}" for record in recorded.records]
     return [*recorded.complaints, *notes]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gittrack.formats.record import to_dict
+from gittrack.formats.plain import to_dict
 from gittrack.formats.reproduction import Agreement, Reproduction
 from gittrack.running.reproduce.plan import ReproducePlan
 from gittrack.text.table import Cell, Line, layout, markdown, markdown_cell

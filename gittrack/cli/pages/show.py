@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from gittrack.formats.during import Changed
 from gittrack.formats.flat import flatten
 from gittrack.formats.masks import is_masked
 from gittrack.formats.record import Code, DataInput, Lock, Metric, Output, Record, parse_time
@@ -106,7 +105,7 @@ def sections(
         ("Determinism", determinism),
         ("Outputs", [_output(item) for item in record.outputs]),
         ("Series", series),
-        ("Changed while it ran", [_changed(item) for item in record.changed]),
+        ("Changed while it ran", [(text.one_line(item.what), item.shown) for item in record.changed]),
         ("Ran at the same time", [(o.run, *map(text.one_line, o.paths)) for o in record.overlaps]),
         ("Not recorded", losses),
         ("Provenance", list(_provenance(record))),
@@ -198,11 +197,6 @@ def _data(item: DataInput) -> tuple[str, ...]:
         text.size(item.size) + count,
         note,
     )
-
-
-def _changed(item: Changed) -> tuple[str, ...]:
-    before, after = ("none" if v is None else text.value(v) for v in (item.before, item.after))
-    return text.one_line(item.what), f"{before} -> {after}"
 
 
 def _lock(lock: Lock) -> tuple[str, ...]:

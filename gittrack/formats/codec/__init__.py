@@ -17,7 +17,8 @@ from gittrack.formats.codec.plain import MAX_BYTES, MAX_DEPTH, MAX_INT_BITS, MAX
 from gittrack.formats.codec.reader import read_yaml
 from gittrack.formats.codec.schema import schema_names, schema_text, validate, validate_plain
 from gittrack.formats.codec.writer import canonical, write_yaml
-from gittrack.formats.record import SCHEMA, Record, from_dict, parse_time, to_dict
+from gittrack.formats.plain import from_dict, to_dict
+from gittrack.formats.record import SCHEMA, Record, parse_time
 
 __all__ = [
     "MAX_BYTES",

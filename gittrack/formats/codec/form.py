@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from gittrack.formats.record import ALWAYS
+from gittrack.formats.plain import ALWAYS
 
 _NOTHING: tuple[Any, ...] = (None, False, (), {})
 """What a field holds that `to_dict` leaves out."""

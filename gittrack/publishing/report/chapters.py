@@ -26,6 +26,7 @@ from gittrack.publishing.report.proof import proof
 from gittrack.publishing.report.selection import selection
 from gittrack.publishing.report.specification import specification
 from gittrack.stats.metrics import rule_of
+from gittrack.text.seeds import seed_words
 from gittrack.text.text import cut, duration, value
 
 _COLUMNS = 6
@@ -310,7 +311,7 @@ def _run(report: Report, run: Record, names: list[str]) -> list[Cell]:
         report.outcomes.get(run.id, ""),
         parse_time(run.started).strftime("%Y-%m-%d %H:%M"),
         "not recorded" if run.duration_s is None else duration(run.duration_s),
-        "" if run.seed is None else str(run.seed),
+        seed_words(run.seed, run.seeds, ""),
         Ref(run.spec[:8], f"#spec-{run.spec[:12]}", code=True),
         *values,
     ]

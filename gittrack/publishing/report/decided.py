@@ -107,7 +107,7 @@ def _name(head: bytes, role: bytes) -> str:
 def candidates_of(
     groups: Sequence[Group], decision: Decision | None, metrics: Sequence[str], outcomes: Mapping[str, str]
 ) -> list[Candidate]:
-    """Every spec, in the order of `groups`: with the figures of the decision that weighed it, else those now."""
+    """Every spec, in the order of `groups`: with figures of the decision that weighed it, else those now."""
     weighed = {c.spec: c for c in decision.candidates} if decision is not None else {}
     candidates = []
     for group, apart in zip(groups, told_apart(groups), strict=True):

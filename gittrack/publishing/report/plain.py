@@ -6,7 +6,8 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from gittrack.formats.record import Record, to_dict
+from gittrack.formats.plain import to_dict
+from gittrack.formats.record import Record
 from gittrack.publishing.report.model import Answer, Report, Signed
 
 SCHEMA = "gittrack/report/1"

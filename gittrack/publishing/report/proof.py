@@ -27,6 +27,7 @@ from gittrack.publishing.report.model import Report
 from gittrack.publishing.report.selection import figure_text
 from gittrack.stats.factors import at_most
 from gittrack.stats.means import cautions
+from gittrack.text.seeds import seed_words
 from gittrack.text.text import cut, number
 
 _KINDS = {"passed": "good", "not passed": "bad", "refused": "bad", "incomplete": "open"}
@@ -75,7 +76,7 @@ def _gate(report: Report) -> Iterator[Block]:
     judged: list[list[Cell]] = [
         [
             run_ref(run.id),
-            "" if run.record.seed is None else str(run.record.seed),
+            seed_words(run.record.seed, run.record.seeds, ""),
             "" if run.value is None else Ref(number(run.value, 6), f"#run-{run.id}"),
             run.part,
             run.says,

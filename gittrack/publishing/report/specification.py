@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import DataInput, Installed, Record
@@ -12,6 +12,7 @@ from gittrack.publishing.report.gist import commit, figure, place, run_ref
 from gittrack.publishing.report.model import Report
 from gittrack.text.text import duration, size, value
 
+MOST_NAMED = 50
 MOST_PARAMS = 500
 MOST_DATA = 1000
 
@@ -56,6 +57,7 @@ def _run(report: Report, record: Record) -> Iterator[Block]:
     if code.dirty:
         snapshot: Cell = ["kept as snapshot ", commit(report, code.snapshot)] if code.snapshot else "not kept"
         rows.append(("Uncommitted changes", snapshot))
+    rows += _unsettled(record)
     if code.submodules:
         rows.append(
             ("Submodules", ", ".join(f"{s.path} {(s.commit or 'none')[:12]}" for s in code.submodules[:50]))
@@ -100,6 +102,20 @@ def _run(report: Report, record: Record) -> Iterator[Block]:
         )
     else:
         yield Para(["The run recorded no metric."])
+
+
+def _unsettled(record: Record) -> list[tuple[str, Cell]]:
+    """What changed while the run ran, who ran beside it, and what the record does not hold."""
+    changed = [f"{item.what}: {item.shown}" for item in record.changed]
+    beside = [f"run {o.run} wrote at {', '.join(o.paths[:20])} too" for o in record.overlaps]
+    losses = [f"{loss.what}: {loss.why}" for loss in record.not_recorded]
+    parts = (("Changed while it ran", changed), ("At the same time", beside), ("Not recorded", losses))
+    return [(title, _first(texts)) for title, texts in parts if texts]
+
+
+def _first(texts: Sequence[str]) -> str:
+    more = f"; and {len(texts) - MOST_NAMED:,} more, in the record" if len(texts) > MOST_NAMED else ""
+    return "; ".join(texts[:MOST_NAMED]) + more
 
 
 def _params(record: Record) -> Block:

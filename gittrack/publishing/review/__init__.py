@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gittrack.errors import RecordError
 from gittrack.formats.masks import pool_of
-from gittrack.formats.record import to_dict as plain_decision
+from gittrack.formats.plain import to_dict as plain_decision
 from gittrack.git.repository import Repository
 from gittrack.publishing.review.select import (
     Baselines,

@@ -13,6 +13,7 @@ from gittrack.reading.entry import Entry
 from gittrack.stats.maths import Interval
 from gittrack.stats.metrics import direction_of, metric_names, rule_of
 from gittrack.text.markdown import code, prose
+from gittrack.text.seeds import seed_words
 from gittrack.text.tables import markdown_lines
 from gittrack.text.text import number, value
 
@@ -182,7 +183,7 @@ def _row(
     record = entry.record
     name = code(entry.id) + (" (baseline)" if entry is experiment.baseline else "")
     flat = flat_params(entry)
-    cells = [name, record.ending, "—" if record.seed is None else str(record.seed)]
+    cells = [name, record.ending, prose(seed_words(record.seed, record.seeds, "—"))]
     cells += [code(value(flat[p], 5), 40) if p in flat else "—" for p in params]
     pairs = compared.get(entry.id, {})
     for metric in metrics:

@@ -67,6 +67,10 @@ def _of_records(records: Sequence[Record]) -> Iterator[str]:
     yield from those(
         left_out, "ran with files that its snapshot leaves out: can it be repeated without them?"
     )
+    changed = [r for r in records if r.changed]
+    yield from those(changed, "had parameters, inputs or code edited while it ran: which of both did it use?")
+    beside = [r for r in records if r.overlaps]
+    yield from those(beside, "wrote where another run wrote at the same time: whose results are these?")
     loose = [r for r in records if not any(lock.pins != "none" for lock in r.locks)]
     yield from those(loose, "has no lock file that pins its packages: can its environment be rebuilt?")
     seedless = [r for r in records if seed_key(r) == UNSEEDED]

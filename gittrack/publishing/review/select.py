@@ -141,7 +141,8 @@ def read_row(path: str, blob: str, data: bytes | None) -> Row:
     """The run.yaml at `path` as the index would have it, damaged or not."""
     parsed = parse(path, blob, data)
     facts: dict[str, Any] = dict(zip(RUN_COLUMNS, parsed.run, strict=True))
-    facts.pop("tail")
+    for column in ("tail", "supersedes"):  # of the table alone
+        facts.pop(column, None)
     facts = {_NAMES.get(key, key): value for key, value in facts.items()}
     facts["dirty"] = bool(facts["dirty"])
     return Row(**facts, text=parsed.json)

@@ -17,6 +17,7 @@ from gittrack.publishing.review.markdown import (
 from gittrack.publishing.review.questions import questions
 from gittrack.stats.metrics import metric_names, rule_of
 from gittrack.text import text
+from gittrack.text.seeds import seed_words
 from gittrack.text.table import Cell, Line, layout, left_out_words
 
 _COLOURS = {"PASS": "green", "FAIL": "red", "INCOMPLETE": "yellow"}
@@ -60,7 +61,7 @@ def _experiment(experiment: Experiment, paint: text.Paint, columns: int | None) 
     for entry in entries:
         record, flat = entry.record, flat_params(entry)
         cells = [Cell(entry.id), Cell("baseline" if entry is experiment.baseline else record.ending)]
-        cells.append(Cell("" if record.seed is None else str(record.seed), right=True))
+        cells.append(Cell(text.one_line(seed_words(record.seed, record.seeds, "")), right=True))
         for name in metrics:
             final = record.metrics.get(name)
             cell = "" if final is None else final.status or text.value(final.value, 5)

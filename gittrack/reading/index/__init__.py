@@ -7,7 +7,6 @@ imported unless a record is new.
 
 from __future__ import annotations
 
-import json
 import re
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -18,7 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gittrack.errors import NotFoundError
 from gittrack.git.repository import Repository
 from gittrack.reading.index.branch import ledger_branch, ledger_tip
-from gittrack.reading.index.rows import DAMAGED, OUTCOME, SUPERSEDED, Row, no_experiment
+from gittrack.reading.index.rows import DAMAGED, SUPERSEDED, Row, no_experiment
+from gittrack.reading.index.select import NEWEST, SELECT, order_of, row_of, where_of
 from gittrack.reading.index.store import (
     FILE_NAME,
     Progress,
@@ -50,21 +50,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-
-_ROW = (
-    "r.id, r.experiment, r.status, r.started, r.duration_s, r.author, r.email, r.name, r.hypothesis, "
-    "r.commit_id, r.snapshot, r.branch, r.dirty, r.seed, r.spec, r.path, r.blob, r.fault, d.json, "
-    f"{OUTCOME}, r.place"
-)
-_SELECT = f"SELECT {_ROW} FROM runs r JOIN records d ON d.run = r.run"  # noqa: S608
-_FIELDS = (
-    "id", "experiment", "status", "started", "duration_s", "author", "email", "name", "hypothesis", "commit",
-    "snapshot", "branch", "dirty", "seed", "spec", "path", "blob", "fault", "text", "outcome",
-    "place",
-)  # fmt: skip
-_NEWEST = "CAST(r.started AS INTEGER) DESC, r.place DESC, r.started DESC, r.id DESC"
-"""As `Row.newest_key` orders."""
-
 
 Where = Repository | Path | str | None
 """A repository, a folder in one, or None for the current directory."""
@@ -185,22 +170,22 @@ class Index:
         `order_by` takes names as MLflow does: ``["metrics.acc DESC", "params.lr"]``; runs without
         the value come last. UsageError for a filter that cannot be read.
         """
-        where, values = _where(filter, experiment, ids)
-        terms, bound = _order(order_by)
-        order = ", ".join([*terms, _NEWEST])
+        where, values = where_of(filter, experiment, ids)
+        terms, bound = order_of(order_by)
+        order = ", ".join([*terms, NEWEST])
         if limit is None and not offset:
             return [
-                _row(columns)
-                for columns in self._ask(f"{_SELECT} WHERE {where} ORDER BY {order}", values + bound)
+                row_of(columns)
+                for columns in self._ask(f"{SELECT} WHERE {where} ORDER BY {order}", values + bound)
             ]
         # The runs are chosen before their records are read, which are a hundred times as much.
         chosen = f"SELECT r.run FROM runs r WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608
         values += [*bound, -1 if limit is None else max(limit, 0), max(offset, 0)]
-        return [_row(columns) for columns in self._ask(chosen, values, f"{_SELECT} WHERE r.run = ?")]
+        return [row_of(columns) for columns in self._ask(chosen, values, f"{SELECT} WHERE r.run = ?")]
 
     def count(self, filter: str | None = None, *, experiment: str | None = None) -> int:
         """How many runs `search` would find."""
-        where, values = _where(filter, experiment, None)
+        where, values = where_of(filter, experiment, None)
         rows = self._ask(f"SELECT count(*) FROM runs r WHERE {where}", values)  # noqa: S608
         return int(rows[0][0]) if rows else 0
 
@@ -308,11 +293,11 @@ class Index:
         return rows
 
     def _matching(self, condition: str, values: list[Any], experiment: str | None) -> list[Row]:
-        sql = f"{_SELECT} WHERE {condition}"
+        sql = f"{SELECT} WHERE {condition}"
         if experiment is not None:
             sql += f" AND r.experiment = ?{len(values) + 1}"
             values = [*values, experiment]
-        return [_row(columns) for columns in self._ask(f"{sql} ORDER BY {_NEWEST}", values)]
+        return [row_of(columns) for columns in self._ask(f"{sql} ORDER BY {NEWEST}", values)]
 
     # --- the cache ----------------------------------------------------------------------
 
@@ -368,40 +353,6 @@ class Index:
             return
         self._path = None
         self._connection = open_memory(None if self._mended else path)
-
-
-def _where(filter: str | None, experiment: str | None, ids: Sequence[str] | None) -> tuple[str, list[Any]]:
-    terms: list[str] = ["1"] if ids is not None else [f"NOT {SUPERSEDED}"]
-    values: list[Any] = []
-    if filter is not None and filter.strip():
-        from gittrack.reading.index.filters import parse_filter
-        from gittrack.reading.index.sql import compile_filter
-
-        sql, values = compile_filter(parse_filter(filter))
-        terms.append(sql)
-    if experiment is not None:
-        terms.append("r.experiment = ?")
-        values.append(experiment)
-    if ids is not None:
-        terms.append("r.id IN (SELECT value FROM json_each(?))")
-        values.append(json.dumps(list(ids)))
-    return " AND ".join(terms), values
-
-
-def _order(order_by: Sequence[str]) -> tuple[list[str], list[Any]]:
-    if not order_by:
-        return [], []
-    from gittrack.reading.index.filters import parse_order
-    from gittrack.reading.index.sql import compile_order
-
-    parts = [compile_order(*parse_order(text)) for text in order_by]
-    return [sql for sql, _ in parts], [value for _, values in parts for value in values]
-
-
-def _row(values: tuple[Any, ...]) -> Row:
-    facts = dict(zip(_FIELDS, values, strict=True))
-    facts["dirty"] = bool(facts["dirty"])
-    return Row(**facts)
 
 
 def _candidates(rows: Sequence[Row]) -> str:

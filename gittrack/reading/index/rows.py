@@ -84,7 +84,8 @@ class Row:
 
     def load(self) -> Record:
         """The record as a dataclass; RecordError if it is damaged."""
-        from gittrack.formats.record import Record, from_dict  # its many dataclasses cost more than a query
+        from gittrack.formats.plain import from_dict
+        from gittrack.formats.record import Record  # its many dataclasses cost more than a query
 
         if self.fault is not None:
             raise RecordError(self.fault)

@@ -6,16 +6,18 @@ Data has its own moment, when it is logged: `gittrack.recording.capture.data`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gittrack.errors import NotFoundError
 from gittrack.formats.config import FILE, Config
 from gittrack.formats.environment import MAX_DRIFT, ORDER
-from gittrack.formats.record import Code, EnvironmentSummary, Lock, to_dict
+from gittrack.formats.plain import to_dict
+from gittrack.formats.record import Code, EnvironmentSummary, Lock
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.recording.capture.code import LIVE, Invocation, capture_code
+from gittrack.recording.capture.untracked import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +28,14 @@ class Captured:
     locks: tuple[Lock, ...]
     environment: bytes
     """environment.yaml."""
+    surroundings: dict[str, Any]
+    """Its sections as they were read."""
     summary: EnvironmentSummary
     determinism: dict[str, Any]
     protocol: str | None
     """Blob of gittrack.yaml in the code tree."""
+    notes: tuple[str, ...] = ()
+    """What a person is told at the run's end of untracked files in the snapshot."""
 
 
 def capture(
@@ -41,9 +47,14 @@ def capture(
     *,
     dirty: str | None = None,
     exclude: Sequence[str] = (),
+    inputs: Sequence[str] = (),
     image: str | None = None,
 ) -> Captured:
-    """Read everything once. Raises UsageError when the policy refuses a dirty tree."""
+    """Read everything once. Raises UsageError when the policy refuses a dirty tree.
+
+    `exclude` and `inputs`: paths from the top that the run writes and reads.
+    """
+    notes: list[str] = []
     environment = describe_environment(image) if invocation.in_process else describe_machine(image)
     code = capture_code(
         repo,
@@ -51,14 +62,25 @@ def capture(
         invocation,
         run_id,
         policy=dirty or config.capture.dirty,
-        max_file_bytes=int(config.capture.max_file_mb * 1_000_000),
+        limits=limits_of(config, inputs),
         exclude=exclude,
+        notes=notes,
     )
     try:
-        return _with_code(repo, objects, config, invocation, code, environment)
+        captured = _with_code(repo, objects, config, invocation, code, environment)
+        return replace(captured, notes=tuple(notes))
     except BaseException:
         repo.update_refs([(LIVE + run_id, None, None)])
         raise
+
+
+def limits_of(config: Config, inputs: Sequence[str] = ()) -> Limits:
+    """What a snapshot may hold, as gittrack.yaml says; `inputs` may be data."""
+    return Limits(
+        file_bytes=int(config.capture.max_file_mb * 1_000_000),
+        untracked_bytes=int(config.capture.max_untracked_mb * 1_000_000),
+        inputs=inputs,
+    )
 
 
 def _with_code(
@@ -78,6 +100,7 @@ def _with_code(
         code=code,
         locks=locks,
         environment=written,
+        surroundings=environment,
         summary=summary,
         determinism=capture_determinism(),
         protocol=protocol.oid if protocol else None,

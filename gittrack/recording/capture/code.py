@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from gittrack.errors import UsageError
-from gittrack.formats.record import Code, LeftOut, Submodule, clean_text
+from gittrack.formats.record import Code, Submodule, clean_text
 from gittrack.formats.scrub import scrub_arguments, strip_url
 from gittrack.git.repository import Change, ObjectReader, Repository, Status
+from gittrack.recording.capture.untracked import Limits, Sorted, sort_changes
 
 LIVE = "refs/gittrack/live/"
 """Refs that keep the snapshots of unfinished runs from git's garbage collection."""
@@ -82,14 +82,16 @@ def capture_code(
     run_id: str,
     *,
     policy: str = "snapshot",
-    max_file_bytes: int = 10_000_000,
+    limits: Limits | None = None,
     exclude: Sequence[str] = (),
+    notes: list[str] | None = None,
 ) -> Code:
     """The state of the code, without touching work tree, index, HEAD, stash or branch.
 
     A dirty tree becomes a snapshot commit under a temporary ref, unless `policy` is
     ``refuse`` (UsageError). `exclude`: outputs and metrics of the run (paths from the
-    top), which count neither as dirty nor as code. One git process when clean (besides
+    top), which count neither as dirty nor as code. `notes` gathers what a person is to be
+    told of untracked files in a snapshot, and of those left out. One git process when clean (besides
     `objects`), five when dirty (six with deleted files, or staged ones that stay out).
     """
     status = repo.status() if repo.worktree else _bare_status(repo)
@@ -114,7 +116,10 @@ def capture_code(
     if status.commit and not changes:
         return _as_recorded(code, invocation.origin)
     unmake = [c for c in status.changes if _excluded(c.path, exclude)]
-    return _snapshot(repo, code, changes, unmake, run_id, max_file_bytes)
+    made = sort_changes(repo.top, changes, limits or Limits())
+    if notes is not None:
+        notes += made.notes()
+    return _snapshot(repo, code, changes, unmake, run_id, made)
 
 
 def _as_recorded(code: Code, origin: Code | None) -> Code:
@@ -140,21 +145,11 @@ def _snapshot(
     changes: Sequence[Change],
     excluded: Sequence[Change],
     run_id: str,
-    limit: int,
+    made: Sorted,
 ) -> Code:
-    paths: list[str] = []
-    gone: list[str] = []
-    as_committed = list(excluded)
-    left_out: list[LeftOut] = []
-    for change in changes:
-        reason, size = _why_left_out(repo.top / change.path, change, limit)
-        if reason:
-            left_out.append(LeftOut(path=clean_text(change.path), size=size, reason=reason))
-            as_committed.append(change)
-        elif change.state[1:] == "D":
-            gone.append(change.path)
-        else:
-            paths.append(change.path)
+    gone = [change.path for change in made.held if change.state[1:] == "D"]
+    paths = [change.path for change in made.held if change.state[1:] != "D"]
+    as_committed = [*excluded, *made.out]
     entries = dict.fromkeys(gone, "") | {c.path: c.head for c in as_committed if c.state[0] not in ".?"}
     tree = repo.snapshot_tree(paths, entries) if repo.worktree else _empty_tree(repo)
     parents = [code.commit] if code.commit else []
@@ -162,7 +157,7 @@ def _snapshot(
     commit = repo.commit_object(tree, parents, message, repo.identity())
     repo.write_objects([commit])
     repo.update_refs([(LIVE + run_id, commit.oid, None)])
-    return replace(code, tree=tree, dirty=bool(changes), snapshot=commit.oid, left_out=tuple(left_out))
+    return replace(code, tree=tree, dirty=bool(changes), snapshot=commit.oid, left_out=tuple(made.left_out))
 
 
 def _empty_tree(repo: Repository) -> str:
@@ -171,35 +166,6 @@ def _empty_tree(repo: Repository) -> str:
         .decode()
         .strip()
     )
-
-
-# By their names alone: what git has never been given must not reach a remote inside a snapshot.
-_CREDENTIALS = re.compile(
-    r"\.env(?:\.(?!example|sample|template|dist|defaults?).+)?|[._]netrc|\.pypirc|\.git-credentials|\.htpasswd"
-    r"|id_(?:rsa|dsa|ecdsa|ed25519)|.+\.(?:pem|key|p12|pfx|jks|keystore)|kaggle\.json|credentials(?:\.json)?"
-    r"|(?:client[-_]secret|service[-_]account).*\.json"
-)
-
-
-def _why_left_out(path: Path, change: Change, limit: int) -> tuple[str, int]:
-    """Why a changed file cannot be in the snapshot (empty when it can), and its size in bytes."""
-    if change.submodule is not None:
-        return "", 0
-    if change.path.endswith("/"):
-        return "another git repository inside the work tree", 0
-    try:
-        info = path.lstat()
-    except OSError:
-        return "", 0  # deleted: the snapshot says so
-    if not (stat.S_ISREG(info.st_mode) or stat.S_ISLNK(info.st_mode) or stat.S_ISDIR(info.st_mode)):
-        return "neither a file nor a link", 0
-    if info.st_size > limit:
-        return f"larger than {limit} bytes", info.st_size
-    if change.state == "?" and _CREDENTIALS.fullmatch(path.name.lower()):
-        return "may hold credentials", info.st_size
-    if not path.is_symlink() and not os.access(path, os.R_OK):
-        return "not readable", info.st_size
-    return "", info.st_size
 
 
 def _remote(repo: Repository, branch: str | None) -> str | None:

@@ -13,7 +13,8 @@ from typing import Any
 from gittrack.errors import UsageError
 from gittrack.formats.locks import Drift, read_lock
 from gittrack.formats.locks.kinds import REQUIREMENTS_FOLDER, kind_of
-from gittrack.formats.record import Lock, from_dict, to_dict
+from gittrack.formats.plain import from_dict, to_dict
+from gittrack.formats.record import Lock
 from gittrack.version import VERSION
 
 SMALL_BYTES = 8 << 10

@@ -12,6 +12,7 @@ data.py         data and outputs that dvc.lock, .dvc files and git keep
 
 from __future__ import annotations
 
+import functools
 import posixpath
 import re
 import tempfile
@@ -22,7 +23,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from gittrack.dvc.settings import cache_of, ledger_config
+from gittrack.dvc.settings import ledger_config
 from gittrack.errors import ConfigError, GittrackError, UsageError
 from gittrack.formats.config import DEFAULT_EXPERIMENT, FILE, Config, declared_metrics, parse
 from gittrack.formats.masks import PARAMS, masked_params
@@ -48,7 +49,7 @@ from gittrack.ledger.proposals import PREFIX, target
 from gittrack.recording.commits.brought import changes
 from gittrack.recording.commits.data import DataReader
 from gittrack.recording.commits.declared import YAML, Loss
-from gittrack.recording.commits.pipeline import LOCK, CommitFiles, Pipeline, read_pipelines
+from gittrack.recording.commits.pipeline import LOCK, CommitFiles, Pipeline, cache_for, read_pipelines
 from gittrack.recording.commits.refresh import newest_of, superseding
 from gittrack.recording.commits.results import NOT_AT_HAND, ResultReader, Results
 from gittrack.recording.commits.surroundings import read_surroundings
@@ -367,7 +368,7 @@ class _Recording:
     def _results(self, folder: Path, experiment: str) -> tuple[Results, Any]:
         reading = folder / "read"
         reading.mkdir()
-        cache, _ = cache_of(self._repo)
+        cache = functools.partial(cache_for, self._repo, self._files)
         reader = ResultReader(self._files, self._pipelines, cache, reading, Results())
         reader.read_params(self._config.training_commit.params)
         reader.read_metrics(self._config.training_commit.metrics)

@@ -86,6 +86,8 @@ class Reading:
     """Folders whose dvc.yaml declares a path as a metric, in some commit of the range."""
     templated: set[str] = field(default_factory=set)
     """Folders whose dvc.yaml has templates, so that what it declares is not known before a commit is read."""
+    complaints: list[str] = field(default_factory=list)
+    """Which dvc.lock could not be read."""
     _stages: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     _resolved: dict[tuple[str, str | None], list[tuple[dict[str, str | None], Declared]]] = field(
         default_factory=dict
@@ -178,6 +180,7 @@ class Reading:
             try:
                 lock = read_lock(None if blob is None else blob.data, path)
                 self._stages[oid, path] = frozenset(stage.identity for stage in lock.stages)
-            except RecordError:
+            except RecordError as error:
                 self._stages[oid, path] = frozenset()
+                self.complaints.append(f"nothing is known of the stages in {error}")
         return self._stages[oid, path]

@@ -12,7 +12,6 @@ from typing import Literal
 from gittrack.dvc.cache import object_path, read_dir_object
 from gittrack.dvc.files import Out, Pointer, parse_pointer, write_pointer
 from gittrack.dvc.hashing import Digest, HashedFile, HashState, folder_digest, hash_path
-from gittrack.dvc.settings import cache_of
 from gittrack.errors import GittrackError, RecordError
 from gittrack.formats.config import Config, ExperimentConfig, InputConfig
 from gittrack.formats.record import DataInput, Output, Role, clean_text
@@ -20,7 +19,7 @@ from gittrack.git.repository import Repository
 from gittrack.recording.capture.data import ledger_path
 from gittrack.recording.capture.held import Behind, behind
 from gittrack.recording.commits.declared import Loss
-from gittrack.recording.commits.pipeline import CommitFiles, Pipeline
+from gittrack.recording.commits.pipeline import CommitFiles, Pipeline, cache_for
 
 DEFAULT_OUTPUT = "artifact"
 
@@ -204,7 +203,7 @@ class DataReader:
 
     def _digest(self, pointer: Pointer) -> Digest | None:
         """The digest of the cached bytes, if they are there and are what the pointer names."""
-        cache, _ = cache_of(self.repo)
+        cache = cache_for(self.repo, self.files, pointer.path)
         file = object_path(cache, pointer.md5, pointer.hash)
         if not file.is_file():
             return None

@@ -6,12 +6,21 @@ import os
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gittrack.dvc.files import Out
 from gittrack.dvc.locks import LockFile, Stage, read_lock
+from gittrack.dvc.settings import cache_dir, cache_of
 from gittrack.errors import RecordError
 from gittrack.git.repository import ObjectReader, Repository
-from gittrack.recording.commits.declared import YAML, Declared, Loss, metrics_among, read_declared
+from gittrack.recording.commits.declared import (
+    YAML,
+    Declared,
+    Loss,
+    folders_above,
+    metrics_among,
+    read_declared,
+)
 
 LOCK = "dvc.lock"
 
@@ -102,6 +111,14 @@ def _current(stages: tuple[Stage, ...], declared: Declared) -> tuple[Stage, ...]
     if declared.losses or not declared.stages:
         return stages
     return tuple(stage for stage in stages if stage.name in declared.stages) or stages
+
+
+def cache_for(repo: Repository, files: CommitFiles, path: str) -> Path:
+    """The DVC cache that holds the content of `path`: that of its project, which may lie below the top."""
+    projects = (folder for folder in folders_above(path) if f"{folder}/.dvc/config" in files.names)
+    for folder in projects:
+        return cache_dir(repo.top / folder, repo.state_dir / "dvc" / "cache")
+    return cache_of(repo)[0]
 
 
 def metrics_named(repo: Repository, commit: str) -> list[str]:

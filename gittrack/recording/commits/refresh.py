@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from gittrack.errors import UsageError
-from gittrack.formats.record import Record, run_path, to_dict
+from gittrack.formats.plain import to_dict
+from gittrack.formats.record import Record, run_path
 from gittrack.git.repository import ObjectReader
 from gittrack.recording.finish import Frozen
 

@@ -64,7 +64,8 @@ class ResultReader:
 
     files: CommitFiles
     pipelines: Sequence[Pipeline]
-    cache: Path
+    cache: Callable[[str], Path]
+    """The DVC cache for a path."""
     folder: Path
     results: Results
 
@@ -195,7 +196,7 @@ class ResultReader:
             name for names in AXES.values() for name in names
         }:
             losses = result_files.Losses()
-            rows = result_files.read_table(at, losses, name=path)
+            rows = result_files.read_table(at, losses, name=path, silent=("timestamp",))
             self.results.losses += losses.stated()
             yield _Taken(path, {}, list(rows), is_plot=True)
 
@@ -250,14 +251,14 @@ class ResultReader:
         )
 
     def _cached(self, out: Out, path: str) -> Path | None:
-        pointer = out.pointer()
+        pointer, cache = out.pointer(), self.cache(path)
         if not pointer.md5.endswith(".dir"):
-            return object_path(self.cache, pointer.md5, pointer.hash) if path == out.path else None
-        if not object_path(self.cache, pointer.md5, pointer.hash).is_file():
+            return object_path(cache, pointer.md5, pointer.hash) if path == out.path else None
+        if not object_path(cache, pointer.md5, pointer.hash).is_file():
             return None
         inside = path.removeprefix(f"{out.path}/")
-        listed = dict(read_dir_object(self.cache, pointer.md5, pointer.hash))
-        return object_path(self.cache, listed[inside], pointer.hash) if inside in listed else None
+        listed = dict(read_dir_object(cache, pointer.md5, pointer.hash))
+        return object_path(cache, listed[inside], pointer.hash) if inside in listed else None
 
 
 def _plots_of(metrics: str, folder: str) -> str:

@@ -50,9 +50,9 @@ def training_commits(repo: Repository, config: Config, revisions: str | None) ->
     return _select(repo, config, [last, *([f"^{_commit(repo, begin)}"] if begin else [])], [last])
 
 
-def is_training(repo: Repository, config: Config, commit: str) -> bool:
-    """Whether this one commit is a training commit, and none that has the results of another."""
-    return bool(_select(repo, config, [f"{commit}^!"], [commit]).commits)
+def judge(repo: Repository, config: Config, commit: str) -> Selection:
+    """Whether this one commit is a training commit, or a copy of another."""
+    return _select(repo, config, [f"{commit}^!"], [commit])
 
 
 def _commit(repo: Repository, revision: str) -> str:
@@ -71,7 +71,7 @@ def _all_refs(repo: Repository, config: Config) -> list[str]:
 
 
 def _named(repo: Repository, config: Config, commit: str) -> Selection:
-    selection = _select(repo, config, [f"{commit}^!"], [commit])
+    selection = judge(repo, config, commit)
     if selection.commits:
         return selection
     recorded = recorded_commits(repo, config)
@@ -118,9 +118,9 @@ def _select(repo: Repository, config: Config, what: Sequence[str], ends: Sequenc
         changed = dict(changes(repo, commits))
         _learn(repo, reading, what, changed.values())
         brought = {c: frozenset() if c in cut else reading.brought(c, changed[c]) for c in commits}
+        selection = Selection(complaints=list(reading.complaints))
         known = _known(repo, config, reading, brought, ends)
         stamps = _Stamps(repo, config, objects) if by_trailer else None
-        selection = Selection()
         for commit in commits:
             if stamps is not None and commit in by_trailer and stamps.has_trailer(commit):
                 source = stamps.source(commit)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gittrack.recording.capture.environment import Distribution, normalise
@@ -20,19 +19,17 @@ def imported(modules: Sequence[str], installed: Mapping[str, Distribution]) -> l
     for name in sorted(installed.keys() - distributions):
         if not missing:
             break
-        provided = missing.intersection(_modules(Path(installed[name].place)))
+        provided = set(_provided(Path(installed[name].place), missing))
         if provided:
             distributions.add(name)
             missing -= provided
     return sorted(distributions)
 
 
-def _modules(metadata: Path) -> Iterator[str]:
-    """Top names of what a distribution holds, by its metadata folder."""
+def _provided(metadata: Path, modules: Iterable[str]) -> Iterator[str]:
+    """Those of the modules that a distribution holds, by its metadata folder."""
     stated = read(metadata / "top_level.txt", 65536).split()
-    if stated:
-        yield from stated
-        return
-    for row in csv.reader(read(metadata / "RECORD", _LIST_BYTES).splitlines()):
-        top, _, below = row[0].partition("/") if row else ("", "", "")
-        yield top if below else top.partition(".")[0]
+    files = "" if stated else f"\n{read(metadata / 'RECORD', _LIST_BYTES)}"
+    for module in modules:
+        if module in stated or f"\n{module}/" in files or f"\n{module}." in files:
+            yield module

@@ -49,12 +49,12 @@ class Sighting:
         return any(_ISOLATED.match(option) for option in started_with(self.argv)[0])
 
     @property
-    def program(self) -> str:
-        """The interpreter as it was named, which tells its environment; the file itself where it is gone."""
+    def program(self) -> str | None:
+        """The interpreter as it was named, which tells its environment; None where that leads elsewhere."""
         word = self.argv[0] if self.argv else ""
-        named = word if os.sep in word else shutil.which(word, path=self.environment.get("PATH"))
+        named = word if os.sep in word else shutil.which(word, path=self.environment.get("PATH", os.defpath))
         path = os.path.join(self.cwd, named or "")  # noqa: PTH118
-        return path if named and os.path.realpath(path) == self.executable else self.executable
+        return path if named and os.path.realpath(path) == self.executable else None
 
 
 def below(pid: int) -> Iterator[int]:
@@ -96,6 +96,8 @@ def look_at(pid: int, executable: str) -> Sighting | None:
 
 def ask(sighting: Sighting, name: str) -> Report | None:
     """What an interpreter started like that process says of itself; None where it does not answer."""
+    if sighting.program is None:
+        return None
     options, ran = started_with(sighting.argv)
     environment = {k: v for k, v in sighting.environment.items() if not k.startswith("GITTRACK_")}
     try:
@@ -110,7 +112,8 @@ def ask(sighting: Sighting, name: str) -> Report | None:
         return None
     parent = sighting.environment.get(PARENT, "")
     return Report(
-        name=name, when=sighting.when, pid=sighting.pid, parent=parent, executable=executable,
+        name=name, when=sighting.when, pid=sighting.pid, parent=parent,
+        executable=executable, file=sighting.executable,
         version=version, implementation=implementation, prefix=prefix, base_prefix=base_prefix,
         cwd=sighting.cwd, ran=ran, path=tuple(map(str, path)), variables=sighting.environment, said=False,
     )  # fmt: skip

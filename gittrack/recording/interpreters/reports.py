@@ -33,6 +33,8 @@ class Report:
     parent: str = ""
     """Name of the report of the Python that started it, if only by a shell."""
     executable: str
+    file: str
+    """The executable behind all links."""
     version: str
     """``sys.version``."""
     implementation: str
@@ -112,6 +114,7 @@ def _read(file: Path) -> Report | None:
             variables=dict(text.split("=", 1) for text in fields.get("env", ())),
             modules=tuple(end["module"]) if "module" in end else None,
             executable=single["executable"],
+            file=single["file"],
             version=single["version"],
             implementation=single["implementation"],
             prefix=single["prefix"],

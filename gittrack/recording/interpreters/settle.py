@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.errors import GittrackError
-from gittrack.formats.record import to_dict
+from gittrack.formats.plain import to_dict
 from gittrack.git.repository import Repository
 from gittrack.recording.capture.environment import origins_of, variables_of, versions_of, writable
 from gittrack.recording.interpreters.choice import is_own_code, main_report
@@ -69,6 +69,8 @@ def _settle(repo: Repository, journal: Journal, reports: Sequence[Report], insta
     stored = StoredJournal(journal.folder)
     start = stored.start
     code, top = start["record"]["code"], Path(start["top"])
+    if len(reports) >= sitecustomize.MOST:
+        journal.not_recorded("interpreters", f"{len(reports)} Pythons ran or more; later ones were not asked")
     reports = [r for r in reports if r.said or is_own_code(r, top)] or reports
     joined = _joined(journal, reports)
     main = joined or main_report(reports, _entry(code, top), top)
@@ -80,13 +82,15 @@ def _settle(repo: Repository, journal: Journal, reports: Sequence[Report], insta
             groups.insert(0, _Group(facts))
         else:
             groups[0].facts = facts
+            environment |= _imported(groups[0], installed)
     elif main is not None:
-        environment |= _imported(groups[0], installed)
-        _replace(repo, journal, environment, groups[0].facts, main, code["tree"])
-        environment = _environment(stored)
+        environment = _replaced(environment, groups[0].facts, main) | _imported(groups[0], installed)
+        _note_variables(journal, main)
     if len(groups) > 1:
         listed = [group.described(top) for group in groups[:MOST_INTERPRETERS]]
-        _write(journal, {**environment, "interpreters": writable(listed)})
+        environment["interpreters"] = writable(listed)
+    if main is not None or len(groups) > 1:
+        _write(repo, journal, environment, start["record"])
 
 
 def _imported(group: _Group, installed: Installed) -> dict[str, Any]:
@@ -102,6 +106,9 @@ def _installed(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _environment(journal: StoredJournal) -> dict[str, Any]:
+    """The sections of environment.yaml: those of the start, unless the program has called gittrack since."""
+    if not (journal.folder / JOINED).exists():
+        return dict(journal.start["surroundings"])
     from gittrack.formats import codec
 
     environment = codec.read_yaml(journal.environment, "environment.yaml")
@@ -161,45 +168,57 @@ def _ran(report: Report, top: Path) -> str:
     return path.relative_to(top).as_posix() if path.is_relative_to(top) and not is_tool else path.name
 
 
-def _replace(
-    repo: Repository, journal: Journal, environment: Mapping[str, Any], facts: Mapping[str, Any],
-    main: Report, tree: str,
-) -> None:  # fmt: skip
-    """Environment, comparison with locks, determinism flags of `main`, in place of those of the start."""
-    from gittrack.recording.capture import compare_locks, write_environment
+def _replaced(environment: Mapping[str, Any], facts: Mapping[str, Any], main: Report) -> dict[str, Any]:
+    """The sections with those of `main` in place of what was known of the program at the start."""
+    known = {name: section for name, section in environment.items() if name not in _OF_PROGRAM}
+    installed = _installed(facts)
+    python = {name: fact for name, fact in facts.items() if name not in installed}
+    variables = variables_of(main.variables)
+    sections: dict[str, Any] = writable({**known, "python": python, "variables": variables, **installed})
+    return sections
+
+
+def _note_variables(journal: Journal, main: Report) -> None:
+    """The switches that `main` had in its environment, and that it lacked those which we have."""
     from gittrack.recording.capture.determinism import variable_flags
 
-    known = {k: v for k, v in environment.items() if k not in _OF_PROGRAM or k == "imported"}
-    installed = _installed(facts)
-    python = {k: v for k, v in facts.items() if k not in installed}
-    merged = writable({**known, "python": python, "variables": variables_of(main.variables), **installed})
-    start = StoredJournal(journal.folder).start["record"]
-    paths = [
-        lock["path"] for lock in start["locks"] if (repo.top / lock["path"]).is_file() or lock.get("blob")
-    ]
-    with repo.objects() as objects:
-        compared, drift = compare_locks(repo, objects, paths, tree, merged)
-    read = {lock.path: to_dict(lock) for lock in compared}
-    locks = [_unless_changed(lock, read.get(lock["path"])) for lock in start["locks"]]
-    stated = {lock["path"] for lock in locks if "installed" in lock}
-    written, summary = write_environment(merged, {k: v for k, v in drift.items() if k in stated})
-    journal.replace_environment(written)
-    journal.event(Kind.FACTS, {"environment": to_dict(summary), "locks": locks})
     flags = variable_flags(main.variables)
     unset = {name: None for name in variable_flags(os.environ) if name not in flags}
     if flags or unset:
         journal.event(Kind.DETERMINISM, {**flags, **unset})
 
 
+def _write(
+    repo: Repository, journal: Journal, environment: dict[str, Any], record: Mapping[str, Any]
+) -> None:
+    """environment.yaml, with the locks compared where that has not been done with these packages."""
+    from gittrack.recording.capture import write_environment
+
+    facts: dict[str, Any] = {}
+    drift = environment.pop("drift", {})
+    if not (journal.folder / JOINED).exists():
+        facts["locks"], drift = _compared(repo, environment, record)
+    written, summary = write_environment(environment, drift)
+    journal.replace_environment(written)
+    journal.event(Kind.FACTS, {"environment": to_dict(summary), **facts})
+
+
+def _compared(
+    repo: Repository, environment: dict[str, Any], record: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The locks of the start with how they compare, and the drift from them."""
+    from gittrack.recording.capture import compare_locks
+
+    stated: list[dict[str, Any]] = record["locks"]
+    paths = [lock["path"] for lock in stated if (repo.top / lock["path"]).is_file() or lock.get("blob")]
+    with repo.objects() as objects:
+        locks, drift = compare_locks(repo, objects, paths, record["code"]["tree"], environment)
+    read = {lock.path: to_dict(lock) for lock in locks}
+    compared = [_unless_changed(lock, read.get(lock["path"])) for lock in stated]
+    counted = {lock["path"] for lock in compared if "installed" in lock}
+    return compared, {path: packages for path, packages in drift.items() if path in counted}
+
+
 def _unless_changed(lock: dict[str, Any], again: dict[str, Any] | None) -> dict[str, Any]:
     """The lock compared with the packages, if its bytes are those that were there at the start."""
     return again if again is not None and again["sha256"] == lock["sha256"] else lock
-
-
-def _write(journal: Journal, environment: dict[str, Any]) -> None:
-    from gittrack.recording.capture import write_environment
-
-    drift = environment.pop("drift", {})
-    written, summary = write_environment(environment, drift)
-    journal.replace_environment(written)
-    journal.event(Kind.FACTS, {"environment": to_dict(summary)})

@@ -99,11 +99,11 @@ class Watch:
         if self._thread is not None:
             self._thread.join()
         reports = read_reports(self._journal)
-        said = {(report.pid, os.path.realpath(report.executable)) for report in reports}
+        said = {(report.pid, report.file) for report in reports}
         executables = {executable for _, executable in said}
         for sighting in [*self._sightings.values()]:
             if sighting is not None and sighting.executable not in executables:
                 self._ask(sighting)
         silent = [answer for answer in self._answers.values() if answer is not None]
-        silent = [r for r in silent if (r.pid, os.path.realpath(r.executable)) not in said]
+        silent = [r for r in silent if (r.pid, r.file) not in said]
         return sorted([*reports, *silent], key=lambda report: report.when)

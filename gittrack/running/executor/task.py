@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from gittrack.formats.record import BaseModel, Code, DataInput, from_dict, to_dict
+from gittrack.formats.plain import from_dict, to_dict
+from gittrack.formats.record import BaseModel, Code, DataInput
 from gittrack.formats.sources import Layer
 
 
@@ -39,6 +40,8 @@ class Task:
     """What is started where that is not what is recorded, such as ``dvc repro --force``."""
     layers: tuple[Layer, ...] = ()
     """Parameters by source; the command has what it needs of them."""
+    not_recorded: tuple[tuple[str, str], ...] = ()
+    """What files of parameters had besides, and why it is not among them."""
     seed: int | None = None
     seed_source: str | None = None
     seeds: Mapping[str, int] = field(default_factory=dict)
@@ -76,7 +79,8 @@ class Task:
     @classmethod
     def from_json(cls, text: str | bytes) -> Task:
         plain = json.loads(text)
-        plain["outputs"] = [tuple(pair) for pair in plain["outputs"]]
+        for name in ("outputs", "not_recorded"):
+            plain[name] = [tuple(pair) for pair in plain[name]]
         return from_dict(cls, plain)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gittrack.errors import GittrackError, UsageError
 from gittrack.formats.config import Config, load
-from gittrack.formats.record import to_dict
+from gittrack.formats.plain import to_dict
 from gittrack.git.repository import Repository
 from gittrack.recording.capture.determinism import VARIABLES
 from gittrack.recording.job import DEFAULT_METRICS, Job, run_job
@@ -111,6 +111,7 @@ def _job(task: Task, tree: Path) -> Job:
         handed_over=True,
         origin=task.code,
         timeout_s=task.timeout_s,
+        not_recorded=task.not_recorded,
     )
 
 

@@ -10,6 +10,7 @@ Code is taken once, at the start; every run has that code, whatever happens to t
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ from gittrack.formats.config import Config
 from gittrack.formats.record import Code, DataInput, Record, new_id
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.ledger import Ledger
+from gittrack.recording.begin import declared_inputs
+from gittrack.recording.capture import limits_of
 from gittrack.recording.capture.code import LIVE, capture_code, command_invocation
 from gittrack.recording.capture.data import GitTracked, capture_input
 from gittrack.recording.capture.determinism import VARIABLES
@@ -48,6 +51,8 @@ from gittrack.running.sweep.results import (
     result_of,
 )
 from gittrack.running.sweep.search import Tuner
+
+log = logging.getLogger("gittrack")
 
 __all__ = ["Point", "RunResult", "SweepOptions", "SweepPlan", "Swept", "make_plan", "sweep"]
 
@@ -194,6 +199,8 @@ def _held(
     outputs = {_inside(repository, path): role for path, role in job.outputs}
     outputs |= {item.path: item.role for item in declared}
     metrics = tuple(_inside(repository, path) for path in job.metrics)
+    inputs = [path for name, _ in job.inputs if (path := relative_to_top(name, repository.top))]
+    notes: list[str] = []
     try:
         code = capture_code(
             repository,
@@ -201,7 +208,8 @@ def _held(
             command_invocation(job.command, Path.cwd()),
             plan.id,
             policy=job.request.dirty or config.capture.dirty,
-            max_file_bytes=int(config.capture.max_file_mb * 1_000_000),
+            limits=limits_of(config, [*inputs, *declared_inputs(config, plan.experiment)]),
+            notes=notes,
             exclude=[*outputs, *(metrics or (_inside(repository, name) for name in DEFAULT_METRICS))],
         )
         _require_program(repository, objects, code, program)
@@ -210,6 +218,8 @@ def _held(
             sources = place.Sources(cache_of(repository)[0], repository.top)
             place.require(place.find_data(data, sources, outputs))
         yield _template(plan, replace(code, metrics_files=metrics), data, outputs)
+        for note in notes:
+            log.warning("%s", note)
     finally:
         repository.update_refs([(LIVE + plan.id, None, None)])
 
@@ -227,6 +237,7 @@ def _template(plan: SweepPlan, code: Code, data: Sequence[DataInput], outputs: M
         parent=request.parent,
         data=tuple(data),
         outputs=tuple(outputs.items()),
+        not_recorded=plan.not_recorded,
         usual_metrics=not code.metrics_files,
         image=request.image,
         surroundings=Surroundings(variables={k: os.environ[k] for k in VARIABLES if k in os.environ}),

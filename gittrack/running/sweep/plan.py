@@ -77,6 +77,8 @@ class SweepPlan:
     """Parameters of files."""
     way: Way | None
     """How what is not in the command reaches the program."""
+    not_recorded: tuple[tuple[str, str], ...]
+    """What files of parameters had besides, and why it is not among them."""
     settings: tuple[Setting, ...] | None
     """None: Optuna says them one after another."""
     metric: str | None
@@ -119,7 +121,7 @@ def make_plan(repository: Repository, config: Config, job: Job, options: SweepOp
     metric, direction = _judged(config, experiment, options)
     if search == "optuna":
         metric, direction = _require(metric, direction)
-    base = _base(repository, job)
+    base, losses = _base(repository, job)
     settings = _settings(space, search, options, seed)
     space.params(resolve(base).params, space.example())  # complains of keys that do not go together
     if TAG in job.request.tags:
@@ -135,6 +137,7 @@ def make_plan(repository: Repository, config: Config, job: Job, options: SweepOp
         space=space,
         base=base,
         way=job.passing or config.run.way,
+        not_recorded=losses,
         settings=None if settings is None else tuple(settings),
         metric=metric,
         direction=direction,
@@ -182,14 +185,24 @@ def _settings(space: Space, search: Search, options: SweepOptions, seed: int) ->
     return sample(space, options.runs or 0, seed) if search == "random" else None
 
 
-def _base(repository: Repository, job: Job) -> tuple[Layer, ...]:
-    """Parameters of files, those that `gittrack run` would read."""
+def _base(repository: Repository, job: Job) -> tuple[tuple[Layer, ...], tuple[tuple[str, str], ...]]:
+    """Parameters of files, those that `gittrack run` would read, and what could not be taken of them.
+
+    UsageError for a file, of metrics too, that could not be read.
+    """
+    for name in job.metrics:
+        result_files.check_metrics_file(Path(name), name)
+    losses = result_files.Losses()
     cwd = Path.cwd()
     files = job.params or [name for name in ("params.yaml",) if (cwd / name).is_file()]
-    return tuple(
-        Layer(relative_to_top(cwd / name, repository.top) or name, result_files.read_params(cwd / name))
+    layers = [
+        Layer(
+            relative_to_top(cwd / name, repository.top) or name,
+            result_files.read_params(cwd / name, losses, name=name),
+        )
         for name in files
-    )
+    ]
+    return tuple(layers), tuple(losses.stated())
 
 
 def _judged(config: Config, experiment: str, options: SweepOptions) -> tuple[str | None, Direction | None]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import re
 from importlib.resources import files
 from itertools import pairwise
 
 import pytest
 
+from tests.ledgers import in_one_second
 from tests.publishing.report.pages import Page
 from tests.publishing.report.study import Study
 from tests.repositories import run_git
@@ -159,3 +161,10 @@ def test_the_order_of_the_aisdp(decided: Study) -> None:
         if tag.within[-1].attributes["class"] == "level2"
     ]
     assert modules == sorted(modules) and len(set(modules)) > 4
+
+
+def test_named_seeds_stand_beside_the_seed(study: Study) -> None:
+    """In the table of all runs."""
+    record = study.run(0.9, 1)
+    (copy,) = in_one_second(study.repository, record, {"seeds": {"split": 2}})
+    assert "1 (split 2)" in html.unescape(study.markdown(copy.id, verify=False))

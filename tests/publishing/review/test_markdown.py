@@ -222,3 +222,14 @@ def test_the_terminal_view(propose: Propose, columns: int | None) -> None:
     text = "\n".join(terminal(found, Paint(), columns))
     assert "verify: FAIL" in text and make_record(1).id in text and "To decide" in text
     assert "\x1b" not in text
+
+
+def test_named_seeds_stand_beside_the_seed(propose: Propose) -> None:
+    """Runs with seed 1 that differ in the split are told apart; one may name a split alone."""
+    new = [run(n, 0.9, seed=None if n == 3 else 1, seeds={"split": n}) for n in (1, 2, 3)]
+    found = review(propose([run(0, 0.9, seed=None)], new), BRANCH, PROPOSAL)
+    page = shown(as_markdown(found))
+    seeds = ["—", "1 (split 1)", "1 (split 2)", "split 3"]
+    assert [line.split(" | ")[2] for line in page.splitlines() if re.match(r"\| 2026", line)] == seeds
+    listing = "\n".join(terminal(found, Paint(), None))
+    assert all(words in listing for words in seeds[1:])

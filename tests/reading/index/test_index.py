@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gittrack.errors import RecordError
-from gittrack.formats.record import to_dict
+from gittrack.formats.plain import to_dict
 from gittrack.git.repository import Repository
 from gittrack.reading.index import DAMAGED, FILE_NAME, Index, ledger_tip, open_index, store
 from gittrack.reading.index import follow as follow_module

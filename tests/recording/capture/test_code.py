@@ -21,6 +21,7 @@ from gittrack.recording.capture.code import (
     command_invocation,
     this_invocation,
 )
+from gittrack.recording.capture.untracked import Limits
 from tests.repositories import run_git
 
 RUN = "20261122-142233-7f3a2c"
@@ -419,19 +420,19 @@ def test_linked_worktree(project: Path, tmp_path: Path) -> None:
 
 def test_large_file_is_named(project: Path, tmp_path: Path) -> None:
     """A file above the limit is named with its size and kept out; the rest is kept."""
-    (project / "big.bin").write_bytes(b"x" * 2001)
-    (project / "small.bin").write_bytes(b"x" * 2000)
-    code = capture(project, max_file_bytes=2000)
+    (project / "big.txt").write_bytes(b"x" * 2001)
+    (project / "small.txt").write_bytes(b"x" * 2000)
+    code = capture(project, limits=Limits(file_bytes=2000))
     (left_out,) = code.left_out
-    assert (left_out.path, left_out.size, left_out.reason) == ("big.bin", 2001, "larger than 2000 bytes")
-    assert code.tree == tree_of_copy(project, tmp_path, "big.bin")
+    assert (left_out.path, left_out.size, left_out.reason) == ("big.txt", 2001, "larger than 2000 bytes")
+    assert code.tree == tree_of_copy(project, tmp_path, "big.txt")
 
 
 def test_large_file_in_conflict(project: Path) -> None:
     """A conflicting file too large for the snapshot does not stop the run."""
     conflict(project)
     (project / "train.py").write_bytes(b"x" * 3000)
-    code = capture(project, max_file_bytes=2000)
+    code = capture(project, limits=Limits(file_bytes=2000))
     assert [f.path for f in code.left_out] == ["train.py"]
     assert code.snapshot is not None
 

@@ -244,3 +244,19 @@ def test_a_configured_file_of_a_commit_counts_as_before(project: Path) -> None:
     config = parse(b"training_commit: {params: [p.toml], metrics: [m.yaml]}")
     record = recorded(project, {"p.toml": "lr = 1", "m.yaml": "acc: 0.5"}, config)
     assert (record.params, values(record)) == ({"lr": 1}, {"acc": 0.5})
+
+
+def test_a_project_below_the_top_has_a_cache_of_its_own(project: Path) -> None:
+    """As `dvc init --subdir` makes it."""
+    (project / "sub" / ".dvc").mkdir(parents=True)
+    pipeline.store(project / "sub", b'{"acc": 7}')
+    entry = pipeline.entry("m.json", b'{"acc": 7}')
+    record = recorded(
+        project,
+        {
+            "sub/.dvc/config": "",
+            "sub/dvc.yaml": "stages:\n  t: {cmd: t, metrics: [m.json]}\n",
+            "sub/dvc.lock": HEAD + "  t:\n    cmd: t\n    outs:\n" + entry,
+        },
+    )
+    assert (values(record), losses(record)) == ({"acc": 7}, [])

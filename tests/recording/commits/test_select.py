@@ -10,7 +10,7 @@ import pytest
 from gittrack.formats.config import Config, parse
 from gittrack.git.repository import Repository
 from gittrack.recording.commits import record_commits
-from gittrack.recording.commits.select import is_training, training_commits
+from gittrack.recording.commits.select import judge, training_commits
 from tests.cli.githooks import pipeline
 from tests.repositories import run_git
 
@@ -72,7 +72,7 @@ def test_a_commit_that_brings_no_result_is_none(dvc_project: Path, change: Calla
     assert selected(None) == selected("..HEAD") == wanted
     assert selected(f"{wanted[1]}..HEAD") == []
     repo = Repository.discover()
-    assert not is_training(repo, Config(), head)
+    assert judge(repo, Config(), head).commits == []
     record_commits(repo, Config(), wanted)
     named = training_commits(repo, Config(), "HEAD")
     assert named.commits == [] and list(named.copies) == [head]
@@ -138,7 +138,7 @@ def test_a_copy_of_a_recorded_commit_is_no_run(dvc_project: Path, message: str) 
     run_git(dvc_project, "commit", "-q", "--amend", "--no-edit")
     copy = run_git(dvc_project, "rev-parse", "HEAD").strip()
     run_git(dvc_project, "branch", "-q", "-D", "side")
-    assert not is_training(repo, Config(), copy)
+    assert judge(repo, Config(), copy).copies == {copy: original}
     assert selected(None) == [start]
     assert training_commits(repo, Config(), "HEAD").copies == {copy: original}
 

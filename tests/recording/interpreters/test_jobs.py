@@ -110,6 +110,20 @@ def test_each_python_of_a_job_is_recorded(job: Path, tmp_path: Path) -> None:
     assert environment["variables"]["OMP_NUM_THREADS"] == "2"
 
 
+def test_an_environment_that_is_gone_when_the_job_ends(job: Path) -> None:
+    """As `uv run --isolated` makes them: its packages are those that it had, and nothing is made up."""
+    command = "mv .venv once; once/bin/python -c 'import time; time.sleep(0.6)'; rm -r once"
+    _, environment = run_one(job, "sh", "-c", command)
+    assert environment["packages"] == {"rarething": "1.5"} and "interpreters" not in environment
+
+
+def test_an_interpreter_that_cannot_be_told_is_not_made_up(job: Path) -> None:
+    """Isolated, and under a name that leads nowhere: which environment it belongs to nobody knows."""
+    command = "exec -a trainer .venv/bin/python -I -c 'import time; time.sleep(0.3)'"
+    _, environment = run_one(job, "bash", "-c", command)
+    assert "packages" not in environment and "python" not in environment
+
+
 def test_variables_are_those_of_the_program(job: Path) -> None:
     """Not gittrack's own."""
     command = ("sh", "-c", "OMP_NUM_THREADS=3 .venv/bin/python train.py")
@@ -156,6 +170,18 @@ def test_what_was_imported_is_recorded(job: Path) -> None:
     assert {"pyyaml", "python-dateutil"} <= {*environment["imported"]} and "numpy" not in environment[
         "imported"
     ]
+
+
+def test_a_program_that_calls_gittrack_itself_says_what_it_runs_in(job: Path) -> None:
+    """One that joins the run is the main one, whatever it starts, and whatever comes after it."""
+    joins = "import gittrack, yaml, subprocess\nwith gittrack.start_run(): pass\n"
+    (job / "joins.py").write_text(joins)
+    record, environment = run_one(job, "sh", "-c", f"{PYTHON} joins.py; .venv/bin/python train.py")
+    assert "rarething" not in environment["packages"] and "pyyaml" in environment["packages"]
+    assert "pyyaml" in environment["imported"] and "blas" in environment
+    assert [i["ran"] for i in environment["interpreters"]] == [["joins.py"], ["train.py"]]
+    assert record.environment.python == sys.version.split()[0]
+    assert "PASS" in gittrack(job, "verify").stdout
 
 
 def test_a_lost_job_has_its_interpreter(job: Path) -> None:

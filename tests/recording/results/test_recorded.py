@@ -139,4 +139,4 @@ def test_a_broken_file_of_dvclive_costs_that_file(project: Path) -> None:
     assert [loss.what for loss in record.not_recorded] == ["dvclive/params.yaml: 1 file (all of it)"]
     assert "must hold names and values" in ended.stderr
     assert "acc" in file_of(project, record, "metrics.csv")
-    assert run_git(project, "status", "--porcelain") .strip() == "?? dvclive/"
+    assert run_git(project, "status", "--porcelain").strip() == "?? dvclive/"

@@ -375,8 +375,13 @@ def test_a_lock_that_no_longer_resolves_ends_in_one_line(
     assert len(gittrack.search()) == 1 and not left_behind(Repository.discover())
 
 
-def test_an_interpreter_of_an_environment_in_the_work_tree_is_called_by_its_name(training: Path) -> None:
-    """No work tree but the user's own has .venv/bin/python; the recorded command stays as it is."""
+def test_an_interpreter_of_an_environment_in_the_work_tree_is_that_one(tmp_path: Path) -> None:
+    """No work tree but the user's own has .venv/bin/python; where that has none it is called by its name."""
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python3.11").symlink_to(sys.executable)
+    own = str(tmp_path / ".venv/bin/python3.11")
+    assert launched([".venv/bin/python3.11", "train.py"], tmp_path) == (own, "train.py")
+    assert launched([".venv/bin/python3.11", "train.py"], tmp_path / "other") == ("python3.11", "train.py")
     assert launched([".venv/bin/python3.11", "train.py"]) == ("python3.11", "train.py")
     assert launched(["bin/train"]) == ("bin/train",)
 

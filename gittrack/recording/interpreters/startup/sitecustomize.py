@@ -46,6 +46,14 @@ def _argv():
         return file.read().split("\0")[:-1]
 
 
+def _file():
+    """The file of this interpreter behind all links: when it ends an environment of it may be gone."""
+    try:
+        return os.readlink("/proc/self/exe")
+    except OSError:
+        return os.path.realpath(sys.executable)
+
+
 def _write(path, fields):
     """A file that was not there before, in one write."""
     text = "".join("%s=%s\0" % field for field in fields)
@@ -70,6 +78,7 @@ def _report(folder):
         ("pid", os.getpid()),
         ("parent", os.environ.get(PARENT, "")),
         ("executable", sys.executable),
+        ("file", _file()),
         ("version", sys.version),
         ("implementation", sys.implementation.name if hasattr(sys, "implementation") else "cpython"),
         ("prefix", sys.prefix),
@@ -96,7 +105,11 @@ def _report_end(path, pid):
     try:
         if os.getpid() != pid:
             return  # a fork that ends as its parent does
-        modules = [(name, module) for name, module in list(sys.modules.items()) if "." not in name]
+        modules = [
+            (name, module)
+            for name, module in list(sys.modules.items())
+            if "." not in name and name[:1] != "_"
+        ]
         installed = [("module", name) for name, module in modules if _is_installed(module)]
         _write(path + ".end", [("path", folder) for folder in sys.path] + (installed or [("module", "")]))
     except Exception:
