@@ -36,7 +36,9 @@ _PYTHON = re.compile(r"(?:python|pypy|ipython)[0-9.]*")
 _SHELL = re.compile(r"(?:ba|da|z|k|fi)?sh")
 _INTERPRETER = re.compile(r"Rscript|julia|node|ruby|perl|lua|php|bun|deno|octave")
 _PYTHON_VALUE = frozenset({"-W", "-X", "--check-hash-based-pycs"})
-_LAUNCH_MODULES = re.compile(r"torch\.distributed\.(?:run|launch)|accelerate\.commands\.launch|deepspeed\..*|dvc")
+_LAUNCH_MODULES = re.compile(
+    r"torch\.distributed\.(?:run|launch)|accelerate\.commands\.launch|deepspeed\..*|dvc"
+)
 _LAUNCHERS = frozenset(
     """
     accelerate apptainer bsub conda chronic deepspeed docker dvc env hatch horovodrun ionice
