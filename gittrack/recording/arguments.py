@@ -36,57 +36,16 @@ _PYTHON = re.compile(r"(?:python|pypy|ipython)[0-9.]*")
 _SHELL = re.compile(r"(?:ba|da|z|k|fi)?sh")
 _INTERPRETER = re.compile(r"Rscript|julia|node|ruby|perl|lua|php|bun|deno|octave")
 _PYTHON_VALUE = frozenset({"-W", "-X", "--check-hash-based-pycs"})
-_LAUNCH_MODULES = re.compile(r"torch\.distributed\.(?:run|launch)|accelerate\.commands\.launch|deepspeed\..*")
+_LAUNCH_MODULES = re.compile(
+    r"torch\.distributed\.(?:run|launch)|accelerate\.commands\.launch|deepspeed\..*|dvc"
+)
 _LAUNCHERS = frozenset(
-    [
-        "accelerate",
-        "apptainer",
-        "bsub",
-        "conda",
-        "chronic",
-        "deepspeed",
-        "docker",
-        "env",
-        "hatch",
-        "horovodrun",
-        "ionice",
-        "kernprof",
-        "mamba",
-        "micromamba",
-        "mpiexec",
-        "mpirun",
-        "nice",
-        "nohup",
-        "numactl",
-        "nsys",
-        "parallel",
-        "pdm",
-        "pipenv",
-        "pixi",
-        "podman",
-        "poetry",
-        "py-spy",
-        "qsub",
-        "ray",
-        "rye",
-        "sbatch",
-        "scalene",
-        "setsid",
-        "singularity",
-        "srun",
-        "ssh",
-        "stdbuf",
-        "sudo",
-        "taskset",
-        "time",
-        "timeout",
-        "torchrun",
-        "unbuffer",
-        "uv",
-        "uvx",
-        "viztracer",
-        "xvfb-run",
-    ]
+    """
+    accelerate apptainer bsub conda chronic deepspeed docker dvc env hatch horovodrun ionice
+    kernprof mamba micromamba mpiexec mpirun nice nohup numactl nsys parallel pdm pipenv pixi
+    podman poetry py-spy qsub ray rye sbatch scalene setsid singularity srun ssh stdbuf sudo
+    taskset time timeout torchrun unbuffer uv uvx viztracer xvfb-run
+    """.split()  # noqa: SIM905
 )
 _SCRIPT = re.compile(r"[^-].*\.(?:py|pyc|sh|bash|R|r|jl|js|mjs|ts|rb|pl|lua|php|m|ipynb)")
 _NO_SIMPLE_COMMAND = re.compile(r"[|&;<>()$`\\*?\[\]#~!{}\n=]")

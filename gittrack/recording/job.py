@@ -30,7 +30,7 @@ from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.overlap import claim
-from gittrack.recording.passing import hand_over
+from gittrack.recording.passing import pass_on, setting_of
 from gittrack.recording.program import Program, check_command, exit_status, judge
 from gittrack.recording.request import Checked, Request, check
 from gittrack.recording.store import Store, relative_to_top
@@ -87,7 +87,7 @@ class Outcome:
 def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     """Run `job` and record it. Raises only before the program has started."""
     cwd = Path.cwd()
-    job = hand_over(job, config.run.way)
+    job = _handed_over(job, config.run.way)
     check_command(job.launch or job.command, cwd)
     job = _with_files(job, cwd)
     outputs = _outputs(repo, config, job)
@@ -117,6 +117,24 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
         complaints.append(str(kept(error, journal.folder.name)))
     proposal = start["ledger"] if start["onto"] else None
     return Outcome(exit_status(code), record, "; ".join(complaints), proposal)
+
+
+def _handed_over(job: Job, default: Way | None) -> Job:
+    """`job` with its settings and seed in its command, and in the layers of its request.
+
+    UsageError where they do not reach the program.
+    """
+    if job.handed_over:
+        return job
+    request = job.request
+    settings = dict(setting_of(text) for text in job.settings)
+    passed = pass_on(job.command, settings, request.seed, job.passing or default)
+    return replace(
+        job,
+        command=passed.command,
+        request=replace(request, layers=passed.layers, seed_source=passed.seed_source, losses=passed.losses),
+        handed_over=True,
+    )
 
 
 def _outputs(repo: Repository, config: Config, job: Job) -> list[tuple[str, str]]:

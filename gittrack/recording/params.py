@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -123,10 +124,9 @@ def log_params_file(journal: Journal, path: Path, losses: result_files.Losses) -
 
 def source_of_file(journal: Journal, path: Path) -> str:
     """The name that a file has as a source of parameters."""
-    from gittrack.recording.store import relative_to_top  # which notes changes, and these are layers
-
-    top = StoredJournal(journal.folder).start["top"]
-    return relative_to_top(path, Path(top)) or str(path)
+    top = Path(StoredJournal(journal.folder).start["top"]).resolve()
+    full = Path(os.path.normpath(Path.cwd() / path))
+    return full.relative_to(top).as_posix() if full.is_relative_to(top) else str(path)
 
 
 _PROGRAM = Layer(LOGGED, {}).rank

@@ -13,8 +13,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, get_args
+from dataclasses import dataclass
+from typing import Any, get_args
 
 from gittrack.errors import UsageError
 from gittrack.formats.config import Way
@@ -22,9 +22,6 @@ from gittrack.formats.record import Value
 from gittrack.formats.sources import COMMAND_LINE, OFFERED, SEED_OFFERED, SEED_OPTION, SETTING, Layer
 from gittrack.recording.arguments import fitting, is_shell_text, program_arguments, read_arguments
 from gittrack.recording.result_files import set_param, set_value
-
-if TYPE_CHECKING:
-    from gittrack.recording.job import Job
 
 SEED = "seed"
 
@@ -47,25 +44,8 @@ def checked_way(text: str | None) -> Way | None:
     return text  # type: ignore[return-value]
 
 
-def hand_over(job: Job, default: Way | None) -> Job:
-    """`job` with its settings and seed in its command, and in the layers of its request.
-
-    UsageError where they do not reach the program.
-    """
-    if job.handed_over:
-        return job
-    request = job.request
-    settings = dict(_setting(text) for text in job.settings)
-    passed = pass_on(job.command, settings, request.seed, job.passing or default)
-    return replace(
-        job,
-        command=passed.command,
-        request=replace(request, layers=passed.layers, seed_source=passed.seed_source, losses=passed.losses),
-        handed_over=True,
-    )
-
-
-def _setting(text: str) -> tuple[str, Value]:
+def setting_of(text: str) -> tuple[str, Value]:
+    """Key and value of one ``-S key=value``."""
     params: dict[str, Any] = {}
     key = set_param(params, text)
     node: Any = params

@@ -104,7 +104,9 @@ def test_commit_that_was_checked_out(prepared: Path) -> None:
 
 def test_value_that_was_given_stands(prepared: Path) -> None:
     """The file is not what told the program, and so its edit changes nothing of the run's."""
-    gittrack(prepared, "run", "-S", "train.lr=0.3", "--", "sed", "-i", "s/0.1/0.5/", "params.yaml")
+    gittrack(
+        prepared, "run", "-S", "train.lr=0.3", "--pass", "env", "--", "sed", "-i", "s/0.1/0.5/", "params.yaml"
+    )
     (record,) = records(prepared)
     assert (record.params["train"]["lr"], record.changed) == (0.3, ())
 
