@@ -1,17 +1,17 @@
-"""Locks of a commit's tree, and its environment: captured here and now, or honestly unknown."""
+"""Locks of a commit's tree, and its environment: the machine here and now, or unknown."""
 
 from __future__ import annotations
 
-import hashlib
 import posixpath
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 from gittrack.formats.config import Config
 from gittrack.formats.record import EnvironmentSummary, Lock
 from gittrack.recording.commits.pipeline import CommitFiles, Pipeline
 
-UNKNOWN = {"schema": "gittrack/environment/1"}
+UNKNOWN: dict[str, Any] = {"schema": "gittrack/environment/1"}
 """environment.yaml of a commit that was recorded later: nothing is known."""
 
 
@@ -42,7 +42,7 @@ def read_surroundings(
         if data is not None:
             locks.append(read_lock(path, data, blob=files.oid(path), installed=None)[0])
     written, summary = write_environment({**UNKNOWN, **machine}, {})
-    return Surroundings(tuple(locks), replace(summary, sha256=hashlib.sha256(written).hexdigest()), written)
+    return Surroundings(tuple(locks), summary, written)
 
 
 def _lock_paths(files: CommitFiles, pipelines: Sequence[Pipeline]) -> Iterator[str]:
