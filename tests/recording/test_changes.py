@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+import importlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,21 @@ def test_within_one_process(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert named["code helper.py"] == (blob("A = 1\n"), blob("A = 2\n"))
     finally:
         del sys.modules["helper"]
+
+
+def test_a_module_that_is_loaded_later(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Edited after the start, and then imported; one that nobody has edited is not named."""
+    (prepared / "plain.py").write_text("B = 1\n")
+    run_git(prepared, "add", ".")
+    run_git(prepared, "commit", "-qm", "plain")
+    monkeypatch.chdir(prepared)
+    monkeypatch.syspath_prepend(prepared)
+    with library.start_run():
+        (prepared / "helper.py").write_text("A = 2\n")
+        for name in ("helper", "plain"):
+            importlib.import_module(name)
+    del sys.modules["helper"], sys.modules["plain"]
+    assert changes(prepared) == {"code helper.py": (blob("A = 1\n"), blob("A = 2\n"))}
 
 
 def test_dvc_experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
