@@ -1,30 +1,18 @@
-"""Locks of a commit's tree, and its environment: captured here and now, or honestly unknown."""
+"""Locks of a commit's tree, and its environment: the machine here and now, or unknown."""
 
 from __future__ import annotations
 
-import hashlib
 import posixpath
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from gittrack.formats.config import Config
 from gittrack.formats.record import EnvironmentSummary, Lock
 from gittrack.recording.commits.pipeline import CommitFiles, Pipeline
 
-_UNKNOWN = "(not recorded)"
-UNKNOWN: dict[str, Any] = {
-    "schema": "gittrack/environment/1",
-    "python": {"version": _UNKNOWN, "implementation": "Python"},
-    "os": {"name": _UNKNOWN},
-    "container": "none",
-    "cpu": {"architecture": _UNKNOWN},
-    "gpus": [],
-    "blas": [],
-    "variables": {},
-    "packages": {},
-}
-"""environment.yaml of a commit that was recorded later: the schema's fields, and nothing that is known."""
+UNKNOWN: dict[str, Any] = {"schema": "gittrack/environment/1"}
+"""environment.yaml of a commit that was recorded later: nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +27,22 @@ class Surroundings:
 def read_surroundings(
     files: CommitFiles, pipelines: Sequence[Pipeline], config: Config, *, here: bool
 ) -> Surroundings:
-    """`here`: the environment of this process, compared with the locks."""
-    from gittrack.formats.locks import read_lock
-    from gittrack.recording.capture import describe_environment, write_environment
+    """`here`: with the machine that the commit was made on.
 
-    environment = describe_environment() if here else UNKNOWN
+    Which interpreter trained, and with which packages, neither a commit nor its hook can tell.
+    """
+    from gittrack.formats.locks import read_lock
+    from gittrack.recording.capture import describe_machine, write_environment
+
+    machine = {name: fact for name, fact in describe_machine().items() if name != "variables"} if here else {}
+    paths = {*_lock_paths(files, pipelines), *(p for p in config.capture.locks if p in files.names)}
     locks = []
-    drift: dict[str, Any] = {}
-    for path in sorted(
-        {*_lock_paths(files, pipelines), *(p for p in config.capture.locks if p in files.names)}
-    ):
+    for path in sorted(paths):
         data = files.read(path)
-        if data is None:
-            continue
-        lock, differs = read_lock(path, data, blob=files.oid(path), installed=environment["packages"])
-        locks.append(lock if here else replace(lock, installed=None))
-        if differs and here:
-            drift[path] = [
-                {"name": d.name, "locked": d.locked, **({"installed": d.installed} if d.installed else {})}
-                for d in differs[:1000]
-            ]
-    written, summary = write_environment(environment, drift)
-    return Surroundings(tuple(locks), replace(summary, sha256=hashlib.sha256(written).hexdigest()), written)
+        if data is not None:
+            locks.append(read_lock(path, data, blob=files.oid(path), installed=None)[0])
+    written, summary = write_environment({**UNKNOWN, **machine}, {})
+    return Surroundings(tuple(locks), summary, written)
 
 
 def _lock_paths(files: CommitFiles, pipelines: Sequence[Pipeline]) -> Iterator[str]:

@@ -8,6 +8,7 @@ import pytest
 
 from gittrack.errors import NotFoundError
 from gittrack.formats import codec
+from gittrack.formats.codec import read_yaml
 from gittrack.formats.config import Config, parse
 from gittrack.git.repository import Repository
 from gittrack.recording.commits import record_commits
@@ -42,12 +43,23 @@ def test_a_commit_of_dvc_repro_is_recorded_whole(dvc_project: Path) -> None:
     assert record.series is not None and record.series.rows == 2
     assert record.code.commit == oid and not record.code.dirty
     assert [(lock.path, lock.installed) for lock in record.locks] == [("requirements.txt", None)]
-    assert record.environment.python == "Python (not recorded)"
+    assert (record.environment.python, record.environment.os, record.duration_s) == (None, None, None)
     assert record.tags["dvc.cmd.train"] == "python train.py"
     stored = run_git(dvc_project, "show", f"gittrack/runs:{record.path}/run.yaml")
     assert codec.load_record(stored.encode(), "run.yaml") == record
     pointer = run_git(dvc_project, "show", f"gittrack/runs:{record.path}/outputs/model.pkl.dvc")
     assert pipeline.md5(b"model 0.1") in pointer
+
+
+def test_of_a_commit_made_here_the_machine_is_known_and_no_interpreter(dvc_project: Path) -> None:
+    """Which Python trained no commit says: that of the hook is gittrack's own."""
+    pipeline.train(dvc_project)
+    oid = commit(dvc_project)
+    (record,) = record_commits(Repository.discover(), Config(), [oid], here=True).records
+    written = run_git(dvc_project, "show", f"gittrack/runs:{record.path}/environment.yaml")
+    assert record.environment.os is not None and record.environment.python is None
+    assert not {"python", "packages", "blas"} & set(read_yaml(written.encode(), "environment.yaml"))
+    assert [lock.installed for lock in record.locks] == [None]
 
 
 def test_recording_again_changes_nothing(dvc_project: Path) -> None:
