@@ -119,6 +119,19 @@ def _simple(words: Sequence[str]) -> list[str]:
         return []
 
 
+_ELSEWHERE = frozenset({"--temp", "--queue", "--run-all"})
+
+
+def works_elsewhere(command: Sequence[str]) -> bool:
+    """Whether it is DVC with experiments in folders of their own: what stands in this one is not theirs."""
+    words = re.findall(r"[^\s;&|()'\"]+", " ".join(command))  # of a shell's text, too
+    names = [word.rpartition("/")[2] for word in words]
+    verbs = names[names.index("dvc") + 1 :] if "dvc" in names else []
+    steps = list(zip(verbs, verbs[1:], strict=False))
+    is_experiment = ("exp", "run") in steps or ("experiments", "run") in steps
+    return ("queue", "start") in steps or is_experiment and not _ELSEWHERE.isdisjoint(verbs)
+
+
 def own_arguments() -> list[str]:
     """The arguments of this process, where it runs a program of the user's; none of a tool such as pytest."""
     main = sys.modules.get("__main__")

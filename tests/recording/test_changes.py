@@ -215,3 +215,9 @@ def test_dvc_experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     (record,) = records(top)
     assert (record.params, record.metrics["acc"].value) == ({"rate": 0.5}, 0.5)
     assert changes(top)["param rate"] == (0.1, 0.5)
+    run_git(top, "add", ".")
+    run_git(top, "commit", "-qm", "of the work tree")
+    done = gittrack(top, "run", "--", *command[:-1], "rate=0.7", "--temp")
+    record = records(top)[-1]
+    assert (record.params, record.metrics, record.changed) == ({}, {}, ())
+    assert "leave out --temp" in record.not_recorded[0].why
