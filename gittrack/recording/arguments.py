@@ -19,6 +19,7 @@ import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -127,9 +128,9 @@ def works_elsewhere(command: Sequence[str]) -> bool:
     words = re.findall(r"[^\s;&|()'\"]+", " ".join(command))  # of a shell's text, too
     names = [word.rpartition("/")[2] for word in words]
     verbs = names[names.index("dvc") + 1 :] if "dvc" in names else []
-    steps = list(zip(verbs, verbs[1:], strict=False))
+    steps = list(pairwise(verbs))
     is_experiment = ("exp", "run") in steps or ("experiments", "run") in steps
-    return ("queue", "start") in steps or is_experiment and not _ELSEWHERE.isdisjoint(verbs)
+    return ("queue", "start") in steps or (is_experiment and not _ELSEWHERE.isdisjoint(verbs))
 
 
 def own_arguments() -> list[str]:

@@ -20,7 +20,7 @@ from gittrack.formats.record import DataInput, clean_text
 from gittrack.formats.sources import Layer
 from gittrack.formats.values import without_secrets
 from gittrack.git.repository import Repository, Status
-from gittrack.recording.identity import Stamp, stamp_of, stamps
+from gittrack.recording.identity import stamp_of, stamps
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal

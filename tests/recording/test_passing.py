@@ -110,7 +110,7 @@ def test_a_seed_over_that_of_the_command_line(project: Path) -> None:
 
 @pytest.mark.parametrize("keys", [("a.b", "a"), ("a", "a.b")])
 def test_one_setting_below_another_is_refused(keys: tuple[str, str]) -> None:
-    with pytest.raises(UsageError, match="-S a.b: 'a' already has a value"):
+    with pytest.raises(UsageError, match=r"-S a\.b: 'a' already has a value"):
         pass_on(["p"], dict.fromkeys(keys, 1), None, "flags")
 
 
