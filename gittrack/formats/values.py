@@ -19,7 +19,7 @@ from typing import Any
 from gittrack.errors import UsageError
 from gittrack.formats.flat import meeting
 from gittrack.formats.record import Value, clean_text
-from gittrack.formats.scrub import MASK, looks_secret, scrub_text, secret_values
+from gittrack.formats.scrub import MASK, is_key_of, looks_secret, scrub_text, secret_values
 from gittrack.formats.structures import is_unset, is_used_up, parts_of
 
 MAX_NAME = 250
@@ -283,18 +283,22 @@ def _too_many(where: str, what: str) -> UsageError:
 
 
 def without_secrets(value: Value, name: str = "") -> Value:
-    """`value` (plain) with ``***`` for text that its name or its shape tells to be a credential."""
-    return _mask(value, name, sorted(secret_values(os.environ), key=len, reverse=True))
+    """`value` (plain) with ``***`` for text that its name or its shape tells to be a credential.
+
+    `name` has the names above it before it, with dots.
+    """
+    owner, _, own = name.rpartition(".")
+    return _mask(value, own, sorted(secret_values(os.environ), key=len, reverse=True), owner)
 
 
-def _mask(value: Value, name: str, secrets: Sequence[str]) -> Value:
+def _mask(value: Value, name: str, secrets: Sequence[str], owner: str) -> Value:
     if isinstance(value, dict):
-        return {key: _mask(item, key, secrets) for key, item in value.items()}
+        return {key: _mask(item, key, secrets, name) for key, item in value.items()}
     if isinstance(value, list):
-        return [_mask(item, name, secrets) for item in value]
+        return [_mask(item, name, secrets, owner) for item in value]
     if not isinstance(value, str):
         return value
-    if looks_secret(name, value):
+    if looks_secret(name, value) or is_key_of(owner, name, value):
         return MASK
     for secret in secrets:
         value = value.replace(secret, MASK)
