@@ -283,8 +283,10 @@ def test_credentials_are_masked_by_name_shape_and_environment(monkeypatch: pytes
     text = repr(plain)
     assert "abcdefgh" not in text and "correct-horse" not in text
     assert plain["api_key"] == "***" and plain["nested"] == {"hf_token": ["***"]}
-    assert plain["auth"] == {"token": "***", "kind": "basic"} == without_secrets(
-        {"token": "plain", "kind": "basic"}, "auth"
+    assert (
+        plain["auth"]
+        == {"token": "***", "kind": "basic"}
+        == without_secrets({"token": "plain", "kind": "basic"}, "auth")
     )
     assert plain["pool"] == {"token": "mean", "key": "sort"}
     assert plain["max_tokens"] == 512 and plain["tokenizer"] == "bpe"

@@ -167,7 +167,8 @@ def test_final_metrics_are_the_last_values(inside: Path) -> None:
 def test_final_metrics_follow_what_gittrack_yaml_says_of_a_beginning(inside: Path) -> None:
     """``val/*`` there is all metrics that begin so, as for define_metric()."""
     (inside / "gittrack.yaml").write_text(
-        "experiment: digits\nexperiments: {digits: {metrics: {'val/*': {direction: minimize, final: best}}}}\n"
+        "experiment: digits\n"
+        "experiments: {digits: {metrics: {'val/*': {direction: minimize, final: best}}}}\n"
     )
     run = gittrack.start_run()
     for value in (1.0, 0.2, 0.5):
