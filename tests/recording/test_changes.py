@@ -89,8 +89,9 @@ def test_edited_by_the_command(prepared: Path, command: str, expected: dict[str,
 def test_credential_that_was_edited(prepared: Path) -> None:
     """Said by the beginnings of the digests; the record has that of the new value."""
     (prepared / "params.yaml").write_text("head: {token: abc123}\n")
-    gittrack(prepared, "run", "--", "sed", "-i", "s/abc123/def456/", "params.yaml")
-    gittrack(prepared, "run", "--", "true")
+    (prepared / "edit.sh").write_text("sed -i s/abc123/def456/ params.yaml\n")
+    for command in (("sh", "edit.sh"), ("true",)):
+        gittrack(prepared, "run", "--", *command)
     record, later = sorted(records(prepared), key=lambda r: r.started)
     (change,) = record.changed
     before, after = change.before, change.after
