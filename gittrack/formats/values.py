@@ -93,7 +93,7 @@ def metric_value(name: str, value: Any) -> float | int | str:
     UsageError for what does not, and for a whole number that neither 64 bits nor a float can hold.
     """
     if isinstance(value, int):
-        return int(value) if -(2**63) <= value < 2**64 else _large(name, value)
+        return int(value) if _fits_64_bits(value) else _large(name, value)
     try:
         number = _item(value)
         if isinstance(number, (str, bytes)):
@@ -110,8 +110,25 @@ def metric_value(name: str, value: Any) -> float | int | str:
     return number if math.isfinite(number) else repr(number)
 
 
+def is_number(value: float) -> bool:
+    """Whether a metric can have exactly that value."""
+    return not isinstance(value, int) or _fits_64_bits(value) or _as_float(value) is not None
+
+
+def _fits_64_bits(value: int) -> bool:
+    return -(2**63) <= value < 2**64
+
+
+def _as_float(value: int) -> float | None:
+    try:
+        return number if int(number := float(value)) == value else None
+    except OverflowError:
+        return None
+
+
 def _large(name: str, value: int) -> float:
-    if value.bit_length() <= 1024 and int(number := float(value)) == value:
+    number = _as_float(value)
+    if number is not None:
         return number
     raise UsageError(
         f"metric {name!r} is a whole number of {value.bit_length()} bits, and no 64-bit integer or float has "
