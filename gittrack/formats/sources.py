@@ -218,7 +218,7 @@ def choose_seed(
 ) -> tuple[int | None, str | None, dict[str, dict[str, Any]]]:
     """The seed of a run, its source, and all conflicts: as stated, or as the parameter ``seed`` has it.
 
-    `known`: conflicts that were found before.
+    `known`: conflicts that were found before. The parameter has the chosen seed, too.
     """
     conflicts = {**{name: dict(sides) for name, sides in known.items()}, **said.conflicts}
     named, whose = said.params.get("seed"), said.sources.get("seed")
@@ -232,6 +232,7 @@ def choose_seed(
     sides = [(source, stated), (whose, named)]
     if rank(source) >= rank(whose):
         sides.reverse()
+        said.params["seed"], said.sources["seed"] = stated, source
     others = {
         name: value for name, value in conflicts.get("seed", {}).items() if value not in (named, stated)
     }

@@ -168,7 +168,13 @@ def environments(a: Surroundings, b: Surroundings) -> tuple[tuple[Pair, ...], tu
     unknown = {*_unknown_sections(*surroundings)} if all(surroundings) else set()
     if not all(environment.get("blas") for environment in surroundings):
         unknown.add("blas")  # seen only where the program itself called gittrack, once it had loaded them
+    if "packages" in unknown:
+        unknown.add("drift")  # of these packages from the locks
     compared = [{k: v for k, v in e.items() if k not in unknown} for e in surroundings]
+    pythons = [e["python"] for e in compared if isinstance(e.get("python"), dict)]
+    if len(pythons) == 2:  # a fact of an interpreter that was not asked for it is not known
+        asked = pythons[0].keys() & pythons[1].keys() - {"executable"}  # `python`, `python3`: no difference
+        compared = [{**e, "python": {k: v for k, v in e["python"].items() if k in asked}} for e in compared]
     machines = [_machine(e, record) for e, (_, record) in zip(compared, (a, b), strict=True)]
     return _pairs(*(_packages(environment) for environment in compared)), _pairs(*machines)
 
@@ -288,11 +294,10 @@ _APART = frozenset({"packages", "imported", "interpreters", "schema"})
 def _machine(environment: Mapping[str, Any], record: Record) -> dict[str, Any]:
     """What a run ran on, packages apart, and the determinism flags in force."""
     facts = {k: v for k, v in environment.items() if k not in _APART}
-    if isinstance(facts.get("python"), dict):  # `python` or `python3`: a name, no difference
-        facts["python"] = {k: v for k, v in facts["python"].items() if k != "executable"}
     if not facts:
         summary = asdict(record.environment)
         facts = {k: v for k, v in summary.items() if k != "sha256" and v not in (None, ())}
+    facts = {k: v for k, v in facts.items() if v != {}}  # no variable is none that differs
     return {**flatten(facts), **flatten(record.determinism, "determinism.")}
 
 

@@ -182,6 +182,6 @@ def _unmarked(params: Mapping[str, Any]) -> dict[str, Any]:
 def nested(values: Mapping[str, Value]) -> dict[str, Any]:
     """Values by dotted key as parameters. UsageError where one would lie below another."""
     params: dict[str, Any] = {}
-    for key, value in values.items():
-        set_value(params, key, value, f"-S {key}")
-    return params
+    for key in sorted(values, key=lambda key: key.count(".")):  # what lies below comes later, and is refused
+        set_value(params, key, values[key], f"-S {key}")
+    return {name: params[name] for name in dict.fromkeys(key.partition(".")[0] for key in values)}

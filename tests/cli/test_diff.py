@@ -12,7 +12,7 @@ from gittrack.cli import execute
 from gittrack.formats.codec import write_yaml
 from gittrack.formats.record import Code, DataInput, Lock, Metric, Record
 from gittrack.git.repository import Repository
-from gittrack.reading.diff import MetricPair
+from gittrack.reading.diff import MetricPair, environments
 from tests.cli.terminals import Terminal
 from tests.ledgers import commit_files, files_of, make_record
 from tests.repositories import run_git
@@ -101,6 +101,24 @@ def pair(repo: Repository, project: Path) -> tuple[Record, Record]:
 def diff(capfd: Capture, *arguments: str) -> str:
     assert execute(["diff", *arguments]) == 0
     return capfd.readouterr().out
+
+
+def test_what_one_does_not_know_is_no_difference() -> None:
+    """A fact of Python that was not asked for, drift of unknown packages, no variable beside some."""
+    record = make_record()
+    known = {
+        "python": {"version": "3.12.1", "compiler": "GCC", "executable": "python3"},
+        "packages": {"six": "1.17.0"},
+        "variables": {},
+        "drift": {"uv.lock": [{"name": "six", "locked": "1.16.0"}]},
+    }
+    asked = {"python": {"version": "3.12.2"}, "variables": {"CI": "1"}}
+    packages, machine = environments((known, record), (asked, record))
+    assert packages == ()
+    assert [(pair.name, pair.a, pair.b) for pair in machine if not pair.same] == [
+        ("python.version", "3.12.1", "3.12.2"),
+        ("variables.CI", None, "1"),
+    ]
 
 
 def test_everything_that_differs(pair: tuple[Record, Record], capfd: Capture) -> None:

@@ -99,6 +99,21 @@ def test_gittrack_yaml_keeps_the_choice(project: Path) -> None:
     assert "pass" in run(project, "-S", "lr=0.5", "--", PYTHON, "train.py", code=2)[1]
 
 
+def test_a_seed_over_that_of_the_command_line(project: Path) -> None:
+    """The parameter has the seed that the program used, not the one that it was given before."""
+    options = ["--seed", "5", "--pass", "flags", "--", PYTHON, "train.py", "--seed", "6"]
+    record, said = run(project, *options)
+    assert record is not None and "seed: command line says 6, --seed 5, which is recorded" in said
+    assert (record.seed, record.params["seed"], record.metrics["seed_used"].value) == (5, 5, 5)
+    assert record.param_sources["seed"] == record.seed_source == "--seed"
+
+
+@pytest.mark.parametrize("keys", [("a.b", "a"), ("a", "a.b")])
+def test_one_setting_below_another_is_refused(keys: tuple[str, str]) -> None:
+    with pytest.raises(UsageError, match=r"-S a\.b: 'a' already has a value"):
+        pass_on(["p"], dict.fromkeys(keys, 1), None, "flags")
+
+
 def test_what_is_only_offered_says_so(project: Path) -> None:
     """Whether a program looks into its environment nobody but the program knows."""
     program = "import json, os; print(os.environ['GITTRACK_PARAMS'], os.environ['GITTRACK_SEED'])"

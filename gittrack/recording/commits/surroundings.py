@@ -27,19 +27,21 @@ class Surroundings:
 def read_surroundings(
     files: CommitFiles, pipelines: Sequence[Pipeline], config: Config, *, here: bool
 ) -> Surroundings:
-    """`here`: on the machine that made the results; which interpreter made them no commit says."""
+    """`here`: with the machine that the commit was made on.
+
+    Which interpreter trained, and with which packages, neither a commit nor its hook can tell.
+    """
     from gittrack.formats.locks import read_lock
     from gittrack.recording.capture import describe_machine, write_environment
 
+    machine = {name: fact for name, fact in describe_machine().items() if name != "variables"} if here else {}
+    paths = {*_lock_paths(files, pipelines), *(p for p in config.capture.locks if p in files.names)}
     locks = []
-    for path in sorted(
-        {*_lock_paths(files, pipelines), *(p for p in config.capture.locks if p in files.names)}
-    ):
+    for path in sorted(paths):
         data = files.read(path)
         if data is not None:
-            lock, _ = read_lock(path, data, blob=files.oid(path), installed=None)
-            locks.append(lock)
-    written, summary = write_environment(describe_machine() if here else UNKNOWN, {})
+            locks.append(read_lock(path, data, blob=files.oid(path), installed=None)[0])
+    written, summary = write_environment({**UNKNOWN, **machine}, {})
     return Surroundings(tuple(locks), summary, written)
 
 
