@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -34,8 +35,14 @@ def digest(key: Key, value: Any) -> str:
     return f"{name}:{made.hexdigest()}"
 
 
+_BARE = re.compile(r"\*{3,}")
+
+
 def masked_params(plain: Mapping[str, Any], key: Key) -> tuple[dict[str, Any], dict[str, str]]:
-    """`plain` without credentials, and the digests of the values that changed, by dotted name."""
+    """`plain` without credentials, and the digests of the values that changed, by dotted name.
+
+    What came masked, as pydantic's SecretStr does, has none: it is not known.
+    """
     safe: dict[str, Any] = without_secrets(dict(plain))
     if safe == plain and MASK not in repr(plain):
         return safe, {}
@@ -43,7 +50,7 @@ def masked_params(plain: Mapping[str, Any], key: Key) -> tuple[dict[str, Any], d
     digests = {
         name: digest(key, value)
         for name, value in flatten(plain).items()
-        if shown[name] != value or is_masked(shown[name])
+        if (shown[name] != value or is_masked(shown[name])) and not _BARE.fullmatch(str(value))
     }
     return safe, digests
 
@@ -85,7 +92,12 @@ def shown_params(record: Record) -> dict[str, Any]:
 def likeness_name(record: Record, name: str, value: Any) -> Any:
     """A parameter as it is to be compared: a masked one by the beginning of its digest, ``***9f86d081``."""
     made = record.masked.get(f"{PARAMS}{name}")
-    return f"{MASK}{made.rpartition(':')[2][:8]}" if made is not None else value
+    return digest_name(made) if made is not None else value
+
+
+def digest_name(made: str) -> str:
+    """The beginning of a digest, in the place of the value."""
+    return f"{MASK}{made.rpartition(':')[2][:8]}"
 
 
 def unknown_masks(record: Record) -> list[str]:

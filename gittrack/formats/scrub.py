@@ -74,6 +74,13 @@ def looks_secret(name: str, value: str) -> bool:
     return _is_key(name, words) or (_may_be_key(words) and (name.isupper() or not _PLAIN_WORDS.match(value)))
 
 
+def is_key_of(owner: str, name: str, value: str) -> bool:
+    """Whether `value` is a credential by the name above its own: ``auth: {token: x}``."""
+    if any(form.match(value) for form in (_HARMLESS, _NUMBER_OR_TAG, _NAMES_A_FILE)):
+        return False
+    return _is_key("", [*_words(owner), *_words(name)])
+
+
 def _words(name: str) -> list[str]:
     words = [word.lower() for word in _WORD.findall(name[:200])]
     while len(words) > 1 and (words[-1].isdigit() or words[-1] in _LAST_WORDS_IGNORED):

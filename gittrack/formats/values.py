@@ -19,7 +19,7 @@ from typing import Any
 from gittrack.errors import UsageError
 from gittrack.formats.flat import meeting
 from gittrack.formats.record import Value, clean_text
-from gittrack.formats.scrub import MASK, looks_secret, scrub_text, secret_values
+from gittrack.formats.scrub import MASK, is_key_of, looks_secret, scrub_text, secret_values
 from gittrack.formats.structures import is_unset, is_used_up, parts_of
 
 MAX_NAME = 250
@@ -93,7 +93,7 @@ def metric_value(name: str, value: Any) -> float | int | str:
     UsageError for what does not, and for a whole number that neither 64 bits nor a float can hold.
     """
     if isinstance(value, int):
-        return int(value) if -(2**63) <= value < 2**64 else _large(name, value)
+        return int(value) if _fits_64_bits(value) else _large(name, value)
     try:
         number = _item(value)
         if isinstance(number, (str, bytes)):
@@ -110,8 +110,25 @@ def metric_value(name: str, value: Any) -> float | int | str:
     return number if math.isfinite(number) else repr(number)
 
 
+def is_number(value: float) -> bool:
+    """Whether a metric can have exactly that value."""
+    return not isinstance(value, int) or _fits_64_bits(value) or _as_float(value) is not None
+
+
+def _fits_64_bits(value: int) -> bool:
+    return -(2**63) <= value < 2**64
+
+
+def _as_float(value: int) -> float | None:
+    try:
+        return number if int(number := float(value)) == value else None
+    except OverflowError:
+        return None
+
+
 def _large(name: str, value: int) -> float:
-    if value.bit_length() <= 1024 and int(number := float(value)) == value:
+    number = _as_float(value)
+    if number is not None:
         return number
     raise UsageError(
         f"metric {name!r} is a whole number of {value.bit_length()} bits, and no 64-bit integer or float has "
@@ -283,18 +300,22 @@ def _too_many(where: str, what: str) -> UsageError:
 
 
 def without_secrets(value: Value, name: str = "") -> Value:
-    """`value` (plain) with ``***`` for text that its name or its shape tells to be a credential."""
-    return _mask(value, name, sorted(secret_values(os.environ), key=len, reverse=True))
+    """`value` (plain) with ``***`` for text that its name or its shape tells to be a credential.
+
+    `name` has the names above it before it, with dots.
+    """
+    owner, _, own = name.rpartition(".")
+    return _mask(value, own, sorted(secret_values(os.environ), key=len, reverse=True), owner)
 
 
-def _mask(value: Value, name: str, secrets: Sequence[str]) -> Value:
+def _mask(value: Value, name: str, secrets: Sequence[str], owner: str) -> Value:
     if isinstance(value, dict):
-        return {key: _mask(item, key, secrets) for key, item in value.items()}
+        return {key: _mask(item, key, secrets, name) for key, item in value.items()}
     if isinstance(value, list):
-        return [_mask(item, name, secrets) for item in value]
+        return [_mask(item, name, secrets, owner) for item in value]
     if not isinstance(value, str):
         return value
-    if looks_secret(name, value):
+    if looks_secret(name, value) or is_key_of(owner, name, value):
         return MASK
     for secret in secrets:
         value = value.replace(secret, MASK)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from gittrack.dvc.settings import ledger_config
 from gittrack.formats.config import Config, declared_metrics
@@ -47,7 +49,7 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
             run_id,
             dirty=request.dirty,
             exclude=[*request.exclude, *_declared_outputs(config, experiment)],
-            inputs=[*request.inputs, *declared_inputs(config, experiment)],
+            inputs=_with_targets([*request.inputs, *declared_inputs(config, experiment)], repo.top),
             image=request.image,
         )
     record = {
@@ -96,6 +98,15 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
 def _declared_outputs(config: Config, experiment: str) -> list[str]:
     """What gittrack.yaml says runs produce: neither code nor a change to it."""
     return [o.path for o in [*config.outputs, *config.experiment_config(experiment).outputs]]
+
+
+def _with_targets(paths: Sequence[str], top: Path) -> list[str]:
+    """The paths from the top, and what those that are links lead to within it."""
+    real = ((top / path).resolve() for path in paths)
+    within = [
+        path.relative_to(top.resolve()).as_posix() for path in real if path.is_relative_to(top.resolve())
+    ]
+    return [*paths, *within]
 
 
 def declared_inputs(config: Config, experiment: str) -> list[str]:

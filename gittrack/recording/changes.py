@@ -16,14 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.errors import GittrackError
+from gittrack.formats.flat import flatten
+from gittrack.formats.masks import digest_name, masked_params
 from gittrack.formats.record import DataInput, clean_text
 from gittrack.formats.sources import Layer
-from gittrack.formats.values import without_secrets
 from gittrack.git.repository import Repository, Status
 from gittrack.recording.identity import stamp_of, stamps
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
+from gittrack.recording.masking import key_of
 from gittrack.recording.params import source_of_file, write_layer
 
 log = logging.getLogger("gittrack")
@@ -47,7 +49,8 @@ def watch_params(
     """Keep what the parameter files hold beside the run's `params`; those that are `usual` may come later."""
     watched = {}
     for file in dict.fromkeys([*files, *usual]):
-        watched[str(file)] = [stamp_of(os.fspath(file)), _params(file) if file.exists() else {}]
+        plain = _params(file, journal) if file.exists() else _NOTHING
+        watched[str(file)] = [stamp_of(os.fspath(file)), *plain]
     if watched:
         (journal.folder / _PARAMS).write_text(json.dumps({"params": params, "files": watched}))
 
@@ -65,35 +68,53 @@ def note_params(journal: Journal, *, take: bool = True) -> list[Layer]:
     params, files = watched["params"], watched["files"]
     current = deepcopy(params)
     layers: list[Layer] = []
-    for name, (stamp, before) in files.items():
+    for name, (stamp, before, digests) in files.items():
         now = stamp_of(name)
         if (None if now is None else [*now]) == stamp:
             continue
         try:
-            after = _params(Path(name)) if now is not None else {}
+            after, masked = _params(Path(name), journal) if now is not None else _NOTHING
         except GittrackError as error:
             journal.not_recorded(f"params file {name}", f"it changed, and cannot be read any more: {error}")
             continue
-        files[name] = [now, after]
+        files[name] = [now, after, masked]
         fresh: dict[str, Any] = {}
-        for path, old, new in _differences(before, after):
-            if _at(params, path) == old:
+        for path, old, new in _differences(_named(before, digests), _named(after, masked)):
+            value = _at(after, path)
+            if _at(params, path) == _at(before, path):
                 journal.event(Kind.CHANGED, f"param {'.'.join(path)}", _shown(old), _shown(new))
-                _put(current, path, new)
-                _put(fresh, path, new)
+                _put(current, path, value)
+                _put(fresh, path, value)
         if fresh:
-            layers.append(Layer(source_of_file(journal, Path(name)), fresh))
+            hidden = {key: masked[key] for key in flatten(fresh) if key in masked}
+            layers.append(Layer(source_of_file(journal, Path(name)), fresh, hidden))
     for layer in layers if take else []:
         write_layer(journal, layer)
     (journal.folder / _PARAMS).write_text(json.dumps({"params": current, "files": files}))
     return layers
 
 
-def _params(file: Path) -> dict[str, Any]:
+_NOTHING: tuple[dict[str, Any], dict[str, str]] = ({}, {})
+
+
+def _params(file: Path, journal: Journal) -> tuple[dict[str, Any], dict[str, str]]:
+    """What a record may hold of a file, and the digests of what it masks."""
     from gittrack.recording.result_files import Losses, read_params
 
-    params: dict[str, Any] = without_secrets(read_params(file, Losses()))  # what is left out was said
-    return params
+    plain = read_params(file, Losses())  # what is left out was said
+    return masked_params(plain, key_of(journal.state_dir))
+
+
+def _named(params: Mapping[str, Any], digests: Mapping[str, str], above: str = "") -> dict[str, Any]:
+    """`params` with the beginnings of the digests in the place of what is masked."""
+    named: dict[str, Any] = {}
+    for name, value in params.items():
+        path = f"{above}{name}"
+        if isinstance(value, Mapping):
+            named[name] = _named(value, digests, f"{path}.")
+        else:
+            named[name] = digest_name(digests[path]) if path in digests else value
+    return named
 
 
 def _differences(

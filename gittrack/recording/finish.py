@@ -237,7 +237,7 @@ def final_metrics(
     `declared` is by gittrack.yaml, `defined` by the program, which goes before.
     """
     facts = {
-        name: {"rule": "last", **declared.get(name, {}), **described(name, defined or {})}
+        name: {"rule": "last", **described(name, declared), **described(name, defined or {})}
         for name in {**table.last, **summary}
     }
     for name, stated in facts.items():

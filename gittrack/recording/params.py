@@ -135,6 +135,6 @@ _PROGRAM = Layer(LOGGED, {}).rank
 def without_named_secrets(conflicts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Conflicts of plain layers as they may be shown."""
     return {
-        name: {source: without_secrets(value, name.rpartition(".")[2]) for source, value in sides.items()}
+        name: {source: without_secrets(value, name) for source, value in sides.items()}
         for name, sides in conflicts.items()
     }

@@ -88,3 +88,11 @@ def test_a_run_that_masks_without_a_digest_is_like_no_other() -> None:
     unknown = [make_record(number, params={"api_key": "***"}) for number in (2, 3)]
     assert (unknown_masks(known), unknown_masks(unknown[0])) == ([], ["params.api_key"])
     assert len({pool_of(record) for record in unknown}) == 2 and pool_of(known) == known.spec
+
+
+def test_what_came_masked_has_no_digest() -> None:
+    """Of pydantic's SecretStr nothing is known: two of them are not said to be one."""
+    safe, digests = masked_params(
+        {"p": {"s": "**********", "token": "a1"}}, lambda: f"{'a' * 16}:{'00' * 32}"
+    )
+    assert safe == {"p": {"s": "**********", "token": "***"}} and [*digests] == ["p.token"]

@@ -272,6 +272,8 @@ def test_credentials_are_masked_by_name_shape_and_environment(monkeypatch: pytes
         {
             "api_key": "abcdefgh1234",
             "nested": {"hf_token": ["hf_abcdefghijklmnopqrstuv"]},
+            "auth": {"token": "plain", "kind": "basic"},
+            "pool": {"token": "mean", "key": "sort"},
             "dsn": "postgres://me:correct-horse-battery@db/x",
             "note": "token is ghp_abcdefghijklmnopqrstuvwxyz0123",
             "max_tokens": 512,
@@ -281,6 +283,12 @@ def test_credentials_are_masked_by_name_shape_and_environment(monkeypatch: pytes
     text = repr(plain)
     assert "abcdefgh" not in text and "correct-horse" not in text
     assert plain["api_key"] == "***" and plain["nested"] == {"hf_token": ["***"]}
+    assert (
+        plain["auth"]
+        == {"token": "***", "kind": "basic"}
+        == without_secrets({"token": "plain", "kind": "basic"}, "auth")
+    )
+    assert plain["pool"] == {"token": "mean", "key": "sort"}
     assert plain["max_tokens"] == 512 and plain["tokenizer"] == "bpe"
 
 

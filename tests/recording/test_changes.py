@@ -87,6 +87,20 @@ def test_edited_by_the_command(prepared: Path, command: str, expected: dict[str,
         assert "param train.lr: 0.1 -> 0.5" in html.unescape(report)
 
 
+def test_credential_that_was_edited(prepared: Path) -> None:
+    """Said by the beginnings of the digests; the record has that of the new value."""
+    (prepared / "params.yaml").write_text("head: {token: abc123}\n")
+    (prepared / "edit.sh").write_text("sed -i s/abc123/def456/ params.yaml\n")
+    for command in (("sh", "edit.sh"), ("true",)):
+        gittrack(prepared, "run", "--", *command)
+    record, later = sorted(records(prepared), key=lambda r: r.started)
+    (change,) = record.changed
+    before, after = change.before, change.after
+    assert change.what == "param head.token"
+    assert before != after and before.startswith("***")
+    assert record.masked == later.masked and record.params == later.params == {"head": {"token": "***"}}
+
+
 def test_edited_code_that_was_not_committed(prepared: Path) -> None:
     """Against the snapshot, which is what the record says ran; undone changes too."""
     (prepared / "helper.py").write_text("A = 5\n")

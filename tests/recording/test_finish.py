@@ -164,6 +164,20 @@ def test_final_metrics_are_the_last_values(inside: Path) -> None:
     assert (record.metrics["b"].value, record.metrics["b"].status) == (None, "nan")
 
 
+def test_final_metrics_follow_what_gittrack_yaml_says_of_a_beginning(inside: Path) -> None:
+    """``val/*`` there is all metrics that begin so, as for define_metric()."""
+    (inside / "gittrack.yaml").write_text(
+        "experiment: digits\n"
+        "experiments: {digits: {metrics: {'val/*': {direction: minimize, final: best}}}}\n"
+    )
+    run = gittrack.start_run()
+    for value in (1.0, 0.2, 0.5):
+        run.log_metrics({"val/loss": value, "loss": value})
+    metrics = finished(run).metrics
+    assert (metrics["val/loss"].value, metrics["val/loss"].rule) == (0.2, "best")
+    assert (metrics["loss"].value, metrics["loss"].rule) == (0.5, "last")
+
+
 def test_memory_stays_flat(inside: Path) -> None:
     """200,000 rows of five metrics, logged and committed, never take 40 MB of Python objects."""
     gittrack.start_run().finish()

@@ -64,9 +64,9 @@ def test_programs_that_the_system_refuses(tmp_path: Path, content: str) -> None:
 )
 def test_judgement(code: int, status: str, message: str | None) -> None:
     """What a return code says of the run."""
-    found, failure = judge(code)
-    assert found == status
-    assert (failure or {}).get("message") == message
+    ending = judge(code)
+    assert (ending.status, ending.ended_by) == (status, "command")
+    assert (ending.failure or {}).get("message") == message
 
 
 def test_exit_status_is_the_shells() -> None:

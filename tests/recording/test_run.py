@@ -472,7 +472,7 @@ def test_a_run_that_logs_too_much_hears_of_it_at_the_log_call(inside: Path) -> N
         for at in range(10_000):
             run.log_metric(f"m{at}", 1 / (at + 1), step=2**62)
     record = finish(run)
-    assert 5 < len(record.params) < 100 and len(record.metrics) > 20
+    assert 5 < len(record.params) < 100 and len(record.metrics) >= 50
     size = len(file_of(inside, record, "run.yaml"))
     assert LIMIT * 0.8 < size < 1 << 20
 

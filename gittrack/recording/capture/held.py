@@ -124,7 +124,9 @@ def _folder(objects: ObjectReader, oid: str, top: Path, folder: Path, algorithm:
 
 
 def _is_pointer(file: Path) -> bool:
-    return file.stat().st_size <= LONGEST_POINTER and stands_in(file.read_bytes()) is not None
+    return (
+        file.exists() and file.stat().st_size <= LONGEST_POINTER and stands_in(file.read_bytes()) is not None
+    )
 
 
 def blob_id(file: Path, algorithm: str) -> str:

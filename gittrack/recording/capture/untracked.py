@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from gittrack.formats.record import LeftOut, clean_text
@@ -79,6 +79,7 @@ def sort_changes(top: Path, changes: Iterable[Change], limits: Limits) -> Sorted
     """Which of the changes go into a snapshot. Of untracked files, the smallest come first."""
     made = Sorted()
     untracked: list[tuple[int, Change]] = []
+    limits = replace(limits, inputs=[*limits.inputs, *_behind_links(top, limits.inputs)])
     for change in changes:
         reason, count = _why_left_out(top / change.path, change, limits)
         if reason:
@@ -98,6 +99,15 @@ def sort_changes(top: Path, changes: Iterable[Change], limits: Limits) -> Sorted
     made.untracked.sort(key=lambda item: (-item[1], item[0]))
     made.left_out = _by_folder(made.left_out)
     return made
+
+
+def _behind_links(top: Path, inputs: Iterable[str]) -> Iterator[str]:
+    """Where inputs that are, or lie below, links lie in the work tree themselves."""
+    folder = top.resolve()
+    for path in inputs:
+        full = (top / path).resolve()
+        if full != folder / path and full.is_relative_to(folder) and full != folder:
+            yield full.relative_to(folder).as_posix()
 
 
 def _leave(made: Sorted, change: Change, count: int, reason: str) -> None:

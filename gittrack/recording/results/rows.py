@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gittrack.errors import UsageError
-from gittrack.formats.values import MAX_STEP, check_metric_name, metric_value
+from gittrack.formats.values import MAX_STEP, check_metric_name, is_number, metric_value
 from gittrack.recording.results.losses import Losses
 from gittrack.recording.results.yaml_text import Unreadable
 
@@ -58,7 +58,7 @@ def series(rows: Rows, name: str, losses: Losses) -> list[Row]:
 def word_or_number(value: Any) -> float | int | None:
     """The number that a value is, also where a word says that it is not finite; None where it is none."""
     if isinstance(value, (int, float)):  # true counts 1
-        return value
+        return value if is_number(value) else None
     if isinstance(value, str):
         word = _WORDS.get(value.strip().lower().lstrip("."))
         return None if word is None else float(word)
@@ -69,6 +69,8 @@ def why_none(value: Any) -> str:
     """Why a value is no number."""
     if isinstance(value, Unreadable):
         return value.why
+    if isinstance(value, int):
+        return f"a whole number of {value.bit_length()} bits, which neither 64 bits nor a float can hold"
     if isinstance(value, list):
         return f"a list of {len(value)}, not a number"
     return NOT_A_NUMBER if isinstance(value, str) else f"{type(value).__name__}, not a number"

@@ -228,7 +228,7 @@ class TestErrors:
             ("seed = high", "unexpected 'high' at column 8; here comes a number"),
             ("seed = 'high'", "seed = 'high': it is a number"),
             ("metrics.m like 'x'", "it is a number"),
-            ("status = 'done'", "one of finished, failed, killed, damaged"),
+            ("status = 'done'", "one of finished, failed, killed, unknown, damaged"),
             ("started > 'soon'", "a date such as"),
             ("started > '2026-13-01'", "a date such as"),
             ("started = '9999-12-31'", "a date such as"),

@@ -105,6 +105,17 @@ def test_pointer_whose_bytes_are_checked_out(project: Path) -> None:
     assert "git has only a pointer of git-lfs" in record.not_recorded[0].why
 
 
+def test_folder_with_a_link_to_nothing(project: Path) -> None:
+    """An annexed file whose bytes are elsewhere: one line says which, before anything runs."""
+    file(DATA, "data/a.csv")(project)
+    link(".git" + ANNEX.strip(), "data/b.csv")(project)
+    run_git(project, "add", "data")
+    run_git(project, "commit", "-qm", "data")
+    ended = gittrack(project, "run", "--input", "data:train", "--", "true")
+    assert ended.returncode == 2 and ended.stderr.count("\n") == 1
+    assert "data/b.csv is a link to nothing" in ended.stderr
+
+
 def test_link_whose_target_changes(project: Path) -> None:
     """The digest is of the bytes behind it, with `store` they are kept."""
     link("../data.csv")(project)

@@ -19,6 +19,9 @@ NO_STEP = "no whole number of 64 bits, so that the row has no step"
 NO_AXIS = "a list without its steps: name them in a list called epoch or step"
 
 
+TOO_LARGE = "bits, which neither 64 bits nor a float can hold"
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -51,6 +54,10 @@ def test_final_metrics(tmp_path: Path, name: str, text: str) -> None:
          {"m.json: 2 values (n.x, n.y)": TEXT}),
         ("m.json", f'{{"n": {"9" * 5000}, "acc": 1}}', {"acc": 1},
          {"m.json: n": "an integer of 5000 digits"}),
+        ("m.json", f'{{"n": {2**65 + 1}, "big": {2**65}, "over": {2**1024 - 1}, "acc": 1}}',
+         {"acc": 1, "big": 2.0**65},
+         {"m.json: n": f"a whole number of 66 {TOO_LARGE}",
+          "m.json: over": f"a whole number of 1024 {TOO_LARGE}"}),
         ("m.yaml", "n: 1_000\nlr: 1e-3\nm: 0o7\nacc: !x 1\n", {"n": 1000, "lr": 0.001},
          {"m.yaml: m": TEXT,
           "m.yaml: acc": "the tag '!x' is not followed: a safe reader makes nothing of it"}),
