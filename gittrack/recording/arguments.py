@@ -236,7 +236,7 @@ class _Reader:
 
 def typed(text: str) -> Any:
     """The value that an argument is as a YAML scalar; text that YAML would change stays as it is."""
-    if re.fullmatch(r"[-+]?0[0-9]+", text):  # octal to some, decimal to others, a name to a third
+    if re.fullmatch(r"[-+]?0[0-9]+|\{[\w.-]+\}", text):  # octal to some, decimal to others; a placeholder
         return text
     value = parse_scalar(text)
     if isinstance(value, (dict, list)):
