@@ -244,7 +244,8 @@ def contradictions(conflicts: Mapping[str, Mapping[str, Any]]) -> list[str]:
     lines = []
     for name, sides in conflicts.items():
         *others, (source, value) = sides.items()
-        if source in (SETTING, OFFERED) and not any(rank(other) for other, _ in others):
+        is_setting = not {SETTING, OFFERED}.isdisjoint(source.split(", "))
+        if is_setting and not any(rank(other) for other, _ in others):
             continue
         says = ", ".join(f"{other} says {_short(said)}" for other, said in others)
         lines.append(f"{name}: {says}, {source} {_short(value)}, which is recorded")

@@ -147,7 +147,7 @@ def compare(a: Entry, b: Entry) -> Comparison:
         a=a,
         b=b,
         facts=_told_apart(_pairs(_facts(one), _facts(two)), one, two, {"command": COMMAND}),
-        params=_told_apart(_pairs(flatten(one.params), flatten(two.params)), one, two),
+        params=_told_apart(_pairs(_params(one), _params(two)), one, two),
         metrics=_metrics(one.metrics, two.metrics),
         data=_pairs(_data(one.data), _data(two.data)),
         locks=_pairs(_locks(one.locks), _locks(two.locks)),
@@ -219,6 +219,11 @@ def _told_apart(
         path = f"{PARAMS}{pair.name}" if places is None else places.get(pair.name, "")
         known.append(MaskedPair(pair.name, pair.a, pair.b, likeness(a.masked.get(path), b.masked.get(path))))
     return tuple(known)
+
+
+def _params(record: Record) -> dict[str, Any]:
+    """By dotted name; null is a value, and not the absence of one."""
+    return {name: "null" if value is None else value for name, value in flatten(record.params).items()}
 
 
 def _facts(record: Record) -> dict[str, Any]:

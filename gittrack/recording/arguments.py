@@ -19,6 +19,7 @@ import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,19 @@ def _simple(words: Sequence[str]) -> list[str]:
         return [word for word in shlex.split(text) if word != "exec"]
     except ValueError:
         return []
+
+
+_ELSEWHERE = frozenset({"--temp", "--queue", "--run-all"})
+
+
+def works_elsewhere(command: Sequence[str]) -> bool:
+    """Whether it is DVC with experiments in folders of their own: what stands in this one is not theirs."""
+    words = re.findall(r"[^\s;&|()'\"]+", " ".join(command))  # of a shell's text, too
+    names = [word.rpartition("/")[2] for word in words]
+    verbs = names[names.index("dvc") + 1 :] if "dvc" in names else []
+    steps = list(pairwise(verbs))
+    is_experiment = ("exp", "run") in steps or ("experiments", "run") in steps
+    return ("queue", "start") in steps or (is_experiment and not _ELSEWHERE.isdisjoint(verbs))
 
 
 def own_arguments() -> list[str]:

@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from gittrack.formats.masks import digest_name, masked_params
 from gittrack.formats.record import DataInput, clean_text
 from gittrack.formats.sources import Layer
 from gittrack.git.repository import Repository, Status
-from gittrack.recording.identity import Stamp, stamp_of, stamps
+from gittrack.recording.identity import stamp_of, stamps
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
@@ -195,21 +195,28 @@ def _sha256(path: Path, stated: DataInput, repository: Repository) -> str | None
 
 
 class Modules:
-    """The project's own modules that this process has loaded, as they stood then."""
+    """The project's own modules that this process has loaded, as they stood then, and that it loads later."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
-        top, own = f"{repository.top}{os.sep}", f"{sys.prefix}{os.sep}"
-        files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
-        self._stamps: dict[str, Stamp | None] = {
-            file: stamp_of(file)
-            for file in map(os.path.abspath, filter(None, files))
-            if file.startswith(top) and not file.startswith(own)
-        }
+        self._names = frozenset(sys.modules)
+        self._stamps = {file: stamp_of(file) for file in self._files(self._names)}
+
+    def _files(self, names: Iterable[str]) -> Iterator[str]:
+        top, own = f"{self._repository.top}{os.sep}", f"{sys.prefix}{os.sep}"
+        files = (getattr(sys.modules.get(name), "__file__", None) for name in names)
+        for file in map(os.path.abspath, filter(None, files)):
+            if file.startswith(top) and not file.startswith(own):
+                yield file
 
     def note(self, journal: Journal, tree: str) -> None:
         """Say which of them were edited since."""
         changed = [file for file, stamp in self._stamps.items() if stamp_of(file) != stamp]
+        begun = (journal.folder / "start.json").stat()
+        for file in self._files(sys.modules.keys() - self._names):
+            stamp = stamp_of(file)
+            if stamp is None or stamp.device != begun.st_dev or stamp.ctime_ns >= begun.st_ctime_ns:
+                changed.append(file)
         if changed:
             top = self._repository.top
             _note_files(journal, self._repository, tree, [os.path.relpath(f, top) for f in changed])

@@ -89,7 +89,8 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 def _end_all() -> None:
     for run, scope in list(_watched.items()):
         ending = scope.ending()
-        if ending.status == "unknown" and ending.failure is not None:
+        is_open = ending.status == "unknown" and not run._joined  # of a joined one the exit status is to come
+        if is_open and ending.failure is not None:
             log.warning(
                 "run %s: whether it succeeded is not known (%s): end it with run.finish(), or use "
                 "with gittrack.start_run()", run.id, ending.failure["message"],

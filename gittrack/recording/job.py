@@ -16,6 +16,7 @@ from gittrack.formats.record import Code, Record, Role
 from gittrack.formats.sources import Layer, contradictions
 from gittrack.git.repository import Repository
 from gittrack.recording import result_files
+from gittrack.recording.arguments import works_elsewhere
 from gittrack.recording.begin import abandon, begin
 from gittrack.recording.capture.code import command_invocation
 from gittrack.recording.changes import note_code, note_params, watch_params
@@ -89,8 +90,9 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     cwd = Path.cwd()
     job = _handed_over(job, config.run.way)
     check_command(job.launch or job.command, cwd)
-    job = _with_files(job, cwd)
-    outputs = _outputs(repo, config, job)
+    is_elsewhere = works_elsewhere(job.command)
+    job = _without_files(job) if is_elsewhere else _with_files(job, cwd)
+    outputs = [] if is_elsewhere else _outputs(repo, config, job)
     losses = result_files.Losses()
     checked = check(_request(repo, job, cwd, outputs, losses), config)
     journal = begin(repo, config, checked, command_invocation(job.command, cwd, job.origin))
@@ -231,6 +233,16 @@ def _with_files(job: Job, cwd: Path) -> Job:
     params = job.params or [name for name in ("params.yaml",) if (cwd / name).is_file()]
     metrics = job.metrics or DEFAULT_METRICS
     return replace(job, params=params, metrics=metrics, usual=() if job.metrics else DEFAULT_METRICS)
+
+
+def _without_files(job: Job) -> Job:
+    """Nothing in this work tree is what the program has read or written."""
+    why = (
+        "dvc worked in a folder of its own: leave out --temp and --queue, "
+        "or record the experiment's commit with gittrack record"
+    )
+    losses = [*job.not_recorded, ("parameters, metrics and outputs in files", why)]
+    return replace(job, params=(), metrics=(), outputs=(), defaults=False, not_recorded=losses)
 
 
 def _layers(repo: Repository, job: Job, cwd: Path, losses: result_files.Losses) -> list[Layer]:

@@ -108,8 +108,8 @@ def _seed(statement: Mapping[str, Any], start: Mapping[str, Any]) -> dict[str, A
         return {}
     told, source = start["record"]["seed"], start["record"].get("seed_source") or SEED_OPTION
     if statement["seed"] == told:
-        stated_too = statement["seed_source"] == START_RUN
-        return {"seed_source": f"{source}, {START_RUN}" if stated_too else source}
+        sources = [*source.split(", "), *([START_RUN] if statement["seed_source"] == START_RUN else [])]
+        return {"seed_source": ", ".join(dict.fromkeys(sources))}
     conflict = {"seed": {source: told, START_RUN: statement["seed"]}}
     return {"seed": statement["seed"], "seed_source": START_RUN, "param_conflicts": conflict}
 

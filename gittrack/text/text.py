@@ -91,10 +91,15 @@ def value(item: Any, precision: int | None = None) -> str:
     if isinstance(item, float):
         return number(item, precision)
     if isinstance(item, (list, tuple)):
-        return "[" + ", ".join(value(entry, precision) for entry in item) + "]"
+        return "[" + ", ".join(literal(entry, precision) for entry in item) + "]"
     if isinstance(item, dict):
-        return "{" + ", ".join(f"{clean(str(k))}: {value(v, precision)}" for k, v in item.items()) + "}"
+        return "{" + ", ".join(f"{clean(str(k))}: {literal(v, precision)}" for k, v in item.items()) + "}"
     return one_line(str(item))
+
+
+def literal(item: Any, precision: int | None = None) -> str:
+    """A value that is there, as `value` has it: null is one, and not nothing."""
+    return "null" if item is None else value(item, precision)
 
 
 def number(item: float, precision: int | None = None) -> str:

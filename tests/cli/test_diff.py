@@ -103,6 +103,16 @@ def diff(capfd: Capture, *arguments: str) -> str:
     return capfd.readouterr().out
 
 
+def test_null_is_a_value(repo: Repository, capfd: Capture) -> None:
+    """A parameter that is null is not one that is absent, in diff and in show."""
+    a, b = make_record(0, params={"lr": None, "widths": [1, None]}), make_record(1, params={})
+    commit_files(repo, {**files_of(a), **files_of(b)})
+    out = diff(capfd, a.id, b.id)
+    assert re.search(r"lr +null +→ —", out)
+    assert execute(["show", a.id]) == 0
+    assert re.search(r"lr +null\n +widths +\[1, null\]", capfd.readouterr().out)
+
+
 def test_what_one_does_not_know_is_no_difference() -> None:
     """A fact of Python that was not asked for, drift of unknown packages, no variable beside some."""
     record = make_record()

@@ -18,6 +18,7 @@ from gittrack.formats.config import Config, ExperimentConfig, Gate, InputConfig,
 FULL = b"""\
 experiment: digits
 ledger: {branch: lab/runs}
+run: {pass: flags}
 capture: {dirty: refuse, max_file_mb: 2.5, locks: [sub/uv.lock], console: false}
 inputs: [{path: data/train.csv, role: train}]
 outputs: [{path: model.pkl, role: model}]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gittrack.recording.arguments import fitting, program_arguments, read_arguments
+from gittrack.recording.arguments import fitting, program_arguments, read_arguments, works_elsewhere
 from tests.ledgers import records
 
 PYTHON = sys.executable
@@ -137,3 +137,19 @@ def test_secrets_on_the_command_line_are_masked(inside: Path) -> None:
     (record,) = records(inside)
     assert record.params == {"api_key": "***", "password": "***", "lr": 1}
     assert set(record.masked) == {"params.api_key", "params.password", "code.command"}
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("dvc exp run -S rate=0.5 --temp", True),
+        ("uv run dvc -q experiments run --queue", True),
+        ("sh -c 'cd a && python -m dvc exp run -S rate=0.5 --run-all; true'", True),
+        (".venv/bin/dvc queue start", True),
+        ("dvc exp run -S rate=0.5", False),
+        ("dvc repro", False),
+        ("python train.py --temp", False),
+    ],
+)
+def test_experiments_elsewhere(command: str, expected: bool) -> None:
+    assert works_elsewhere(shlex.split(command)) is expected

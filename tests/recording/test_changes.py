@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+import importlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,21 @@ def test_within_one_process(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> 
         del sys.modules["helper"]
 
 
+def test_a_module_that_is_loaded_later(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Edited after the start, and then imported; one that nobody has edited is not named."""
+    (prepared / "plain.py").write_text("B = 1\n")
+    run_git(prepared, "add", ".")
+    run_git(prepared, "commit", "-qm", "plain")
+    monkeypatch.chdir(prepared)
+    monkeypatch.syspath_prepend(prepared)
+    with library.start_run():
+        (prepared / "helper.py").write_text("A = 2\n")
+        for name in ("helper", "plain"):
+            importlib.import_module(name)
+    del sys.modules["helper"], sys.modules["plain"]
+    assert changes(prepared) == {"code helper.py": (blob("A = 1\n"), blob("A = 2\n"))}
+
+
 def test_dvc_experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """DVC sets the parameter in the work tree, after the start of the run."""
     dvc_repo.isolate(monkeypatch, tmp_path / "user")
@@ -213,3 +229,9 @@ def test_dvc_experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     (record,) = records(top)
     assert (record.params, record.metrics["acc"].value) == ({"rate": 0.5}, 0.5)
     assert changes(top)["param rate"] == (0.1, 0.5)
+    run_git(top, "add", ".")
+    run_git(top, "commit", "-qm", "of the work tree")
+    done = gittrack(top, "run", "--", *command[:-1], "rate=0.7", "--temp")
+    record = records(top)[-1]
+    assert (record.params, record.metrics, record.changed) == ({}, {}, ())
+    assert "leave out --temp" in record.not_recorded[0].why

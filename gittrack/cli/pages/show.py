@@ -139,13 +139,13 @@ def _about(record: Record) -> str:
 def _param(record: Record, name: str, value: object) -> tuple[str, ...]:
     hidden = "masked" if is_masked(value) else ""
     source = source_of(record.param_sources, name) or ""
-    return text.clean(name), text.value(value), _origin(record, name, source, hidden)
+    return text.clean(name), text.literal(value), _origin(record, name, source, hidden)
 
 
 def _origin(record: Record, name: str, source: str, note: str = "") -> str:
     """Where a value comes from, and what other sources say of it."""
     sides = list(record.param_conflicts.get(name, {}).items())[:-1]
-    says = [f"{other} says {text.value(value)}" for other, value in sides]
+    says = [f"{other} says {text.literal(value)}" for other, value in sides]
     return text.one_line("; ".join(part for part in (source, note, *says) if part))
 
 

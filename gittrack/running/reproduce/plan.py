@@ -340,7 +340,8 @@ def _seen(record: Record, environment: Mapping[str, Any], program: str | None) -
     from gittrack.recording.capture import describe_program
 
     now = describe_program(Path(program) if program else None, record.environment.image)
-    packages, machine = environments((environment, record), (now, record))
+    asked = {name: facts for name, facts in environment.items() if name != "interpreters"}
+    packages, machine = environments((asked, record), (now, record))
     machine_pairs = tuple(p for p in machine if not p.same and p.name.split(".")[0] in _MACHINE)
     unknown = "" if "packages" in now else f"which packages {Path(program or '').name} will have is not known"
     unknown = unknown if "packages" in environment else "which packages the run had is not known"
