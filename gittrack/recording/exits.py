@@ -21,6 +21,8 @@ from gittrack.recording.notebook import follow_cells
 class OpenRun(Protocol):
     """What the end of a process needs of a run that nobody has ended."""
 
+    _joined: bool
+
     @property
     def id(self) -> str: ...
 
