@@ -8,6 +8,7 @@ from typing import Any
 
 from gittrack.errors import UsageError
 from gittrack.formats.config import Direction
+from gittrack.formats.masks import unknown_masks
 from gittrack.formats.spec import seed_key
 from gittrack.stats.maths import (
     CONFIDENCE,
@@ -176,14 +177,16 @@ def letter_of(at: int) -> str:
 def _require_different(groups: Sequence[Group]) -> None:
     if len(groups) < 2:
         raise UsageError("a comparison needs two groups of runs: name a second run, experiment or spec")
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, str, str]] = set()
     for group in groups:
-        if (group.experiment, group.spec) in seen:
+        hidden = next((run.id for run in group.runs[:1] if unknown_masks(run)), "")
+        identity = (group.experiment, group.spec, hidden)
+        if identity in seen:
             raise UsageError(
                 f"spec {group.spec[:12]} of {group.experiment} was named twice: its runs are replicates "
                 "of each other, and gittrack stats shows them"
             )
-        seen.add((group.experiment, group.spec))
+        seen.add(identity)
 
 
 def _chosen(groups: Sequence[Group], wanted: Sequence[str]) -> tuple[list[str], list[str]]:

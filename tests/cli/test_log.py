@@ -122,6 +122,19 @@ def test_only_differences_within_an_experiment(repo: Repository, capsys: Capture
     assert log(capsys, "--keep", "^params.[ky]$").splitlines()[0].split()[5:] == ["y", "k", "x"]
 
 
+def test_runs_that_differ_in_a_masked_value(repo: Repository, capsys: Capture) -> None:
+    """They have a column, with the beginnings of the digests."""
+    digests = [f"{'a' * 16}:{digit * 64}" for digit in "12"]
+    made = [
+        make_record(at, params={"token": "***"}, masked={"params.token": digest})
+        for at, digest in enumerate(digests)
+    ]
+    commit_records(repo, made)
+    heading, *lines = log(capsys).splitlines()
+    assert "token" in heading
+    assert "***22222222" in lines[0] and "***11111111" in lines[1]
+
+
 def test_columns_can_be_chosen(repo: Repository, capsys: Capture) -> None:
     """--only-changed drops what is equal everywhere, --drop what matches, --precision rounds."""
     records = [make_record(n, metrics={"acc": n / 3, "same": 1}, params={"lr": n}, seed=5) for n in range(3)]

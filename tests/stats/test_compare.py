@@ -209,6 +209,15 @@ def test_what_cannot_be_compared() -> None:
         contrast([group(A), group(B, spec="b")], confidence=95)
 
 
+def test_runs_that_mask_without_a_digest_are_not_said_to_be_replicates() -> None:
+    """Their specs are equal; whether they are one is not known."""
+    hidden = [
+        Group("digits", "a" * 64, (make_record(number, params={"key": "***"}, spec="a" * 64),))
+        for number in (1, 2)
+    ]
+    assert len(contrast(hidden).sides) == 2
+
+
 def test_letters_do_not_run_out() -> None:
     """A to Z, then A2."""
     assert [letter_of(at) for at in (0, 25, 26, 52)] == ["A", "Z", "A2", "A3"]

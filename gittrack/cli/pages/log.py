@@ -11,7 +11,7 @@ metrics that gittrack.yaml declares.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -271,7 +271,7 @@ def _commit(row: Row) -> str | None:
 
 def _measured(rows: Sequence[Row], choice: Choice, repos: Sequence[str] | None) -> list[Column]:
     metrics = _family("metrics", [_metrics(row) for row in rows])
-    params = _family("params", [flatten(row.record.get("params", {})) for row in rows])
+    params = _family("params", [_params(row.record) for row in rows])
     if not choice.all_params and len(rows) > 1:
         patterns = choice.keep
         asked = choice.asked
@@ -307,6 +307,17 @@ def _apart(columns: Sequence[Column], taken: frozenset[str]) -> list[Column]:
         Column(c.name if c.label in taken or labels.count(c.label) > 1 else c.label, c.name, c.values)
         for c in columns
     ]
+
+
+def _params(record: Mapping[str, Any]) -> dict[str, Any]:
+    """By dotted name; a masked one by the beginning of its digest, so that runs that differ in it do."""
+    params, masked = flatten(record.get("params", {})), record.get("masked")
+    if not masked:
+        return params
+    from gittrack.formats.masks import PARAMS, digest_name
+
+    named = {name: masked.get(f"{PARAMS}{name}") for name in params}
+    return {name: digest_name(made) if (made := named[name]) else value for name, value in params.items()}
 
 
 def _differs(rows: Sequence[Row], column: Column) -> bool:
