@@ -22,7 +22,6 @@ run: {pass: flags}
 capture: {dirty: refuse, max_file_mb: 2.5, locks: [sub/uv.lock], console: false}
 inputs: [{path: data/train.csv, role: train}]
 outputs: [{path: model.pkl, role: model}]
-run: {pass: flags}
 dvc: {store_inputs: true}
 experiments:
   digits:
