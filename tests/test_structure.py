@@ -210,6 +210,13 @@ def assigned_locals(tree: ast.AST) -> list[str]:
     return [n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
 
 
+def test_helpers_lie_in_modules_of_their_own() -> None:
+    """No test imports from a module of tests, or from a conftest."""
+    importing = re.compile(r"^\s*from tests\.(?:\w+\.)*(?:test_\w+|conftest) import", re.MULTILINE)
+    tests = Path(__file__).parent
+    assert [str(path) for path in tests.rglob("*.py") if importing.search(path.read_text())] == []
+
+
 def test_locals_are_nouns() -> None:
     """A reader learns from a name what the value is: at most 2 % are pronouns or verbs of this kind."""
     names = {name_of(file): assigned_locals(ast.parse(file.read_text())) for file in FILES}

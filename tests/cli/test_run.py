@@ -8,8 +8,8 @@ import pytest
 
 from gittrack import cli
 from gittrack.cli.job_options import with_role
-from tests.conftest import run_git
-from tests.recording.test_job import records
+from tests.ledgers import records
+from tests.repositories import run_git
 
 
 def test_no_command(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from gittrack.formats.during import Changed
 from gittrack.git.objects import make
 from tests import dvc_repo
 from tests.ledgers import records
-from tests.recording.test_job import gittrack, script
+from tests.recording.commands import gittrack, script
 from tests.repositories import run_git
 
 PYTHON = sys.executable

@@ -10,7 +10,7 @@ import pytest
 
 from gittrack.formats.record import NotRecorded, Record
 from tests.ledgers import journals, records
-from tests.recording.test_job import gittrack, script, start
+from tests.recording.commands import gittrack, script, start
 from tests.repositories import run_git
 
 PYTHON = sys.executable

@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -20,33 +19,8 @@ from gittrack.git.repository import Repository
 from gittrack.recording.endings import MAX_MESSAGE
 from gittrack.recording.journal.stored import stored_journals
 from gittrack.recording.recover import recover
+from tests.recording.processes import only, records, run, start
 from tests.repositories import run_git
-
-
-def start(project: Path, script: str) -> subprocess.Popen[str]:
-    """A process of its own that runs `script` in the project."""
-    return subprocess.Popen(
-        [sys.executable, "-c", "import gittrack, os, signal, sys, time\n" + script],
-        cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-
-
-def run(project: Path, script: str) -> tuple[int, str, str]:
-    """Exit status, stdout and stderr of `script`."""
-    process = start(project, script)
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
-
-
-def records(project: Path) -> list[Record]:
-    """All runs on the ledger, newest first."""
-    return [found.record for found in gittrack.search(repository=project)]
-
-
-def only(project: Path) -> Record:
-    found = records(project)
-    assert len(found) == 1
-    return found[0]
 
 
 def test_an_exception_is_recorded_and_goes_on(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:

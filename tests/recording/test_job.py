@@ -10,41 +10,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.ledgers import file_of, journals, records
+from tests.recording.commands import GITTRACK, PYTHON, gittrack, script, start
 from tests.repositories import run_git
-
-PYTHON = sys.executable
-GITTRACK = [PYTHON, "-m", "gittrack"]
-
-
-def gittrack(
-    where: Path, *arguments: str, env: Mapping[str, str] | None = None, **options: Any
-) -> subprocess.CompletedProcess[str]:
-    """Run gittrack as a person does."""
-    return subprocess.run(
-        [*GITTRACK, *arguments],
-        cwd=where,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        **options,
-    )
-
-
-def script(top: Path, text: str, name: str = "train.py") -> None:
-    """Write and commit a script."""
-    (top / name).write_text(text)
-    run_git(top, "add", name)
-    run_git(top, "commit", "-q", "--allow-empty", "-m", name)
-
 
 # --- exit status and output ----------------------------------------------------------------
 
@@ -334,23 +306,6 @@ signal.signal(signal.SIGINT, end)
 print("ready", flush=True)
 time.sleep(60)
 """
-
-
-def start(where: Path, *command: str, options: Sequence[str] = (), **how: Any) -> subprocess.Popen[str]:
-    """Start a wrapped command in a session of its own and wait until it says that it is ready."""
-    process = subprocess.Popen(
-        [*GITTRACK, "run", *options, "--", *command],
-        cwd=where,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        **how,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

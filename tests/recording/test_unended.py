@@ -12,7 +12,7 @@ import pytest
 import gittrack
 from gittrack.recording.endings import Ending, judge, merged
 from gittrack.recording.interpreter import Scope
-from tests.recording.test_exits import only, run
+from tests.recording.processes import only, run
 
 BEGIN = "run = gittrack.start_run()\n"
 CLICK = "import click\n@click.command()\ndef main():\n    gittrack.start_run()\n    {}\nmain([])"

@@ -1,6 +1,6 @@
 """Pictures as SVG in the colours of the page: curves, intervals, bars. No script, no font, no link.
 
-Nothing is told by colour alone: the selected run is drawn heavier, and every picture has its values in words
+Nothing is told by colour alone: the reported run is drawn heavier, and every picture has its values in words
 or in a table.
 """
 
@@ -51,7 +51,7 @@ def curves(chart: Curves, subject: str | None, name: str, left_out: int) -> Pict
             f'<polyline class="{kind}" points="{scales.path(line.points)}">'
             f"<title>{escaped(line.run)}</title></polyline>"
         )
-    heavy = "the selected run is drawn heavy" if any(line.run == subject for line in chart.lines) else ""
+    heavy = "the reported run is drawn heavy" if any(line.run == subject for line in chart.lines) else ""
     missing = f"{left_out} more specs are in no picture" if left_out > 0 else ""
     sampled = "what git has of a long series is a sample"
     thinned = "of a long line the lowest and the highest of each stretch"

@@ -1,4 +1,4 @@
-"""What was shown of the selected run: the gate, how far it could be had again, accuracy."""
+"""What was shown of the reported run: the gate, how far it could be had again, accuracy."""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ def _table(report: Report, metrics: Sequence[str], params: Sequence[str], own: s
     for c in report.candidates:
         whose: list[Inline] = [Code(c.spec[:8])]
         if c.spec == own:
-            whose += [" ", Mark("selected run", "good")]
+            whose += [" ", Mark("reported run", "plain")]
         rows.append(
             [
                 whose,

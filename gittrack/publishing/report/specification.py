@@ -21,7 +21,7 @@ def specification(report: Report) -> Iterator[Chapter]:
     """Code, command, parameters, environment and outputs of the subject; data."""
     if report.subject is None:
         lead = Para([f"None is specified here: {report.subject_why}. Name one: gittrack report RUN."])
-        yield Chapter("run", "The selected run", [lead], about="Annex IV 2(a)", module=3)
+        yield Chapter("run", "The reported run", [lead], about="Annex IV 2(a)", module=3)
     else:
         record = report.subject.record
         about = "Annex IV 1(a), 1(c), 2(a)"

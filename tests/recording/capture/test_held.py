@@ -11,7 +11,7 @@ import pytest
 
 from gittrack.formats.record import DataInput
 from tests.ledgers import records
-from tests.recording.test_job import gittrack
+from tests.recording.commands import gittrack
 from tests.repositories import run_git
 
 DATA = "a,b\n1,2\n"

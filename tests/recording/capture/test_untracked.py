@@ -12,8 +12,8 @@ from gittrack.git.repository import Repository
 from gittrack.recording.capture.code import capture_code, command_invocation
 from gittrack.recording.capture.untracked import LOOKS, MOST_LEFT_OUT, Limits
 from tests.ledgers import records
-from tests.recording.test_job import PYTHON
-from tests.recording.test_job import gittrack as run_gittrack
+from tests.recording.commands import PYTHON
+from tests.recording.commands import gittrack as run_gittrack
 from tests.repositories import run_git
 
 

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from gittrack.formats.record import Record
-from tests.recording.test_job import PYTHON, file_of, gittrack, records
+from tests.ledgers import file_of, records
+from tests.recording.commands import PYTHON, gittrack
 from tests.repositories import run_git
 
 NAME = f"python{sys.version_info[0]}.{sys.version_info[1]}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.ledgers import file_of, records
-from tests.recording.test_job import gittrack
+from tests.recording.commands import gittrack
 from tests.repositories import run_git
 
 PYTHON = sys.executable
