@@ -26,7 +26,7 @@ from typing import Any
 from gittrack.errors import UsageError
 from gittrack.formats.scrub import MASK, scrub_arguments
 from gittrack.formats.values import to_value
-from gittrack.recording.result_files import parse_scalar
+from gittrack.recording.settings import parse_scalar
 
 POSITIONAL = "arguments"
 """Name of the list of words without a name."""

@@ -7,20 +7,22 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gittrack.errors import UsageError
 from gittrack.formats.flat import dotted, meeting
 from gittrack.formats.masks import masked_params
 from gittrack.formats.sources import COMMAND_LINE, LOGGED, Layer, contradictions, resolve
 from gittrack.formats.values import to_params, without_secrets
-from gittrack.recording import result_files
 from gittrack.recording.arguments import fitting, own_arguments, read_arguments
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.masking import key_of
 from gittrack.recording.request import Request
+
+if TYPE_CHECKING:
+    from gittrack.recording.results.losses import Losses
 
 log = logging.getLogger("gittrack")
 
@@ -116,9 +118,11 @@ class ParamsBook:
                 raise UsageError(f"param {name!r} was logged before as {old!r}; it cannot become {value!r}")
 
 
-def log_params_file(journal: Journal, path: Path, losses: result_files.Losses) -> None:
+def log_params_file(journal: Journal, path: Path, losses: Losses) -> None:
     """Record what the program wrote of its parameters into a file."""
-    layer = Layer(source_of_file(journal, path), result_files.read_params(path, losses), program=True)
+    from gittrack.recording.result_files import read_params
+
+    layer = Layer(source_of_file(journal, path), read_params(path, losses), program=True)
     write_layer(journal, layer)
 
 

@@ -21,7 +21,7 @@ from gittrack.formats.config import Way
 from gittrack.formats.record import Value
 from gittrack.formats.sources import COMMAND_LINE, OFFERED, SEED_OFFERED, SEED_OPTION, SETTING, Layer
 from gittrack.recording.arguments import fitting, is_shell_text, program_arguments, read_arguments
-from gittrack.recording.result_files import set_param, set_value
+from gittrack.recording.settings import set_param, set_value
 
 SEED = "seed"
 

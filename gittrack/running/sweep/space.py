@@ -24,7 +24,7 @@ from gittrack.errors import UsageError
 from gittrack.formats.record import Value
 from gittrack.formats.values import to_value
 from gittrack.recording.passing import shown
-from gittrack.recording.result_files import parse_scalar, set_param
+from gittrack.recording.settings import parse_scalar, set_param
 
 LIMIT = 10_000
 """Most values of a range that are listed one by one, and most runs of a sweep."""

@@ -9,7 +9,7 @@ import pytest
 
 from gittrack.errors import UsageError
 from gittrack.recording.passing import fill
-from gittrack.recording.result_files import set_param
+from gittrack.recording.settings import set_param
 from gittrack.running.sweep.space import Choices, Interval, Space, Whole, parse, split
 from tests.tables import rows
 

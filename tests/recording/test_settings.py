@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gittrack.errors import UsageError
-from gittrack.recording.result_files import parse_scalar, set_param
+from gittrack.recording.settings import parse_scalar, set_param
 from tests.tables import rows
 
 
