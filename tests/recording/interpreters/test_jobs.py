@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -97,7 +98,7 @@ def test_the_hook_can_be_switched_off(job: Path) -> None:
 
 def test_each_python_of_a_job_is_recorded(job: Path, tmp_path: Path) -> None:
     """The main one is the last that ran code of the project; the list begins with it."""
-    other = environment_at(tmp_path / "other", furtherthing="2.0")
+    other = shlex.quote(str(environment_at(tmp_path / "other", furtherthing="2.0")))
     _, environment = run_one(job, "sh", "-c", f".venv/bin/python prep.py; {other} train.py")
     assert environment["packages"] == {"furtherthing": "2.0"}
     assert [(i["ran"], i["packages"]) for i in environment["interpreters"]] == [
