@@ -16,33 +16,19 @@ from gittrack.recording.journal.stored import StoredJournal
 log = logging.getLogger("gittrack")
 
 
-class MetricRules:
-    """The part of a run that says how final values come from series."""
-
-    def _open(self, verb: str) -> Journal | None:
-        raise NotImplementedError
-
-    def define_metric(self, name: str, summary: str | None = None, goal: str | None = None) -> None:
-        """Say which value of a metric is the final one, as W&B's ``define_metric``; ``val/*`` means all such.
-
-        `summary` is last (the default), greatest-step, min, max or best, `goal` maximize or minimize; best
-        needs one, here or in gittrack.yaml. UsageError for anything else. Where gittrack.yaml says otherwise,
-        this holds, with a warning.
-        """
-        journal = self._open("define_metric")
-        facts = _checked(check_metric_name(name), summary, goal)
-        if journal is None:
-            return
-        declared = described(name, _declared(StoredJournal(journal.folder)))
-        if extreme_of(summary or "last", goal or declared.get("direction")) is None:
-            raise UsageError(
-                f"define_metric({name!r}, summary='best') needs goal='maximize' or goal='minimize'"
-            )
-        for key, value in facts.items():
-            if declared.get(key, value) != value:
-                says = "the %s of %s is %s in gittrack.yaml, and %s by define_metric(), which is recorded"
-                log.warning(says, key, name, declared[key], value)
-        journal.event(Kind.DEFINED, {name: facts})
+def define(journal: Journal | None, name: str, summary: str | None, goal: str | None) -> None:
+    """Note what `Run.define_metric` is given; where gittrack.yaml says otherwise, with a warning."""
+    facts = _checked(check_metric_name(name), summary, goal)
+    if journal is None:
+        return
+    declared = described(name, _declared(StoredJournal(journal.folder)))
+    if extreme_of(summary or "last", goal or declared.get("direction")) is None:
+        raise UsageError(f"define_metric({name!r}, summary='best') needs goal='maximize' or goal='minimize'")
+    for key, value in facts.items():
+        if declared.get(key, value) != value:
+            says = "the %s of %s is %s in gittrack.yaml, and %s by define_metric(), which is recorded"
+            log.warning(says, key, name, declared[key], value)
+    journal.event(Kind.DEFINED, {name: facts})
 
 
 def _checked(name: str, summary: str | None, goal: str | None) -> dict[str, Any]:

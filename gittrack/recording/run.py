@@ -34,7 +34,7 @@ from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.params import ParamsBook
 from gittrack.recording.request import check_seeds
-from gittrack.recording.rules import MetricRules
+from gittrack.recording.rules import define
 from gittrack.recording.store import Store
 from gittrack.recording.views import ParamsView, SummaryView
 
@@ -43,7 +43,7 @@ log = logging.getLogger("gittrack")
 _active: list[Run] = []
 
 
-class Run(MetricRules):
+class Run:
     """A run in progress. Made by `start_run`; ends with the ``with`` block, `finish`, or the process.
 
     A run of another rank than 0, or seen from a forked worker, has the same methods and
@@ -119,6 +119,15 @@ class Run(MetricRules):
             journal.event(Kind.SEEDS, check_seeds(seeds))
 
     # --- metrics ------------------------------------------------------------------------------
+
+    def define_metric(self, name: str, summary: str | None = None, goal: str | None = None) -> None:
+        """Say which value of a metric is the final one, as W&B's ``define_metric``; ``val/*`` means all such.
+
+        `summary` is last (the default), greatest-step, min, max or best, `goal` maximize or minimize; best
+        needs one, here or in gittrack.yaml. UsageError for anything else. Where gittrack.yaml says otherwise,
+        this holds, with a warning.
+        """
+        define(self._open("define_metric"), name, summary, goal)
 
     def log_metric(self, key: str, value: float, step: int | None = None) -> None:
         """Record one value of a metric at a step."""

@@ -67,14 +67,12 @@ def superseding(before: Predecessor, frozen: Frozen) -> Frozen | None:
     from gittrack.formats import codec
 
     old = before.record
-    installed = {lock.path: lock for lock in old.locks if lock.installed is not None}
     record = replace(
         frozen.record,
         id=old.id,
         supersedes=old.supersedes,
         environment=old.environment,
         tags={**frozen.record.tags, **{k: v for k, v in old.tags.items() if k == "gittrack.environment"}},
-        locks=tuple(installed.get(lock.path, lock) for lock in frozen.record.locks),
         code=replace(frozen.record.code, branch=old.code.branch, detached=old.code.detached),
         tool=old.tool,
     )
