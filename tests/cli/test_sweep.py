@@ -46,21 +46,12 @@ def test_dry_run(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert not (inside / "started").exists() and not records(inside)
 
 
+RANDOM = ["sweep", "--pass", "env", "--dry-run", "--json", "--search", "random", "-S", "lr=log(1e-4,1)"]
+
+
 def test_dry_run_as_json(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The same draws for the same seed of the search."""
-    options = [
-        "sweep",
-        "--pass",
-        "env",
-        "--dry-run",
-        "--json",
-        "--search",
-        "random",
-        "--runs",
-        "3",
-        "-S",
-        "lr=log(1e-4,1)",
-    ]
+    options = [*RANDOM, "--runs", "3"]
     found = []
     for seed in ("7", "7", "8"):
         assert cli.execute([*options, "--search-seed", seed, "--seeds", "1,2", "--", "true"]) == 0
@@ -76,19 +67,7 @@ def test_the_seed_of_the_search_follows_from_the_sweep(
     inside: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """So that going on needs the id alone."""
-    options = [
-        "sweep",
-        "--pass",
-        "env",
-        "--dry-run",
-        "--json",
-        "--search",
-        "random",
-        "--runs",
-        "1",
-        "-S",
-        "lr=log(1e-4,1)",
-    ]
+    options = [*RANDOM, "--runs", "1"]
     found = []
     for tail in ("aaaaaa", "aaaaaa", "bbbbbb"):
         assert cli.execute([*options, "--resume", f"20260101-000000-{tail}", "--", "true"]) == 0
