@@ -23,6 +23,8 @@ class Changed:
         return f"{_shown(self.before)} -> {_shown(self.after)}"
 
 
+_MOST = 20
+"""Paths that a sentence names."""
 _DIGEST = re.compile(r"(?:[0-9a-f]{32}(?:\.dir)?|[0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
@@ -36,8 +38,19 @@ def _shown(item: Any) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlap:
-    """Another run that ran at the same time and writes at the same paths."""
+    """Another run that ran at the same time and writes at the same paths, or still may."""
 
     run: str
     paths: tuple[str, ...]
     """Where this run has written, relative to the top of the work tree; absolute when outside it."""
+    unknown: bool = False
+    """Whether the other run writes there is not known: it went on, and had not said where it writes."""
+
+    @property
+    def sentence(self) -> str:
+        """What the other run did there, with the first paths."""
+        paths = ", ".join(self.paths[:_MOST])
+        more = f" and {len(self.paths) - _MOST:,} more" if len(self.paths) > _MOST else ""
+        if self.unknown:
+            return f"run {self.run} went on, and may have written at {paths}{more}: not known"
+        return f"run {self.run} wrote at {paths}{more} too"

@@ -247,7 +247,8 @@ def _facts(record: Record) -> dict[str, Any]:
         "entry": code.entry,
         **{f"submodule {s.path}": s.commit for s in code.submodules},
         **{f"changed while it ran: {c.what}": c.shown for c in record.changed},
-        **{f"at the same time: run {o.run}": list(o.paths) for o in record.overlaps},
+        **{f"at the same time: run {o.run}": list(o.paths) for o in record.overlaps if not o.unknown},
+        **{f"perhaps at the same time: run {o.run}": list(o.paths) for o in record.overlaps if o.unknown},
     }
 
 

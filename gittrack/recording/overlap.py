@@ -56,18 +56,30 @@ def rivals(journal: StoredJournal, path: Path) -> list[str]:
 
 
 def overlaps(journal: StoredJournal, top: Path) -> tuple[Overlap, ...]:
-    """The runs of the same time that write where this one has written, with these paths of this run."""
-    mine = [row["path"] for row in _rows(journal.folder / _WRITES) if row.get("written")]
+    """The runs of the same time that write, or still may, where this one has written; with these paths."""
+    mine = sorted({row["path"] for row in _rows(journal.folder / _WRITES) if row.get("written")})
     if not mine:
         return ()
-    shared = {
-        run.run_id: sorted({path for path in mine if any(_meet(path, theirs) for theirs in run.writes)})
-        for run in _beside(journal)
-    }
-    return tuple(
-        Overlap(run=run_id, paths=tuple(_shown(path, top) for path in paths))
-        for run_id, paths in sorted(shared.items())
-        if paths
+    found = {}
+    for other in _others(journal) if (below := [p for p in mine if _meet(p, str(top.resolve()))]) else ():
+        if _may_write_anywhere(other, top):
+            found[other.run_id] = Overlap(run=other.run_id, paths=_shown(below, top), unknown=True)
+    for run in _beside(journal):
+        if shared := [path for path in mine if any(_meet(path, theirs) for theirs in run.writes)]:
+            found[run.run_id] = Overlap(run=run.run_id, paths=_shown(shared, top))
+    return tuple(overlap for _, overlap in sorted(found.items()))
+
+
+def _may_write_anywhere(other: StoredJournal, top: Path) -> bool:
+    """Whether a run of the same work tree goes on and has not declared beforehand what it writes."""
+    try:
+        is_here = Path(other.start["top"]).resolve() == top.resolve()
+    except (GittrackError, OSError, KeyError):
+        return False  # it has just ended, and left word
+    return (
+        is_here
+        and other.alive is not False
+        and all(row.get("written") for row in _rows(other.folder / _WRITES))
     )
 
 
@@ -133,9 +145,9 @@ def _absolute(path: Path) -> str:
     return clean_text(os.path.normpath(full.parent.resolve() / full.name))
 
 
-def _shown(path: str, top: Path) -> str:
-    below = os.path.relpath(path, top.resolve())
-    return path if below.startswith("..") else below.replace(os.sep, "/")
+def _shown(paths: Iterable[str], top: Path) -> tuple[str, ...]:
+    relative = ((path, os.path.relpath(path, top.resolve())) for path in paths)
+    return tuple(path if below.startswith("..") else below.replace(os.sep, "/") for path, below in relative)
 
 
 def _append(file: Path, rows: Iterable[dict[str, Any]]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from gittrack.formats.during import Overlap
 from gittrack.formats.record import NotRecorded, Record
 from tests.ledgers import journals, records
 from tests.recording.commands import gittrack, script, start
@@ -128,6 +130,78 @@ def test_two_runs_at_once(project: Path) -> None:
     assert [o.path for record in (first, second) for o in record.outputs] == ["model-1", "model-2"]
     shown = gittrack(project, "show", first.id).stdout
     assert second.id in shown
+
+
+SCRIPT = """
+import gittrack, pathlib, sys
+me, *names = sys.argv[1:]
+with gittrack.start_run(name=me) as run:
+    for name in names:
+        print(me, flush=True)
+        sys.stdin.readline()
+        pathlib.Path(name).write_text(me)
+        run.log_model(name)
+    print('logged', flush=True)
+    sys.stdin.readline()
+"""
+
+
+def script_at_once(project: Path, *arguments: str) -> subprocess.Popen[str]:
+    """A script whose run has begun; each line from us lets it go on."""
+    running = subprocess.Popen(
+        [PYTHON, "train.py", *arguments],
+        cwd=project,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert running.stdout is not None
+    running.stdout.readline()
+    return running
+
+
+def go_on(running: subprocess.Popen[str]) -> None:
+    assert running.stdin is not None and running.stdout is not None
+    running.stdin.write("\n")
+    running.stdin.flush()
+    running.stdout.readline()
+
+
+def test_a_script_that_may_still_write_is_named(project: Path) -> None:
+    """The first to end cannot know where the other will write, and says so; the last one knows."""
+    script(project, SCRIPT)
+    one, two = (script_at_once(project, me, "m.pt") for me in ("1", "2"))
+    for running in (one, two):
+        go_on(running)
+        running.communicate("\n")
+    first, second = sorted(records(project), key=lambda record: record.name or "")
+    assert first.overlaps == (Overlap(run=second.id, paths=("m.pt",), unknown=True),)
+    assert second.overlaps == (Overlap(run=first.id, paths=("m.pt",)),)
+    shown = gittrack(project, "show", first.id).stdout
+    assert re.search(rf"{second.id} +not known whether it writes at +m\.pt", shown)
+    assert re.search(rf"{first.id} +writes too at +m\.pt", gittrack(project, "show", second.id).stdout)
+    changed = gittrack(project, "diff", first.id, second.id).stdout
+    assert f"perhaps at the same time: run {second.id}" in changed
+    assert gittrack(project, "verify").returncode == 0
+
+
+def test_a_command_that_has_declared_its_paths_is_no_rival(project: Path, tmp_path: Path) -> None:
+    """Nor is a script of another work tree, nor one that wrote nothing in this one."""
+    script(project, SCRIPT)
+    run_git(project, "worktree", "add", "-q", str(tmp_path / "beside"))
+    waits = "while not pathlib.Path(sys.argv[1]).exists(): time.sleep(0.01)"
+    script(project, f"import pathlib, sys, time\nprint('ready', flush=True)\n{waits}", name="job.py")
+    elsewhere = script_at_once(tmp_path / "beside", "elsewhere", "m.pt")
+    command = start(project, PYTHON, "job.py", str(tmp_path / "go"))
+    one = script_at_once(project, "one", "m.pt")
+    two = script_at_once(project, "two", str(tmp_path / "two.pt"))
+    two.communicate("\n\n")
+    one.communicate("\n\n")
+    (tmp_path / "go").touch()
+    command.communicate()
+    elsewhere.communicate("\n\n")
+    found = {record.name: record.overlaps for record in records(project)}
+    assert found["two"] == found["elsewhere"] == found["one"] == ()
 
 
 def test_two_scripts_at_once(project: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from gittrack.formats.during import Overlap
 from gittrack.formats.flat import flatten
 from gittrack.formats.masks import is_masked
 from gittrack.formats.record import Code, DataInput, Lock, Metric, Output, Record, parse_time
@@ -106,13 +107,18 @@ def sections(
         ("Outputs", [_output(item) for item in record.outputs]),
         ("Series", series),
         ("Changed while it ran", [(text.one_line(item.what), item.shown) for item in record.changed]),
-        ("Ran at the same time", [(o.run, *map(text.one_line, o.paths)) for o in record.overlaps]),
+        ("Ran at the same time", [_overlap(item) for item in record.overlaps]),
         ("Not recorded", losses),
         ("Provenance", list(_provenance(record))),
         ("Reproductions", [_reproduction(item) for item in reproductions]),
     ):
         if rows:
             yield Section(title, list(rows))
+
+
+def _overlap(overlap: Overlap) -> tuple[str, ...]:
+    certain = "not known whether it writes at" if overlap.unknown else "writes too at"
+    return (overlap.run, certain, *map(text.one_line, overlap.paths))
 
 
 def _headline(record: Record, paint: text.Paint) -> str:

@@ -107,7 +107,7 @@ def _run(report: Report, record: Record) -> Iterator[Block]:
 def _unsettled(record: Record) -> list[tuple[str, Cell]]:
     """What changed while the run ran, who ran beside it, and what the record does not hold."""
     changed = [f"{item.what}: {item.shown}" for item in record.changed]
-    beside = [f"run {o.run} wrote at {', '.join(o.paths[:20])} too" for o in record.overlaps]
+    beside = [overlap.sentence for overlap in record.overlaps]
     losses = [f"{loss.what}: {loss.why}" for loss in record.not_recorded]
     parts = (("Changed while it ran", changed), ("At the same time", beside), ("Not recorded", losses))
     return [(title, _first(texts)) for title, texts in parts if texts]

@@ -69,7 +69,7 @@ def _of_records(records: Sequence[Record]) -> Iterator[str]:
     )
     changed = [r for r in records if r.changed]
     yield from those(changed, "had parameters, inputs or code edited while it ran: which of both did it use?")
-    beside = [r for r in records if r.overlaps]
+    beside = [r for r in records if any(not overlap.unknown for overlap in r.overlaps)]
     yield from those(beside, "wrote where another run wrote at the same time: whose results are these?")
     loose = [r for r in records if not any(lock.pins != "none" for lock in r.locks)]
     yield from those(loose, "has no lock file that pins its packages: can its environment be rebuilt?")

@@ -28,7 +28,8 @@ class Watch:
         """With `hook` its Pythons are asked to report; all are looked at while they run."""
         self._journal = journal
         self._hook = hook and os.environ.get(NO_HOOK, "") in ("", "0")
-        self._sightings: dict[tuple[int, str], Sighting | None] = {}
+        self._sightings: dict[tuple[int, str], Sighting] = {}
+        self._whole: set[tuple[int, str]] = set()
         self._answers: dict[tuple[str, ...], Report | None] = {}
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
@@ -65,14 +66,23 @@ class Watch:
     def _look(self, pid: int) -> None:
         for number in below(pid):
             executable = executable_of(number)
-            if executable is not None and (number, executable) not in self._sightings:
-                sighting = look_at(number, executable)
-                self._sightings[number, executable] = sighting
-                if sighting is not None and self._says_nothing(sighting):
-                    self._ask(sighting)
+            if executable is not None and (number, executable) not in self._whole:
+                self._see(number, executable)
         for report in read_reports(self._journal, self._read):
             self._read.add(report.name)
             self.installed.note(report)
+
+    def _see(self, number: int, executable: str) -> None:
+        """While the kernel starts a program, its words and variables are empty: it is looked at again."""
+        sighting = look_at(number, executable)
+        if sighting is None:
+            return
+        was_seen = (number, executable) in self._sightings
+        self._sightings[number, executable] = sighting
+        if sighting.environment or was_seen:
+            self._whole.add((number, executable))
+            if self._says_nothing(sighting):
+                self._ask(sighting)
 
     def _says_nothing(self, sighting: Sighting) -> bool:
         """Whether that process cannot run the hook."""
@@ -101,8 +111,9 @@ class Watch:
         reports = read_reports(self._journal)
         said = {(report.pid, report.file) for report in reports}
         executables = {executable for _, executable in said}
-        for sighting in [*self._sightings.values()]:
-            if sighting is not None and sighting.executable not in executables:
+        for key, sighting in self._sightings.items():
+            is_said = (sighting.pid, sighting.executable) in said
+            if sighting.executable not in executables or (key not in self._whole and not is_said):
                 self._ask(sighting)
         silent = [answer for answer in self._answers.values() if answer is not None]
         silent = [r for r in silent if (r.pid, r.file) not in said]
