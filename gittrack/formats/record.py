@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from gittrack.formats.during import Changed, Overlap
+from gittrack.formats.scheduler import Scheduler
 
 SCHEMA = "gittrack/run/1"
 """The version that this gittrack writes; readers look at it before anything else."""
@@ -285,6 +286,7 @@ class Record:
     data: tuple[DataInput, ...] = ()
     locks: tuple[Lock, ...] = ()
     environment: EnvironmentSummary
+    scheduler: Scheduler | None = None
     determinism: Mapping[str, Value] = field(default_factory=dict)
     outputs: tuple[Output, ...] = ()
     series: Series | None = None

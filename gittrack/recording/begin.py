@@ -17,6 +17,7 @@ from gittrack.ledger import Ledger
 from gittrack.ledger.proposals import target
 from gittrack.recording.capture import capture
 from gittrack.recording.capture.code import LIVE, Invocation
+from gittrack.recording.capture.slurm import scheduler_of
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
@@ -52,6 +53,7 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
             inputs=_with_targets([*request.inputs, *declared_inputs(config, experiment)], repo.top),
             image=request.image,
         )
+    scheduler = scheduler_of()
     record = {
         "id": run_id,
         "experiment": experiment,
@@ -61,6 +63,7 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
         "code": to_dict(captured.code),
         "locks": [to_dict(lock) for lock in captured.locks],
         "environment": to_dict(captured.summary),
+        **({"scheduler": to_dict(scheduler)} if scheduler else {}),
         "protocol": captured.protocol,
         "masked": masked_command(captured.code.command, invocation.command, key),
         "tool": to_dict(Tool(version=VERSION)),

@@ -22,20 +22,43 @@ def owner_of(pid: int) -> dict[str, Any]:
         "boot": _boot_id(),
         "host": os.uname().nodename,
         "namespace": _namespace(),
+        **_job(),
     }
 
 
 def is_alive(owner: Mapping[str, Any]) -> bool | None:
     """Whether the owner still runs; None when this host cannot tell (the owner is on another)."""
     if owner.get("boot") != _boot_id():
-        return None if owner.get("host") != os.uname().nodename else False
+        return _unless_over(owner) if owner.get("host") != os.uname().nodename else False
     if owner.get("namespace") != _namespace():
-        return None  # another container on this machine: the same pid there is another process
+        return _unless_over(owner)  # another container on this machine: its pids mean other processes
     pid = owner.get("pid")
     if not isinstance(pid, int):
         return False
     started = _start_time(pid)
     return started is not None and started == owner.get("started")
+
+
+def _job() -> dict[str, Any]:
+    """The Slurm job of this process, and which beginning of it this is; nothing outside of a job."""
+    job, restarts = os.environ.get("SLURM_JOB_ID", ""), os.environ.get("SLURM_RESTART_COUNT", "0")
+    if not (job.isdecimal() and restarts.isdecimal()):
+        return {}
+    return {
+        "slurm": {
+            "cluster": os.environ.get("SLURM_CLUSTER_NAME", ""), "job": job, "restarts": int(restarts),
+        }
+    }  # fmt: skip
+
+
+def _unless_over(owner: Mapping[str, Any]) -> bool | None:
+    """False for an owner of our own Slurm job, when that was begun before: Slurm ends it on every node first."""
+    theirs, ours = owner.get("slurm"), _job().get("slurm")
+    if not isinstance(theirs, Mapping) or ours is None:
+        return None
+    is_ours = all(theirs.get(name) == ours[name] for name in ("cluster", "job"))
+    before = theirs.get("restarts")
+    return False if is_ours and isinstance(before, int) and before < ours["restarts"] else None
 
 
 @functools.cache
