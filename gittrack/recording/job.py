@@ -70,6 +70,8 @@ class Job:
     origin: Code | None = None
     """The code that the work tree is a copy of."""
     timeout_s: float | None = None
+    held: Path | None = None
+    """Once this file is there, the run is not over when its program has ended: it may be begun again."""
     not_recorded: Sequence[tuple[str, str]] = ()
     """What files of parameters had that `request` has not, and why."""
 
@@ -96,6 +98,8 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     losses = result_files.Losses()
     checked = check(_request(repo, job, cwd, outputs, losses), config)
     journal = begin(repo, config, checked, command_invocation(job.command, cwd, job.origin))
+    if job.held is not None:
+        journal.hold(job.held)
     for what, why in [*job.not_recorded, *losses.stated()]:
         journal.not_recorded(what, why)
     watch = Watch(journal.folder, hook=config.capture.interpreter)
@@ -113,6 +117,8 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
         collector.metrics(job.metrics, job.usual)
         collector.outputs(outputs)
         journal.close()
+        if job.held is not None and job.held.exists():
+            return Outcome(exit_status(code), None, "it was told to end, and may be begun again")
         record = commit(repo, StoredJournal(journal.folder))
         complaints += contradictions(record.param_conflicts)
     except (GittrackError, OSError) as error:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import fcntl
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from gittrack.errors import GittrackError
-from gittrack.formats.record import Record, parse_time
+from gittrack.errors import GittrackError, RepositoryError
+from gittrack.formats.record import Record, new_id, parse_time
 from gittrack.git.repository import Repository
 from gittrack.recording.capture.code import LIVE
 from gittrack.recording.finish import commit
 from gittrack.recording.journal import Journal
+from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal, stored_journals
 
 
@@ -30,10 +32,11 @@ class Recovery:
 def recover(repo: Repository, *, only: str | None = None, force: bool = False) -> list[Recovery]:
     """Commit every run whose process is gone. Safe to call at any time, by any number of processes.
 
-    `force` also takes runs of other hosts, which cannot be asked whether they live.
+    `force` also takes runs of other hosts, which cannot be asked whether they live; with `only`, one that
+    is in a scheduler's queue too.
     """
     return [
-        _recover_one(repo, journal, force)
+        _recover_one(repo, journal, force, released=force and only is not None)
         for journal in stored_journals(repo.state_dir)
         if only is None or journal.run_id == only
     ]
@@ -59,6 +62,34 @@ def release_left_snapshots(repo: Repository) -> int:
 
 
 _ELSEWHERE = "belongs to another host or container; --force commits it all the same"
+_QUEUED = "is in Slurm's queue, and may be begun again; --collect ends that, or its full id with --force"
+
+ATTEMPT_OF = "attempt_of"
+"""Tag of a run that is no more than an attempt which was killed: the id that a later one has."""
+
+
+def set_aside(repo: Repository, run_id: str) -> str | None:
+    """Commit what a killed attempt has left of a run, under an id of its own, which is returned.
+
+    The run's id belongs to the attempt that is going to end. None where there is nothing; RepositoryError
+    where that attempt still runs, or may.
+    """
+    journal = next((j for j in stored_journals(repo.state_dir) if j.run_id == run_id), None)
+    if journal is None:
+        return None
+    if journal.alive is not False:
+        raise RepositoryError(
+            f"an earlier attempt of run {run_id} may still be running; see gittrack recover"
+        )
+    own_id = new_id(datetime.now(UTC))
+    journal.rename(own_id)
+    later = Journal(journal.folder.with_name(own_id))
+    later.event(Kind.TAGS, {ATTEMPT_OF: run_id})
+    later.close()
+    (recovery,) = recover(repo, only=own_id, force=True)
+    if recovery.failed:
+        raise RepositoryError(f"an earlier attempt of run {run_id} could not be committed: {recovery.why}")
+    return own_id
 
 
 def _settle(repo: Repository, stored: StoredJournal) -> None:
@@ -71,7 +102,7 @@ def _settle(repo: Repository, stored: StoredJournal) -> None:
         journal.close()
 
 
-def _recover_one(repo: Repository, journal: StoredJournal, force: bool) -> Recovery:
+def _recover_one(repo: Repository, journal: StoredJournal, force: bool, released: bool) -> Recovery:
     try:
         with (journal.folder / "recover.lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -79,6 +110,8 @@ def _recover_one(repo: Repository, journal: StoredJournal, force: bool) -> Recov
                 alive = journal.alive
                 if alive or (alive is None and not force):
                     return Recovery(journal.run_id, None, "still running" if alive else _ELSEWHERE)
+                if journal.is_held and not released:
+                    return Recovery(journal.run_id, None, _QUEUED)
                 _settle(repo, journal)
                 return Recovery(journal.run_id, commit(repo, journal))
     except BlockingIOError:

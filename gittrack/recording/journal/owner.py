@@ -52,7 +52,7 @@ def _job() -> dict[str, Any]:
 
 
 def _unless_over(owner: Mapping[str, Any]) -> bool | None:
-    """False for an owner of our own Slurm job, when that was begun before: Slurm ends it on every node first."""
+    """False for an earlier beginning of our own Slurm job: Slurm ends it on every node first."""
     theirs, ours = owner.get("slurm"), _job().get("slurm")
     if not isinstance(theirs, Mapping) or ours is None:
         return None

@@ -13,6 +13,9 @@ from gittrack.errors import RecordError
 from gittrack.recording.journal.events import POINTS
 from gittrack.recording.journal.owner import is_alive
 
+HELD = "held"
+"""The file that names the sign by which a queue stops the run; in the queue's own folder."""
+
 
 def journals_dir(state_dir: Path) -> Path:
     return state_dir / "journal"
@@ -63,6 +66,15 @@ class StoredJournal:
                         break
                     yield event
 
+    @property
+    def is_held(self) -> bool:
+        """Whether a scheduler's queue has the run: it may be begun again, and is over when that says so."""
+        try:
+            sign = (self.folder / HELD).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return False
+        return Path(sign).parent.is_dir()
+
     def last_write(self) -> float:
         """When the run last wrote anything, seconds since the epoch."""
         written = [self.folder / "start.json", *self.folder.glob("events-*.jsonl")]
@@ -72,6 +84,15 @@ class StoredJournal:
         """The run has ended and its owner could not commit it: anybody may, though the owner lives on."""
         with contextlib.suppress(OSError):  # then recover waits for the owner to be gone
             (self.folder / "ended").touch()
+
+    def rename(self, run_id: str) -> None:
+        """Make it the journal of another run: its own id is wanted by one that begins."""
+        start = self.start
+        start["record"]["id"] = run_id
+        draft = self.folder / "start.tmp"
+        draft.write_text(json.dumps(start, ensure_ascii=False, indent=1), encoding="utf-8")
+        draft.replace(self.folder / "start.json")
+        self.folder.rename(self.folder.with_name(run_id))
 
     def remove(self) -> None:
         """Take the journal away: at once for other processes, then from the disk."""
