@@ -55,6 +55,9 @@ def command(
     branch: Annotated[
         str | None, options.branch("Propose on gittrack/review/NAME; default the run's id.")
     ] = None,
+    isolated: Annotated[
+        bool, typer.Option("--isolated", help="In a work tree of its own, apart from other runs and edits.")
+    ] = False,
     no_console: Annotated[
         bool, typer.Option("--no-console", help="Do not keep the end of the output.")
     ] = False,
@@ -81,7 +84,6 @@ def command(
     """
     from gittrack.formats.config import load_cached
     from gittrack.git.repository import Repository
-    from gittrack.recording.job import run_job
 
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)
@@ -103,7 +105,14 @@ def command(
         branch=branch,
     )
     job = typed.job(seed=seed, parent=_run_id(parent), console=not no_console)
-    outcome = run_job(repo, config, job)
+    if isolated:
+        from gittrack.running.isolated import run_isolated
+
+        outcome = run_isolated(repo, config, job)
+    else:
+        from gittrack.recording.job import run_job
+
+        outcome = run_job(repo, config, job)
     if outcome.complaint:
         output.note(f"gittrack: warning: {outcome.complaint}")
     if outcome.record is not None and not quiet:

@@ -90,7 +90,7 @@ class Outcome:
 def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     """Run `job` and record it. Raises only before the program has started."""
     cwd = Path.cwd()
-    job = _handed_over(job, config.run.way)
+    job = handed_over(job, config.run.way)
     check_command(job.launch or job.command, cwd)
     is_elsewhere = works_elsewhere(job.command)
     job = _without_files(job) if is_elsewhere else _with_files(job, cwd)
@@ -127,7 +127,7 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     return Outcome(exit_status(code), record, "; ".join(complaints), proposal)
 
 
-def _handed_over(job: Job, default: Way | None) -> Job:
+def handed_over(job: Job, default: Way | None) -> Job:
     """`job` with its settings and seed in its command, and in the layers of its request.
 
     UsageError where they do not reach the program.

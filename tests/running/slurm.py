@@ -1,8 +1,8 @@
 """A real Slurm of one controller and two nodes (n1, n2; two CPUs each) on this machine, for tests.
 
-Debian's packages will do: ``apt-get install --no-install-recommends slurmctld slurmd slurm-client``. It listens
-on 127.0.0.1 alone, on ports that were free, and keeps everything in one folder. Neither systemd nor cgroups
-nor root are needed. Started by root it wants munge: without that any user of this machine could be root.
+Debian's packages will do: ``apt-get install --no-install-recommends slurmctld slurmd slurm-client``.
+It listens on 127.0.0.1 alone, on ports that were free, and keeps everything in one folder. Neither systemd
+nor cgroups nor root are needed. Started by root it wants munge: without that any local user could be root.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def test_repeats_on_two_nodes(slurm: Slurm, clone: Remotes) -> None:
 
 
 def test_a_node_that_dies_while_it_works(slurm: Slurm, clone: Remotes) -> None:
-    """Slurm begins its task again on the other one; every task is on the ledger once, with the same verdict."""
+    """Slurm begins its task again on the other; every task is on the ledger once, with the same verdict."""
     original = clone.make_run()
     known = clone.started()
     clone.sign("wait").touch()
