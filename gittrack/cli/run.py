@@ -58,6 +58,10 @@ def command(
     isolated: Annotated[
         bool, typer.Option("--isolated", help="In a work tree of its own, apart from other runs and edits.")
     ] = False,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN|auto", help="Go on with a run that did not finish; auto: the newest such."),
+    ] = None,
     no_console: Annotated[
         bool, typer.Option("--no-console", help="Do not keep the end of the output.")
     ] = False,
@@ -73,6 +77,10 @@ def command(
     by the value, --pass flags adds --KEY VALUE, --pass hydra adds KEY=VALUE, and --pass env is for
     a program that reads GITTRACK_PARAMS (JSON) and GITTRACK_SEED. gittrack.yaml keeps the choice
     as run.pass. What stands on the command line of the program is recorded as parameters too.
+
+    --resume auto goes on with the newest run of the same command in this work tree that did not finish,
+    and begins a new one where there is none; --resume RUN goes on with that one. The program finds
+    GITTRACK_RESUMED=1, and the last step in run.last_step.
 
     \b
     Examples:
@@ -103,6 +111,7 @@ def command(
         image=image,
         propose=propose,
         branch=branch,
+        resume=resume,
     )
     job = typed.job(seed=seed, parent=_run_id(parent), console=not no_console)
     if isolated:

@@ -38,6 +38,10 @@ def run_isolated(repository: Repository, config: Config, job: Job) -> Outcome:
     """
     if repository.worktree is None:
         raise UsageError("--isolated needs a work tree: this repository is bare")
+    if job.request.resume is not None:
+        raise UsageError(
+            "--isolated and --resume: choose one; a run goes on in the work tree that it began in"
+        )
     cwd = Path.cwd()
     job = handed_over(job, config.run.way)
     check_command(job.command, cwd)

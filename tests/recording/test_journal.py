@@ -325,7 +325,7 @@ def test_an_earlier_beginning_of_a_slurm_job_is_over(monkeypatch: pytest.MonkeyP
             for name, value in other.items():
                 patch.setenv(name, value)
             assert is_alive(first) is None
-    assert is_alive({**elsewhere, "slurm": "17"}) is None and is_alive({**elsewhere, "slurm": {}}) is None
+    assert is_alive({**elsewhere, "job": None}) is None and is_alive({**elsewhere, "job": {}}) is None
 
 
 # --- recovery --------------------------------------------------------------------------------

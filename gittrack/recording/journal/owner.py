@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gittrack.recording.journal.scheduler import current_job, is_requeue_of
+
 
 def current_owner() -> dict[str, Any]:
     """This process, told apart from a later one with the same pid and from one on another host."""
-    return owner_of(os.getpid())
+    job = current_job(os.environ)
+    return {**owner_of(os.getpid()), **({"job": job} if job else {})}
 
 
 def owner_of(pid: int) -> dict[str, Any]:
@@ -22,43 +25,24 @@ def owner_of(pid: int) -> dict[str, Any]:
         "boot": _boot_id(),
         "host": os.uname().nodename,
         "namespace": _namespace(),
-        **_job(),
     }
 
 
 def is_alive(owner: Mapping[str, Any]) -> bool | None:
-    """Whether the owner still runs; None when this host cannot tell (the owner is on another)."""
+    """Whether the owner still runs; None when this host cannot tell (the owner is on another).
+
+    Of a job that its scheduler has restarted, what ran before is gone, on whichever host it was.
+    """
+    elsewhere = False if is_requeue_of(owner.get("job"), current_job(os.environ)) else None
     if owner.get("boot") != _boot_id():
-        return _unless_over(owner) if owner.get("host") != os.uname().nodename else False
+        return elsewhere if owner.get("host") != os.uname().nodename else False
     if owner.get("namespace") != _namespace():
-        return _unless_over(owner)  # another container on this machine: its pids mean other processes
+        return elsewhere  # another container on this machine: the same pid there is another process
     pid = owner.get("pid")
     if not isinstance(pid, int):
         return False
     started = _start_time(pid)
     return started is not None and started == owner.get("started")
-
-
-def _job() -> dict[str, Any]:
-    """The Slurm job of this process, and which beginning of it this is; nothing outside of a job."""
-    job, restarts = os.environ.get("SLURM_JOB_ID", ""), os.environ.get("SLURM_RESTART_COUNT", "0")
-    if not (job.isdecimal() and restarts.isdecimal()):
-        return {}
-    return {
-        "slurm": {
-            "cluster": os.environ.get("SLURM_CLUSTER_NAME", ""), "job": job, "restarts": int(restarts),
-        }
-    }  # fmt: skip
-
-
-def _unless_over(owner: Mapping[str, Any]) -> bool | None:
-    """False for an earlier beginning of our own Slurm job: Slurm ends it on every node first."""
-    theirs, ours = owner.get("slurm"), _job().get("slurm")
-    if not isinstance(theirs, Mapping) or ours is None:
-        return None
-    is_ours = all(theirs.get(name) == ours[name] for name in ("cluster", "job"))
-    before = theirs.get("restarts")
-    return False if is_ours and isinstance(before, int) and before < ours["restarts"] else None
 
 
 @functools.cache

@@ -90,7 +90,7 @@ class _Crew:
         repository, tree = self.space.repository, self.space.tree(number)
         try:
             with self._git:
-                prepare(repository, task.code, task.data, [path for path, _ in task.outputs], tree)
+                self._prepare(task, tree)
             if self.environment is not None:
                 home, log = self.space.folder / f"env-{number}", self.space.file(number, "build")
                 task, ending = surround(task, self.environment, repository, tree, home, log)
@@ -99,8 +99,19 @@ class _Crew:
             return self._result(number, task)
         finally:
             end_containers(self.space.folder, number)
-            with self._git, suppress(GittrackError):
-                repository.run("worktree", "remove", "--force", "--force", str(tree))
+            if self.space.kept is None:
+                with self._git, suppress(GittrackError):
+                    repository.run("worktree", "remove", "--force", "--force", str(tree))
+
+    def _prepare(self, task: Task, tree: Path) -> None:
+        """The work tree of a task, as an earlier attempt has left it where that is to be found."""
+        whole = tree.with_name(f"{tree.name}.whole")
+        if self.space.kept is not None and whole.exists():
+            return
+        produced = [path for path, _ in task.outputs]
+        prepare(self.space.repository, task.code, task.data, produced, tree)
+        if self.space.kept is not None:
+            whole.touch()
 
     def _work(self, number: int, task: Task) -> None:
         file = self.space.file

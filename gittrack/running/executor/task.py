@@ -61,6 +61,8 @@ class Task:
     timeout_s: float | None = None
     held: str | None = None
     """See `gittrack.recording.job.Job`."""
+    resume: str | None = None
+    """The run to go on with, or to continue."""
     branch: str
     """Ledger branch."""
     proposal: str | None = None

@@ -95,6 +95,7 @@ def _job(task: Task, tree: Path) -> Job:
             tags=task.tags,
             parent=task.parent,
             reproduces=task.reproduces,
+            resume=task.resume,
             base_models=[to_dict(model) for model in task.base_models],
             image=task.image,
             dirty="snapshot",

@@ -91,7 +91,7 @@ def enqueue(
 def _free(repository: Repository, name: str) -> str:
     """`name`, or that with a number: a search that goes on queues more than once."""
     folder = home_of(repository)
-    names = (name, *(f"{name}-{number}" for number in range(2, 100_000)))
+    names = (name, *(f"{name}.{number}" for number in range(2, 100_000)))
     return next(candidate for candidate in names if not (folder / candidate).exists())
 
 

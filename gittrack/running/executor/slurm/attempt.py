@@ -17,7 +17,6 @@ from typing import Any
 
 from gittrack.errors import GittrackError, UsageError
 from gittrack.git.repository import Repository
-from gittrack.recording.recover import set_aside
 from gittrack.running.executor.janitor import clean
 from gittrack.running.executor.local import run_tasks
 from gittrack.running.executor.node import landed, ledger_of, planned_environment
@@ -77,22 +76,26 @@ def _attempt(queue: Queue, number: int, restarts: int, room: Path) -> Done:
 def _carry_out(queue: Queue, order: Order, task: Task, number: int, room: Path) -> Done:
     repository = Repository.discover(order.top)
     ledger = ledger_of(repository, task)
-    own, before = next_run(queue, ledger, number, task)
+    own, before = next_run(queue, repository, number, task)
     if before is not None:
         return done_of(task, own, before)
-    for left in queue.folder.glob(f"{queue.name}-{number}-*"):
+    for left in queue.folder.glob(f"{queue.name}-{number}.*"):
         clean(repository.common_dir, left)
-    set_aside(repository, own.run_id)
+    home = queue.home(number)
+    if not any(home.glob("*.whole")):
+        clean(repository.common_dir, home)  # an attempt that was killed while it made its work tree
     planned: Any = planned_environment(repository, ledger, own, order.environment, order.environment_command)
     try:
         with guarded(room, repository.common_dir):
-            result = run_tasks(Workspace(repository, room), [own], environment=planned)[0]
+            home.mkdir(exist_ok=True)
+            result = run_tasks(Workspace(repository, room, home), [own], environment=planned)[0]
     except KeyboardInterrupt:
         ended = landed(ledger, own)  # it had come to its end when it was told to
         if ended is None or not is_result(ended):
             raise
-        return done_of(task, own, ended)
-    return result if own is task else replace(result, run_id=task.run_id, instead=own.run_id)
+        result = done_of(task, own, ended)
+    clean(repository.common_dir, home)
+    return replace(result, run_id=task.run_id, instead="" if own.run_id == task.run_id else own.run_id)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from gittrack.formats.record import Record, new_id
 from gittrack.git.repository import Repository
-from gittrack.ledger import Ledger
+from gittrack.recording.attempts import has_finished
+from gittrack.recording.journal.stored import StoredJournal, journals_dir
 from gittrack.recording.recover import recover
 from gittrack.running.executor.node import exit_status, landed, ledger_of
 from gittrack.running.executor.slurm.queue import Queue
@@ -19,19 +20,27 @@ def is_result(record: Record) -> bool:
     return record.status != "killed" or (record.failure is not None and record.failure.type == "timeout")
 
 
-def next_run(queue: Queue, ledger: Ledger, number: int, task: Task) -> tuple[Task, Record | None]:
-    """The task with the id that its next attempt has, and the record if it has come to an end before.
+def next_run(queue: Queue, repository: Repository, number: int, task: Task) -> tuple[Task, Record | None]:
+    """The task as its next attempt has to run it, and the record if it has come to an end before.
 
-    That is the task's own id, unless somebody has committed a killed attempt under it.
+    The same run goes on where an earlier attempt has left its journal. Where somebody has committed that,
+    a run of another id continues it: one that was killed is no result.
     """
+    ledger, killed = ledger_of(repository, task), None
     for run_id in (task.run_id, *queue.further_ids(number)):
-        own = task if run_id == task.run_id else replace(task, run_id=run_id)
+        own = replace(task, run_id=run_id, resume=killed)
+        journal = StoredJournal(journals_dir(repository.state_dir) / run_id)
+        if journal.folder.is_dir() and has_finished(journal):
+            recover(repository, only=run_id, force=True)
         record = landed(ledger, own)
-        if record is None or is_result(record):
+        if record is None:
+            return replace(own, resume=run_id) if journal.folder.is_dir() else own, None
+        if is_result(record):
             return own, record
+        killed = run_id
     further = new_id(datetime.now(UTC))
     queue.add_id(number, further)
-    return replace(task, run_id=further), None
+    return replace(task, run_id=further, resume=killed), None
 
 
 def done_of(task: Task, own: Task, record: Record, complaint: str = "") -> Done:

@@ -7,7 +7,8 @@
     N.ids           further ids of its run, where killed attempts have been committed
     N.stopped-R     made when its R-th restart was told to end: the run is not over by that
     F-I.log         what the task's own process says
-    gittrack-ID-N-R where its work tree lies
+    gittrack-ID-N   where its work tree lies, also for a later attempt
+    gittrack-ID-N.R what its R-th restart needs besides
 
 All nodes see it, as they see the clone. It goes when everything has been collected.
 """
@@ -141,9 +142,13 @@ class Queue:
         """The sign that a task has been told to end."""
         return self.folder / f"{number}.stopped-{restarts}"
 
+    def home(self, number: int) -> Path:
+        """Where the work tree of a task lies; named so that git's list of work trees has no other like it."""
+        return self.folder / f"{self.name}-{number}"
+
     def room(self, number: int, restarts: int) -> Path:
-        """Where the work tree of a task goes; named so that git's list of work trees has no other like it."""
-        return self.folder / f"{self.name}-{number}-{restarts}"
+        """For what one attempt needs besides."""
+        return self.folder / f"{self.name}-{number}.{restarts}"
 
     def last_word(self, number: int) -> str:
         """The last line of what the task's own process said."""
@@ -166,7 +171,9 @@ def find_queue(repository: Repository, name: str, verb: str) -> Queue:
     """The queue of `verb` whose id ends with `name`. NotFoundError, with those there are."""
     queues = [Queue(folder) for folder in sorted(home_of(repository).glob("*")) if folder.is_dir()]
     own = [queue for queue in queues if queue.call.get("verb") == verb]
-    match = [queue for queue in own if queue.id.endswith(name)] if re.fullmatch("[0-9a-f-]{4,}", name) else []
+    match = (
+        [queue for queue in own if queue.id.endswith(name)] if re.fullmatch("[0-9a-f.-]{4,}", name) else []
+    )
     if len(match) != 1:
         there = ", ".join(queue.id for queue in own) or "none"
         raise NotFoundError(f"--collect {name}: no such {verb} is in Slurm's queue; there is {there}")

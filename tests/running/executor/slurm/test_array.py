@@ -19,7 +19,6 @@ from gittrack.errors import RepositoryError
 from gittrack.formats.record import Record
 from gittrack.git.repository import Repository
 from gittrack.reading.index import Index
-from gittrack.recording.recover import ATTEMPT_OF
 from gittrack.verify import verify
 from tests.recording.commands import gittrack
 from tests.repositories import run_git
@@ -125,14 +124,38 @@ def test_a_node_that_dies_while_it_works(slurm: Slurm, clone: Remotes) -> None:
     assert not [done for done in found.done if done.complaint or done.status or done.instead]
     made = {record.id: record for record in records(clone.top)}
     assert {made[run].status for run in runs} == {"finished"}
-    assert (made[run].scheduler and made[run].scheduler.restarts) == 1  # type: ignore[union-attr]
-    (attempt,) = [record for record in made.values() if record.tags.get(ATTEMPT_OF) == run]
-    assert attempt.status == "killed" and attempt.failure and attempt.failure.type == "lost"
+    assert [(a.status, a.restarts) for a in made[run].attempts] == [("killed", 0), ("finished", 1)]
+    assert made[run].scheduler is not None and made[run].scheduler.restarts == 1
+    assert len(made) == 5
     assert found.statement.verdict.level == "bitwise-same-host" and not left_behind(clone.top)
 
 
-def test_a_requeued_task_is_not_done_because_it_was_killed(slurm: Slurm, clone: Remotes) -> None:
-    """Its first attempt ends as it is told to, and nobody takes that for the end; the second is the run."""
+RESUMING = """
+import json, os, signal, sys, time
+from pathlib import Path
+signs, checkpoint = Path(SIGNS), Path("checkpoint.json")
+step = json.loads(checkpoint.read_text()) if checkpoint.exists() else 0
+
+def save(number, frame):
+    checkpoint.write_text(json.dumps(step))
+    sys.exit(0)
+
+signal.signal(signal.SIGTERM, save)
+begun = step
+step += 1
+resumed = int(os.environ.get("GITTRACK_RESUMED", "0"))
+json.dump({"begun": begun, "epochs": step, "resumed": resumed}, open("metrics.json", "w"))
+(signs / f"step.{begun}.{os.getpid()}").touch()
+while (signs / "wait").exists():
+    time.sleep(0.05)
+"""
+
+
+def test_a_requeued_task_goes_on(slurm: Slurm, clone: Remotes) -> None:
+    """It is told to end, saves and leaves with 0: nobody takes that for the end. It goes on in its files."""
+    (clone.top / "resume.py").write_text(RESUMING.replace("SIGNS", repr(str(clone.signs))))
+    run_git(clone.top, "add", "resume.py")
+    run_git(clone.top, "commit", "-q", "-m", "resume")
     clone.sign("wait").touch()
 
     def requeue() -> None:
@@ -140,21 +163,47 @@ def test_a_requeued_task_is_not_done_because_it_was_killed(slurm: Slurm, clone: 
         slurm.ask("scontrol", "requeue", job)
         slurm.until(lambda: [*clone.top.glob(".git/gittrack/slurm/*/0.stopped-0")], "word to the attempt")
         slurm.until(lambda: not slurm.jobs("-t", "R,CG"), "end of the attempt")
-        clone.sign("wait").unlink()
-        other = gittrack(clone.top, "run", "--seed", "3", "--pass", "env", *COMMAND)  # which recovers runs
+        other = gittrack(clone.top, "run", "--", "true")  # which recovers what others have left
         assert other.returncode == 0, other.stderr
+        clone.sign("wait").unlink()
 
-    thread = when(clone.started, requeue)
+    thread = when(lambda: [*clone.signs.glob("step.*")], requeue)
+    found = swept(clone.top, "-S", "lr=1", "--metric", "epochs", "--", sys.executable, "resume.py")
+    thread.join()
+    (result,) = found["results"]
+    assert result["status"] == "finished" and result["metrics"] == {"begun": 1, "epochs": 2, "resumed": 1}
+    made = {record.id: record for record in records(clone.top)}
+    run = made.pop(result["run"])
+    assert [(a.status, a.ended_by, a.restarts) for a in run.attempts] == [
+        ("killed", "preemption", 0), ("finished", "command", 1),
+    ]  # fmt: skip
+    assert run.scheduler is not None and run.scheduler.restarts == 1 and times(clone.top, run.id) == 1
+    assert len(made) == 1 and not left_behind(clone.top)
+    assert verify(Repository.discover(clone.top)).outcome == "PASS"
+
+
+def test_a_killed_attempt_that_somebody_has_committed(slurm: Slurm, clone: Remotes) -> None:
+    """Its record is no result: the next attempt is a run that continues it."""
+    clone.sign("wait").touch()
+    run: list[str] = []
+
+    def commit() -> None:
+        (job,) = slurm.jobs("-t", "R")
+        run.append(clone.started()[0][0])
+        slurm.ask("scontrol", "requeue", job)
+        slurm.until(lambda: [*clone.top.glob(".git/gittrack/slurm/*/0.stopped-0")], "word to the attempt")
+        slurm.until(lambda: not slurm.jobs("-t", "R,CG"), "end of the attempt")
+        done = gittrack(clone.top, "recover", run[0], "--force")
+        assert "committed as killed" in done.stdout, done.stdout + done.stderr
+        clone.sign("wait").unlink()
+
+    thread = when(clone.started, commit)
     found = swept(clone.top, "-S", "lr=1", *COMMAND)
     thread.join()
     (result,) = found["results"]
-    assert result["status"] == "finished" and times(clone.top, result["run"]) == 1
     made = {record.id: record for record in records(clone.top)}
-    own = made[result["run"]].scheduler
-    assert own is not None and own.restarts == 1
-    (attempt,) = [record for record in made.values() if record.tags.get(ATTEMPT_OF) == result["run"]]
-    assert attempt.status == "killed" and attempt.scheduler is not None and attempt.scheduler.job == own.job
-    assert len(made) == 3 and not left_behind(clone.top)
+    assert result["status"] == made[result["run"]].status == "finished" and made[run[0]].status == "killed"
+    assert made[result["run"]].continues == run[0] and len(made) == 2 and not left_behind(clone.top)
 
 
 def test_an_interrupt_cancels_the_jobs(slurm: Slurm, clone: Remotes) -> None:
