@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gittrack.formats import record as r
 from gittrack.formats.attempts import Attempt, AttemptCode
+from gittrack.formats.scheduler import Scheduler
 
 TRICKY = [
     "", " ", "~", "null", "Null", "yes", "No", "on", "OFF", "y", "n", "true", "FALSE", "1", "-1", "+1",
@@ -146,6 +147,17 @@ environments = st.builds(
     gpus=tuples(texts),
     image=maybe(st.tuples(st.sampled_from(["", "repo/image:1@"]), sha256s).map("sha256:".join)),
 )
+numbers = st.integers(0, 10**18 - 1).map(str)
+schedulers = st.builds(
+    Scheduler,
+    kind=st.just("slurm"),
+    cluster=maybe(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z")),
+    job=numbers,
+    array=maybe(numbers),
+    task=maybe(counts),
+    restarts=maybe(counts),
+    step=maybe(numbers),
+)
 outputs = st.builds(
     r.Output,
     path=paths,
@@ -226,6 +238,7 @@ def records(draw: st.DrawFn) -> r.Record:
         data=draw(tuples(data_inputs)),
         locks=draw(tuples(locks)),
         environment=draw(environments),
+        scheduler=draw(maybe(schedulers)),
         determinism=draw(free),
         outputs=draw(tuples(outputs)),
         series=draw(maybe(series)),
