@@ -55,6 +55,10 @@ def command(
     branch: Annotated[
         str | None, options.branch("Propose on gittrack/review/NAME; default the run's id.")
     ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN|auto", help="Go on with a run that did not finish; auto: the newest such."),
+    ] = None,
     no_console: Annotated[
         bool, typer.Option("--no-console", help="Do not keep the end of the output.")
     ] = False,
@@ -70,6 +74,10 @@ def command(
     by the value, --pass flags adds --KEY VALUE, --pass hydra adds KEY=VALUE, and --pass env is for
     a program that reads GITTRACK_PARAMS (JSON) and GITTRACK_SEED. gittrack.yaml keeps the choice
     as run.pass. What stands on the command line of the program is recorded as parameters too.
+
+    --resume auto goes on with the newest run of the same command in this work tree that did not finish,
+    and begins a new one where there is none; --resume RUN goes on with that one. The program finds
+    GITTRACK_RESUMED=1, and the last step in run.last_step.
 
     \b
     Examples:
@@ -101,6 +109,7 @@ def command(
         image=image,
         propose=propose,
         branch=branch,
+        resume=resume,
     )
     job = typed.job(seed=seed, parent=_run_id(parent), console=not no_console)
     outcome = run_job(repo, config, job)

@@ -22,7 +22,7 @@ from gittrack.ledger.proposals import review_branch
 from gittrack.reading.entry import entry_of
 from gittrack.reading.index import Index
 from gittrack.reading.protocol import protocol_of
-from gittrack.recording.finish import is_own
+from gittrack.recording.own import is_own
 from gittrack.running.executor.task import Done
 from gittrack.running.reproduce.plan import ReproduceOptions, ReproducePlan, make_plan
 from gittrack.stats.result import Result, read_result
@@ -68,7 +68,7 @@ def plan(repository: Repository, config: Config, name: str, options: ReproduceOp
         entry.environment(),
         protocol,
         options,
-        own=is_own(repository, record.id, entry.yaml()),
+        own=is_own(repository.state_dir, record.id, entry.yaml()),
         used=[row.seed for row in alike],
     )
     return replace(made, warnings=(*doubts, *made.warnings))
