@@ -55,6 +55,9 @@ def command(
     branch: Annotated[
         str | None, options.branch("Propose on gittrack/review/NAME; default the run's id.")
     ] = None,
+    isolated: Annotated[
+        bool, typer.Option("--isolated", help="In a work tree of its own, apart from other runs and edits.")
+    ] = False,
     resume: Annotated[
         str | None,
         typer.Option(metavar="RUN|auto", help="Go on with a run that did not finish; auto: the newest such."),
@@ -89,7 +92,6 @@ def command(
     """
     from gittrack.formats.config import load_cached
     from gittrack.git.repository import Repository
-    from gittrack.recording.job import run_job
 
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)
@@ -112,7 +114,14 @@ def command(
         resume=resume,
     )
     job = typed.job(seed=seed, parent=_run_id(parent), console=not no_console)
-    outcome = run_job(repo, config, job)
+    if isolated:
+        from gittrack.running.isolated import run_isolated
+
+        outcome = run_isolated(repo, config, job)
+    else:
+        from gittrack.recording.job import run_job
+
+        outcome = run_job(repo, config, job)
     if outcome.complaint:
         output.note(f"gittrack: warning: {outcome.complaint}")
     if outcome.record is not None and not quiet:

@@ -20,6 +20,7 @@ from gittrack.formats.attempts import EndedBy as EndedBy
 from gittrack.formats.attempts import Failure as Failure
 from gittrack.formats.attempts import Status as Status
 from gittrack.formats.during import Changed, Overlap
+from gittrack.formats.scheduler import Scheduler
 
 SCHEMA = "gittrack/run/1"
 """The version that this gittrack writes; readers look at it before anything else."""
@@ -279,6 +280,7 @@ class Record:
     data: tuple[DataInput, ...] = ()
     locks: tuple[Lock, ...] = ()
     environment: EnvironmentSummary
+    scheduler: Scheduler | None = None
     determinism: Mapping[str, Value] = field(default_factory=dict)
     outputs: tuple[Output, ...] = ()
     series: Series | None = None

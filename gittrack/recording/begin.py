@@ -21,6 +21,7 @@ from gittrack.ledger import Ledger
 from gittrack.ledger.proposals import target
 from gittrack.recording.capture import Captured, capture
 from gittrack.recording.capture.code import LIVE, Invocation, entry_of
+from gittrack.recording.capture.slurm import scheduler_of
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.scheduler import array_task, current_job
@@ -47,6 +48,7 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
         ledger.check(objects)
         _recover_others(repo)
         captured = capture_for(repo, objects, config, checked, invocation, run_id)
+    scheduler = scheduler_of()
     record = {
         "id": run_id,
         "experiment": experiment,
@@ -56,6 +58,7 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
         "code": to_dict(captured.code),
         "locks": [to_dict(lock) for lock in captured.locks],
         "environment": to_dict(captured.summary),
+        **({"scheduler": to_dict(scheduler)} if scheduler else {}),
         "protocol": captured.protocol,
         "masked": masked_command(captured.code.command, invocation.command, key),
         "tool": to_dict(Tool(version=VERSION)),

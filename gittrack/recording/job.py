@@ -72,6 +72,8 @@ class Job:
     origin: Code | None = None
     """The code that the work tree is a copy of."""
     timeout_s: float | None = None
+    held: Path | None = None
+    """Once this file is there, the run is not over when its program has ended: it may be begun again."""
     not_recorded: Sequence[tuple[str, str]] = ()
     """What files of parameters had that `request` has not, and why."""
 
@@ -90,7 +92,7 @@ class Outcome:
 def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     """Run `job` and record it. Raises only before the program has started."""
     cwd = Path.cwd()
-    job = _handed_over(job, config.run.way)
+    job = handed_over(job, config.run.way)
     check_command(job.launch or job.command, cwd)
     is_elsewhere = works_elsewhere(job.command)
     job = _without_files(job) if is_elsewhere else _with_files(job, cwd)
@@ -98,6 +100,8 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     losses = result_files.Losses()
     checked = check(_request(repo, job, cwd, outputs, losses), config)
     journal = open_run(repo, config, checked, command_invocation(job.command, cwd, job.origin))
+    if job.held is not None:
+        journal.hold(job.held)
     for what, why in [*job.not_recorded, *losses.stated()]:
         journal.not_recorded(what, why)
     watch = Watch(journal.folder, hook=config.capture.interpreter)
@@ -108,6 +112,9 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     complaints: list[str] = []
     record = None
     try:
+        stopped = job.held is not None and job.held.exists()
+        if stopped:
+            journal.event(Kind.PREEMPTED)
         _note_end(journal, code, time.monotonic() - started, job.timeout_s if program.timed_out else None)
         settle(repo, journal, watch.end(), watch.installed)
         _note_changes(repo, store, journal.folder, job, outputs)
@@ -115,6 +122,8 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
         collector.metrics(job.metrics, job.usual)
         collector.outputs(outputs)
         journal.close()
+        if stopped:
+            return Outcome(exit_status(code), None, "it was told to end, and may be begun again")
         record = commit(repo, StoredJournal(journal.folder))
         complaints += contradictions(record.param_conflicts)
     except (GittrackError, OSError) as error:
@@ -123,7 +132,7 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     return Outcome(exit_status(code), record, "; ".join(complaints), proposal)
 
 
-def _handed_over(job: Job, default: Way | None) -> Job:
+def handed_over(job: Job, default: Way | None) -> Job:
     """`job` with its settings and seed in its command, and in the layers of its request.
 
     UsageError where they do not reach the program.

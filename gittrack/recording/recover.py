@@ -32,11 +32,12 @@ def recover(
 ) -> list[Recovery]:
     """Commit every run whose process is gone. Safe to call at any time, by any number of processes.
 
-    `force` also takes runs of other hosts, which cannot be asked whether they live; `keep_resumable`
-    leaves those that were begun to be resumed, unless they have finished.
+    `force` also takes runs of other hosts, which cannot be asked whether they live, and with `only` one
+    that is in a scheduler's queue; `keep_resumable` leaves those that were begun to be resumed, unless they
+    have finished.
     """
     return [
-        _recover_one(repo, journal, force, keep_resumable)
+        _recover_one(repo, journal, force, keep_resumable, only is not None)
         for journal in stored_journals(repo.state_dir)
         if only is None or journal.run_id == only
     ]
@@ -74,12 +75,19 @@ def settle_lost(repo: Repository, stored: StoredJournal) -> None:
         journal.close()
 
 
-def _recover_one(repo: Repository, journal: StoredJournal, force: bool, keep_resumable: bool) -> Recovery:
+_QUEUED = "is in Slurm's queue, and may be begun again; --collect ends that, or its full id with --force"
+
+
+def _recover_one(
+    repo: Repository, journal: StoredJournal, force: bool, keep_resumable: bool, named: bool
+) -> Recovery:
     try:
         with journal.alone():
             alive = journal.alive
             if alive or (alive is None and not force):
                 return Recovery(journal.run_id, None, "still running" if alive else _ELSEWHERE)
+            if journal.is_held and not (force and named):
+                return Recovery(journal.run_id, None, _QUEUED)
             if keep_resumable and journal.start.get("resumable") and not has_finished(journal):
                 return Recovery(journal.run_id, None, "kept to be resumed")
             settle_lost(repo, journal)

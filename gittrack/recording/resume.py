@@ -27,6 +27,7 @@ from gittrack.recording.attempts import (
 from gittrack.recording.begin import begin, capture_for, key_of_run, withdraw, written_by
 from gittrack.recording.capture import Captured
 from gittrack.recording.capture.code import LIVE, Invocation
+from gittrack.recording.capture.slurm import scheduler_of
 from gittrack.recording.changes import note_code
 from gittrack.recording.interpreters.settle import SETTLED
 from gittrack.recording.interpreters.startup import sitecustomize
@@ -255,6 +256,8 @@ def _say(
         if content[0]:
             journal.event(kind, *content)
     say_again(journal, checked.facts)
+    if (scheduler := scheduler_of()) is not None:
+        journal.event(Kind.FACTS, {"scheduler": to_dict(scheduler)})
     note_environment(journal, facts["environment"], to_dict(captured.summary))
     locks = {lock["path"]: lock["sha256"] for lock in facts["locks"]}
     for path, sha256 in {lock.path: lock.sha256 for lock in captured.locks}.items():

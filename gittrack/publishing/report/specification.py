@@ -146,6 +146,7 @@ def _environment(report: Report, record: Record) -> Iterator[Block]:
     rows += [("CPU", around.cpu)] if around.cpu else []
     rows += [("GPU", gpu) for gpu in around.gpus]
     rows.append(("Container image", Code(around.image) if around.image else "none recorded"))
+    rows += [("Scheduler", record.scheduler.sentence)] if record.scheduler else []
     yield Facts(rows)
     flags: list[tuple[str, Cell]] = [
         (name, Code(value(flag))) for name, flag in list(flatten(record.determinism).items())[:100]

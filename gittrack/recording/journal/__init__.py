@@ -10,6 +10,7 @@ A journal is a folder ``journal/<run-id>/`` in gittrack's folder of the git dire
     console.txt        tail of the command's output, under `gittrack run`
     reserve            bytes to give back when the disk is full
     ended              made when the run has ended and could not be committed
+    held               where a scheduler's queue has the run, see `StoredJournal.is_held`
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from gittrack.formats.record import clean_text
 from gittrack.recording.journal.allowance import Allowance
 from gittrack.recording.journal.events import POINTS, Kind
 from gittrack.recording.journal.owner import current_owner, owner_of
-from gittrack.recording.journal.stored import StoredJournal, journals_dir
+from gittrack.recording.journal.stored import HELD, StoredJournal, journals_dir
 
 log = logging.getLogger("gittrack")
 
@@ -122,6 +123,10 @@ class Journal:
         journal = cls(home / run_id)
         journal._allowance = allowance
         return journal
+
+    def hold(self, sign: Path) -> None:
+        """Leave it to a scheduler's queue whether the run is over, once its process is gone."""
+        (self.folder / HELD).write_text(str(sign), encoding="utf-8")
 
     @classmethod
     def take_up(cls, folder: Path) -> Journal:

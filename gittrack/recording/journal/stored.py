@@ -14,6 +14,9 @@ from gittrack.errors import RecordError
 from gittrack.recording.journal.events import POINTS, Kind
 from gittrack.recording.journal.owner import is_alive
 
+HELD = "held"
+"""The file that names the sign by which a queue stops the run; in the queue's own folder."""
+
 STANDING = "standing.json"
 """The file that says where the run stood when its last process took it up; see `resume`."""
 
@@ -86,6 +89,15 @@ class StoredJournal:
                     except ValueError:
                         break
                     yield event
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a scheduler's queue has the run: it may be begun again, and is over when that says so."""
+        try:
+            sign = (self.folder / HELD).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return False
+        return Path(sign).parent.is_dir()
 
     def own_events(self) -> Iterator[list[Any]]:
         """The events of the last attempt, but for points."""
