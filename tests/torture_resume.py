@@ -1,4 +1,4 @@
-"""kill -9 at any moment of runs that are resumed until they finish: each is recorded once, and every point."""
+"""kill -9 at any moment of runs that are resumed until they finish: none is lost, nothing is there twice."""
 
 from __future__ import annotations
 
