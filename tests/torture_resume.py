@@ -44,12 +44,19 @@ class Attempt:
     """Points that were logged a second before the kill, or earlier; of one that ended, all."""
 
 
-def attempt(project: Path, number: int, delay: float | None, logging_s: float) -> Attempt:
-    """Start the script, and kill it with kill -9 after `delay` seconds; None: let it end."""
+def attempt(
+    project: Path, number: int, delay: float | None, logging_s: float, *, begun: bool = False
+) -> Attempt:
+    """Start the script, and kill it with kill -9 after `delay` seconds; None: let it end.
+
+    With `begun` they count from where it says that its run has started, however slow the machine is.
+    """
     child = subprocess.Popen(
         [sys.executable, "train.py", str(number), str(logging_s)],
         cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+    assert child.stdout is not None
+    first = child.stdout.readline() if begun else ""
     with suppress(subprocess.TimeoutExpired):
         child.wait(delay)
     killed = time.monotonic()
@@ -57,7 +64,7 @@ def attempt(project: Path, number: int, delay: float | None, logging_s: float) -
     said, errors = child.communicate()
     assert child.returncode in (0, -signal.SIGKILL), errors
     seen, points = Attempt(), []
-    for line in said.splitlines(keepends=True):
+    for line in (first + said).splitlines(keepends=True):
         match line.split() if line.endswith("\n") else []:
             case ["started", run_id]:
                 seen.run_id, seen.stage = run_id, "logging"
@@ -74,8 +81,10 @@ def live(project: Path, number: int, chance: random.Random, kills: int, life: fl
     """A run that is killed `kills` times, at random moments, and resumed after each; then it may end."""
     attempts = []
     for _ in range(kills):
-        logging_s = chance.choice([0.0, 0.3, 1.5])
-        attempts.append(attempt(project, number, chance.uniform(0.05, life + logging_s), logging_s))
+        logging_s = chance.choice([0.05, 0.4, 2.0])
+        begun = chance.random() < 0.7
+        longest = logging_s + (0.1 if begun else life)
+        attempts.append(attempt(project, number, chance.uniform(0.0, longest), logging_s, begun=begun))
     return [*attempts, attempt(project, number, None, 0.05)]
 
 
