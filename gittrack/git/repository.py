@@ -356,7 +356,7 @@ class Repository:
             tail = "" if old is None else f" {old}"
             lines.append(f"delete {name}{tail}" if new is None else f"update {name} {new}{tail}")
         script = "\n".join([*lines, "prepare", "commit", ""])
-        return self.run("-c", "core.filesRefLockTimeout=3000", "-c", "core.packedRefsTimeout=5000",
+        return self.run("-c", "core.filesRefLockTimeout=500", "-c", "core.packedRefsTimeout=1000",
                         "update-ref", "--stdin", data=script.encode())  # fmt: skip
 
     def snapshot_tree(self, paths: Sequence[str], entries: Mapping[str, str]) -> str:

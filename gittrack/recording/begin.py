@@ -39,7 +39,7 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
     branch, onto = target(config, request.propose, request.parent or run_id)
     ledger = Ledger(repo, branch, onto)
     with repo.objects() as objects:
-        ledger.check(objects)
+        ledger.ready(objects)
         _recover_others(repo)
         captured = capture(
             repo,

@@ -6,7 +6,7 @@ import fcntl
 import time
 from dataclasses import dataclass
 
-from gittrack.errors import GittrackError
+from gittrack.errors import GittrackError, LedgerError
 from gittrack.formats.record import Record, parse_time
 from gittrack.git.repository import Repository
 from gittrack.recording.capture.code import LIVE
@@ -30,10 +30,12 @@ class Recovery:
 def recover(repo: Repository, *, only: str | None = None, force: bool = False) -> list[Recovery]:
     """Commit every run whose process is gone. Safe to call at any time, by any number of processes.
 
-    `force` also takes runs of other hosts, which cannot be asked whether they live.
+    `force` also takes runs of other hosts, which cannot be asked whether they live. A ledger that has
+    refused one is not asked, and waited for, again.
     """
+    refusals: dict[str, str] = {}
     return [
-        _recover_one(repo, journal, force)
+        _recover_one(repo, journal, force, refusals)
         for journal in stored_journals(repo.state_dir)
         if only is None or journal.run_id == only
     ]
@@ -71,7 +73,8 @@ def _settle(repo: Repository, stored: StoredJournal) -> None:
         journal.close()
 
 
-def _recover_one(repo: Repository, journal: StoredJournal, force: bool) -> Recovery:
+def _recover_one(repo: Repository, journal: StoredJournal, force: bool, refusals: dict[str, str]) -> Recovery:
+    branch = ""
     try:
         with (journal.folder / "recover.lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -79,11 +82,16 @@ def _recover_one(repo: Repository, journal: StoredJournal, force: bool) -> Recov
                 alive = journal.alive
                 if alive or (alive is None and not force):
                     return Recovery(journal.run_id, None, "still running" if alive else _ELSEWHERE)
+                branch = journal.start["ledger"]
+                if branch in refusals:
+                    return Recovery(journal.run_id, None, refusals[branch], failed=True)
                 _settle(repo, journal)
                 return Recovery(journal.run_id, commit(repo, journal))
     except BlockingIOError:
         return Recovery(journal.run_id, None, "another process is recovering it")
     except GittrackError as error:
+        if isinstance(error, LedgerError):
+            refusals[branch] = str(error)
         return Recovery(journal.run_id, None, str(error), failed=True)
     except Exception as error:  # a damaged journal must not keep the others, or the next run, from the ledger
         if journal.folder.is_dir():

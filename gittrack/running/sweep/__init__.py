@@ -69,7 +69,7 @@ def sweep(repository: Repository, config: Config, plan: SweepPlan, told: Told | 
     example = plan.example().command
     check_command(example, Path.cwd())
     with repository.objects() as objects, _held(repository, objects, config, plan, example[0]) as template:
-        Ledger(repository, plan.branch, plan.onto).check(objects)
+        Ledger(repository, plan.branch, plan.onto).ready(objects)
         known: dict[str, Record] = {}
         if plan.options.resume:
             known = earlier_runs(repository, plan, template.code, template.data)
