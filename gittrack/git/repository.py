@@ -32,6 +32,7 @@ from gittrack.git.process import (
     spawn,
 )
 from gittrack.git.reader import ObjectReader
+from gittrack.git.shared import settle_at_exit
 from gittrack.git.status import QUESTION, Change, Status, parse_status
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ class Repository:
                 raise RepositoryError(f"not a git repository: {place}; run git init there, or go to one")
             raise RepositoryError(explain("open the repository", answer.err))
         top = Path(lines[3]) if len(lines) > 3 else None
-        return cls(Path(lines[0]), Path(lines[1]), top, lines[2], process_count=1)
+        repository = cls(Path(lines[0]), Path(lines[1]), top, lines[2], process_count=1)
+        settle_at_exit(repository)
+        return repository
 
     @property
     def state_dir(self) -> Path:

@@ -30,6 +30,7 @@ from gittrack.formats.series import FULL_SERIES, HEADING, Point, Table, sample_t
 from gittrack.formats.sources import Layer, choose_seed, layer_of, resolve
 from gittrack.formats.spec import spec_digest
 from gittrack.git.repository import Repository
+from gittrack.git.shared import settle_rights
 from gittrack.ledger import Addition, Ledger
 from gittrack.recording.capture.code import LIVE
 from gittrack.recording.endings import Ending, merged
@@ -332,6 +333,7 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
         raise
     _note_own(repo, frozen)
     journal.remove()
+    settle_rights(repo)
     for note in start.get("notes", ()):
         log.warning("%s", note)
     return frozen.record
