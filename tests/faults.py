@@ -80,6 +80,7 @@ class Life:
     """A run's life in its own repository, and what it said."""
 
     project: Path
+    fault: Fault
     status: int
     said: str
     calls: int
@@ -133,7 +134,7 @@ class Bench:
         )  # fmt: skip
         calls, failed = struct.unpack("qq", count.read_bytes())
         text = log.read_text() if log.exists() else ""
-        return Life(project, process.returncode, process.stdout + process.stderr, calls, failed, text)
+        return Life(project, fault, process.returncode, process.stdout + process.stderr, calls, failed, text)
 
     def judge(self, life: Life) -> Iterator[str]:
         """What is wrong after that life, once `gittrack recover` has been run where nothing fails."""
@@ -172,7 +173,7 @@ class Bench:
 
     def _is_without_descriptors(self, life: Life) -> bool:
         """Before a run has begun, Python itself may not come to life, or find a module."""
-        return " open" in life.log or " pipe" in life.log or " dup" in life.log
+        return life.fault.kind == "open" and life.failed > 0
 
     def _committed(self, project: Path) -> list[str]:
         return run_ids(project) if git(project, "for-each-ref", "refs/heads/gittrack/runs") else []
