@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gittrack.errors import UsageError
+from gittrack.git.shared import as_folder
 
 if TYPE_CHECKING:
     import sqlite3
@@ -345,6 +346,7 @@ class HashState:
             self.folder.mkdir(parents=True, exist_ok=True)
             with closing(self._connect()) as connection, connection:
                 connection.execute(_SCHEMA)
+                as_folder(self.file)
                 connection.executemany("INSERT OR REPLACE INTO digests VALUES (?,?,?,?,?,?,?,?)", rows)
                 connection.execute(
                     "DELETE FROM digests WHERE rowid <= (SELECT max(rowid) FROM digests) - ?", (self.limit,)

@@ -29,6 +29,7 @@ from gittrack.formats.series import FULL_SERIES, HEADING, Point, Table, sample_t
 from gittrack.formats.sources import Layer, choose_seed, layer_of, resolve
 from gittrack.formats.spec import spec_digest
 from gittrack.git.repository import Repository
+from gittrack.git.shared import settle_rights
 from gittrack.ledger import Addition, Ledger
 from gittrack.recording.attempts import Past, all_layers, attempts_of, ending_with, param_changes
 from gittrack.recording.capture.code import LIVE
@@ -355,6 +356,7 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
     run_yaml = frozen.files["run.yaml"]
     note_own(repo.state_dir, frozen.record.id, run_yaml, start.get("key", ""), job.get("id", ""))
     journal.remove()
+    settle_rights(repo)
     for note in start.get("notes", ()):
         log.warning("%s", note)
     return frozen.record

@@ -16,6 +16,7 @@ from gittrack.formats.record import Code, Record, Role
 from gittrack.formats.sources import Layer, contradictions
 from gittrack.formats.values import without_secrets
 from gittrack.git.repository import Repository
+from gittrack.git.shared import settle_rights
 from gittrack.recording import result_files
 from gittrack.recording.arguments import works_elsewhere
 from gittrack.recording.begin import abandon
@@ -106,9 +107,9 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
         journal.not_recorded(what, why)
     watch = Watch(journal.folder, hook=config.capture.interpreter)
     store, before, program = _start(repo, config, job, checked, journal, outputs, watch)
+    start = StoredJournal(journal.folder).start
     started = time.monotonic() - seconds_before(journal)
     code = program.run(journal if job.console and config.capture.console else None, job.timeout_s)
-    start = StoredJournal(journal.folder).start
     complaints: list[str] = []
     record = None
     try:
@@ -126,7 +127,7 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
             return Outcome(exit_status(code), None, "it was told to end, and may be begun again")
         record = commit(repo, StoredJournal(journal.folder))
         complaints += contradictions(record.param_conflicts)
-    except (GittrackError, OSError) as error:
+    except Exception as error:  # whatever it is, the program's own exit status goes on
         complaints.append(str(kept(error, journal.folder.name)))
     proposal = start["ledger"] if start["onto"] else None
     return Outcome(exit_status(code), record, "; ".join(complaints), proposal)
@@ -190,6 +191,7 @@ def _start(
         if checked.facts["seed"] is not None:
             journal.event(Kind.DETERMINISM, {"env.PYTHONHASHSEED": environment["PYTHONHASHSEED"]})
         before = _before(journal, job, checked, [*job.metrics, *(path for path, _ in outputs)])
+        settle_rights(repo)
         program = Program(job.launch or job.command, environment, own_group=job.timeout_s is not None)
         watch.follow(program.pid)
         journal.note_program(program.pid)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gittrack.errors import machine_errors
 from gittrack.formats.record import Role
 from gittrack.formats.sources import START_RUN
 from gittrack.git.repository import Repository
@@ -89,6 +90,7 @@ def start_run(
     return run
 
 
+@machine_errors("begin the run")
 def _begin(request: Request, where: str | Path | None) -> Run:
     from gittrack.formats.config import load_cached
 
@@ -112,6 +114,7 @@ def _begin(request: Request, where: str | Path | None) -> Run:
     return run
 
 
+@machine_errors("join the run")
 def _join(request: Request, where: str | Path | None) -> Run | None:
     joined = join(request, where)
     if joined is None:

@@ -98,7 +98,11 @@ class Store:
         if self._repo.top.resolve().is_relative_to((Path.cwd() / named).resolve()):
             raise UsageError(f"{str(path)!r} is the whole work tree: name the file or the folder to keep")
         self._log_output(named, role, top=self._repo.top, cwd=Path.cwd(), without=without)
-        note_written(self._journal.folder, named)
+        try:
+            note_written(self._journal.folder, named)
+        except OSError as error:
+            why = f"runs of the same time are not told of it: {error.strerror or error}"
+            self._journal.not_recorded(f"overlaps at {named}", why)
 
     def log_bytes(self, data: bytes, name: str, role: str) -> None:
         """Keep `data` as the output `name`, which need not be a file anywhere."""

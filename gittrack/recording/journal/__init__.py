@@ -29,6 +29,7 @@ from typing import Any
 
 from gittrack.errors import RepositoryError, UsageError
 from gittrack.formats.record import clean_text
+from gittrack.git.shared import as_folder
 from gittrack.recording.journal.allowance import Allowance
 from gittrack.recording.journal.events import POINTS, Kind
 from gittrack.recording.journal.owner import current_owner, owner_of
@@ -162,6 +163,7 @@ class Journal:
         try:
             with (self.folder / JOINED).open("x") as file:
                 file.write(str(os.getpid()))
+            as_folder(self.folder / JOINED)
         except FileExistsError:
             return False
         _write_owner(self.folder)
@@ -283,6 +285,7 @@ class Journal:
         if self._file is None:
             path = self.folder / f"events-{_event_files(self.folder):03d}-{self._pid}.jsonl"
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            as_folder(path)
         before = os.fstat(self._file).st_size
         try:
             for line in lines:
@@ -299,11 +302,13 @@ class Journal:
         """Keep the tail of what the command printed, replacing the one before."""
         temporary = self.folder / "console.tmp"
         temporary.write_bytes((b"+" if truncated else b"=") + tail)
+        as_folder(temporary)
         temporary.replace(self.folder / "console.txt")
 
     def replace_environment(self, environment: bytes) -> None:
         temporary = self.folder / "environment.tmp"
         temporary.write_bytes(environment)
+        as_folder(temporary)
         temporary.replace(self.folder / "environment.yaml")
 
 
@@ -335,6 +340,7 @@ def _write_owner(folder: Path) -> None:
     owner = current_owner()
     temporary = folder / f"owner-{owner['pid']}.tmp"
     _write_json(temporary, owner)
+    as_folder(temporary)
     temporary.replace(folder / f"owner-{owner['pid']}.json")
 
 
