@@ -18,6 +18,7 @@ from gittrack.recording.params import with_arguments
 from gittrack.recording.request import Request, check
 from gittrack.recording.run import Run, _active
 from gittrack.recording.store import relative_to_top
+from gittrack.recording.verbs import OnError, choose
 
 
 def start_run(
@@ -35,6 +36,7 @@ def start_run(
     dirty: str | None = None,
     image: str | None = None,
     every_rank: bool = False,
+    on_error: OnError | None = None,
     repository: str | Path | None = None,
 ) -> Run:
     """Begin a run, as a context manager or until `Run.finish`.
@@ -49,11 +51,14 @@ def start_run(
         dirty: ``snapshot`` or ``refuse`` uncommitted changes; default from gittrack.yaml.
         image: container image digest ``[name@]sha256:...``; default GITTRACK_IMAGE.
         every_rank: record on each rank, not on rank 0 alone.
+        on_error: once the run has started, ``warn`` of what cannot be recorded, or ``raise``; default
+            GITTRACK_ON_ERROR, else ``warn``.
         repository: a folder inside the git repository; default the current directory.
 
     Raises:
         GittrackError: the run could not be recorded at its end; nothing has been started.
     """
+    policy = choose(on_error)
     seed, seed_source = given_seed(seed)
     request = Request(
         experiment=experiment,
@@ -83,6 +88,7 @@ def start_run(
     except BaseException:
         run._abandon()
         raise
+    run._losses.on_error = policy
     return run
 
 
