@@ -153,19 +153,18 @@ class Run:
         journal = self._journal
         if journal is None:
             return
-        # Names that were logged just so before, with floats: what is written then needs no closer look.
-        if [*metrics] == self._plain_names and type(step) is int and step <= MAX_STEP:
-            try:
+        try:
+            # Names that were logged just so before, with floats: what is written then needs no closer look.
+            if [*metrics] == self._plain_names and type(step) is int and step <= MAX_STEP:
                 total = sum(metrics.values())
                 if type(total) is float and total - total == 0.0:  # all of them finite
                     journal.append_json(self._to_json((monotonic() - self._t0, step, metrics))[:-1])
                     if len(journal.rows) > journal.row_limit:
                         turns.share(journal.spill)
                     return
-            except Exception as error:
-                if thrown_in(error) is not None:
-                    raise
-                # whatever else that was, it is said below
+        except Exception as error:  # whatever that was, it is said below
+            if thrown_in(error) is not None:
+                raise
         self._log_row(metrics, step)
 
     @verb("metric", part=lambda run, metric: metric_row(metric, {}, lambda names: None), at_once=True)
@@ -185,18 +184,22 @@ class Run:
         if len(journal.rows) > journal.row_limit:
             journal.spill()
 
-    @verb("metric", at_once=True)
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Record metrics as W&B's ``log``: nested names joined by dots; without `step`, calls are counted."""
-        values = by_name(values)
-        flat = flatten(values)
-        name = None if flat.keys() == values.keys() else meeting(values)
-        if name is not None:
-            raise UsageError(f"metric {name!r} is there twice, nested and written with dots: rename one")
+        try:
+            values = by_name(values)
+            flat = flatten(values)
+            name = None if flat.keys() == values.keys() else meeting(values)
+            if name is not None:
+                raise UsageError(f"metric {name!r} is there twice, nested and written with dots: rename one")
+        except Exception as error:
+            self._losses.take(self, "metric", error)
+            return
         at = self._log_calls if step is None else step
         self.log_metrics(flat, at)
-        number = to_number(at)
-        self._log_calls = int(number) + 1 if isinstance(number, (int, float)) else self._log_calls + 1
+        number = at if type(at) is int else to_number(at)
+        is_whole = isinstance(number, (int, float)) and number % 1 == 0
+        self._log_calls = (int(number) if is_whole else self._log_calls) + 1
 
     def next_step(self) -> int:
         """Move on to the next step, as DVCLive's ``next_step``; the first step is 0."""

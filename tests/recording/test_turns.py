@@ -71,7 +71,7 @@ def test_tags_params_and_outputs_of_a_handler_are_all_there(project: Path) -> No
         "        active.log_text(str(arrived), f'h{arrived}.txt')\n"
         "        active.summary[f'h{arrived}'] = arrived"
     )
-    body = WHILE.replace('300', '300 or at < 40') + (
+    body = WHILE.replace("300", "300 or at < 40") + (
         "active.set_tag(f'm{at % 50}', at)\n"
         "    if at < 40:\n"
         "        active.log_params({f'm{at}': at})\n"
