@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import weakref
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Protocol
 
@@ -35,18 +36,23 @@ log = logging.getLogger("gittrack")
 
 _watched: weakref.WeakKeyDictionary[OpenRun, Scope] = weakref.WeakKeyDictionary()
 _installed = False
+_lock = threading.RLock()
 
 
-def watch(run: OpenRun) -> None:
-    """End `run` with the process if nobody else does, and as killed on SIGTERM."""
+def watch(run: OpenRun, begin_cell: Callable[[], None]) -> None:
+    """End `run` with the process if nobody else does, and as killed on SIGTERM.
+
+    `begin_cell` is called before each further cell of a notebook.
+    """
     global _installed
     if not _installed:
         _installed = True
         atexit.register(_end_all)
         os.register_at_fork(after_in_child=_detach_all)
-    observe()
-    _watched[run] = Scope()
-    follow_cells(_note_cell)
+    with _lock:
+        observe()
+        _watched[run] = Scope()
+    follow_cells(_note_cell, begin_cell)
     _end_with_child()
     if (
         threading.current_thread() is threading.main_thread()
@@ -57,10 +63,11 @@ def watch(run: OpenRun) -> None:
 
 def forget(run: OpenRun) -> None:
     """The run has ended."""
-    _watched.pop(run, None)
-    if _watched:
-        return
-    unobserve()
+    with _lock:
+        _watched.pop(run, None)
+        if _watched:
+            return
+        unobserve()
     if (
         threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGTERM) is _terminate
@@ -106,6 +113,8 @@ def _end_all() -> None:
 
 
 def _detach_all() -> None:
+    global _lock
+    _lock = threading.RLock()  # another thread of the parent may have held it
     for run in list(_watched):
         run._detach()
     _watched.clear()

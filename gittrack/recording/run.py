@@ -25,6 +25,7 @@ from gittrack.formats.values import (
 )
 from gittrack.git.repository import Repository
 from gittrack.recording import exits
+from gittrack.recording.active import OpenRuns
 from gittrack.recording.begin import abandon
 from gittrack.recording.endings import Ending, judge, stated
 from gittrack.recording.finish import commit, kept, preview
@@ -40,7 +41,7 @@ from gittrack.recording.views import ParamsView, SummaryView
 
 log = logging.getLogger("gittrack")
 
-_active: list[Run] = []
+open_runs: OpenRuns[Run] = OpenRuns()
 
 
 class Run:
@@ -275,8 +276,7 @@ class Run:
     def _leave(self) -> None:
         """The run is not the active one any more."""
         self._ended = True
-        if self in _active:
-            _active.remove(self)
+        open_runs.leave(self)
         exits.forget(self)
 
     def __enter__(self) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +12,13 @@ from gittrack.formats.record import Role
 from gittrack.formats.sources import START_RUN
 from gittrack.git.repository import Repository
 from gittrack.recording import exits
+from gittrack.recording.active import Ambiguous
 from gittrack.recording.begin import begin
 from gittrack.recording.capture.code import this_invocation
 from gittrack.recording.join import below_outer_run, given_seed, join, rank
 from gittrack.recording.params import with_arguments
 from gittrack.recording.request import Request, check
-from gittrack.recording.run import Run, _active
+from gittrack.recording.run import Run, open_runs
 from gittrack.recording.store import relative_to_top
 
 
@@ -75,8 +77,8 @@ def start_run(
         run.log_params(request.params)
     else:
         run = _join(request, repository) or _begin(request, repository)
-    _active.append(run)
-    exits.watch(run)
+    open_runs.enter(run)
+    exits.watch(run, open_runs.adopt)
     try:
         for path, role in (inputs or {}).items():
             run.log_input(path, role)
@@ -119,10 +121,21 @@ def _join(request: Request, where: str | Path | None) -> Run | None:
 
 
 def active_run() -> Run | None:
-    """The run begun last that has not ended, in this process."""
-    return _active[-1] if _active else None
+    """The run begun last in this thread or task that has not ended; where none was begun, the only one open."""
+    try:
+        return open_runs.current()
+    except Ambiguous:
+        return None
+
+
+_beginning = threading.RLock()
+"""So that the first verbs of several threads begin one run, and no more."""
 
 
 def current_run() -> Run:
     """The active run; one is begun if there is none, as MLflow does, and ends with the process."""
-    return active_run() or start_run()
+    run = open_runs.current()
+    if run is None:
+        with _beginning:
+            run = open_runs.current() or start_run()
+    return run
