@@ -1,4 +1,4 @@
-"""What surrounds a run that is about to start: its rank, its seed, and a `gittrack run` to be part of."""
+"""What surrounds a run that is about to start: its seed, and a `gittrack run` to be part of."""
 
 from __future__ import annotations
 
@@ -25,8 +25,6 @@ from gittrack.recording.request import Request, stated
 RUN_VARIABLE = "GITTRACK_RUN"
 """Set by `gittrack run` for the program that it wraps: the folder of the run's journal."""
 
-_RANK_VARIABLES = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
-
 
 @dataclass(frozen=True, slots=True)
 class Joined:
@@ -40,15 +38,6 @@ class Joined:
     """Parameters that are recorded already, credentials among them."""
     again: bool
     """Whether it reproduces another run, which has said what is on the command line."""
-
-
-def rank() -> int:
-    """Which of several processes of one training this is; 0 where there is one."""
-    for name in _RANK_VARIABLES:
-        value = os.environ.get(name, "")
-        if value.isdecimal() and (name != "SLURM_PROCID" or os.environ.get("SLURM_NTASKS", "1") != "1"):
-            return int(value)
-    return 0
 
 
 def given_seed(given: int | None) -> tuple[int | None, str | None]:

@@ -15,8 +15,9 @@ from gittrack.recording import exits
 from gittrack.recording.active import Ambiguous
 from gittrack.recording.begin import begin
 from gittrack.recording.capture.code import this_invocation
-from gittrack.recording.join import below_outer_run, given_seed, join, rank
+from gittrack.recording.join import below_outer_run, given_seed, join
 from gittrack.recording.params import with_arguments
+from gittrack.recording.ranks import other_rank, say_passed
 from gittrack.recording.request import Request, check
 from gittrack.recording.run import Run, open_runs
 from gittrack.recording.store import relative_to_top
@@ -72,11 +73,11 @@ def start_run(
         image=image,
         inputs=[str(path) for path in inputs or ()],
     )
-    if not every_rank and rank() != 0:
-        run = Run(None, None)
-        run.log_params(request.params)
-    else:
-        run = _join(request, repository) or _begin(request, repository)
+    passed = None if every_rank else other_rank()
+    if passed is not None:
+        say_passed(passed)
+        return _inert(request)
+    run = _join(request, repository) or _begin(request, repository)
     open_runs.enter(run)
     exits.watch(run, open_runs.adopt)
     try:
@@ -85,6 +86,14 @@ def start_run(
     except BaseException:
         run._abandon()
         raise
+    return run
+
+
+def _inert(request: Request) -> Run:
+    """A run that has all verbs and records nothing; how the process ends is left as it was."""
+    run = Run(None, None)
+    run.log_params(request.params)
+    open_runs.enter(run)
     return run
 
 
@@ -121,7 +130,7 @@ def _join(request: Request, where: str | Path | None) -> Run | None:
 
 
 def active_run() -> Run | None:
-    """The run begun last in this thread or task that has not ended; where none was begun, the only one open."""
+    """The run begun last in this thread or task that has not ended; where none was begun, the only one."""
     try:
         return open_runs.current()
     except Ambiguous:
