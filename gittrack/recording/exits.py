@@ -36,6 +36,8 @@ log = logging.getLogger("gittrack")
 
 _watched: weakref.WeakKeyDictionary[OpenRun, Scope] = weakref.WeakKeyDictionary()
 _installed = False
+_pid = 0
+"""The process that has watched a run last: not its forks."""
 _lock = threading.RLock()
 
 
@@ -44,7 +46,8 @@ def watch(run: OpenRun, begin_cell: Callable[[], None]) -> None:
 
     `begin_cell` is called before each further cell of a notebook.
     """
-    global _installed
+    global _installed, _pid
+    _pid = os.getpid()
     if not _installed:
         _installed = True
         atexit.register(_end_all)
@@ -90,6 +93,9 @@ def _note_cell(error: BaseException | None) -> None:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
+    if os.getpid() != _pid:  # a fork that is ended before it could let go of its parent's runs
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
     error = Terminated()
     note_leaving(error, frame)  # for a run without a with block, which only the process's end closes
     raise error

@@ -54,11 +54,17 @@ def below_outer_run(request: Request) -> Request:
     return replace(request, parent=outer) if request.parent is None and RUN_ID.match(outer) else request
 
 
+def may_join() -> bool:
+    """Whether `gittrack run` has begun a run around this program that nobody has joined."""
+    folder = Path(os.environ.get(RUN_VARIABLE) or os.devnull)
+    return (folder / "start.json").is_file() and not (folder / "joined").exists()
+
+
 def join(request: Request, where: str | Path | None) -> Joined | None:
     """The run that `gittrack run` has begun around this program, if this is the first to ask for it."""
-    folder = Path(os.environ.get(RUN_VARIABLE) or os.devnull)
-    if not (folder / "start.json").is_file() or (folder / "joined").exists():
+    if not may_join():
         return None
+    folder = Path(os.environ[RUN_VARIABLE])
     start = StoredJournal(folder).start
     repo = Repository.discover(start["top"])
     if where is not None and Repository.discover(where).common_dir != repo.common_dir:

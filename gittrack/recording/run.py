@@ -257,10 +257,10 @@ class Run:
         return self.record
 
     def _finish(self, ending: Ending) -> None:
-        from gittrack.recording.capture.determinism import capture_determinism
-
         journal, repository = self._journal, self._repository
         if journal is not None:
+            from gittrack.recording.capture.determinism import capture_determinism
+
             flags = capture_determinism()
             if flags:
                 journal.event(Kind.DETERMINISM, flags)
@@ -312,3 +312,18 @@ class Run:
     def _detach(self) -> None:
         """In a forked worker: the run is the parent's, so do nothing here."""
         self._journal = None
+        self._ending = threading.RLock()  # another thread of the parent may have held it
+
+    def __reduce__(self) -> Any:
+        """A copy is the run itself; in a worker process it has the verbs and the params, and does nothing."""
+        return _copied, (self.id, self.experiment, self._book.values)
+
+
+def _copied(run_id: str, experiment: str, params: Mapping[str, Any]) -> Run:
+    for run in open_runs:
+        if run.id == run_id:
+            return run
+    copy = Run(None, None)
+    copy.id, copy.experiment = run_id, experiment
+    copy.log_params(params)
+    return copy

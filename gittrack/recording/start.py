@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,12 +17,15 @@ from gittrack.recording import exits
 from gittrack.recording.active import Ambiguous
 from gittrack.recording.begin import begin
 from gittrack.recording.capture.code import this_invocation
-from gittrack.recording.join import below_outer_run, given_seed, join
+from gittrack.recording.children import imports_again, is_worker
+from gittrack.recording.join import below_outer_run, given_seed, join, may_join
 from gittrack.recording.params import with_arguments
 from gittrack.recording.ranks import other_rank, say_passed
 from gittrack.recording.request import Request, check
 from gittrack.recording.run import Run, open_runs
 from gittrack.recording.store import relative_to_top
+
+log = logging.getLogger("gittrack")
 
 
 def start_run(
@@ -76,6 +81,7 @@ def start_run(
     passed = None if every_rank else other_rank()
     if passed is not None:
         say_passed(passed)
+    if passed is not None or imports_again():
         return _inert(request)
     run = _join(request, repository) or _begin(request, repository)
     open_runs.enter(run)
@@ -137,14 +143,35 @@ def active_run() -> Run | None:
         return None
 
 
+def current_run() -> Run:
+    """The active run; one is begun if there is none, as MLflow does, and ends with the process.
+
+    A worker process begins none: it joins that of `gittrack run` if nobody has, else its verbs do nothing.
+    """
+    run = open_runs.current()
+    if run is None:
+        with _beginning:
+            run = open_runs.current() or _first_run()
+    return run
+
+
 _beginning = threading.RLock()
 """So that the first verbs of several threads begin one run, and no more."""
 
 
-def current_run() -> Run:
-    """The active run; one is begun if there is none, as MLflow does, and ends with the process."""
-    run = open_runs.current()
-    if run is None:
-        with _beginning:
-            run = open_runs.current() or start_run()
-    return run
+def _first_run() -> Run:
+    if not is_worker() or imports_again() or may_join():
+        return start_run()
+    log.warning(
+        "a worker process records nothing by itself: gittrack.start_run() there begins a run of its own"
+    )
+    return _inert(Request())
+
+
+def _forget_holder() -> None:
+    """In a fork: another thread of the parent may have been at it."""
+    global _beginning
+    _beginning = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_forget_holder)
