@@ -87,7 +87,7 @@ def _no_run_left_open() -> Iterator[None]:
     yield
     module = sys.modules.get("gittrack.recording.run")
     if module is not None:
-        left = list(module._active)
-        module._active.clear()
-        for run in left:
+        for run in module.open_runs:
+            module.open_runs.leave(run)
             run.finish("killed")
+        module.open_runs.adopt()

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import NoReturn, get_args
 
 from gittrack.errors import GittrackError, UsageError
 from gittrack.formats.config import Config, Way, choose_experiment
@@ -32,7 +32,8 @@ from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.overlap import claim
 from gittrack.recording.passing import pass_on, setting_of
-from gittrack.recording.program import Program, check_command, exit_status, judge
+from gittrack.recording.program import Program, become, check_command, exit_status, judge
+from gittrack.recording.ranks import RANK_VARIABLE, rank
 from gittrack.recording.request import Checked, Request, check
 from gittrack.recording.store import Store, relative_to_top
 
@@ -121,6 +122,16 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     return Outcome(exit_status(code), record, "; ".join(complaints), proposal)
 
 
+def pass_through(repo: Repository, config: Config, job: Job) -> NoReturn:
+    """Become the program of `job`, which gets what it gets on rank 0; nothing is recorded, or written."""
+    cwd = Path.cwd()
+    job = _handed_over(job, config.run.way)
+    check_command(job.command, cwd)
+    job = _without_files(job) if works_elsewhere(job.command) else _with_files(job, cwd)
+    checked = check(_request(repo, job, cwd, [], result_files.Losses()), config)
+    become(job.command, _environment(checked))
+
+
 def _handed_over(job: Job, default: Way | None) -> Job:
     """`job` with its settings and seed in its command, and in the layers of its request.
 
@@ -174,7 +185,7 @@ def _start(
         store.log_declared(config, checked.experiment)
         for path, role in job.inputs:
             store.log_input(path, role)
-        environment = watch.environment(_environment(journal, checked))
+        environment = watch.environment(_environment(checked, journal))
         if checked.facts["seed"] is not None:
             journal.event(Kind.DETERMINISM, {"env.PYTHONHASHSEED": environment["PYTHONHASHSEED"]})
         before = _before(journal, job, [*job.metrics, *(path for path, _ in outputs)])
@@ -269,11 +280,15 @@ def _check_inputs(job: Job) -> None:
             result_files.check_metrics_file(Path(name), name)
 
 
-def _environment(journal: Journal, checked: Checked) -> dict[str, str]:
+def _environment(checked: Checked, journal: Journal | None = None) -> dict[str, str]:
+    """The variables of the program, which writes to the run of `journal` too."""
     import json
 
     env = dict(os.environ)
-    env[RUN_VARIABLE] = str(journal.folder)
+    if journal is not None:
+        env[RUN_VARIABLE] = str(journal.folder)
+        own = rank()
+        env[RANK_VARIABLE] = "" if own is None else own.variable
     env[PARAMS_VARIABLE] = json.dumps(checked.offered)
     seed = checked.facts["seed"]
     if seed is not None:

@@ -1,4 +1,4 @@
-"""What surrounds a run that is about to start: its rank, its seed, and a `gittrack run` to be part of."""
+"""What surrounds a run that is about to start: its seed, and a `gittrack run` to be part of."""
 
 from __future__ import annotations
 
@@ -25,8 +25,6 @@ from gittrack.recording.request import Request, stated
 RUN_VARIABLE = "GITTRACK_RUN"
 """Set by `gittrack run` for the program that it wraps: the folder of the run's journal."""
 
-_RANK_VARIABLES = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
-
 
 @dataclass(frozen=True, slots=True)
 class Joined:
@@ -40,15 +38,6 @@ class Joined:
     """Parameters that are recorded already, credentials among them."""
     again: bool
     """Whether it reproduces another run, which has said what is on the command line."""
-
-
-def rank() -> int:
-    """Which of several processes of one training this is; 0 where there is one."""
-    for name in _RANK_VARIABLES:
-        value = os.environ.get(name, "")
-        if value.isdecimal() and (name != "SLURM_PROCID" or os.environ.get("SLURM_NTASKS", "1") != "1"):
-            return int(value)
-    return 0
 
 
 def given_seed(given: int | None) -> tuple[int | None, str | None]:
@@ -65,11 +54,17 @@ def below_outer_run(request: Request) -> Request:
     return replace(request, parent=outer) if request.parent is None and RUN_ID.match(outer) else request
 
 
+def may_join() -> bool:
+    """Whether `gittrack run` has begun a run around this program that nobody has joined."""
+    folder = Path(os.environ.get(RUN_VARIABLE) or os.devnull)
+    return (folder / "start.json").is_file() and not (folder / "joined").exists()
+
+
 def join(request: Request, where: str | Path | None) -> Joined | None:
     """The run that `gittrack run` has begun around this program, if this is the first to ask for it."""
-    folder = Path(os.environ.get(RUN_VARIABLE) or os.devnull)
-    if not (folder / "start.json").is_file() or (folder / "joined").exists():
+    if not may_join():
         return None
+    folder = Path(os.environ[RUN_VARIABLE])
     start = StoredJournal(folder).start
     repo = Repository.discover(start["top"])
     if where is not None and Repository.discover(where).common_dir != repo.common_dir:

@@ -10,14 +10,18 @@ from typing import Any
 _followed: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
-def follow_cells(note: Callable[[BaseException | None], None]) -> None:
-    """Have `note` called after each cell from this one on, with what it raised; once in each session."""
+def follow_cells(note: Callable[[BaseException | None], None], begin: Callable[[], None]) -> None:
+    """Have `note` called after each cell from this one on, with what it raised; once in each session.
+
+    `begin` is called before each cell after this one, in the context of that cell.
+    """
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
     events = getattr(shell, "events", None)
     if shell is None or events is None or shell in _followed:
         return
     _followed.add(shell)
+    events.register("pre_run_cell", lambda info: begin())
     # IPython looks for the argument's name.
     events.register("post_run_cell", lambda result: note(_error_of(result)))
 

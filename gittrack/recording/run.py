@@ -26,6 +26,7 @@ from gittrack.formats.values import (
 )
 from gittrack.git.repository import Repository
 from gittrack.recording import exits
+from gittrack.recording.active import OpenRuns
 from gittrack.recording.begin import abandon
 from gittrack.recording.endings import Ending, judge, not_stated, stated
 from gittrack.recording.finish import commit, kept, preview
@@ -43,7 +44,7 @@ from gittrack.recording.views import ParamsView, SummaryView
 
 log = logging.getLogger("gittrack")
 
-_active: list[Run] = []
+open_runs: OpenRuns[Run] = OpenRuns()
 
 
 class Run:
@@ -311,10 +312,10 @@ class Run:
         return self.record
 
     def _finish(self, ending: Ending) -> None:
-        from gittrack.recording.capture.determinism import capture_determinism
-
         journal, repository = self._journal, self._repository
         if journal is not None:
+            from gittrack.recording.capture.determinism import capture_determinism
+
             flags = capture_determinism()
             if flags:
                 journal.event(Kind.DETERMINISM, flags)
@@ -331,8 +332,7 @@ class Run:
     def _leave(self) -> None:
         """The run is not the active one any more."""
         self._ended = True
-        if self in _active:
-            _active.remove(self)
+        open_runs.leave(self)
         exits.forget(self)
 
     def __enter__(self) -> Run:
@@ -368,3 +368,18 @@ class Run:
     def _detach(self) -> None:
         """In a forked worker: the run is the parent's, so do nothing here."""
         self._journal = None
+        self._ending = threading.RLock()  # another thread of the parent may have held it
+
+    def __reduce__(self) -> Any:
+        """A copy is the run itself; in a worker process it has the verbs and the params, and does nothing."""
+        return _copied, (self.id, self.experiment, self._book.values)
+
+
+def _copied(run_id: str, experiment: str, params: Mapping[str, Any]) -> Run:
+    for run in open_runs:
+        if run.id == run_id:
+            return run
+    copy = Run(None, None)
+    copy.id, copy.experiment = run_id, experiment
+    copy.log_params(params)
+    return copy

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +14,19 @@ from gittrack.formats.record import Role
 from gittrack.formats.sources import START_RUN
 from gittrack.git.repository import Repository
 from gittrack.recording import exits
+from gittrack.recording.active import Ambiguous
 from gittrack.recording.begin import begin
 from gittrack.recording.capture.code import this_invocation
-from gittrack.recording.join import below_outer_run, given_seed, join, rank
+from gittrack.recording.children import imports_again, is_worker
+from gittrack.recording.join import below_outer_run, given_seed, join, may_join
 from gittrack.recording.params import with_arguments
+from gittrack.recording.ranks import other_rank, say_passed
 from gittrack.recording.request import Request, check
-from gittrack.recording.run import Run, _active
+from gittrack.recording.run import Run, open_runs
 from gittrack.recording.store import relative_to_top
 from gittrack.recording.verbs import OnError, choose
+
+log = logging.getLogger("gittrack")
 
 
 def start_run(
@@ -75,13 +83,14 @@ def start_run(
         image=image,
         inputs=[str(path) for path in inputs or ()],
     )
-    if not every_rank and rank() != 0:
-        run = Run(None, None)
-        run.log_params(request.params)
-    else:
-        run = _join(request, repository) or _begin(request, repository)
-    _active.append(run)
-    exits.watch(run)
+    passed = None if every_rank else other_rank()
+    if passed is not None:
+        say_passed(passed)
+    if passed is not None or imports_again():
+        return _inert(request)
+    run = _join(request, repository) or _begin(request, repository)
+    open_runs.enter(run)
+    exits.watch(run, open_runs.adopt)
     try:
         for path, role in (inputs or {}).items():
             run.log_input(path, role)
@@ -89,6 +98,14 @@ def start_run(
         run._abandon()
         raise
     run._losses.on_error = policy
+    return run
+
+
+def _inert(request: Request) -> Run:
+    """A run that has all verbs and records nothing; how the process ends is left as it was."""
+    run = Run(None, None)
+    run.log_params(request.params)
+    open_runs.enter(run)
     return run
 
 
@@ -125,10 +142,42 @@ def _join(request: Request, where: str | Path | None) -> Run | None:
 
 
 def active_run() -> Run | None:
-    """The run begun last that has not ended, in this process."""
-    return _active[-1] if _active else None
+    """The run begun last in this thread or task that has not ended; where none was begun, the only one."""
+    try:
+        return open_runs.current()
+    except Ambiguous:
+        return None
 
 
 def current_run() -> Run:
-    """The active run; one is begun if there is none, as MLflow does, and ends with the process."""
-    return active_run() or start_run()
+    """The active run; one is begun if there is none, as MLflow does, and ends with the process.
+
+    A worker process begins none: it joins that of `gittrack run` if nobody has, else its verbs do nothing.
+    """
+    run = open_runs.current()
+    if run is None:
+        with _beginning:
+            run = open_runs.current() or _first_run()
+    return run
+
+
+_beginning = threading.RLock()
+"""So that the first verbs of several threads begin one run, and no more."""
+
+
+def _first_run() -> Run:
+    if not is_worker() or imports_again() or may_join():
+        return start_run()
+    log.warning(
+        "a worker process records nothing by itself: gittrack.start_run() there begins a run of its own"
+    )
+    return _inert(Request())
+
+
+def _forget_holder() -> None:
+    """In a fork: another thread of the parent may have been at it."""
+    global _beginning
+    _beginning = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_forget_holder)

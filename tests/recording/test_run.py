@@ -604,6 +604,7 @@ def test_what_is_logged_while_the_run_ends_is_kept_or_refused(inside: Path) -> N
 def test_other_ranks_do_nothing(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On rank 1 all verbs work and nothing is written; params can still be read back."""
     monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
     with gittrack.start_run("digits", params={"lr": 0.1}) as run:
         assert not run.active and gittrack.active_run() is run
         run.log_metric("acc", 0.5)
@@ -620,6 +621,7 @@ def test_other_ranks_do_nothing(inside: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_rank_zero_records_and_every_rank_does_if_told(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """RANK=0 records; every_rank=True records on rank 1 too; one task of Slurm is no rank."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")
     assert finish(gittrack.start_run()).status == "finished"
     monkeypatch.setenv("RANK", "1")
