@@ -61,6 +61,9 @@ class Run:
         self._journal = journal
         self._joined = joined
         self._ended = False
+        self._in_block = False
+        self._progress: object = None
+        self._at_work_until: float | None = None
         self._ending = threading.RLock()
         self._names: dict[str, str] = {}
         self._plain_names: list[str] | None = None
@@ -316,18 +319,31 @@ class Run:
         if journal is not None:
             from gittrack.recording.capture.determinism import capture_determinism
 
+            end = self._end_of(ending)
             flags = capture_determinism()
             if flags:
                 journal.event(Kind.DETERMINISM, flags)
             self._store.note_changes()
             self._losses.note_counts(self)
-            elapsed = max(0.0, monotonic() - self._t0)
+            elapsed = max(0.0, end - self._t0)
             journal.event(Kind.END, ending.status, ending.failure, elapsed, ending.ended_by)
             journal.close()  # if the disk is full, the run goes on, and can be finished later
         self._leave()
         if journal is not None and repository is not None:
             stored = StoredJournal(journal.folder)
             self.record = preview(repository, stored) if self._joined else commit(repository, stored)
+
+    def _note_cell(self) -> None:
+        """A cell of a notebook has ended: if it logged anything, the run was at work until now."""
+        progress = self._journal.progress if self._journal is not None else None
+        if progress != self._progress:
+            self._progress, self._at_work_until = progress, monotonic()
+
+    def _end_of(self, ending: Ending) -> float:
+        """When it ended. A session may go on for hours after the last cell of a run that nobody has ended."""
+        if ending.ended_by != "process" or self._at_work_until is None or self._journal is None:
+            return monotonic()
+        return self._at_work_until if self._journal.progress == self._progress else monotonic()
 
     def _leave(self) -> None:
         """The run is not the active one any more."""
@@ -336,6 +352,7 @@ class Run:
         exits.forget(self)
 
     def __enter__(self) -> Run:
+        self._in_block = True
         return self
 
     def __exit__(

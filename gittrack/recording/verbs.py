@@ -44,8 +44,7 @@ class Losses:
     """What a run was given and does not record."""
 
     def __init__(self) -> None:
-        self.on_error: OnError = "raise"
-        """Until the run has started: what is wrong at the start is heard of."""
+        self.on_error: OnError = "warn"
         self._counts: dict[str, tuple[str, count[int]]] = {}
 
     def take(self, run: Run, what: str | None, error: Exception) -> None:

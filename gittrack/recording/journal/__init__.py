@@ -65,6 +65,7 @@ class Journal:
         self._events: deque[list[Any]] = deque()
         self._written: _Written = ((), ())
         """Rows and events that are on disk, and perhaps not out of `rows` and `_events` yet."""
+        self._drained = 0
         self._allowance = Allowance()
         self._lock = threading.Lock()
         self._turns = Turns()
@@ -83,6 +84,11 @@ class Journal:
     def state_dir(self) -> Path:
         """gittrack's folder of the git directory."""
         return self.folder.parent.parent
+
+    @property
+    def progress(self) -> int:
+        """How much was logged so far: rows and events."""
+        return self._drained + len(self.rows) + len(self._events)
 
     # --- making one ------------------------------------------------------------------------
 
@@ -258,6 +264,7 @@ class Journal:
         _take_out(self.rows, rows)
         _take_out(self._events, events)
         self._written = ((), ())
+        self._drained += len(rows) + len(events)
 
     def _write(self, lines: Sequence[bytes], content: _Written) -> None:
         try:
