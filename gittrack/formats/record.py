@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from gittrack.formats import shown
 from gittrack.formats.during import Changed, Overlap
 
 SCHEMA = "gittrack/run/1"
@@ -307,6 +308,12 @@ class Record:
     changed: tuple[Changed, ...] = ()
     overlaps: tuple[Overlap, ...] = ()
     tool: Tool
+
+    def __repr__(self) -> str:
+        return f"<Record {shown.line(self)}>"
+
+    def _repr_html_(self) -> str:
+        return shown.as_html(self)
 
     @property
     def path(self) -> str:

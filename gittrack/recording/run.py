@@ -34,9 +34,11 @@ from gittrack.recording.interpreter import error_going_on
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
+from gittrack.recording.notebook import Work
 from gittrack.recording.params import ParamsBook
 from gittrack.recording.request import check_seeds
 from gittrack.recording.rules import define
+from gittrack.recording.shown import Shown
 from gittrack.recording.store import Store
 from gittrack.recording.turns import thrown_in
 from gittrack.recording.verbs import Losses, turns, verb
@@ -47,7 +49,7 @@ log = logging.getLogger("gittrack")
 open_runs: OpenRuns[Run] = OpenRuns()
 
 
-class Run:
+class Run(Shown):
     """A run in progress. Made by `start_run`; ends with the ``with`` block, `finish`, or the process.
 
     A run of another rank than 0, or seen from a forked worker, has the same methods and
@@ -62,8 +64,7 @@ class Run:
         self._joined = joined
         self._ended = False
         self._in_block = False
-        self._progress: object = None
-        self._at_work_until: float | None = None
+        self._work = Work()
         self._ending = threading.RLock()
         self._names: dict[str, str] = {}
         self._plain_names: list[str] | None = None
@@ -319,13 +320,14 @@ class Run:
         if journal is not None:
             from gittrack.recording.capture.determinism import capture_determinism
 
-            end = self._end_of(ending)
+            end = self._work.end(journal.progress) if ending.ended_by == "process" else None
             flags = capture_determinism()
             if flags:
                 journal.event(Kind.DETERMINISM, flags)
             self._store.note_changes()
+            self._store.log_cells()
             self._losses.note_counts(self)
-            elapsed = max(0.0, end - self._t0)
+            elapsed = max(0.0, (end or monotonic()) - self._t0)
             journal.event(Kind.END, ending.status, ending.failure, elapsed, ending.ended_by)
             journal.close()  # if the disk is full, the run goes on, and can be finished later
         self._leave()
@@ -334,16 +336,9 @@ class Run:
             self.record = preview(repository, stored) if self._joined else commit(repository, stored)
 
     def _note_cell(self) -> None:
-        """A cell of a notebook has ended: if it logged anything, the run was at work until now."""
-        progress = self._journal.progress if self._journal is not None else None
-        if progress != self._progress:
-            self._progress, self._at_work_until = progress, monotonic()
-
-    def _end_of(self, ending: Ending) -> float:
-        """When it ended. A session may go on for hours after the last cell of a run that nobody has ended."""
-        if ending.ended_by != "process" or self._at_work_until is None or self._journal is None:
-            return monotonic()
-        return self._at_work_until if self._journal.progress == self._progress else monotonic()
+        """A cell of a notebook has ended."""
+        if self._journal is not None:
+            self._work.note(self._journal.progress)
 
     def _leave(self) -> None:
         """The run is not the active one any more."""

@@ -66,10 +66,10 @@ def _nothing() -> None:
     return None
 
 
-def say(message: str, *parts: object) -> None:
+def say(message: str, *parts: object, exc_info: BaseException | None = None) -> None:
     """A warning; none where a handler interrupts the writing of another, which cannot be entered again."""
     with suppress(RuntimeError):
-        log.warning(message, *parts)
+        log.warning(message, *parts, exc_info=exc_info)
 
 
 def thrown_in(error: BaseException) -> BaseException | None:

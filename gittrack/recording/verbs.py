@@ -10,13 +10,11 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from inspect import signature
 from itertools import count
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast, get_args
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast, get_args
 
 from gittrack.errors import GittrackError, UsageError
+from gittrack.recording.journal import Journal
 from gittrack.recording.turns import Turns, say, thrown_in
-
-if TYPE_CHECKING:
-    from gittrack.recording.run import Run
 
 OnError = Literal["warn", "raise"]
 VARIABLE = "GITTRACK_ON_ERROR"
@@ -29,7 +27,17 @@ MOST = 200
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
-Part = Callable[["Run", dict[str, Any]], object]
+Part = Callable[[Any, dict[str, Any]], object]
+
+
+class Recorder(Protocol):
+    """What a verb needs of its run."""
+
+    _journal: Journal | None
+    _ended: bool
+
+    @property
+    def _losses(self) -> Losses: ...
 
 
 def choose(on_error: str | None) -> OnError:
@@ -47,7 +55,7 @@ class Losses:
         self.on_error: OnError = "warn"
         self._counts: dict[str, tuple[str, count[int]]] = {}
 
-    def take(self, run: Run, what: str | None, error: Exception) -> None:
+    def take(self, run: Recorder, what: str | None, error: Exception) -> None:
         """Raise it or, the first time, say it; `what` is not recorded, None where nothing is missing."""
         thrown = thrown_in(error)
         if thrown is not None:
@@ -64,12 +72,13 @@ class Losses:
         if next(times) > 1:
             return
         if is_over or journal is None:
-            say("%s", why)
+            is_bug = what is None and not isinstance(error, (GittrackError, OSError))
+            say("%s", why, exc_info=error if is_bug else None)
             self._counts[name] = ("", known[1])  # the record, which is closed, has no place for it
         else:
             journal.not_recorded(name, why)
 
-    def note_counts(self, run: Run) -> None:
+    def note_counts(self, run: Recorder) -> None:
         """Say in the record how often each was, where that was more than once."""
         for what, (why, times) in self._counts.items():
             often = next(times) - 1
@@ -105,7 +114,7 @@ def verb(
     def _instead(
         method: Callable[..., Any], given: tuple[Any, ...], named: dict[str, Any], error: Exception
     ) -> None:
-        run = cast("Run", given[0])
+        run = cast(Recorder, given[0])
         content = next(iter([*given[1:], *named.values()]), None)
         if part is None or run._losses.on_error == "raise" or not isinstance(content, Mapping):
             run._losses.take(run, what and _named(what, method, subject, given, named), error)

@@ -14,6 +14,7 @@ class Shell:
     def __init__(self, cells):
         self.events, self.callbacks, self.cells = self, {}, cells
         self.user_ns = {"__name__": "__main__"}
+        self.history_manager = types.SimpleNamespace(input_hist_parsed=[""])
 
     def register(self, event, callback):
         self.callbacks.setdefault(event, []).append(callback)
@@ -24,6 +25,7 @@ class Shell:
 
     def run(self):
         for cell in self.cells:
+            self.history_manager.input_hist_parsed.append(cell)
             info = types.SimpleNamespace(raw_cell=cell)
             self.call("pre_run_cell", info)
             error = None

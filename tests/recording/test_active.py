@@ -132,6 +132,7 @@ def test_to_thread_and_tasks_go_on_in_the_run_of_whoever_started_them(inside: Pa
         assert values == {"thread": number, "task": number}
 
 
+@pytest.mark.usefixtures("strict")
 def test_a_thread_that_was_there_before_the_run_helps_it(inside: Path) -> None:
     """A callback thread started before start_run; once two runs are open nobody knows which it means."""
     orders: list[Callable[[], Any]] = []
@@ -228,7 +229,7 @@ def test_cells_of_a_notebook_share_their_runs(inside: Path, monkeypatch: pytest.
     cells = Cells()
     monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: cells))  # type: ignore[arg-type]
     outer = cells.run(lambda: gittrack.start_run("outer"))
-    inner = cells.run(lambda: gittrack.start_run("inner"))
+    inner = cells.run(lambda: gittrack.start_run("inner", nested=True))
     cells.run(lambda: gittrack.log_metric("a", 1))
     cells.run(gittrack.end_run)
     cells.run(lambda: gittrack.log_metric("b", 1))

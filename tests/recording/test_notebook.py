@@ -8,6 +8,8 @@ import pytest
 
 import gittrack
 from gittrack.errors import UsageError
+from gittrack.recording.notebook import notebook_file
+from tests.recording import commands
 from tests.recording.processes import records, run
 from tests.recording.sessions import session
 
@@ -97,3 +99,75 @@ def test_many_runs_of_a_kernel_leave_nothing(project: Path) -> None:
     assert status == 0 and before == after, err
     assert len(records(project)) == 13
     assert not list((project / ".git" / "gittrack" / "journal").iterdir())
+
+
+TRAINING = [
+    "import gittrack, json",
+    "run = gittrack.start_run(seed=3)",
+    "for step in range(5): run.log_metric('loss', 1 / (step + 1), step=step)",
+    "run.finish()",
+]
+
+
+def test_the_cells_of_a_notebook_are_kept(project: Path) -> None:
+    """Those that were executed until the run ended, without secrets; the notebook is the entry."""
+    (project / "study.ipynb").write_text("{}")
+    variables = {"__vsc_ipynb_file__": str(project / "study.ipynb")}
+    token = "ghp_" + "a1B2" * 9
+    status, _, err = session(project, [f"token = '{token}'", *TRAINING, "late = 1"], variables)
+    assert status == 0, err
+    (record,) = records(project)
+    assert record.code.entry == "study.ipynb"
+    (output,) = record.outputs
+    assert (output.role, output.path) == ("cells", "_gittrack/cells.py")
+    text = next((project / ".git").rglob(output.md5[2:])).read_text()
+    assert text.count("# %%") == 6 and token not in text and "late" not in text
+
+
+def test_a_run_of_a_notebook_is_had_again_without_it(project: Path) -> None:
+    """Its cells are executed, headless; the verdict is that of any run."""
+    status, _, err = session(project, TRAINING)
+    assert status == 0, err
+    again = commands.gittrack(project, "reproduce", "latest", "--yes")
+    assert again.returncode == 0, again.stdout + again.stderr
+    newest, original = records(project)
+    assert newest.reproduces == original.id and newest.metrics == original.metrics
+
+
+def test_why_a_run_of_a_notebook_cannot_be_had_again(project: Path) -> None:
+    """Its cells are gone."""
+    status, _, err = session(project, TRAINING)
+    assert status == 0, err
+    (record,) = records(project)
+    kept = next((project / ".git").rglob(record.outputs[0].md5[2:]))
+    kept.unlink()
+    refused = commands.gittrack(project, "reproduce", "latest", "--yes")
+    assert refused.returncode == 2 and "are not in the DVC cache: run gittrack pull" in refused.stderr
+
+
+def test_what_jupyter_calls_a_notebook(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name is from where the server was started; one that is no file is not known."""
+    (inside / "a.ipynb").write_text("{}")
+    for name, known in (("work/a.ipynb", "a.ipynb"), ("work/b.ipynb", None), ("train.py", None)):
+        monkeypatch.setenv("JPY_SESSION_NAME", name)
+        assert notebook_file() == (None if known is None else Path(known))
+
+
+IPYTHON = """
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+for cell in CELLS:
+    result = shell.run_cell(cell, store_history=True)
+    assert result.success, result
+"""
+
+
+def test_ipython_itself(project: Path) -> None:
+    """Its cells, magics as calls of Python, and what it shows of a run."""
+    pytest.importorskip("IPython")
+    cells = ["import gittrack", "%time run = gittrack.start_run()", "run", "run.finish()"]
+    status, out, err = run(project, f"CELLS = {cells!r}\n{IPYTHON}")
+    assert status == 0 and "running>" in out, err
+    (record,) = records(project)
+    text = next((project / ".git").rglob(record.outputs[0].md5[2:])).read_text()
+    assert "get_ipython().run_line_magic('time'" in text and record.ended_by == "program"
