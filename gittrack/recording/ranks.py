@@ -9,11 +9,17 @@ import functools
 import logging
 import os
 from dataclasses import dataclass
+from typing import Any
+
+from gittrack.formats.during import Ranks
+from gittrack.formats.plain import to_dict
 
 log = logging.getLogger("gittrack")
 
 RANK_VARIABLE = "GITTRACK_RANK"
-"""Set for the program of a run that is recorded on a rank: that rank, which is no other one to the run."""
+"""Set by `gittrack run` on a rank: that rank, which is no other one to the run around it, or `PASSED`."""
+
+PASSED = "passed"
 
 _TORCH = ("RANK", "WORLD_SIZE")  # torchrun, accelerate, DeepSpeed, Kubeflow, Ray
 _PAIRS = (
@@ -59,6 +65,16 @@ def rank() -> Rank | None:
     )
 
 
+def ranks_fact() -> dict[str, Any]:
+    """What a record that this process begins, or joins, says of ranks; nothing where there is one process."""
+    own = rank()
+    if own is None or own.number is None or own.size == 1:
+        return {}
+    return {
+        "ranks": to_dict(Ranks(number=own.number, size=own.size, variable=own.variable.partition("=")[0]))
+    }
+
+
 def other_rank() -> Rank | None:
     """The rank of this process where another, rank 0, is the one that is recorded."""
     own = rank()
@@ -70,7 +86,8 @@ def other_rank() -> Rank | None:
 @functools.cache
 def say_passed(own: Rank) -> None:
     """One line for a training, by its rank 1; the others say it to those who listen for it."""
-    level = logging.WARNING if own.number == 1 else logging.INFO
+    is_first = own.number == 1 and os.environ.get(RANK_VARIABLE) != PASSED  # else it has been said
+    level = logging.WARNING if is_first else logging.INFO
     log.log(level, "%s; start_run(every_rank=True) records each", own.passed)
 
 

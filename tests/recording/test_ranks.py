@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import gittrack
+from gittrack.formats.during import Ranks
 from gittrack.git.repository import Repository
 from gittrack.recording import ranks
 from tests.recording.commands import GITTRACK, PYTHON, script
@@ -86,7 +87,8 @@ def test_gittrack_run_on_every_rank_is_one_record(project: Path) -> None:
     """Rank 0's; the others get the same arguments, and give their own output and exit status."""
     script(
         project,
-        "import os, sys\nprint(os.environ['RANK'], *sys.argv[1:], os.environ['PYTHONHASHSEED'],"
+        "import gittrack, os, sys\ngittrack.log_metric('rank', int(os.environ['RANK']))\n"
+        "print(os.environ['RANK'], *sys.argv[1:], os.environ['PYTHONHASHSEED'],"
         " sys.stdin.read(), os.environ.get('GITTRACK_RUN', '-')[:1])\n"
         "print('oops', file=sys.stderr)\nsys.exit(int(os.environ['RANK']) * 3)\n",
     )
@@ -108,7 +110,8 @@ def test_gittrack_run_on_every_rank_is_one_record(project: Path) -> None:
     ]  # fmt: skip
     assert said[2][1] == "oops\n"
     record = only(project)
-    assert (record.params, record.seed) == ({"lr": 0.5}, 7)
+    assert record.ranks == Ranks(number=0, size=3, variable="RANK")
+    assert (record.params, record.seed, record.metrics["rank"].value) == ({"lr": 0.5, "seed": 7}, 7, 0)
 
 
 def test_another_rank_is_the_bare_command(project: Path) -> None:
@@ -136,6 +139,7 @@ def test_every_rank_records_each_and_scripts_join_theirs(project: Path) -> None:
         done = command(project, "run", "--every-rank", "--", PYTHON, "train.py", env=on_rank(number, 2))
         assert done.returncode == 0, done.stderr
     assert sorted(record.metrics["rank"].value or 0 for record in records(project)) == [0, 1]
+    assert sorted(record.ranks.number for record in records(project) if record.ranks) == [0, 1]
 
 
 def test_a_wrapper_around_the_launcher_is_joined_by_rank_0_alone(project: Path) -> None:
@@ -150,7 +154,10 @@ def test_a_wrapper_around_the_launcher_is_joined_by_rank_0_alone(project: Path) 
     )
     done = command(project, "run", "--", "sh", "launch.sh")
     assert done.returncode == 0, done.stderr
-    assert sorted(only(project).metrics) == ["m0", "verb"]
+    record = only(project)
+    assert sorted(record.metrics) == ["m0", "verb"] and record.ranks is not None
+    assert record.ranks.sentence == "rank 0 of 3 (RANK)"
+    assert "rank 0 of 3 (RANK)" in command(project, "show", "latest").stdout
 
 
 def test_the_api_on_another_rank_does_nothing(
