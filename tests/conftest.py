@@ -75,6 +75,12 @@ def repository(project: Path) -> Repository:
     return Repository.discover(project)
 
 
+@pytest.fixture
+def strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run cannot record is an error, for tests of what that says."""
+    monkeypatch.setenv("GITTRACK_ON_ERROR", "raise")
+
+
 @pytest.fixture(autouse=True)
 def _no_run_left_open() -> Iterator[None]:
     """A run that one test forgot must not become the active run of the next."""

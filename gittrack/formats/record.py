@@ -239,6 +239,14 @@ class NotRecorded:
     what: str
     """Named by its section and path: ``metrics.json: loss``, ``params lr``, ``output s3://b/model``."""
     why: str
+    """The first reason, where there were several."""
+    count: int | None = None
+    """How often, where it was more than once and the run lived to count it."""
+
+    @property
+    def reason(self) -> str:
+        """Why, and how often."""
+        return self.why if self.count is None else f"{self.why} ({self.count:,} times)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 from gittrack.errors import GittrackError
-from gittrack.recording.endings import Ending, Terminated
+from gittrack.recording.endings import Ending, Terminated, judge
 from gittrack.recording.interpreter import Scope, note_leaving, observe, unobserve
 from gittrack.recording.notebook import follow_cells
 
@@ -30,6 +30,8 @@ class OpenRun(Protocol):
     def _end(self, ending: Ending) -> Any: ...
 
     def _detach(self) -> None: ...
+
+    def _note_cell(self) -> None: ...
 
 
 log = logging.getLogger("gittrack")
@@ -64,6 +66,17 @@ def watch(run: OpenRun, begin_cell: Callable[[], None]) -> None:
         signal.signal(signal.SIGTERM, _terminate)
 
 
+def has_watched() -> bool:
+    """Whether this process has begun a run before."""
+    return _installed
+
+
+def observed(run: OpenRun) -> Ending:
+    """How an open run ended, as far as that can be seen now."""
+    scope = _watched.get(run)
+    return scope.ending() if scope is not None else judge(None, "process")
+
+
 def forget(run: OpenRun) -> None:
     """The run has ended."""
     with _lock:
@@ -88,8 +101,9 @@ def _end_with_child() -> None:
 
 
 def _note_cell(error: BaseException | None) -> None:
-    for scope in list(_watched.values()):
+    for run, scope in list(_watched.items()):
         scope.note_cell(error)
+        run._note_cell()
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

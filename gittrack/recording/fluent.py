@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.formats.record import Record, Role, Status
+from gittrack.recording.active import Ambiguous
 from gittrack.recording.run import open_runs
-from gittrack.recording.start import current_run
+from gittrack.recording.start import astray, current_run
 
 
 def log_param(key: str, value: Any) -> None:
@@ -91,5 +92,8 @@ def set_tags(tags: Mapping[str, Any]) -> None:
 
 def end_run(status: Status | None = None) -> Record | None:
     """Finish the active run, if there is one, and return its record."""
-    run = open_runs.current()
+    try:
+        run = open_runs.current()
+    except Ambiguous as error:
+        run = astray(error)
     return run.finish(status) if run is not None else None

@@ -15,8 +15,7 @@ def follow_cells(note: Callable[[BaseException | None], None], begin: Callable[[
 
     `begin` is called before each cell after this one, in the context of that cell.
     """
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
+    shell = session()
     events = getattr(shell, "events", None)
     if shell is None or events is None or shell in _followed:
         return
@@ -24,6 +23,17 @@ def follow_cells(note: Callable[[BaseException | None], None], begin: Callable[[
     events.register("pre_run_cell", lambda info: begin())
     # IPython looks for the argument's name.
     events.register("post_run_cell", lambda result: note(_error_of(result)))
+
+
+def session() -> Any:
+    """The session of IPython that this process has; None where it has none."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
+
+
+def is_interactive() -> bool:
+    """Whether a person types what is run: in a notebook, or at a prompt."""
+    return session() is not None or hasattr(sys, "ps1")
 
 
 def _error_of(result: Any) -> BaseException | None:

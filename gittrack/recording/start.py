@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gittrack.errors import GittrackError, UsageError
 from gittrack.formats.record import Role
 from gittrack.formats.sources import START_RUN
 from gittrack.git.repository import Repository
@@ -19,11 +20,13 @@ from gittrack.recording.begin import begin
 from gittrack.recording.capture.code import this_invocation
 from gittrack.recording.children import imports_again, is_worker
 from gittrack.recording.join import below_outer_run, given_seed, join, may_join
+from gittrack.recording.notebook import is_interactive
 from gittrack.recording.params import with_arguments
 from gittrack.recording.ranks import other_rank, say_passed
 from gittrack.recording.request import Request, check
 from gittrack.recording.run import Run, open_runs
 from gittrack.recording.store import relative_to_top
+from gittrack.recording.verbs import OnError, choose, turns
 
 log = logging.getLogger("gittrack")
 
@@ -43,6 +46,10 @@ def start_run(
     dirty: str | None = None,
     image: str | None = None,
     every_rank: bool = False,
+    nested: bool = False,
+    run_name: str | None = None,
+    parent_run_id: str | None = None,
+    on_error: OnError | None = None,
     repository: str | Path | None = None,
 ) -> Run:
     """Begin a run, as a context manager or until `Run.finish`.
@@ -57,11 +64,22 @@ def start_run(
         dirty: ``snapshot`` or ``refuse`` uncommitted changes; default from gittrack.yaml.
         image: container image digest ``[name@]sha256:...``; default GITTRACK_IMAGE.
         every_rank: record on each rank, not on rank 0 alone.
+        nested: the active run is the parent, and goes on; in a notebook, or at a prompt, one that is open
+            and was not begun by a block is ended otherwise, as it was forgotten.
+        run_name, parent_run_id: MLflow's words for `name` and `parent`.
+        on_error: once the run has started, ``warn`` of what cannot be recorded, or ``raise``; default
+            GITTRACK_ON_ERROR, else ``warn``.
         repository: a folder inside the git repository; default the current directory.
 
     Raises:
         GittrackError: the run could not be recorded at its end; nothing has been started.
     """
+    policy = choose(on_error)
+    name = _same("name", name, "run_name", run_name)
+    parent = _same("parent", parent, "parent_run_id", parent_run_id)
+    outer = _open_here()
+    if nested and parent is None and outer is not None:
+        parent = outer.id or None
     seed, seed_source = given_seed(seed)
     request = Request(
         experiment=experiment,
@@ -82,23 +100,63 @@ def start_run(
     if passed is not None:
         say_passed(passed)
     if passed is not None or imports_again():
-        return _inert(request)
-    run = _join(request, repository) or _begin(request, repository)
+        run = _inert(request)
+    else:
+        run = turns.share(lambda: _started(request, inputs or {}, repository, ends_others=not nested))
+    run._losses.on_error = policy
+    return run
+
+
+def _same(name: str, value: str | None, other: str, also: str | None) -> str | None:
+    """The value of an argument that has two names."""
+    if value is not None and also is not None and value != also:
+        raise UsageError(f"{name} is {value!r} and {other} is {also!r}, which is the same argument: give one")
+    return also if value is None else value
+
+
+def _started(
+    request: Request, inputs: Mapping[str, Role], where: str | Path | None, *, ends_others: bool
+) -> Run:
+    if ends_others and is_interactive():
+        _end_forgotten()
+    run = _join(request, where) or _begin(request, where)
     open_runs.enter(run)
     exits.watch(run, open_runs.adopt)
     try:
-        for path, role in (inputs or {}).items():
-            run.log_input(path, role)
+        for path, role in inputs.items():
+            run._store.log_input(path, role)
     except BaseException:
         run._abandon()
         raise
     return run
 
 
+def _open_here() -> Run | None:
+    try:
+        return open_runs.current()
+    except Ambiguous:
+        return None
+
+
+def _end_forgotten() -> None:
+    """In a session that goes on, what was begun here and no block will end."""
+    while (run := _open_here()) is not None and run.active and not run._in_block:
+        ending = exits.observed(run)
+        log.warning(
+            "run %s was still open, and ends now as %s: end a run with run.finish(), use with "
+            "gittrack.start_run(), or begin one within it by start_run(nested=True)", run.id, ending.status,
+        )  # fmt: skip
+        try:
+            run._end(ending)
+        except GittrackError as error:
+            log.error("%s", error)
+            run._leave()
+
+
 def _inert(request: Request) -> Run:
     """A run that has all verbs and records nothing; how the process ends is left as it was."""
     run = Run(None, None)
-    run.log_params(request.params)
+    run._book.add(request.params, None)
     open_runs.enter(run)
     return run
 
@@ -125,6 +183,7 @@ def _join(request: Request, where: str | Path | None) -> Run | None:
     if joined is None:
         return None
     run = Run(joined.repository, joined.journal, joined=True)
+    run._losses.on_error = "raise"  # this is its start
     run.experiment = joined.experiment or run.experiment
     run._book.know(joined.layers)
     if not joined.again:
@@ -137,10 +196,7 @@ def _join(request: Request, where: str | Path | None) -> Run | None:
 
 def active_run() -> Run | None:
     """The run begun last in this thread or task that has not ended; where none was begun, the only one."""
-    try:
-        return open_runs.current()
-    except Ambiguous:
-        return None
+    return _open_here()
 
 
 def current_run() -> Run:
@@ -148,11 +204,26 @@ def current_run() -> Run:
 
     A worker process begins none: it joins that of `gittrack run` if nobody has, else its verbs do nothing.
     """
-    run = open_runs.current()
-    if run is None:
-        with _beginning:
-            run = open_runs.current() or _first_run()
-    return run
+    try:
+        run = open_runs.current()
+        if run is None:
+            with _beginning:
+                run = open_runs.current() or _first_run()
+        return run
+    except GittrackError as error:
+        if not exits.has_watched():  # this is the start
+            raise
+        return astray(error)
+
+
+_nobody = Run(None, None)
+
+
+def astray(error: GittrackError) -> Run:
+    """In the place of the run that nobody can tell, or that could not begin: one that records nothing."""
+    _nobody._losses.on_error = choose(None)
+    _nobody._losses.take(_nobody, None, error)
+    return _nobody
 
 
 _beginning = threading.RLock()

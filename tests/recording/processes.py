@@ -21,7 +21,10 @@ def start(project: Path, script: str) -> subprocess.Popen[str]:
 def run(project: Path, script: str) -> tuple[int, str, str]:
     """Exit status, stdout and stderr of `script`."""
     process = start(project, script)
-    out, err = process.communicate(timeout=60)
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()  # one that hangs
     return process.returncode, out, err
 
 

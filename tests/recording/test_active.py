@@ -168,6 +168,7 @@ def test_a_thread_that_was_there_before_the_run_helps_it(inside: Path) -> None:
     assert inner.record.metrics == {}
 
 
+@pytest.mark.usefixtures("strict")
 def test_who_has_had_a_run_never_writes_into_another_s(inside: Path) -> None:
     """After its own has ended a thread does not log to that of another thread, and cannot end it."""
     begun, over = threading.Event(), threading.Event()

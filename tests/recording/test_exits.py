@@ -313,3 +313,14 @@ def test_a_full_disk_at_the_end_can_be_retried(inside: Path, monkeypatch: pytest
     full = False
     record = active.finish()
     assert record is not None and record.metrics["a"].value == 1.0 and record.tags == {"b": "c"}
+
+
+def test_a_large_series_is_recorded_at_the_end_of_the_process(project: Path) -> None:
+    """Where no thread can be started any more."""
+    script = (
+        "active = gittrack.start_run()\nfor at in range(160_000): active.log_metric('a', at / 7, step=at)"
+    )
+    status, _, err = run(project, script)
+    record = only(project)
+    assert (status, record.series and record.series.rows) == (0, 160_000), err
+    assert record.series is not None and record.series.size is not None and record.series.size > 4 << 20

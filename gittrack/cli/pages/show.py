@@ -93,7 +93,7 @@ def sections(
     series = (
         [(f"{record.series.rows:,} rows", text.value(list(record.series.columns)))] if record.series else []
     )
-    losses = [(text.one_line(loss.what), text.one_line(loss.why)) for loss in record.not_recorded]
+    losses = [(text.one_line(loss.what), text.one_line(loss.reason)) for loss in record.not_recorded]
     for title, rows in (
         ("Decisions", [_decision(item) for item in reversed(decisions)]),
         ("Parameters", params),

@@ -108,7 +108,7 @@ def _unsettled(record: Record) -> list[tuple[str, Cell]]:
     """What changed while the run ran, who ran beside it, and what the record does not hold."""
     changed = [f"{item.what}: {item.shown}" for item in record.changed]
     beside = [overlap.sentence for overlap in record.overlaps]
-    losses = [f"{loss.what}: {loss.why}" for loss in record.not_recorded]
+    losses = [f"{loss.what}: {loss.reason}" for loss in record.not_recorded]
     parts = (("Changed while it ran", changed), ("At the same time", beside), ("Not recorded", losses))
     return [(title, _first(texts)) for title, texts in parts if texts]
 
