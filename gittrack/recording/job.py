@@ -128,6 +128,7 @@ def pass_through(repo: Repository, config: Config, job: Job) -> NoReturn:
     job = _handed_over(job, config.run.way)
     check_command(job.command, cwd)
     job = _without_files(job) if works_elsewhere(job.command) else _with_files(job, cwd)
+    job = replace(job, inputs=(), metrics=())  # what another machine need not have
     checked = check(_request(repo, job, cwd, [], result_files.Losses()), config)
     become(job.command, {**_environment(checked), RANK_VARIABLE: PASSED})
 

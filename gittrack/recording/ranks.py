@@ -8,7 +8,9 @@ from __future__ import annotations
 import functools
 import logging
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from gittrack.formats.during import Ranks
@@ -83,10 +85,27 @@ def other_rank() -> Rank | None:
     return own
 
 
+def other_node(command: Sequence[str]) -> Rank | None:
+    """The node that torchrun or accelerate is told to be, where rank 0 is on another one."""
+    options = dict(_options(command))
+    for number, total in (("node-rank", "nnodes"), ("machine-rank", "num-machines")):
+        node = options.get(number, "")
+        if node.isdecimal() and int(node) and total in options:
+            return Rank(None, f"--{number}={node}")
+    return None
+
+
+def _options(command: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for word, following in pairwise([*command, ""]):
+        name, equals, value = word.removeprefix("--").partition("=")
+        if word.startswith("--"):
+            yield name.replace("_", "-"), value if equals else following
+
+
 @functools.cache
 def say_passed(own: Rank) -> None:
-    """One line for a training, by its rank 1; the others say it to those who listen for it."""
-    is_first = own.number == 1 and os.environ.get(RANK_VARIABLE) != PASSED  # else it has been said
+    """One line for a training, by its rank 1 (or each, where unknown); the others say it to who listens."""
+    is_first = own.number in (1, None) and os.environ.get(RANK_VARIABLE) != PASSED  # else it has been said
     level = logging.WARNING if is_first else logging.INFO
     log.log(level, "%s; start_run(every_rank=True) records each", own.passed)
 

@@ -79,6 +79,24 @@ def test_a_stray_variable_is_no_rank(variables: dict[str, str]) -> None:
         assert ranks.rank() is None and ranks.other_rank() is None
 
 
+@rows(
+    ("command", "variable"),
+    [
+        ("torchrun --nnodes=2 --node_rank=1 --master-addr n1 train.py", "--node-rank=1"),
+        ("python -m torch.distributed.run --nnodes 2 --node-rank 1 train.py", "--node-rank=1"),
+        ("accelerate launch --num_machines 2 --machine_rank 1 train.py", "--machine-rank=1"),
+        ("torchrun --nnodes=2 --node_rank=0 train.py", None),
+        ("torchrun --nnodes=1:4 --rdzv-endpoint n1 train.py", None),
+        ("python train.py --node_rank 1", None),
+        ("python train.py --rank 8 --world-size 16", None),  # of an adapter
+    ],
+)
+def test_nodes_that_launchers_are_told_to_be(command: str, variable: str | None) -> None:
+    """Launchers that a person starts on each machine: rank 0 is below that of the first."""
+    node = ranks.other_node(command.split())
+    assert node == (variable and ranks.Rank(None, variable))
+
+
 def on_rank(number: int, size: int = 3) -> dict[str, str]:
     return {**os.environ, "RANK": str(number), "WORLD_SIZE": str(size)}
 
@@ -119,7 +137,8 @@ def test_another_rank_is_the_bare_command(project: Path) -> None:
     script(project, "import os, signal\nos.kill(os.getpid(), signal.SIGUSR1)\n")
     (project / "gittrack.yaml").write_text("experiment: digits\n")
     env = on_rank(2)
-    done = subprocess.run([*GITTRACK, "run", PYTHON, "train.py"], cwd=project, env=env, check=False)
+    words = ["run", "--input", "only/on/rank-0", PYTHON, "train.py"]
+    done = subprocess.run([*GITTRACK, *words], cwd=project, env=env, check=False)
     assert done.returncode == -signal.SIGUSR1
     broken = command(project, "run", "--", "sh", "-c", "yes | head -n 1", env=env)
     assert (broken.returncode, broken.stdout, broken.stderr) == (0, "y\n", "")
