@@ -86,9 +86,9 @@ def command(
     from gittrack.formats.config import load, load_cached
     from gittrack.git.repository import Repository
     from gittrack.recording.job import pass_through, run_job
-    from gittrack.recording.ranks import other_rank
+    from gittrack.recording.ranks import other_node, other_rank
 
-    passed = None if every_rank else other_rank()
+    passed = None if every_rank else other_rank() or other_node(arguments)
     repo = Repository.discover()
     config = load(repo.worktree) if passed else load_cached(repo.worktree, repo.state_dir)
     typed = JobOptions(
@@ -110,7 +110,7 @@ def command(
     )
     job = typed.job(seed=seed, parent=None if passed else _run_id(parent), console=not no_console)
     if passed is not None:
-        if passed.number == 1 and not quiet:  # one line for all
+        if passed.number in (1, None) and not quiet:  # one line for all
             output.note(f"gittrack: {passed.passed}; --every-rank records each")
         pass_through(repo, config, job)
     outcome = run_job(repo, config, job)

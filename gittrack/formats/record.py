@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from gittrack.formats import shown
-from gittrack.formats.during import Changed, Overlap
+from gittrack.formats.during import Changed, Overlap, Ranks
 
 SCHEMA = "gittrack/run/1"
 """The version that this gittrack writes; readers look at it before anything else."""
@@ -294,6 +294,8 @@ class Record:
     data: tuple[DataInput, ...] = ()
     locks: tuple[Lock, ...] = ()
     environment: EnvironmentSummary
+    ranks: Ranks | None = None
+    """Absent where the run was of one process, as far as a launcher says."""
     determinism: Mapping[str, Value] = field(default_factory=dict)
     outputs: tuple[Output, ...] = ()
     series: Series | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Generic, Protocol, TypeVar
 
@@ -11,10 +11,13 @@ from gittrack.errors import UsageError
 
 
 class Ambiguous(UsageError):
-    """Several runs are open, and which of them is meant nobody can know."""
+    """Runs are open, and whether one of them is meant, and which, nobody can know."""
 
 
 class OpenRun(Protocol):
+    id: str
+    parent: str | None
+
     @property
     def active(self) -> bool: ...
 
@@ -65,15 +68,18 @@ class OpenRuns(Generic[R]):
         if len(live) == 1 and not own:
             return live[0]
         raise Ambiguous(
-            f"{_count(live)} open, none of them begun in this thread or task: call the methods of the run "
-            "that is meant, or begin one here with gittrack.start_run()"
+            "a run is open, but none was begun in this thread or task: call the methods of the run that is "
+            "meant, or begin one here with gittrack.start_run()"
         )
+
+    def outermost(self) -> R | None:
+        """The run that all others are part of, as is what begins within it; None where there is none such."""
+        runs = list(self._runs)
+        ids = {run.id for run in runs}
+        roots = [run for run in runs if run.parent not in ids]
+        return roots[0] if len(roots) == 1 else None
 
     def adopt(self) -> None:
         """Take what this thread has begun for this context's own: cells of a notebook have one each."""
         here = threading.get_ident()
         self._own.set(tuple(run for run in list(self._runs) if self._threads.get(id(run)) == here))
-
-
-def _count(runs: Sequence[object]) -> str:
-    return "1 run is" if len(runs) == 1 else f"{len(runs)} runs are"

@@ -33,7 +33,7 @@ from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.overlap import claim
 from gittrack.recording.passing import pass_on, setting_of
 from gittrack.recording.program import Program, become, check_command, exit_status, judge
-from gittrack.recording.ranks import RANK_VARIABLE, rank
+from gittrack.recording.ranks import PASSED, RANK_VARIABLE, rank
 from gittrack.recording.request import Checked, Request, check
 from gittrack.recording.store import Store, relative_to_top
 
@@ -128,8 +128,9 @@ def pass_through(repo: Repository, config: Config, job: Job) -> NoReturn:
     job = _handed_over(job, config.run.way)
     check_command(job.command, cwd)
     job = _without_files(job) if works_elsewhere(job.command) else _with_files(job, cwd)
+    job = replace(job, inputs=(), metrics=())  # what another machine need not have
     checked = check(_request(repo, job, cwd, [], result_files.Losses()), config)
-    become(job.command, _environment(checked))
+    become(job.command, {**_environment(checked), RANK_VARIABLE: PASSED})
 
 
 def _handed_over(job: Job, default: Way | None) -> Job:

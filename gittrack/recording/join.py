@@ -20,6 +20,7 @@ from gittrack.recording.changes import note_params
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
+from gittrack.recording.ranks import ranks_fact
 from gittrack.recording.request import Request, stated
 
 RUN_VARIABLE = "GITTRACK_RUN"
@@ -84,7 +85,7 @@ def join(request: Request, where: str | Path | None) -> Joined | None:
     if not journal.claim():
         return None
     journal.replace_environment(environment)
-    journal.event(Kind.FACTS, {**facts, **changed})
+    journal.event(Kind.FACTS, {**facts, **changed, **ranks_fact()})
     if "experiment" in facts:
         journal.event(Kind.DECLARED, declared_metrics(config, facts["experiment"]))
     edited = note_params(journal)

@@ -8,12 +8,20 @@ from __future__ import annotations
 import functools
 import logging
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from gittrack.formats.during import Ranks
+from gittrack.formats.plain import to_dict
 
 log = logging.getLogger("gittrack")
 
 RANK_VARIABLE = "GITTRACK_RANK"
-"""Set for the program of a run that is recorded on a rank: that rank, which is no other one to the run."""
+"""Set by `gittrack run` on a rank: that rank, which is no other one to the run around it, or `PASSED`."""
+
+PASSED = "passed"
 
 _TORCH = ("RANK", "WORLD_SIZE")  # torchrun, accelerate, DeepSpeed, Kubeflow, Ray
 _PAIRS = (
@@ -59,6 +67,16 @@ def rank() -> Rank | None:
     )
 
 
+def ranks_fact() -> dict[str, Any]:
+    """What a record that this process begins, or joins, says of ranks; nothing where there is one process."""
+    own = rank()
+    if own is None or own.number is None or own.size == 1:
+        return {}
+    return {
+        "ranks": to_dict(Ranks(number=own.number, size=own.size, variable=own.variable.partition("=")[0]))
+    }
+
+
 def other_rank() -> Rank | None:
     """The rank of this process where another, rank 0, is the one that is recorded."""
     own = rank()
@@ -67,10 +85,28 @@ def other_rank() -> Rank | None:
     return own
 
 
+def other_node(command: Sequence[str]) -> Rank | None:
+    """The node that torchrun or accelerate is told to be, where rank 0 is on another one."""
+    options = dict(_options(command))
+    for number, total in (("node-rank", "nnodes"), ("machine-rank", "num-machines")):
+        node = options.get(number, "")
+        if node.isdecimal() and int(node) and total in options:
+            return Rank(None, f"--{number}={node}")
+    return None
+
+
+def _options(command: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for word, following in pairwise([*command, ""]):
+        name, equals, value = word.removeprefix("--").partition("=")
+        if word.startswith("--"):
+            yield name.replace("_", "-"), value if equals else following
+
+
 @functools.cache
 def say_passed(own: Rank) -> None:
-    """One line for a training, by its rank 1; the others say it to those who listen for it."""
-    level = logging.WARNING if own.number == 1 else logging.INFO
+    """One line for a training, by its rank 1 (or each, where unknown); the others say it to who listens."""
+    is_first = own.number in (1, None) and os.environ.get(RANK_VARIABLE) != PASSED  # else it has been said
+    level = logging.WARNING if is_first else logging.INFO
     log.log(level, "%s; start_run(every_rank=True) records each", own.passed)
 
 

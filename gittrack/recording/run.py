@@ -81,6 +81,8 @@ class Run(Shown):
         self._t0 = monotonic()
         self.id = ""
         self.experiment = ""
+        self.parent: str | None = None
+        """Id of the run that this one is part of."""
         if repository is None or journal is None:
             return
         from orjson import dumps  # loaded by whoever logs
@@ -89,6 +91,7 @@ class Run(Shown):
         start = StoredJournal(journal.folder).start["record"]
         self.id = start["id"]
         self.experiment = start["experiment"]
+        self.parent = start.get("parent")
         self._t0 -= datetime.now(UTC).timestamp() - parse_time(start["started"]).timestamp()
         self._store = Store(repository, journal, start["code"]["tree"])
         journal.keep_flushing()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +79,9 @@ def start_run(
     policy = choose(on_error)
     name = _same("name", name, "run_name", run_name)
     parent = _same("parent", parent, "parent_run_id", parent_run_id)
-    outer = _open_here()
-    if nested and parent is None and outer is not None:
-        parent = outer.id or None
+    if nested and parent is None:
+        outer = _open_here() or open_runs.outermost()
+        parent = outer.id or None if outer is not None else None
     seed, seed_source = given_seed(seed)
     request = Request(
         experiment=experiment,
@@ -219,11 +221,27 @@ def current_run() -> Run:
 _nobody = Run(None, None)
 
 
+_strays = count()
+
+
 def astray(error: GittrackError) -> Run:
-    """In the place of the run that nobody can tell, or that could not begin: one that records nothing."""
+    """In the place of the run that nobody can tell, or that could not begin: one that records nothing.
+
+    It is said at once, and at the end of the process how often it was.
+    """
     _nobody._losses.on_error = choose(None)
     _nobody._losses.take(_nobody, None, error)
+    if next(_strays) == 0:
+        atexit.register(_say_strays)
     return _nobody
+
+
+def _say_strays() -> None:
+    calls = next(_strays)
+    if calls > 1:
+        log.warning(
+            "%s calls of gittrack's verbs are in no record: what they should go to was not clear", calls
+        )
 
 
 _beginning = threading.RLock()

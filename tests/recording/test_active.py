@@ -17,7 +17,7 @@ import pytest
 import gittrack
 from gittrack.errors import UsageError
 from gittrack.formats.record import Record
-from tests.recording.processes import records
+from tests.recording.processes import records, run
 
 POINTS = 20
 
@@ -90,6 +90,24 @@ def test_trials_in_threads_of_optuna_keep_apart(inside: Path) -> None:
     check(records(inside), 4)
 
 
+def test_trials_in_threads_are_nested_in_what_is_around_them_all(inside: Path) -> None:
+    """nested=True in a thread: the run that every other one is part of is the parent of each."""
+    both = threading.Barrier(4)
+
+    def trial(number: int) -> None:
+        with gittrack.start_run(f"e{number}", nested=True):
+            both.wait()
+            with gittrack.start_run("fold", nested=True):
+                gittrack.log_metric("a", number)
+
+    with gittrack.start_run("study") as study, ThreadPoolExecutor(4) as pool:
+        list(pool.map(trial, range(4)))
+    found = records(inside)
+    trials = {record.id for record in found if record.experiment.startswith("e")}
+    assert {record.parent for record in found if record.id in trials} == {study.id}
+    assert {record.parent for record in found if record.experiment == "fold"} == trials
+
+
 def test_a_pool_of_threads_helps_the_only_run(inside: Path) -> None:
     """concurrent.futures, joblib's threads and asyncio.to_thread log to the run of whoever uses them."""
     joblib = pytest.importorskip("joblib")
@@ -132,41 +150,41 @@ def test_to_thread_and_tasks_go_on_in_the_run_of_whoever_started_them(inside: Pa
         assert values == {"thread": number, "task": number}
 
 
-@pytest.mark.usefixtures("strict")
-def test_a_thread_that_was_there_before_the_run_helps_it(inside: Path) -> None:
-    """A callback thread started before start_run; once two runs are open nobody knows which it means."""
-    orders: list[Callable[[], Any]] = []
-    ordered, done = threading.Semaphore(0), threading.Semaphore(0)
-    errors: list[UsageError | None] = []
+HELPER = """
+import threading
+orders, done = [], threading.Semaphore(0)
+ordered = threading.Semaphore(0)
 
-    def call() -> None:
-        for _ in range(3):
-            ordered.acquire()
-            try:
-                orders.pop()()
-                errors.append(None)
-            except UsageError as error:
-                errors.append(error)
-            done.release()
+def work():
+    while True:
+        ordered.acquire()
+        orders.pop()()
+        done.release()
 
-    def ask(order: Callable[[], Any]) -> None:
-        orders.append(order)
-        ordered.release()
-        done.acquire()
+def ask(order):
+    orders.append(order)
+    ordered.release()
+    done.acquire()
 
-    thread = threading.Thread(target=call)
-    thread.start()
-    with gittrack.start_run("outer") as outer:
-        ask(lambda: gittrack.log_metric("a", 1))
-        with gittrack.start_run("inner") as inner:
+threading.Thread(target=work, daemon=True).start()
+with gittrack.start_run("outer") as outer:
+    ask(lambda: gittrack.log_metric("a", 1))
+    with gittrack.start_run("inner") as inner:
+        for step in range(5):
             ask(lambda: gittrack.log_metric("a", 2))
-            ask(lambda: outer.log_metric("b", 3))
-    thread.join()
-    assert errors[0] is None and errors[2] is None
-    assert "2 runs are open" in str(errors[1]) and "begun in this thread or task" in str(errors[1])
-    assert outer.record is not None and inner.record is not None
-    assert {name: metric.value for name, metric in outer.record.metrics.items()} == {"a": 1, "b": 3}
-    assert inner.record.metrics == {}
+        ask(lambda: outer.log_metric("b", 3))
+"""
+
+
+def test_a_thread_that_was_there_before_the_run_helps_it(project: Path) -> None:
+    """A callback thread; once two runs are open nobody knows which it means: said once, and counted."""
+    status, out, err = run(project, HELPER)
+    assert (status, out) == (0, "")
+    first, last = err.splitlines()
+    assert "none was begun in this thread or task" in first and last.startswith("5 calls of gittrack's verbs")
+    found = {record.experiment: record.metrics for record in records(project)}
+    assert {name: metric.value for name, metric in found["outer"].items()} == {"a": 1, "b": 3}
+    assert found["inner"] == {}
 
 
 @pytest.mark.usefixtures("strict")
@@ -183,9 +201,9 @@ def test_who_has_had_a_run_never_writes_into_another_s(inside: Path) -> None:
         thread = threading.Thread(target=other)
         thread.start()
         begun.wait()
-    with pytest.raises(UsageError, match="1 run is open"):
+    with pytest.raises(UsageError, match="none was begun in this thread or task"):
         gittrack.log_metric("a", 1)
-    with pytest.raises(UsageError, match="1 run is open"):
+    with pytest.raises(UsageError, match="none was begun in this thread or task"):
         gittrack.end_run()
     assert gittrack.active_run() is None
     over.set()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import gittrack
+from gittrack.formats.during import Ranks
 from gittrack.git.repository import Repository
 from gittrack.recording import ranks
 from tests.recording.commands import GITTRACK, PYTHON, script
@@ -78,6 +79,24 @@ def test_a_stray_variable_is_no_rank(variables: dict[str, str]) -> None:
         assert ranks.rank() is None and ranks.other_rank() is None
 
 
+@rows(
+    ("command", "variable"),
+    [
+        ("torchrun --nnodes=2 --node_rank=1 --master-addr n1 train.py", "--node-rank=1"),
+        ("python -m torch.distributed.run --nnodes 2 --node-rank 1 train.py", "--node-rank=1"),
+        ("accelerate launch --num_machines 2 --machine_rank 1 train.py", "--machine-rank=1"),
+        ("torchrun --nnodes=2 --node_rank=0 train.py", None),
+        ("torchrun --nnodes=1:4 --rdzv-endpoint n1 train.py", None),
+        ("python train.py --node_rank 1", None),
+        ("python train.py --rank 8 --world-size 16", None),  # of an adapter
+    ],
+)
+def test_nodes_that_launchers_are_told_to_be(command: str, variable: str | None) -> None:
+    """Launchers that a person starts on each machine: rank 0 is below that of the first."""
+    node = ranks.other_node(command.split())
+    assert node == (variable and ranks.Rank(None, variable))
+
+
 def on_rank(number: int, size: int = 3) -> dict[str, str]:
     return {**os.environ, "RANK": str(number), "WORLD_SIZE": str(size)}
 
@@ -86,7 +105,8 @@ def test_gittrack_run_on_every_rank_is_one_record(project: Path) -> None:
     """Rank 0's; the others get the same arguments, and give their own output and exit status."""
     script(
         project,
-        "import os, sys\nprint(os.environ['RANK'], *sys.argv[1:], os.environ['PYTHONHASHSEED'],"
+        "import gittrack, os, sys\ngittrack.log_metric('rank', int(os.environ['RANK']))\n"
+        "print(os.environ['RANK'], *sys.argv[1:], os.environ['PYTHONHASHSEED'],"
         " sys.stdin.read(), os.environ.get('GITTRACK_RUN', '-')[:1])\n"
         "print('oops', file=sys.stderr)\nsys.exit(int(os.environ['RANK']) * 3)\n",
     )
@@ -108,7 +128,8 @@ def test_gittrack_run_on_every_rank_is_one_record(project: Path) -> None:
     ]  # fmt: skip
     assert said[2][1] == "oops\n"
     record = only(project)
-    assert (record.params, record.seed) == ({"lr": 0.5}, 7)
+    assert record.ranks == Ranks(number=0, size=3, variable="RANK")
+    assert (record.params, record.seed, record.metrics["rank"].value) == ({"lr": 0.5, "seed": 7}, 7, 0)
 
 
 def test_another_rank_is_the_bare_command(project: Path) -> None:
@@ -116,7 +137,8 @@ def test_another_rank_is_the_bare_command(project: Path) -> None:
     script(project, "import os, signal\nos.kill(os.getpid(), signal.SIGUSR1)\n")
     (project / "gittrack.yaml").write_text("experiment: digits\n")
     env = on_rank(2)
-    done = subprocess.run([*GITTRACK, "run", PYTHON, "train.py"], cwd=project, env=env, check=False)
+    words = ["run", "--input", "only/on/rank-0", PYTHON, "train.py"]
+    done = subprocess.run([*GITTRACK, *words], cwd=project, env=env, check=False)
     assert done.returncode == -signal.SIGUSR1
     broken = command(project, "run", "--", "sh", "-c", "yes | head -n 1", env=env)
     assert (broken.returncode, broken.stdout, broken.stderr) == (0, "y\n", "")
@@ -136,6 +158,7 @@ def test_every_rank_records_each_and_scripts_join_theirs(project: Path) -> None:
         done = command(project, "run", "--every-rank", "--", PYTHON, "train.py", env=on_rank(number, 2))
         assert done.returncode == 0, done.stderr
     assert sorted(record.metrics["rank"].value or 0 for record in records(project)) == [0, 1]
+    assert sorted(record.ranks.number for record in records(project) if record.ranks) == [0, 1]
 
 
 def test_a_wrapper_around_the_launcher_is_joined_by_rank_0_alone(project: Path) -> None:
@@ -150,7 +173,10 @@ def test_a_wrapper_around_the_launcher_is_joined_by_rank_0_alone(project: Path) 
     )
     done = command(project, "run", "--", "sh", "launch.sh")
     assert done.returncode == 0, done.stderr
-    assert sorted(only(project).metrics) == ["m0", "verb"]
+    record = only(project)
+    assert sorted(record.metrics) == ["m0", "verb"] and record.ranks is not None
+    assert record.ranks.sentence == "rank 0 of 3 (RANK)"
+    assert "rank 0 of 3 (RANK)" in command(project, "show", "latest").stdout
 
 
 def test_the_api_on_another_rank_does_nothing(

@@ -83,6 +83,8 @@ def sections(
     facts = {"python": "not known", "os": "not recorded"}
     facts |= {k: text.value(v) for k, v in asdict(record.environment).items() if v}
     environment = [(name, facts.pop(name)) for name in ("sha256", "python", "os")] + [*facts.items()]
+    if record.ranks is not None:
+        environment.append(("ranks", text.one_line(record.ranks.sentence)))
     determinism = [(text.clean(k), text.value(v)) for k, v in flatten(record.determinism).items()]
     models = [
         (text.one_line(m.name), text.value(m.revision), text.value(m.modification))

@@ -139,6 +139,7 @@ def _environment(report: Report, record: Record) -> Iterator[Block]:
     rows += [("CPU", around.cpu)] if around.cpu else []
     rows += [("GPU", gpu) for gpu in around.gpus]
     rows.append(("Container image", Code(around.image) if around.image else "none recorded"))
+    rows += [("Ranks", record.ranks.sentence)] if record.ranks else []
     yield Facts(rows)
     flags: list[tuple[str, Cell]] = [
         (name, Code(value(flag))) for name, flag in list(flatten(record.determinism).items())[:100]
