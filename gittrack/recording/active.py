@@ -72,6 +72,11 @@ class OpenRuns(Generic[R]):
             "meant, or begin one here with gittrack.start_run()"
         )
 
+    def own(self) -> R | None:
+        """The run that this thread itself has begun last, of those that are meant here."""
+        here = threading.get_ident()
+        return next((run for run in reversed(self._own.get()) if self._threads.get(id(run)) == here), None)
+
     def outermost(self) -> R | None:
         """The run that all others are part of, as is what begins within it; None where there is none such."""
         runs = list(self._runs)

@@ -142,7 +142,7 @@ def _open_here() -> Run | None:
 
 def _end_forgotten() -> None:
     """In a session that goes on, what was begun here and no block will end."""
-    while (run := _open_here()) is not None and run.active and not run._in_block:
+    while (run := open_runs.own()) is not None and run.active and not run._in_block:
         ending = exits.observed(run)
         log.warning(
             "run %s was still open, and ends now as %s: end a run with run.finish(), use with "

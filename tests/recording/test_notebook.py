@@ -60,6 +60,18 @@ def test_a_block_is_not_forgotten(project: Path) -> None:
     assert "still open" not in err
 
 
+def test_the_run_of_another_thread_goes_on(project: Path) -> None:
+    """Who begins a run ends no other thread's."""
+    cells = [
+        "import threading\nbegun, over = threading.Event(), threading.Event()",
+        "def other():\n    globals()['theirs'] = gittrack.start_run()\n    begun.set()\n    over.wait()",
+        "thread = threading.Thread(target=other)\nthread.start()\nbegun.wait()",
+        "gittrack.start_run().finish()\nprint(theirs.active)\nover.set()\nthread.join()\ntheirs.finish()",
+    ]
+    status, out, err = session(project, cells)
+    assert (status, out) == (0, "True\n") and "still open" not in err
+
+
 def test_nested_runs_have_their_parent(inside: Path) -> None:
     """By `nested`, and by MLflow's words."""
     with gittrack.start_run() as outer:
@@ -140,6 +152,10 @@ def test_why_a_run_of_a_notebook_cannot_be_had_again(project: Path) -> None:
     assert status == 0, err
     (record,) = records(project)
     kept = next((project / ".git").rglob(record.outputs[0].md5[2:]))
+    kept.chmod(0o644)
+    kept.write_text("print('others')")
+    refused = commands.gittrack(project, "reproduce", "latest", "--yes")
+    assert refused.returncode == 2 and "in the DVC cache are others" in refused.stderr
     kept.unlink()
     refused = commands.gittrack(project, "reproduce", "latest", "--yes")
     assert refused.returncode == 2 and "are not in the DVC cache: run gittrack pull" in refused.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from gittrack.dvc.cache import object_path
@@ -24,6 +25,8 @@ def cells_of(record: Record, cache: Path) -> list[str]:
     if not path.is_file():
         raise UsageError(f"the cells of run {record.id} are not in the DVC cache: run gittrack pull")
     content = path.read_bytes()
+    if kept.sha256 is not None and hashlib.sha256(content).hexdigest() != kept.sha256:
+        raise UsageError(f"the cells of run {record.id} in the DVC cache are others: run gittrack verify")
     if len(content) > LONGEST_CELLS or b"\0" in content:
         raise UsageError(
             f"the cells of run {record.id} are too long for a command line ({len(content):,} bytes): run "
