@@ -60,10 +60,13 @@ def without_connection(command: Sequence[str]) -> list[str]:
 
 
 def cells() -> str:
-    """What the session has executed so far, as Python: IPython's own syntax as calls of `get_ipython`."""
+    """What the session has executed so far, as Python: IPython's own syntax as calls of `get_ipython`.
+
+    Empty where it has executed no cell, as where a script is all that it runs.
+    """
     history = getattr(getattr(session(), "history_manager", None), "input_hist_parsed", ())
     numbered = [(number, str(cell).strip()) for number, cell in enumerate(history)]
-    return "\n\n".join(f"# %% [{number}]\n{cell}" for number, cell in numbered if cell) + "\n"
+    return "\n".join(f"# %% [{number}]\n{cell}\n" for number, cell in numbered if cell)
 
 
 class Work:

@@ -19,7 +19,7 @@ from gittrack.git.repository import Repository
 from gittrack.recording.changes import Inputs, Modules, fingerprint_of
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
-from gittrack.recording.notebook import CELLS, CELLS_ROLE, cells, session
+from gittrack.recording.notebook import CELLS, CELLS_ROLE, cells
 from gittrack.recording.overlap import note_written
 
 
@@ -118,10 +118,11 @@ class Store:
 
     def log_cells(self) -> None:
         """Keep the cells that a notebook has executed so far: they are what has run."""
-        if session() is None:
+        text = cells()
+        if not text:
             return
         try:
-            self.log_bytes(scrub_text(cells(), os.environ).encode(errors="replace"), CELLS, CELLS_ROLE)
+            self.log_bytes(scrub_text(text, os.environ).encode(errors="replace"), CELLS, CELLS_ROLE)
         except (GittrackError, OSError) as error:
             self._journal.not_recorded("cells of the notebook", str(error))
 

@@ -44,7 +44,7 @@ def this_invocation() -> Invocation:
     entry = spec.name if spec is not None else script
     if session() is not None:
         notebook = notebook_file()
-        entry = None if notebook is None else str(notebook)
+        entry = script if notebook is None else str(notebook)
     return Invocation(tuple(argv), Path.cwd(), entry, in_process=True)
 
 
