@@ -30,6 +30,7 @@ from gittrack.recording.journal.scheduler import array_task, current_job
 from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.masking import key_of, masked_command
 from gittrack.recording.params import event_of
+from gittrack.recording.ranks import ranks_fact
 from gittrack.recording.recover import recover
 from gittrack.recording.request import Checked
 from gittrack.version import VERSION
@@ -61,6 +62,7 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
         "code": to_dict(captured.code),
         "locks": [to_dict(lock) for lock in captured.locks],
         "environment": to_dict(captured.summary),
+        **ranks_fact(),
         **({"scheduler": to_dict(scheduler)} if scheduler else {}),
         "protocol": captured.protocol,
         "masked": masked_command(captured.code.command, invocation.command, key),

@@ -83,7 +83,7 @@ class _Gathered:
         self.summary: dict[str, Any] = {}
         self.inputs: dict[str, tuple[DataInput, str | None]] = {}
         self.outputs: dict[str, tuple[Output, str]] = {}
-        self.losses: dict[NotRecorded, None] = {}
+        self.losses: dict[tuple[str, str], NotRecorded] = {}
         self.changed: dict[str, Changed] = {}
         self.declared: dict[str, Any] = journal.start["metrics"]
         self.defined: dict[str, Any] = {}
@@ -114,8 +114,8 @@ class _Gathered:
                 self.outputs[output.path] = (output, pointer)
             case Kind.CHANGED, [what, before, after]:
                 self.change(what, before, after)
-            case Kind.NOT_RECORDED, [what, why]:
-                self.losses[NotRecorded(what=what, why=why)] = None
+            case Kind.NOT_RECORDED, [what, why, *count]:
+                self.losses[what, why] = NotRecorded(what=what, why=why, count=count[0] if count else None)
             case Kind.FACTS, [facts]:
                 self.facts.update(facts)
             case Kind.DECLARED, [declared]:
@@ -201,7 +201,7 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
         outputs=tuple(o for o, _ in gathered.outputs.values()),
         series=keep_series(table, files, store_series) if table.rows else None,
         console=_console(journal, files),
-        not_recorded=stated_losses(list(gathered.losses)),
+        not_recorded=stated_losses(list(gathered.losses.values())),
         changed=tuple(gathered.changed.values()),
         overlaps=overlaps(journal, top),
         attempts=attempts_of(gathered.past, stated.started, ending, elapsed),
