@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from gittrack.formats import record as r
+from gittrack.formats.during import Ranks
 
 TRICKY = [
     "", " ", "~", "null", "Null", "yes", "No", "on", "OFF", "y", "n", "true", "FALSE", "1", "-1", "+1",
@@ -178,6 +179,9 @@ base_models = st.builds(
     modification=maybe(texts),
     source=maybe(texts),
 )
+ranks = st.builds(
+    Ranks, number=st.integers(0, 10**9 - 1), size=maybe(st.integers(2, 10**9 - 1)), variable=labels
+)
 failures = st.builds(r.Failure, type=texts, message=texts)
 
 
@@ -202,6 +206,7 @@ def records(draw: st.DrawFn) -> r.Record:
         seeds=draw(st.dictionaries(keys, seeds, max_size=2)),
         metrics=draw(st.dictionaries(metric_names, metrics, max_size=3)),
         code=draw(codes()),
+        ranks=draw(maybe(ranks)),
         data=draw(tuples(data_inputs)),
         locks=draw(tuples(locks)),
         environment=draw(environments),
