@@ -58,6 +58,13 @@ def command(
     every_rank: Annotated[
         bool, typer.Option("--every-rank", help="Record on each rank, not on rank 0 alone.")
     ] = False,
+    isolated: Annotated[
+        bool, typer.Option("--isolated", help="In a work tree of its own, apart from other runs and edits.")
+    ] = False,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN|auto", help="Go on with a run that did not finish; auto: the newest such."),
+    ] = None,
     no_console: Annotated[
         bool, typer.Option("--no-console", help="Do not keep the end of the output.")
     ] = False,
@@ -74,6 +81,10 @@ def command(
     by the value, --pass flags adds --KEY VALUE, --pass hydra adds KEY=VALUE, and --pass env is for
     a program that reads GITTRACK_PARAMS (JSON) and GITTRACK_SEED. gittrack.yaml keeps the choice
     as run.pass. What stands on the command line of the program is recorded as parameters too.
+
+    --resume auto goes on with the newest run of the same command in this work tree that did not finish,
+    and begins a new one where there is none; --resume RUN goes on with that one. The program finds
+    GITTRACK_RESUMED=1, and the last step in run.last_step.
 
     \b
     Examples:
@@ -107,13 +118,19 @@ def command(
         image=image,
         propose=propose,
         branch=branch,
+        resume=resume,
     )
     job = typed.job(seed=seed, parent=None if passed else _run_id(parent), console=not no_console)
     if passed is not None:
         if passed.number in (1, None) and not quiet:  # one line for all
             output.note(f"gittrack: {passed.passed}; --every-rank records each")
         pass_through(repo, config, job)
-    outcome = run_job(repo, config, job)
+    if isolated:
+        from gittrack.running.isolated import run_isolated
+
+        outcome = run_isolated(repo, config, job)
+    else:
+        outcome = run_job(repo, config, job)
     if outcome.complaint:
         output.note(f"gittrack: warning: {outcome.complaint}")
     if outcome.record is not None and not quiet:

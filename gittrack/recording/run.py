@@ -6,14 +6,13 @@ import logging
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from time import monotonic
 from types import TracebackType
 from typing import Any
 
 from gittrack.errors import GittrackError, UsageError
 from gittrack.formats.flat import flatten, meeting
-from gittrack.formats.record import Record, Role, Status, clean_text, parse_time
+from gittrack.formats.record import Record, Status, parse_time
 from gittrack.formats.values import (
     MAX_STEP,
     by_name,
@@ -29,6 +28,7 @@ from gittrack.recording import exits
 from gittrack.recording.active import OpenRuns
 from gittrack.recording.begin import abandon
 from gittrack.recording.endings import Ending, judge, not_stated, stated
+from gittrack.recording.files import Files
 from gittrack.recording.finish import commit, kept, preview
 from gittrack.recording.interpreter import error_going_on
 from gittrack.recording.journal import Journal
@@ -49,7 +49,7 @@ log = logging.getLogger("gittrack")
 open_runs: OpenRuns[Run] = OpenRuns()
 
 
-class Run(Shown):
+class Run(Shown, Files):
     """A run in progress. Made by `start_run`; ends with the ``with`` block, `finish`, or the process.
 
     A run of another rank than 0, or seen from a forked worker, has the same methods and
@@ -83,6 +83,10 @@ class Run(Shown):
         self.experiment = ""
         self.parent: str | None = None
         """Id of the run that this one is part of."""
+        self.resumed = False
+        """Whether the run goes on from an earlier attempt, or continues a run that had ended."""
+        self.last_step: int | None = None
+        """The greatest step that was logged before, of a run that is `resumed`."""
         if repository is None or journal is None:
             return
         from orjson import dumps  # loaded by whoever logs
@@ -92,9 +96,21 @@ class Run(Shown):
         self.id = start["id"]
         self.experiment = start["experiment"]
         self.parent = start.get("parent")
+        standing = StoredJournal(journal.folder).standing
+        if standing:
+            self._go_on(standing)
         self._t0 -= datetime.now(UTC).timestamp() - parse_time(start["started"]).timestamp()
         self._store = Store(repository, journal, start["code"]["tree"])
         journal.keep_flushing()
+
+    def _go_on(self, standing: Mapping[str, Any]) -> None:
+        """Steps that are counted go on after the last one."""
+        self.resumed = True
+        self.last_step = standing.get("last_step")
+        if self.last_step is not None:
+            self._log_calls = self.last_step + 1
+            if standing.get("counting"):
+                self._counting, self.step = True, self.last_step + 1
 
     @property
     def active(self) -> bool:
@@ -136,6 +152,16 @@ class Run(Shown):
         journal = self._open("set_seeds")
         if journal is not None:
             journal.event(Kind.SEEDS, check_seeds(seeds))
+
+    @verb("preemption", at_once=True)
+    def mark_preempted(self) -> None:
+        """Say, in a handler say, that the program has to go: the run ends as killed, by preemption.
+
+        ``resume="auto"`` then goes on with it, or continues it.
+        """
+        journal = self._open("mark_preempted")
+        if journal is not None:
+            journal.event(Kind.PREEMPTED)
 
     # --- metrics ------------------------------------------------------------------------------
 
@@ -220,8 +246,11 @@ class Run(Shown):
         journal = self._open("next_step")
         if not self._counting:
             self._counting = True
+            first = 0 if self.last_step is None else self.last_step + 1
+            if self.step is None and first:
+                self.step = first
             if journal is not None:
-                journal.event(Kind.COUNTING)
+                journal.event(Kind.COUNTING, *([first] if first else []))
 
     @verb("final metric")
     def _set_summary(self, name: str, value: Any) -> None:
@@ -229,48 +258,6 @@ class Run(Shown):
         if journal is not None:
             name = check_metric_name(name)
             journal.event(Kind.SUMMARY, {name: metric_value(name, value)})
-
-    # --- files --------------------------------------------------------------------------------
-
-    @verb("input")
-    def log_input(self, path: str | Path, role: Role | None = None, *, store: bool | None = None) -> None:
-        """Record a file or folder that the run reads, with its digests.
-
-        `role`: train, validation, test, holdout or reference; None states none. `store` also keeps the bytes
-        of a file that neither DVC nor git tracks in the DVC cache.
-        """
-        if self._open("log_input") is not None:
-            self._store.log_input(path, role, store=store)
-
-    @verb("output")
-    def log_artifact(self, path: str | Path, role: str = "artifact") -> None:
-        """Keep a file or folder that the run produced in the DVC cache, now, and point to it."""
-        if self._open("log_artifact") is not None:
-            self._store.log_output(path, role)
-
-    def log_model(self, path: str | Path) -> None:
-        """`log_artifact` with the role ``model``."""
-        self.log_artifact(path, role="model")
-
-    @verb("output", subject="artifact_file")
-    def log_text(self, text: str, artifact_file: str) -> None:
-        """Keep `text` as the output `artifact_file`."""
-        if not isinstance(text, str):
-            raise UsageError(f"log_text keeps text, not {type(text).__name__}: log_artifact keeps a file")
-        if self._open("log_text") is not None:
-            self._store.log_bytes(clean_text(text).encode(), artifact_file, "text")
-
-    @verb("output", subject="artifact_file")
-    def log_dict(self, content: Any, artifact_file: str) -> None:
-        """Keep plain values as a JSON or YAML output, by the file's name."""
-        if self._open("log_dict") is not None:
-            self._store.log_dict(content, artifact_file)
-
-    @verb("output", subject="artifact_file")
-    def log_figure(self, figure: Any, artifact_file: str) -> None:
-        """Keep a matplotlib figure (anything with ``savefig``, or plotly's ``write_html``)."""
-        if self._open("log_figure") is not None:
-            self._store.log_figure(figure, artifact_file)
 
     # --- the end ------------------------------------------------------------------------------
 

@@ -52,6 +52,7 @@ def start_run(
     run_name: str | None = None,
     parent_run_id: str | None = None,
     on_error: OnError | None = None,
+    resume: str | None = None,
     repository: str | Path | None = None,
 ) -> Run:
     """Begin a run, as a context manager or until `Run.finish`.
@@ -71,6 +72,7 @@ def start_run(
         run_name, parent_run_id: MLflow's words for `name` and `parent`.
         on_error: once the run has started, ``warn`` of what cannot be recorded, or ``raise``; default
             GITTRACK_ON_ERROR, else ``warn``.
+        resume: the run to go on with, or ``auto``: the newest of this script that did not finish, if any.
         repository: a folder inside the git repository; default the current directory.
 
     Raises:
@@ -97,6 +99,7 @@ def start_run(
         dirty=dirty,
         image=image,
         inputs=[str(path) for path in inputs or ()],
+        resume=resume,
     )
     passed = None if every_rank else other_rank()
     if passed is not None:
@@ -170,7 +173,13 @@ def _begin(request: Request, where: str | Path | None) -> Run:
     config = load_cached(repo.worktree, repo.state_dir)
     inputs = [path for given in request.inputs if (path := relative_to_top(given, repo.top))]
     checked = check(below_outer_run(replace(with_arguments(request), inputs=inputs)), config)
-    run = Run(repo, begin(repo, config, checked, this_invocation()))
+    if request.resume is None:
+        journal = begin(repo, config, checked, this_invocation())
+    else:
+        from gittrack.recording.resume import open_run
+
+        journal = open_run(repo, config, checked, this_invocation())
+    run = Run(repo, journal)
     run._book.know(checked.layers)
     try:
         run._store.log_declared(config, run.experiment)
