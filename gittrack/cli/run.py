@@ -97,8 +97,10 @@ def command(
     from gittrack.formats.config import load, load_cached
     from gittrack.git.repository import Repository
     from gittrack.recording.job import pass_through, run_job
-    from gittrack.recording.ranks import other_node, other_rank
+    from gittrack.recording.ranks import other_node, other_rank, refuse_isolated
 
+    if isolated and not every_rank:
+        refuse_isolated()
     passed = None if every_rank else other_rank() or other_node(arguments)
     repo = Repository.discover()
     config = load(repo.worktree) if passed else load_cached(repo.worktree, repo.state_dir)

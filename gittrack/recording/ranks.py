@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from gittrack.errors import UsageError
 from gittrack.formats.during import Ranks
 from gittrack.formats.plain import to_dict
 
@@ -79,10 +80,23 @@ def ranks_fact() -> dict[str, Any]:
 
 def other_rank() -> Rank | None:
     """The rank of this process where another, rank 0, is the one that is recorded."""
+    own = _one_of_several()
+    return None if own is None or own.number == 0 else own
+
+
+def refuse_isolated() -> None:
+    """UsageError where the work tree of a run's own would be one rank's alone."""
+    own = _one_of_several()
+    if own is not None:
+        raise UsageError(
+            f"--isolated on each rank ({own.variable}) would give them different files: put gittrack run "
+            "around what starts them, or say --every-rank"
+        )
+
+
+def _one_of_several() -> Rank | None:
     own = rank()
-    if own is None or own.number == 0 or own.variable == os.environ.get(RANK_VARIABLE):
-        return None
-    return own
+    return None if own is None or own.size == 1 or own.variable == os.environ.get(RANK_VARIABLE) else own
 
 
 def other_node(command: Sequence[str]) -> Rank | None:

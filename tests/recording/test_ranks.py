@@ -147,6 +147,14 @@ def test_another_rank_is_the_bare_command(project: Path) -> None:
     assert not Repository.discover(project).state_dir.exists()
 
 
+def test_ranks_share_their_work_tree(project: Path) -> None:
+    """--isolated on each rank is refused on all of them, before anything is started."""
+    for number in range(2):
+        done = command(project, "run", "--isolated", "--", PYTHON, "train.py", env=on_rank(number))
+        assert (done.returncode, done.stdout) == (2, "") and f"RANK={number}" in done.stderr
+    assert records(project) == []
+
+
 def test_every_rank_records_each_and_scripts_join_theirs(project: Path) -> None:
     """--every-rank: a run for each, which the script below it joins, as it stands on the same rank."""
     script(
