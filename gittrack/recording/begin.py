@@ -15,11 +15,11 @@ from gittrack.formats.values import without_secrets
 from gittrack.git.repository import Repository
 from gittrack.ledger import Ledger
 from gittrack.ledger.proposals import target
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording.capture import capture
 from gittrack.recording.capture.code import LIVE, Invocation
 from gittrack.recording.journal import Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.masking import key_of, masked_command
 from gittrack.recording.params import event_of
 from gittrack.recording.recover import recover

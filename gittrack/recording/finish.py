@@ -31,10 +31,10 @@ from gittrack.formats.sources import Layer, choose_seed, layer_of, resolve
 from gittrack.formats.spec import spec_digest
 from gittrack.git.repository import Repository
 from gittrack.ledger import Addition, Ledger
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording.capture.code import LIVE
 from gittrack.recording.endings import Ending, merged
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.overlap import leave_word, overlaps
 from gittrack.version import VERSION
 

@@ -15,6 +15,8 @@ from gittrack.formats.config import Config, Way, choose_experiment
 from gittrack.formats.record import Code, Record, Role
 from gittrack.formats.sources import Layer, contradictions
 from gittrack.git.repository import Repository
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording import result_files
 from gittrack.recording.arguments import works_elsewhere
 from gittrack.recording.begin import abandon, begin
@@ -28,8 +30,6 @@ from gittrack.recording.interpreters.settle import settle
 from gittrack.recording.interpreters.watch import Watch
 from gittrack.recording.join import RUN_VARIABLE, below_outer_run
 from gittrack.recording.journal import Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.overlap import claim
 from gittrack.recording.passing import pass_on, setting_of
 from gittrack.recording.program import Program, check_command, exit_status, judge

@@ -26,10 +26,10 @@ from typing import Any
 
 from gittrack.errors import RepositoryError, UsageError
 from gittrack.formats.record import clean_text
+from gittrack.reading.journal.events import POINTS, Kind
+from gittrack.reading.journal.owner import current_owner
+from gittrack.reading.journal.stored import StoredJournal, journals_dir
 from gittrack.recording.journal.allowance import Allowance
-from gittrack.recording.journal.events import POINTS, Kind
-from gittrack.recording.journal.owner import current_owner
-from gittrack.recording.journal.stored import StoredJournal, journals_dir
 
 log = logging.getLogger("gittrack")
 

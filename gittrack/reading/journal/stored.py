@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.errors import RecordError
-from gittrack.recording.journal.events import POINTS
-from gittrack.recording.journal.owner import is_alive
+from gittrack.reading.journal.events import POINTS
+from gittrack.reading.journal.owner import is_alive
 
 
 def journals_dir(state_dir: Path) -> Path:
@@ -80,20 +80,23 @@ class StoredJournal:
         shutil.rmtree(gone, ignore_errors=True)
 
 
-def stored_journals(state_dir: Path) -> list[StoredJournal]:
-    """The journals on disk, oldest first; leftovers of a crash inside gittrack are cleared away."""
-    home = journals_dir(state_dir)
-    if not home.is_dir():
+def journals(state_dir: Path) -> list[StoredJournal]:
+    """The journals on disk, oldest first. Nothing is touched."""
+    try:
+        folders = sorted(path for path in journals_dir(state_dir).iterdir() if path.name[0] != ".")
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    journals = []
-    for folder in sorted(home.iterdir()):
+    return [StoredJournal(folder) for folder in folders if folder.is_dir()]
+
+
+def stored_journals(state_dir: Path) -> list[StoredJournal]:
+    """`journals`; leftovers of a crash inside gittrack are cleared away."""
+    for folder in journals_dir(state_dir).glob(".*-*"):
         if folder.name.startswith(".done-"):
             shutil.rmtree(folder, ignore_errors=True)
         elif folder.name.startswith(".new-"):
             _clear_draft(folder)
-        elif folder.is_dir():
-            journals.append(StoredJournal(folder))
-    return journals
+    return journals(state_dir)
 
 
 def _clear_draft(folder: Path) -> None:
