@@ -16,8 +16,10 @@ from gittrack.cli import output
 from gittrack.cli.options import NoPager, TableFormat
 from gittrack.cli.pages import log as pages
 from gittrack.errors import UsageError
+from gittrack.git.repository import Repository
 from gittrack.reading.index import Index, Row, open_index, open_newest
 from gittrack.reading.index.branch import declared_metrics
+from gittrack.reading.live.runs import AllRuns, open_runs, opening
 from gittrack.text.tables import require_one_form
 
 SHOWN = 20
@@ -144,36 +146,39 @@ def command(
     if repos:
         _list_across(repos, query, display, progress)
     else:
-        with _open(query, display, progress) as index:
-            _list(index, query, display, cut=cut)
-            if index.partial and sys.stderr.isatty():
+        with open_runs(None, lambda place: _open(place, query, display, progress)) as runs:
+            _list(runs, query, display, cut=cut)
+            if runs.index.partial and sys.stderr.isatty():
                 output.note(
                     "gittrack: the ledger is not indexed yet, and only its newest runs were read; "
                     "a filter or --sort-by reads all of them first"
                 )
 
 
-def _open(query: dict[str, Any], display: _Shown, progress: output.Progress) -> Index:
+def _open(repository: Repository, query: dict[str, Any], display: _Shown, progress: output.Progress) -> Index:
     if query["filter"] or query["order_by"] or not query["limit"] or display.form == "sheet":
-        return open_index(progress=progress)
-    return open_newest(query["limit"], query["experiment"], progress=progress)
+        return open_index(repository, progress)
+    return open_newest(query["limit"], query["experiment"], where=repository, progress=progress)
 
 
-def _list(index: Index, query: dict[str, Any], display: _Shown, *, cut: bool = False) -> None:
+def _list(runs: AllRuns, query: dict[str, Any], display: _Shown, *, cut: bool = False) -> None:
     """Print the runs; `cut`: say how many there are, for nobody asked for so few."""
+    index = runs.index
+    if display.form == "sheet":
+        runs = AllRuns(index)  # it has what runs came to
     if query["experiment"] is not None:
-        index.require_experiment(query["experiment"])
-    display = _with_names([index], query, display)
-    rows = index.search(**query)
-    _require_kept([index], rows, display.choice.keep)
+        runs.require_experiment(query["experiment"])
+    display = _with_names(runs.indexes, query, display)
+    rows = runs.search(**query)
+    _require_kept(runs.indexes, rows, display.choice.keep)
     if not rows:
-        _say_nothing(display, some=index.count() > 0, ledger=index.tip is not None)
+        _say_nothing(display, some=runs.count() > 0, ledger=index.tip is not None)
     elif display.form == "sheet":
         _print_sheet(index, rows, display.xlsx)
     else:
-        _print(rows, display, index.shortened([row.id for row in rows]) if display.short else {})
+        _print(rows, display, runs.shortened(rows) if display.short else {})
         if cut and len(rows) == SHOWN and not index.partial:
-            count = index.count(query["filter"], experiment=query["experiment"])
+            count = runs.count(query["filter"], experiment=query["experiment"])
             if count > SHOWN:
                 output.note(f"gittrack: {SHOWN} of {count:,} runs; --all lists all, -n N so many")
 
@@ -184,9 +189,9 @@ def _list_across(
     """The runs of other repositories than the current one; of several, with the repository of each."""
     from gittrack.reading.across import open_across
 
-    with open_across(repos, progress) as across:
-        if len(across.places) == 1:
-            _list(across.places[0].index, query, display)
+    with open_across(repos, progress, opening(progress)) as across:
+        if len(across.names) == 1:
+            _list(AllRuns(*(place.index for place in across.places)), query, display)
             return
         if display.form == "sheet":
             raise UsageError("a sheet is the log of one repository: give --repo once")

@@ -19,16 +19,20 @@ from typing import Any
 from gittrack.errors import UsageError
 from gittrack.formats.flat import flatten
 from gittrack.reading.index import DAMAGED, Row
+from gittrack.reading.index.rows import RUNNING, SILENT, UNRECORDED
 from gittrack.text import text
 from gittrack.text.json_text import json_line
 from gittrack.text.table import Cell, Line, csv_text, layout, left_out_words, markdown
 from gittrack.text.tables import table
 
-_STATUS_COLOURS = {"failed": "red", "killed": "yellow", "unknown": "yellow", DAMAGED: "red"}
+_STATUS_COLOURS = {"failed": "red", "killed": "yellow", "unknown": "yellow", DAMAGED: "red",
+                   RUNNING: "green", UNRECORDED: "red", SILENT: "yellow"}  # fmt: skip
+_LAST = "last point"
 _FACTS = frozenset(
-    {"id", "age", "repo", "experiment", "status", "reproduces", "commit", "outcome", "seed", "hypothesis"}
-)
-_FRONT = ("id", "age", "repo", "experiment", "status")
+    {"id", "age", "repo", "experiment", "status", _LAST, "reproduces", "commit", "outcome", "seed",
+     "hypothesis"}
+)  # fmt: skip
+_FRONT = ("id", "age", "repo", "experiment", "status", _LAST)
 _LONGEST_VALUE = 24
 """Columns of a terminal that one parameter may take."""
 
@@ -132,6 +136,9 @@ def as_csv(rows: Sequence[Row], choice: Choice, repos: Sequence[str] | None = No
              "dirty", "seed", "spec", "hypothesis", "outcome", "reproduces", "fault")  # fmt: skip
     base = [Column(name, name, tuple(_plain(row, name) for row in rows)) for name in facts]
     base[1:1] = _repos(repos)
+    if any(row.is_live for row in rows):
+        moments = tuple(row.record.get("live", {}).get("last_point") for row in rows)
+        base.append(Column("last_point", "last_point", moments))
     everything = replace(choice, keep=None, all_params=not choice.only_changed)
     tags = _family("tags", [row.record.get("tags", {}) for row in rows])
     chosen = _chosen(rows, [*base, *_measured(rows, everything, repos), *tags], choice)
@@ -141,11 +148,14 @@ def as_csv(rows: Sequence[Row], choice: Choice, repos: Sequence[str] | None = No
 def as_json(rows: Sequence[Row], repos: Sequence[str] | None = None) -> Iterator[str]:
     """A JSON array of records as run.yaml has them, each with its ``path``; damaged ones with ``fault``.
 
+    A run without a record has ``live`` in place of a path.
+
     With `repos`, ``repo`` is beside ``path``.
     """
     yield "["
     for at, row in enumerate(rows):
-        extra: dict[str, Any] = {"path": row.path} | ({"outcome": row.outcome} if row.outcome else {})
+        extra: dict[str, Any] = {} if row.is_live else {"path": row.path}
+        extra |= {"outcome": row.outcome} if row.outcome else {}
         if repos is not None:
             extra["repo"] = repos[at]
         if row.fault is not None:
@@ -175,9 +185,19 @@ def _facts(
         *_repos(repos),
         column("experiment", [row.experiment for row in rows]),
         column("status", [row.status for row in rows]),
+        *_last_points(rows, now),
         *_reruns(rows, names),
         column("commit", [_commit(row) for row in rows]),
     ]
+
+
+def _last_points(rows: Sequence[Row], now: float | None) -> list[Column]:
+    """How old the last point of each run is that still goes on, where one does."""
+    if not any(row.is_live for row in rows):
+        return []
+    times = [row.last_point if row.is_live else None for row in rows]
+    ages = [None if seconds is None else text.age(seconds, now) for seconds in times]
+    return [Column(_LAST, _LAST, tuple(ages))]
 
 
 def _reruns(rows: Sequence[Row], names: dict[str, str]) -> list[Column]:

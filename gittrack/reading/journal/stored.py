@@ -50,6 +50,15 @@ class StoredJournal:
             return None
         return data[1:], data[:1] == b"+"
 
+    def beside(self, name: str) -> bytes | None:
+        """What will lie beside the record under that name, as far as there is something yet."""
+        try:
+            if name == "console.txt":
+                return None if self.console is None else self.console[0]
+            return self.environment if name == "environment.yaml" else None
+        except FileNotFoundError:
+            return None
+
     def events(self) -> Iterator[list[Any]]:
         """All events, each process's in its own order; a line torn by a crash ends its file."""
         import orjson

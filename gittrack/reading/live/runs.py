@@ -1,0 +1,159 @@
+"""The runs of this clone that have no record yet, beside those on its ledger. Nothing is written for it.
+
+Journals are read before the ledger: a run that is committed in between is then on the ledger at least.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gittrack.errors import GittrackError, NotFoundError
+from gittrack.git.repository import Repository
+from gittrack.reading.index import Index, Progress, Row, Where, open_index
+from gittrack.reading.index.rows import ELSEWHERE, RUNNING, UNRECORDED
+from gittrack.reading.journal.follow import Following
+from gittrack.reading.journal.glimpse import glimpse
+from gittrack.reading.journal.stored import StoredJournal, journals, journals_dir
+from gittrack.reading.live.state import State
+from gittrack.reading.names import before_latest
+from gittrack.text.json_text import json_compact
+
+UNREADABLE = (GittrackError, OSError, ValueError, TypeError, KeyError, AttributeError, IndexError)
+"""What a journal can raise that another gittrack wrote, that is damaged, or that is taken away meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllRuns:
+    """The ledger's runs, and those without a record in an index of their own; None where there are none."""
+
+    index: Index
+    live: Index | None = None
+
+    @property
+    def indexes(self) -> list[Index]:
+        return [self.index] if self.live is None else [self.index, self.live]
+
+    def search(
+        self,
+        filter: str | None = None,
+        *,
+        experiment: str | None = None,
+        order_by: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> list[Row]:
+        """As `Index.search`, of both in one order."""
+        if self.live is None:
+            return self.index.search(filter, experiment=experiment, order_by=order_by, limit=limit)
+        from gittrack.reading.across import Across, Place
+
+        both = Across([Place("", index) for index in self.indexes])
+        entries = both.search(filter, experiment=experiment, order_by=order_by, limit=limit)
+        return [entry.row for entry in entries]
+
+    def count(self, filter: str | None = None, *, experiment: str | None = None) -> int:
+        return sum(index.count(filter, experiment=experiment) for index in self.indexes)
+
+    def require_experiment(self, name: str) -> None:
+        """NotFoundError unless some run is of the experiment."""
+        if self.live is None or name not in self.live.experiments():
+            self.index.require_experiment(name)
+
+    def shortened(self, rows: Sequence[Row]) -> dict[str, str]:
+        """As `Index.shortened`."""
+        names: dict[str, str] = {}
+        for index in self.indexes:
+            names |= index.shortened([row.id for row in rows if row.is_live == (index is self.live)])
+        return names
+
+    def one(self, name: str) -> Row:
+        """The run that `name` means, as `Index.one`. ``latest`` is the newest of those with a record."""
+        if self.live is None or before_latest(name) is not None:
+            return self.index.one(name)
+        try:
+            running = self.live.one(name)
+        except NotFoundError:
+            return self.index.one(name)
+        try:
+            recorded = self.index.one(name)
+        except NotFoundError:
+            return running
+        if name in (running.id, running.id[-6:]) or not recorded.id.startswith(name):
+            return running
+        raise NotFoundError(f"{name!r} is ambiguous: it may be {running.id} or {recorded.id}")
+
+
+def unrecorded(repository: Repository) -> list[dict[str, Any]]:
+    """What each journal of this clone says so far, as a record would have it; see `State.record`.
+
+    A journal that cannot be read is left out; `gittrack recover` says what is wrong with it.
+    """
+    records = []
+    for journal in journals(repository.state_dir):
+        try:
+            state = State(journal.start)
+            for event in glimpse(journal.folder):
+                deque(state.take(event), 0)
+            records.append(state.record(status_of(journal)))
+        except UNREADABLE:
+            continue
+    return records
+
+
+def in_full(repository: Repository, row: Row) -> Row:
+    """`row`, of a run without a record by all that its journal says."""
+    if not row.is_live:
+        return row
+    journal = StoredJournal(journals_dir(repository.state_dir) / row.id)
+    try:
+        state = State(journal.start)
+        with Following(journal.folder) as following:
+            for event in following.look():
+                deque(state.take(event), 0)
+        return replace(row, text=json_compact(state.record(row.status)))
+    except UNREADABLE:  # it was committed since
+        return row
+
+
+def status_of(journal: StoredJournal) -> str:
+    """In place of a record's status."""
+    alive = journal.alive
+    return RUNNING if alive else ELSEWHERE if alive is None else UNRECORDED
+
+
+def beside(index: Index, records: Sequence[dict[str, Any]]) -> AllRuns:
+    """`index` with the runs of `records` that it does not have."""
+    known = {row.id for row in index.search(ids=[record["id"] for record in records])} if records else set()
+    fresh = [record for record in records if record["id"] not in known]
+    if not fresh:
+        return AllRuns(index)
+    from gittrack.reading.index.parse import rows_of
+
+    rows = [rows_of(f"journal/{record['id']}", "", record) for record in fresh]
+    return AllRuns(index, Index.apart(index.repository, index.branch, rows))
+
+
+@contextmanager
+def open_runs(where: Where = None, opened: Callable[[Repository], Index] = open_index) -> Iterator[AllRuns]:
+    """The runs of a clone, those without a record among them; `opened` opens the index."""
+    repository = where if isinstance(where, Repository) else Repository.discover(where)
+    records = unrecorded(repository)
+    with opened(repository) as index, ExitStack() as stack:
+        runs = beside(index, records)
+        if runs.live is not None:
+            stack.enter_context(runs.live)
+        yield runs
+
+
+def opening(progress: Progress | None = None) -> Callable[[Repository, ExitStack], list[Index]]:
+    """For `open_across`: the ledger's index of a repository, and one of the runs without a record."""
+
+    def indexes(repository: Repository, opened: ExitStack) -> list[Index]:
+        records = unrecorded(repository)
+        runs = beside(opened.enter_context(open_index(repository, progress)), records)
+        return [opened.enter_context(index) for index in runs.indexes]
+
+    return indexes
