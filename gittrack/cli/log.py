@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ import typer
 from gittrack.cli import output
 from gittrack.cli.options import NoPager, TableFormat
 from gittrack.cli.pages import log as pages
+from gittrack.cli.pages.records import as_json
 from gittrack.errors import UsageError
 from gittrack.git.repository import Repository
 from gittrack.reading.index import Index, Row, open_index, open_newest
@@ -40,6 +42,8 @@ class _Shown:
     xlsx: Path | None
     choice: pages.Choice
     pager: bool
+    redraw: bool = False
+    """Whether the list takes the place of the one before."""
 
     @property
     def short(self) -> bool:
@@ -91,12 +95,20 @@ def command(
     xlsx: Annotated[
         Path | None, typer.Option("--xlsx", metavar="FILE", help="The sheet as an Excel workbook.")
     ] = None,
+    watch: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0.2, help="List again every SECONDS, until Ctrl-C."),
+    ] = None,
     no_pager: NoPager = False,
 ) -> None:
     """List runs, newest first.
 
     One line per run: id, age, experiment, status, code commit (with * when it had uncommitted
     changes), the metrics, the parameters that differ between the runs listed, seed, hypothesis.
+
+    A run that still goes on is there too, as running, with the age of its last point and its last
+    values. elsewhere: a process of another host or container has it, which cannot be asked from here.
+    unrecorded: its process is gone, and gittrack recover records it.
 
     A filter compares metrics.NAME, params.NAME, tags.NAME and id, name, experiment, status,
     started, ended, duration, author, email, commit, branch, dirty, seed, spec, hypothesis, outcome with
@@ -108,6 +120,7 @@ def command(
       gittrack log -F "metrics.acc > 0.9 and params.lr = 0.1"
       gittrack log -F "status != 'finished' or started > '2 days ago'"
       gittrack log --sort-by metrics.acc --sort-order desc --only-changed
+      gittrack log -F "status = 'running'" --watch 2
       gittrack log --all --csv > runs.csv
       gittrack log -e digits --format latex > runs.tex
       gittrack log -e digits --sheet --xlsx experiment-log.xlsx
@@ -140,8 +153,19 @@ def command(
         else "",
         xlsx=xlsx,
         choice=pages.Choice(only_changed=only_changed, keep=keep, drop=drop, precision=precision),
-        pager=not no_pager,
+        pager=not no_pager and watch is None,
+        redraw=watch is not None,
     )
+    if watch is not None and (display.form or not sys.stdout.isatty()):
+        raise UsageError("--watch draws a table on a terminal again and again: leave it out elsewhere")
+    _list_once(repos, query, display, cut=cut)
+    while watch is not None:
+        sys.stdout.flush()
+        time.sleep(watch)
+        _list_once(repos, query, display, cut=cut)
+
+
+def _list_once(repos: Sequence[Path] | None, query: dict[str, Any], display: _Shown, *, cut: bool) -> None:
     progress = output.Progress("indexing runs")
     if repos:
         _list_across(repos, query, display, progress)
@@ -254,6 +278,8 @@ def _finished(filter: str | None) -> str:
 
 
 def _say_nothing(display: _Shown, *, some: bool, ledger: bool) -> None:
+    if display.redraw:
+        output.redraw([])
     if display.form == "json":
         output.write("[]\n")
     elif display.form == "csv" or (display.form == "sheet" and display.xlsx is None):
@@ -287,7 +313,7 @@ def _print(
 ) -> None:
     choice = display.choice
     if display.form == "json":
-        for part in pages.as_json(rows, repos):
+        for part in as_json(rows, repos):
             output.write(part)
     elif display.form == "csv":
         output.write(pages.as_csv(rows, choice, repos))
@@ -298,4 +324,7 @@ def _print(
     else:
         wide = output.columns()
         lines = pages.terminal(rows, choice, output.paint(), names=names, columns=wide, repos=repos)
-        output.page(lines, pager=display.pager)
+        if display.redraw:
+            output.redraw(lines)
+        else:
+            output.page(lines, pager=display.pager)

@@ -11,28 +11,22 @@ metrics that gittrack.yaml declares.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from gittrack.cli.pages.statuses import COLOURS
 from gittrack.errors import UsageError
 from gittrack.formats.flat import flatten
-from gittrack.reading.index import DAMAGED, Row
-from gittrack.reading.index.rows import RUNNING, SILENT, UNRECORDED
+from gittrack.reading.index import Row
 from gittrack.text import text
-from gittrack.text.json_text import json_line
 from gittrack.text.table import Cell, Line, csv_text, layout, left_out_words, markdown
 from gittrack.text.tables import table
 
-_STATUS_COLOURS = {"failed": "red", "killed": "yellow", "unknown": "yellow", DAMAGED: "red",
-                   RUNNING: "green", UNRECORDED: "red", SILENT: "yellow"}  # fmt: skip
 _LAST = "last point"
-_FACTS = frozenset(
-    {"id", "age", "repo", "experiment", "status", _LAST, "reproduces", "commit", "outcome", "seed",
-     "hypothesis"}
-)  # fmt: skip
 _FRONT = ("id", "age", "repo", "experiment", "status", _LAST)
+_FACTS = frozenset({*_FRONT, "reproduces", "commit", "outcome", "seed", "hypothesis"})
 _LONGEST_VALUE = 24
 """Columns of a terminal that one parameter may take."""
 
@@ -143,31 +137,6 @@ def as_csv(rows: Sequence[Row], choice: Choice, repos: Sequence[str] | None = No
     tags = _family("tags", [row.record.get("tags", {}) for row in rows])
     chosen = _chosen(rows, [*base, *_measured(rows, everything, repos), *tags], choice)
     return csv_text([c.name for c in chosen], zip(*(c.values for c in chosen), strict=True), choice.precision)
-
-
-def as_json(rows: Sequence[Row], repos: Sequence[str] | None = None) -> Iterator[str]:
-    """A JSON array of records as run.yaml has them, each with its ``path``; damaged ones with ``fault``.
-
-    A run without a record has ``live`` in place of a path.
-
-    With `repos`, ``repo`` is beside ``path``.
-    """
-    yield "["
-    for at, row in enumerate(rows):
-        extra: dict[str, Any] = {} if row.is_live else {"path": row.path}
-        extra |= {"outcome": row.outcome} if row.outcome else {}
-        if repos is not None:
-            extra["repo"] = repos[at]
-        if row.fault is not None:
-            extra = {
-                "id": row.id,
-                "experiment": row.experiment,
-                "status": DAMAGED,
-                **extra,
-                "fault": row.fault,
-            }
-        yield ("," if at else "") + "\n" + json_line({**row.record, **extra})
-    yield "\n]\n" if rows else "]\n"
 
 
 # --- columns ---------------------------------------------------------------------------------
@@ -407,5 +376,5 @@ def _colour(row: Row, column: Column) -> str | None:
     if row.fault is not None:
         return "red"
     if column.name == "status":
-        return _STATUS_COLOURS.get(row.status)
+        return None if row.status == "finished" else COLOURS.get(row.status)
     return {"id": "yellow", "age": "dim", "hypothesis": "dim"}.get(column.name)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from gittrack.cli.pages.statuses import COLOURS
 from gittrack.formats.during import Overlap
 from gittrack.formats.flat import flatten
 from gittrack.formats.masks import is_masked
@@ -16,7 +17,6 @@ from gittrack.formats.reproduction import Reproduction
 from gittrack.formats.sources import source_of
 from gittrack.reading.entry import Entry, Series
 from gittrack.reading.index import Row
-from gittrack.reading.index.rows import ELSEWHERE, RUNNING, SILENT, UNRECORDED
 from gittrack.text import text
 from gittrack.text.braille import chart
 from gittrack.text.table import markdown_cell
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from gittrack.reading.index.parse import Decided
     from gittrack.reading.live.state import Point
 
-_STATUS_COLOURS = {"finished": "green", "failed": "red", "killed": "yellow", "unknown": "yellow",
-                   RUNNING: "green", ELSEWHERE: "yellow", UNRECORDED: "red", SILENT: "yellow"}  # fmt: skip
 _CHART_COLUMNS = 72
 _CONSOLE_LINES = 5
 
@@ -128,7 +126,7 @@ def _overlap(overlap: Overlap) -> tuple[str, ...]:
 def _headline(entry: Entry, paint: text.Paint) -> str:
     record = entry.record
     name = paint("yellow", record.id)
-    status = paint(_STATUS_COLOURS[record.status], record.ending)
+    status = paint(COLOURS[record.status], record.ending)
     return f"run {name}  {status}  {_about(entry)}"
 
 
