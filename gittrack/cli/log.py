@@ -14,13 +14,16 @@ from typing import Annotated, Any
 import typer
 
 from gittrack.cli import output
-from gittrack.cli.options import NoPager, TableFormat
+from gittrack.cli.live_options import live_remote
+from gittrack.cli.options import Live, LiveRemote, NoPager, TableFormat
 from gittrack.cli.pages import log as pages
 from gittrack.cli.pages.records import as_json
+from gittrack.cli.pages.statuses import silence
 from gittrack.errors import UsageError
 from gittrack.git.repository import Repository
 from gittrack.reading.index import Index, Row, open_index, open_newest
 from gittrack.reading.index.branch import declared_metrics
+from gittrack.reading.index.rows import SILENT
 from gittrack.reading.live.runs import AllRuns, open_runs, opening
 from gittrack.text.tables import require_one_form
 
@@ -99,6 +102,8 @@ def command(
         float | None,
         typer.Option(metavar="SECONDS", min=0.2, help="List again every SECONDS, until Ctrl-C."),
     ] = None,
+    live: Live = False,
+    remote: LiveRemote = None,
     no_pager: NoPager = False,
 ) -> None:
     """List runs, newest first.
@@ -108,7 +113,8 @@ def command(
 
     A run that still goes on is there too, as running, with the age of its last point and its last
     values. elsewhere: a process of another host or container has it, which cannot be asked from here.
-    unrecorded: its process is gone, and gittrack recover records it.
+    unrecorded: its process is gone, and gittrack recover records it. With --live the runs of others
+    are there that gittrack.yaml lets them send to the remote (live); silent: nothing came for long.
 
     A filter compares metrics.NAME, params.NAME, tags.NAME and id, name, experiment, status,
     started, ended, duration, author, email, commit, branch, dirty, seed, spec, hypothesis, outcome with
@@ -121,6 +127,7 @@ def command(
       gittrack log -F "status != 'finished' or started > '2 days ago'"
       gittrack log --sort-by metrics.acc --sort-order desc --only-changed
       gittrack log -F "status = 'running'" --watch 2
+      gittrack log --live --remote origin
       gittrack log --all --csv > runs.csv
       gittrack log -e digits --format latex > runs.tex
       gittrack log -e digits --sheet --xlsx experiment-log.xlsx
@@ -156,21 +163,26 @@ def command(
         pager=not no_pager and watch is None,
         redraw=watch is not None,
     )
+    if repos and live:
+        raise UsageError("--live asks a remote of the current clone: leave --repo out")
+    remote = live_remote(live, remote)
     if watch is not None and (display.form or not sys.stdout.isatty()):
         raise UsageError("--watch draws a table on a terminal again and again: leave it out elsewhere")
-    _list_once(repos, query, display, cut=cut)
+    _list_once(repos, query, display, remote, cut=cut)
     while watch is not None:
         sys.stdout.flush()
         time.sleep(watch)
-        _list_once(repos, query, display, cut=cut)
+        _list_once(repos, query, display, remote, cut=cut)
 
 
-def _list_once(repos: Sequence[Path] | None, query: dict[str, Any], display: _Shown, *, cut: bool) -> None:
+def _list_once(
+    repos: Sequence[Path] | None, query: dict[str, Any], display: _Shown, remote: str | None, *, cut: bool
+) -> None:
     progress = output.Progress("indexing runs")
     if repos:
         _list_across(repos, query, display, progress)
     else:
-        with open_runs(None, lambda place: _open(place, query, display, progress)) as runs:
+        with open_runs(None, lambda place: _open(place, query, display, progress), remote) as runs:
             _list(runs, query, display, cut=cut)
             if runs.index.partial and sys.stderr.isatty():
                 output.note(
@@ -201,6 +213,9 @@ def _list(runs: AllRuns, query: dict[str, Any], display: _Shown, *, cut: bool = 
         _print_sheet(index, rows, display.xlsx)
     else:
         _print(rows, display, runs.shortened(rows) if display.short else {})
+        for row in rows:
+            if row.status == SILENT:
+                output.note(silence(row))
         if cut and len(rows) == SHOWN and not index.partial:
             count = runs.count(query["filter"], experiment=query["experiment"])
             if count > SHOWN:

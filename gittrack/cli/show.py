@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gittrack.cli import output
-from gittrack.cli.options import RUN, Md, NoPager
+from gittrack.cli.live_options import live_remote
+from gittrack.cli.options import RUN, Live, LiveRemote, Md, NoPager
 from gittrack.cli.pages import show as pages
+from gittrack.cli.pages.statuses import silence
 from gittrack.errors import UsageError
 from gittrack.formats.reproduction import Reproduction
 from gittrack.reading.entry import Entry, entry_of
 from gittrack.reading.index import Index, Row, open_index
-from gittrack.reading.index.rows import UNRECORDED
+from gittrack.reading.index.rows import SILENT, UNRECORDED
 from gittrack.reading.live.runs import in_full, open_runs
 from gittrack.reading.reproductions import reproductions_of
 from gittrack.text.json_text import json_compact
@@ -32,6 +34,8 @@ def command(
     yaml: Annotated[bool, typer.Option("--yaml", help="The bytes of run.yaml.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="The record as JSON.")] = False,
     md: Md = False,
+    live: Live = False,
+    remote: LiveRemote = None,
     no_pager: NoPager = False,
 ) -> None:
     """Show one run.
@@ -41,7 +45,8 @@ def command(
 
     --follow shows the points of a run as it logs them, and its record when it has ended. With --json
     each point is a JSON object on a line, and so is the record at the end. It ends with 1 when the
-    run's process is gone and nobody has recorded the run.
+    run's process is gone and nobody has recorded the run. A run that is not known here is looked for
+    on the remote, and followed there for as long as it can be seen, from snapshot to snapshot.
 
     \b
     Examples:
@@ -50,19 +55,21 @@ def command(
       gittrack show digits/latest~2
       gittrack show --yaml 20261122-142233-7f3a2c
       gittrack show --follow
+      gittrack show --live 7f3a2c
     """
     if yaml + json_ + md > 1:
         raise UsageError("--yaml, --json and --md: choose one")
     if follow and (yaml or md):
         raise UsageError("--follow shows lines, or with --json objects: leave --yaml and --md out")
+    where = live_remote(live, remote)
     if follow:
         from gittrack.cli.following import follow as follow_run
 
         def end(index: Index, row: Row) -> None:
             _show(index, row, form="jsonl" if json_ else "", pager=False)
 
-        raise typer.Exit(follow_run(run, as_json=json_, show=end))
-    with open_runs(None, lambda where: open_index(where, output.Progress("indexing runs"))) as runs:
+        raise typer.Exit(follow_run(run, where, as_json=json_, show=end))
+    with open_runs(None, lambda place: open_index(place, output.Progress("indexing runs")), where) as runs:
         row = in_full(runs.index.repository, runs.one(run or "latest"))
         _show(
             runs.index,
@@ -90,6 +97,8 @@ def _show(index: Index, row: Row, *, form: str, pager: bool) -> None:
         output.write(pages.as_markdown(entry, _reproductions(entry), decisions))
     else:
         _page(entry, decisions, pager)
+    if entry.row.status == SILENT:
+        output.note(silence(entry.row))
     if entry.row.status == UNRECORDED:
         output.note("gittrack: the process of this run is gone: gittrack recover records the run")
 

@@ -81,9 +81,10 @@ class Entry:
     def series(self) -> Series | None:
         """The per-step series (a sample of it where it is large); None if there is none."""
         if self.row.is_live:
-            from gittrack.reading.live.curves import series_of
+            from gittrack.reading.live.curves import series_in, series_of
 
-            return series_of(self._journal.folder)
+            sent = self.row.record["live"].get("curves")
+            return series_of(self._journal.folder) if sent is None else series_in(sent)
         data = self.file("metrics.csv")
         return None if data is None else parse_series(data, f"{self.path}/metrics.csv")
 

@@ -17,6 +17,7 @@ from gittrack.ledger import Ledger
 from gittrack.ledger.proposals import target
 from gittrack.reading.journal.events import Kind
 from gittrack.reading.journal.stored import StoredJournal
+from gittrack.recording import live
 from gittrack.recording.capture import capture
 from gittrack.recording.capture.code import LIVE, Invocation
 from gittrack.recording.journal import Journal
@@ -87,12 +88,14 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
         *([Kind.NOT_RECORDED, what, why] for what, why in request.losses),
     ]
     try:
-        return Journal.create(
+        journal = Journal.create(
             repo.state_dir, run_id, start, captured.environment, [e for e in events if e[1]]
         )
     except BaseException:
         _release(repo, run_id)
         raise
+    live.start(journal.folder, config.live)
+    return journal
 
 
 def _declared_outputs(config: Config, experiment: str) -> list[str]:

@@ -35,6 +35,7 @@ from gittrack.reading.journal.events import Kind
 from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording.capture.code import LIVE
 from gittrack.recording.endings import Ending, merged
+from gittrack.recording.live import trouble
 from gittrack.recording.overlap import leave_word, overlaps
 from gittrack.version import VERSION
 
@@ -331,9 +332,12 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
         journal.give_up()
         raise
     _note_own(repo, frozen)
+    unseen = trouble(journal.folder)
     journal.remove()
     for note in start.get("notes", ()):
         log.warning("%s", note)
+    if unseen is not None:
+        log.warning("others could not see run %s while it went on: %s", journal.run_id, unseen)
     return frozen.record
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,16 @@ class Curves:
                 curve = self.by_metric[name] = Curve(self._most)
             curve.add(step, elapsed, float(value))
 
+    def points(self) -> dict[str, list[list[Any]]]:
+        """Step, seconds since the start, and value of each point, in the words that JSON has."""
+        return {
+            name: [
+                [step, round(time, 3), value if isfinite(value) else str(value)] for step, time, value in kept
+            ]
+            for name, curve in self.by_metric.items()
+            if (kept := curve.points())
+        }
+
     def series(self) -> Series | None:
         """With a table for each metric."""
         tables = [table(name, curve.points()) for name, curve in self.by_metric.items()]
@@ -67,6 +78,15 @@ class Curves:
 def table(name: str, points: Sequence[Triple]) -> Rows:
     steps, times, values = zip(*points, strict=True)
     return Rows(steps, times, {name: values})
+
+
+def series_in(curves: Mapping[str, Sequence[Sequence[Any]]]) -> Series | None:
+    """The series in the curves of a snapshot."""
+    kept = Curves()
+    for name, points in curves.items():
+        for step, time, value in points:
+            kept.add(time, step, {name: value})
+    return kept.series()
 
 
 def series_of(folder: Path) -> Series | None:

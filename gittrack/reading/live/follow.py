@@ -41,6 +41,11 @@ class Watch:
         self.status = self._status()
         return [point for event in self._following.look() for point in self.state.take(event)]
 
+    def is_going_on(self) -> bool:
+        """Whether more may come; `status` is as of now."""
+        self.status = self._status()
+        return self.status not in ("", UNRECORDED)
+
     def _status(self) -> str:
         try:
             status = status_of(self._journal)

@@ -137,10 +137,20 @@ def beside(index: Index, records: Sequence[dict[str, Any]]) -> AllRuns:
 
 
 @contextmanager
-def open_runs(where: Where = None, opened: Callable[[Repository], Index] = open_index) -> Iterator[AllRuns]:
-    """The runs of a clone, those without a record among them; `opened` opens the index."""
+def open_runs(
+    where: Where = None, opened: Callable[[Repository], Index] = open_index, remote: str | None = None
+) -> Iterator[AllRuns]:
+    """The runs of a clone, those without a record among them; `opened` opens the index.
+
+    With `remote` also those of other clones that can be seen there.
+    """
     repository = where if isinstance(where, Repository) else Repository.discover(where)
     records = unrecorded(repository)
+    if remote is not None:
+        from gittrack.reading.live.remote import watched
+
+        own = {record["id"] for record in records}
+        records += [record for run, record in watched(repository, remote).items() if run not in own]
     with opened(repository) as index, ExitStack() as stack:
         runs = beside(index, records)
         if runs.live is not None:
