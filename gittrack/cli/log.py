@@ -204,9 +204,10 @@ def _list(runs: AllRuns, query: dict[str, Any], display: _Shown, *, cut: bool = 
         runs = AllRuns(index)  # it has what runs came to
     if query["experiment"] is not None:
         runs.require_experiment(query["experiment"])
-    display = _with_names(runs.indexes, query, display)
+    display = _with_names(runs.indexes if query["filter"] or query["order_by"] else [index], query, display)
     rows = runs.search(**query)
-    _require_kept(runs.indexes, rows, display.choice.keep)
+    if display.choice.keep:
+        _require_kept(runs.indexes, rows, display.choice.keep)
     if not rows:
         _say_nothing(display, some=runs.count() > 0, ledger=index.tip is not None)
     elif display.form == "sheet":
@@ -230,7 +231,9 @@ def _list_across(
 
     with open_across(repos, progress, opening(progress)) as across:
         if len(across.names) == 1:
-            _list(AllRuns(*(place.index for place in across.places)), query, display)
+            repository = across.places[0].index.repository
+            with open_runs(repository, lambda place: open_index(place, progress)) as runs:
+                _list(runs, query, display)
             return
         if display.form == "sheet":
             raise UsageError("a sheet is the log of one repository: give --repo once")

@@ -248,7 +248,8 @@ def _provenance(record: Record) -> Iterator[tuple[str, ...]]:
         value = getattr(record, name)
         if value:
             yield name, text.one_line(value)
-    yield "recorded by", text.one_line(f"{record.tool.name} {record.tool.version}")
+    if record.tool.version:
+        yield "recorded by", text.one_line(f"{record.tool.name} {record.tool.version}")
 
 
 def _decision(item: Decided) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -239,19 +240,27 @@ class Index:
         if name not in known:
             raise no_experiment(name, known)
 
-    def shortened(self, ids: Sequence[str]) -> dict[str, str]:
-        """For each full id the shortest name that `resolve` surely takes: its last six digits, or all."""
-        if self.partial:
-            return {name: name for name in ids}
+    def known(self, ids: Sequence[str]) -> set[str]:
+        """Those of `ids` that are runs of this ledger."""
+        return {run for run in ids if self._ask("SELECT 1 FROM runs WHERE id = ?", [run])}
+
+    def shortened(self, ids: Sequence[str], beside: Sequence[str] = ()) -> dict[str, str]:
+        """For each full id the shortest name that `resolve` surely takes: its last six digits, or all.
+
+        `beside`: ids of runs that are not on the ledger, and that a name must not mean either.
+        """
+        if self.partial or (beside and self.tip is None):
+            return {name: name for name in [*ids, *beside]}
         names = {}
-        for name in ids:
+        tails = Counter(name[-6:] for name in beside)
+        for name in [*ids, *beside]:
             tail = name[-6:]
             (others,) = self._ask(
                 "SELECT (SELECT count(*) FROM runs WHERE tail = ?) + "
                 "(SELECT count(*) FROM runs WHERE id >= ? AND id < ?)",
                 [tail, tail, tail + "g"],
             )[0]
-            names[name] = tail if others == 1 else name
+            names[name] = tail if others + tails[tail] == 1 else name
         return names
 
     def resolve(self, name: str) -> list[Row]:

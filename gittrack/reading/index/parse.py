@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from gittrack.errors import RecordError
 from gittrack.formats.flat import flatten
 from gittrack.git.repository import ObjectReader, Repository
-from gittrack.reading.index.rows import DAMAGED, number
+from gittrack.reading.index.rows import DAMAGED, Row, number
 from gittrack.text.json_text import json_compact, json_line
 
 RUN_COLUMNS = (
@@ -60,6 +60,16 @@ def parse(path: str, blob: str, data: bytes | None) -> Parsed:
 
 def rows_of(path: str, blob: str, record: Mapping[str, Any]) -> Parsed:
     """The rows of a record in plain values, which may be that of a run that still goes on."""
+    return Parsed(
+        _columns(path, blob, record),
+        json_compact(record),
+        tuple([(key, *_param(value)) for key, value in flatten(record["params"]).items()]),
+        tuple([(key, *_metric(metric)) for key, metric in record["metrics"].items()]),
+        tuple(record.get("tags", {}).items()),
+    )
+
+
+def _columns(path: str, blob: str, record: Mapping[str, Any]) -> tuple[Any, ...]:
     code, author = record["code"], record.get("author", {})
     run = (
         path, blob, record["id"], record["id"][-6:], record["experiment"], record["status"],
@@ -69,13 +79,14 @@ def rows_of(path: str, blob: str, record: Mapping[str, Any]) -> Parsed:
         code.get("branch"), int(code.get("dirty", False)), number(record.get("seed")), record.get("spec"),
         None, record.get("supersedes"),
     )  # fmt: skip
-    return Parsed(
-        run,
-        json_compact(record),
-        tuple([(key, *_param(value)) for key, value in flatten(record["params"]).items()]),
-        tuple([(key, *_metric(metric)) for key, metric in record["metrics"].items()]),
-        tuple(record.get("tags", {}).items()),
-    )
+    return run
+
+
+def row_beside(path: str, record: Mapping[str, Any]) -> Row:
+    """The row of a run that is on no ledger, and newer than those that are."""
+    facts = dict(zip(RUN_COLUMNS, _columns(path, "", record), strict=True))
+    facts |= {"commit": facts["commit_id"], "text": json_compact(record), "place": 1 << 30}
+    return Row(**{name: facts[name] for name in Row.__dataclass_fields__ if name in facts})
 
 
 def _damaged(path: str, blob: str, fault: str) -> Parsed:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.reading.journal.events import POINTS
+from gittrack.reading.journal.stored import event_files
 
 AT_ONCE = 1 << 20
 """Bytes that are read at a time."""
@@ -31,7 +32,7 @@ class Following:
 
     def look(self) -> Iterator[list[Any]]:
         """The new events, each process's in its own order."""
-        for path in sorted(self.folder.glob("events-*.jsonl")):
+        for path in event_files(self.folder):
             if path.name not in self._files:
                 try:
                     self._files[path.name] = _File(path)

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from gittrack.errors import GittrackError, NotFoundError
 from gittrack.git.repository import Repository
 from gittrack.reading.index import Index, Progress, Row, Where, open_index
 from gittrack.reading.index.rows import ELSEWHERE, RUNNING, UNRECORDED
-from gittrack.reading.journal.follow import Following
 from gittrack.reading.journal.glimpse import glimpse
 from gittrack.reading.journal.stored import StoredJournal, journals, journals_dir
 from gittrack.reading.live.state import State
@@ -26,12 +25,28 @@ UNREADABLE = (GittrackError, OSError, ValueError, TypeError, KeyError, Attribute
 """What a journal can raise that another gittrack wrote, that is damaged, or that is taken away meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
 class AllRuns:
-    """The ledger's runs, and those without a record in an index of their own; None where there are none."""
+    """The ledger's runs, and beside them those without a record."""
 
-    index: Index
-    live: Index | None = None
+    def __init__(self, index: Index, records: Sequence[dict[str, Any]] = ()) -> None:
+        self.index = index
+        self._records = records
+        self._live: Index | None = None
+
+    @property
+    def live(self) -> Index | None:
+        """An index of the runs without a record; None where there are none."""
+        if self._live is None and self._records:
+            from gittrack.reading.index.parse import rows_of
+
+            rows = [rows_of(f"journal/{record['id']}", "", record) for record in self._records]
+            self._live = Index.apart(self.index.repository, self.index.branch, rows)
+        return self._live
+
+    def close(self) -> None:
+        """The index stays open."""
+        if self._live is not None:
+            self._live.close()
 
     @property
     def indexes(self) -> list[Index]:
@@ -46,28 +61,37 @@ class AllRuns:
         limit: int | None = None,
     ) -> list[Row]:
         """As `Index.search`, of both in one order."""
-        if self.live is None:
+        if not self._records:
             return self.index.search(filter, experiment=experiment, order_by=order_by, limit=limit)
+        if not filter and not order_by:
+            return self._newest(experiment, limit)
         from gittrack.reading.across import Across, Place
 
         both = Across([Place("", index) for index in self.indexes])
         entries = both.search(filter, experiment=experiment, order_by=order_by, limit=limit)
         return [entry.row for entry in entries]
 
+    def _newest(self, experiment: str | None, limit: int | None) -> list[Row]:
+        """Without an index of the runs that have no record, which would take as long again."""
+        from gittrack.reading.index.parse import row_beside
+
+        records = [record for record in self._records if experiment in (None, record["experiment"])]
+        rows = [row_beside(f"journal/{record['id']}", record) for record in records]
+        rows += self.index.search(experiment=experiment, limit=limit)
+        return sorted(rows, key=lambda row: row.newest_key, reverse=True)[:limit]
+
     def count(self, filter: str | None = None, *, experiment: str | None = None) -> int:
         return sum(index.count(filter, experiment=experiment) for index in self.indexes)
 
     def require_experiment(self, name: str) -> None:
         """NotFoundError unless some run is of the experiment."""
-        if self.live is None or name not in self.live.experiments():
+        if all(record["experiment"] != name for record in self._records):
             self.index.require_experiment(name)
 
     def shortened(self, rows: Sequence[Row]) -> dict[str, str]:
         """As `Index.shortened`."""
-        names: dict[str, str] = {}
-        for index in self.indexes:
-            names |= index.shortened([row.id for row in rows if row.is_live == (index is self.live)])
-        return names
+        recorded = [row.id for row in rows if not row.is_live]
+        return self.index.shortened(recorded, [record["id"] for record in self._records])
 
     def one(self, name: str) -> Row:
         """The run that `name` means, as `Index.one`. ``latest`` is the newest of those with a record."""
@@ -107,6 +131,8 @@ def in_full(repository: Repository, row: Row) -> Row:
     """`row`, of a run without a record by all that its journal says."""
     if not row.is_live:
         return row
+    from gittrack.reading.journal.follow import Following
+
     journal = StoredJournal(journals_dir(repository.state_dir) / row.id)
     try:
         state = State(journal.start)
@@ -126,14 +152,10 @@ def status_of(journal: StoredJournal) -> str:
 
 def beside(index: Index, records: Sequence[dict[str, Any]]) -> AllRuns:
     """`index` with the runs of `records` that it does not have."""
-    known = {row.id for row in index.search(ids=[record["id"] for record in records])} if records else set()
-    fresh = [record for record in records if record["id"] not in known]
-    if not fresh:
+    if not records:
         return AllRuns(index)
-    from gittrack.reading.index.parse import rows_of
-
-    rows = [rows_of(f"journal/{record['id']}", "", record) for record in fresh]
-    return AllRuns(index, Index.apart(index.repository, index.branch, rows))
+    known = index.known([record["id"] for record in records])
+    return AllRuns(index, [record for record in records if record["id"] not in known])
 
 
 @contextmanager
@@ -151,10 +173,7 @@ def open_runs(
 
         own = {record["id"] for record in records}
         records += [record for run, record in watched(repository, remote).items() if run not in own]
-    with opened(repository) as index, ExitStack() as stack:
-        runs = beside(index, records)
-        if runs.live is not None:
-            stack.enter_context(runs.live)
+    with opened(repository) as index, closing(beside(index, records)) as runs:
         yield runs
 
 

@@ -73,17 +73,14 @@ class State:
 
     def record(self, status: str) -> dict[str, Any]:
         """What a record would have of this, in plain values, and ``live``, which no record has."""
-        from gittrack.formats.sources import choose_seed, layer_of, resolve
-
-        said = resolve([layer_of(params, origin) for params, origin in self._params])
         facts = self.facts
-        seed, _, _ = choose_seed(facts.get("seed"), facts.get("seed_source"), said, {})
+        params, masked, seed = self._said()
         record = {
             **{name: value for name, value in facts.items() if value is not None},
             "status": status,
             "tags": self.tags,
-            "params": said.params,
-            "masked": {**facts.get("masked", {}), **{f"params.{k}": v for k, v in said.masked.items()}},
+            "params": params,
+            "masked": {**facts.get("masked", {}), **{f"params.{k}": v for k, v in masked.items()}},
             **({} if seed is None else {"seed": seed}),
             "seeds": self.seeds,
             "metrics": self.metrics(),
@@ -91,15 +88,34 @@ class State:
         }
         return {name: value for name, value in record.items() if value != {} or name in ("params", "metrics")}
 
+    def _said(self) -> tuple[Mapping[str, Any], Mapping[str, str], int | None]:
+        """Parameters, digests of the masked ones, and the seed, by the rules of `formats.sources`.
+
+        Where each name is said once there is nothing to resolve, and a list of runs is quicker.
+        """
+        names = [name.replace("-", "_") for params, _ in self._params for name in params]
+        is_masked = any(origin[1:2] not in ([], [None], [{}]) for _, origin in self._params)
+        if len({*names, "seed"}) == len(names) + 1 and not is_masked:
+            plain = {name: value for params, _ in self._params for name, value in params.items()}
+            return plain, {}, self.facts.get("seed")
+        from gittrack.formats.sources import choose_seed, layer_of, resolve
+
+        said = resolve([layer_of(params, origin) for params, origin in self._params])
+        seed, _, _ = choose_seed(self.facts.get("seed"), self.facts.get("seed_source"), said, {})
+        return said.params, said.masked, seed
+
     def metrics(self) -> dict[str, dict[str, Any]]:
         """The last value of each metric, and what is declared of it; of one with a given value, that."""
-        from gittrack.formats.finals import described
-
         values = {**self.last, **{name: (value, None) for name, value in self._given.items()}}
         metrics = {}
         for name, (value, step) in sorted(values.items()):
-            meaning = {**described(name, self._declared), **described(name, self._defined)}
+            meaning = self._meaning(name) if self._declared or self._defined else {}
             rule = "given" if name in self._given else "last"
             facts = {"status" if isinstance(value, str) else "value": value, "step": step, **meaning}
             metrics[name] = {k: v for k, v in {**facts, "rule": rule}.items() if v is not None}
         return metrics
+
+    def _meaning(self, name: str) -> dict[str, Any]:
+        from gittrack.formats.finals import described
+
+        return {**described(name, self._declared), **described(name, self._defined)}
