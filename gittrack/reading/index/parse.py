@@ -71,7 +71,7 @@ def rows_of(path: str, blob: str, record: Mapping[str, Any]) -> Parsed:
 
 def _columns(path: str, blob: str, record: Mapping[str, Any]) -> tuple[Any, ...]:
     code, author = record["code"], record.get("author", {})
-    run = (
+    return (
         path, blob, record["id"], record["id"][-6:], record["experiment"], record["status"],
         datetime.fromisoformat(record["started"]).timestamp(), record.get("duration_s"),
         author.get("name"), author.get("email"),
@@ -79,7 +79,6 @@ def _columns(path: str, blob: str, record: Mapping[str, Any]) -> tuple[Any, ...]
         code.get("branch"), int(code.get("dirty", False)), number(record.get("seed")), record.get("spec"),
         None, record.get("supersedes"),
     )  # fmt: skip
-    return run
 
 
 def row_beside(path: str, record: Mapping[str, Any]) -> Row:
