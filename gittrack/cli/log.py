@@ -112,7 +112,7 @@ def command(
     changes), the metrics, the parameters that differ between the runs listed, seed, hypothesis.
 
     A run that still goes on is there too, as running, with the age of its last point and its last
-    values. elsewhere: a process of another host or container has it, which cannot be asked from here.
+    values. elsewhere: another host, a container or a cluster's queue has it, which cannot be asked.
     unrecorded: its process is gone, and gittrack recover records it. With --live the runs of others
     are there that gittrack.yaml lets them send to the remote (live); silent: nothing came for long.
 

@@ -83,8 +83,11 @@ def _show(index: Index, row: Row, *, form: str, pager: bool) -> None:
     entry = entry_of(index, row)
     decisions = index.decisions(entry.id)
     successor = index.successor(entry.id)
+    continuations = index.continuations(entry.id)
     if successor is not None:
         output.note(f"gittrack: this record is superseded by {successor}, which says more of the same run")
+    if continuations:
+        output.note(f"gittrack: this run is continued by {', '.join(continuations)}")
     if form == "yaml":
         output.write_bytes(entry.yaml())
     elif form in ("json", "jsonl"):
@@ -106,7 +109,7 @@ def _show(index: Index, row: Row, *, form: str, pager: bool) -> None:
 def _page(entry: Entry, decisions: Sequence[Decided], pager: bool) -> None:
     record = entry.record
     is_live = entry.row.is_live
-    series = entry.series() if is_live or record.series is not None else None
+    series = entry.series() if is_live or record.series or record.continues else None
     console = entry.console() if is_live or record.console is not None else None
     lines = pages.terminal(
         entry, series, console, output.paint(), output.columns(), _reproductions(entry), decisions

@@ -26,7 +26,7 @@ from gittrack.text.tables import table
 
 _LAST = "last point"
 _FRONT = ("id", "age", "repo", "experiment", "status", _LAST)
-_FACTS = frozenset({*_FRONT, "reproduces", "commit", "outcome", "seed", "hypothesis"})
+_FACTS = frozenset({*_FRONT, "reproduces", "continues", "commit", "outcome", "seed", "hypothesis"})
 _LONGEST_VALUE = 24
 """Columns of a terminal that one parameter may take."""
 
@@ -127,7 +127,8 @@ def as_markdown(
 def as_csv(rows: Sequence[Row], choice: Choice, repos: Sequence[str] | None = None) -> str:
     """Every fact, metric, parameter and tag under its full name, unless `choice` leaves some out."""
     facts = ("id", "started", "duration_s", "experiment", "status", "name", "author", "commit", "branch",
-             "dirty", "seed", "spec", "hypothesis", "outcome", "reproduces", "fault")  # fmt: skip
+             "dirty", "seed", "spec", "hypothesis", "outcome", "reproduces", "continues",
+             "fault")  # fmt: skip
     base = [Column(name, name, tuple(_plain(row, name) for row in rows)) for name in facts]
     base[1:1] = _repos(repos)
     if any(row.is_live for row in rows):
@@ -155,7 +156,8 @@ def _facts(
         column("experiment", [row.experiment for row in rows]),
         column("status", [row.status for row in rows]),
         *_last_points(rows, now),
-        *_reruns(rows, names),
+        *_related(rows, names, "reproduces", "rerun of"),
+        *_related(rows, names, "continues", "continues"),
         column("commit", [_commit(row) for row in rows]),
     ]
 
@@ -169,12 +171,12 @@ def _last_points(rows: Sequence[Row], now: float | None) -> list[Column]:
     return [Column(_LAST, _LAST, tuple(ages))]
 
 
-def _reruns(rows: Sequence[Row], names: dict[str, str]) -> list[Column]:
-    """Which run each one repeats, where one does."""
-    originals = tuple(row.record.get("reproduces") for row in rows)
+def _related(rows: Sequence[Row], names: dict[str, str], field: str, label: str) -> list[Column]:
+    """Which run each one repeats or continues, where one does."""
+    others = tuple(row.record.get(field) for row in rows)
     short = bool(names)
-    shown = tuple((names.get(o) or o[-6:]) if o and short else o for o in originals)
-    return [Column("rerun of", "reproduces", shown)] if any(originals) else []
+    shown = tuple((names.get(o) or o[-6:]) if o and short else o for o in others)
+    return [Column(label, field, shown)] if any(others) else []
 
 
 def _listed(
@@ -351,7 +353,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
 def _plain(row: Row, name: str) -> Any:
     if name == "started":
         return _moment(row.started)
-    return row.record.get("reproduces") if name == "reproduces" else getattr(row, name)
+    return row.record.get(name) if name == "reproduces" else getattr(row, name)
 
 
 def _moment(seconds: float) -> str:

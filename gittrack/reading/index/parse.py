@@ -17,6 +17,7 @@ from gittrack.text.json_text import json_compact, json_line
 RUN_COLUMNS = (
     "path", "blob", "id", "tail", "experiment", "status", "started", "duration_s", "author", "email", "name",
     "hypothesis", "commit_id", "snapshot", "branch", "dirty", "seed", "spec", "fault", "supersedes",
+    "continues",
 )  # fmt: skip
 
 Number = int | float | None
@@ -77,7 +78,7 @@ def _columns(path: str, blob: str, record: Mapping[str, Any]) -> tuple[Any, ...]
         author.get("name"), author.get("email"),
         record.get("name"), record.get("hypothesis"), code.get("commit"), code.get("snapshot"),
         code.get("branch"), int(code.get("dirty", False)), number(record.get("seed")), record.get("spec"),
-        None, record.get("supersedes"),
+        None, record.get("supersedes"), record.get("continues"),
     )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ DAMAGED = "damaged"
 
 RUNNING = "running"
 ELSEWHERE = "elsewhere"
-"""A process of another host or container has the run; whether it lives cannot be told from here."""
+"""Another host, a container or a cluster's queue has the run; whether it lives cannot be told from here."""
 UNRECORDED = "unrecorded"
 """The run's process is gone, and its record is not on the ledger: `gittrack recover` puts it there."""
 SILENT = "silent"
@@ -72,6 +72,8 @@ class Row:
     outcome: str | None = None
     """That of the last decision on the run: ``selected``, ``rejected`` or ``baseline``."""
 
+    continues: str | None = None
+    """The run that this one takes up."""
     place: int = field(default=0, compare=False)
     """Among the runs in hand that began in the same second, by the commits that added them; else 0."""
 

@@ -13,7 +13,7 @@ from gittrack.reading.journal.stored import event_files
 
 SHORT = 1 << 12
 """Bytes of a file that is read whole, and of the end of a longer one."""
-LONGEST = 1 << 17
+LONGEST = 1 << 16
 """Bytes that are read at its end, where fewer do not have every metric that it begins with."""
 _BETWEEN = b"],["
 """What is between two points of a line. No name of a metric has a comma."""

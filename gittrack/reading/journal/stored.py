@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -11,8 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.errors import RecordError
-from gittrack.reading.journal.events import POINTS
+from gittrack.reading.journal.events import POINTS, Kind
 from gittrack.reading.journal.owner import is_alive
+
+HELD = "held"
+"""The file that names the sign by which a queue stops the run; in the queue's own folder."""
+
+STANDING = "standing.json"
+"""The file that says where the run stood when its last process took it up; see `resume`."""
 
 
 def journals_dir(state_dir: Path) -> Path:
@@ -35,8 +42,28 @@ class StoredJournal:
         return True if True in states else None if None in states else False
 
     @property
+    def program_runs(self) -> bool:
+        """Whether the program of a `gittrack run` that is gone still runs, on this machine."""
+        return any(is_alive(_read_json(path)) for path in self.folder.glob("program-*.json"))
+
+    @property
     def start(self) -> dict[str, Any]:
         return _read_json(self.folder / "start.json")
+
+    @property
+    def standing(self) -> dict[str, Any]:
+        """Where a run stands that goes on, or that takes up another; empty for one that began anew."""
+        try:
+            return _read_json(self.folder / STANDING)
+        except RecordError:
+            if (self.folder / STANDING).exists():
+                raise
+            return {}
+
+    @property
+    def is_again(self) -> bool:
+        """Whether this is not the first attempt of the run."""
+        return bool(self.standing.get("attempt", 1) > 1)
 
     @property
     def environment(self) -> bytes:
@@ -73,6 +100,37 @@ class StoredJournal:
                         break
                     yield event
 
+    @property
+    def is_held(self) -> bool:
+        """Whether a scheduler's queue has the run: it may be begun again, and is over when that says so."""
+        try:
+            sign = (self.folder / HELD).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return False
+        return Path(sign).parent.is_dir()
+
+    def own_events(self) -> Iterator[list[Any]]:
+        """The events of the last attempt, but for points."""
+        own: list[list[Any]] = []
+        for event in self.events():
+            if event[0] == Kind.ATTEMPT:
+                own = []
+            elif event[0] != Kind.METRICS:
+                own.append(event)
+        return iter(own)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """One process at a time decides what becomes of a journal whose owner is gone.
+
+        BlockingIOError where another one does, FileNotFoundError where another one has.
+        """
+        with (self.folder / "recover.lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not self.folder.is_dir():
+                raise FileNotFoundError(self.folder)
+            yield
+
     def last_write(self) -> float:
         """When the run last wrote anything, seconds since the epoch."""
         written = [self.folder / "start.json", *self.folder.glob("events-*.jsonl")]
@@ -90,6 +148,12 @@ class StoredJournal:
         shutil.rmtree(gone, ignore_errors=True)
 
 
+def _place(path: Path) -> tuple[int, str]:
+    """Files of events in the order in which they were begun, also from the thousandth on."""
+    number = path.name.split("-")[1]
+    return (int(number) if number.isdecimal() else 0), path.name
+
+
 def named(folder: Path, start: str, end: str) -> list[Path]:
     """The files of `folder` whose names begin and end so, in order; none where it is gone."""
     try:
@@ -100,8 +164,8 @@ def named(folder: Path, start: str, end: str) -> list[Path]:
 
 
 def event_files(folder: Path) -> list[Path]:
-    """Those with the events of a journal: of each process one or more."""
-    return named(folder, "events-", ".jsonl")
+    """Those with the events of a journal, of each process one or more, in the order they were begun."""
+    return sorted(named(folder, "events-", ".jsonl"), key=_place)
 
 
 def journals(state_dir: Path) -> list[StoredJournal]:

@@ -92,12 +92,9 @@ def series_in(curves: Mapping[str, Sequence[Sequence[Any]]]) -> Series | None:
 def series_of(folder: Path) -> Series | None:
     """The series in the journal at `folder`, so far."""
     curves = Curves()
-    first: int | None = None
     with Following(folder) as journal:
         for event in journal.look():
-            if event[0] == Kind.COUNTING:
-                first = 0
-            elif event[0] == Kind.METRICS:
+            if event[0] == Kind.METRICS:
                 for elapsed, step, values in event[1]:
-                    curves.add(elapsed, first if step is None else step, values)
+                    curves.add(elapsed, step, values)
     return curves.series()

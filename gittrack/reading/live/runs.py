@@ -147,7 +147,9 @@ def in_full(repository: Repository, row: Row) -> Row:
 def status_of(journal: StoredJournal) -> str:
     """In place of a record's status."""
     alive = journal.alive
-    return RUNNING if alive else ELSEWHERE if alive is None else UNRECORDED
+    if alive or journal.program_runs:
+        return RUNNING
+    return ELSEWHERE if alive is None or journal.is_held else UNRECORDED
 
 
 def beside(index: Index, records: Sequence[dict[str, Any]]) -> AllRuns:

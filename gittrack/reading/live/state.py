@@ -27,14 +27,14 @@ class State:
         self._given: dict[str, Any] = {}
         self._declared: Mapping[str, Any] = start["metrics"]
         self._defined: dict[str, Any] = {}
-        self._first: int | None = None
+        self._before: dict[str, Any] = {}
+        """Parameters of earlier attempts: what a later one says of a parameter stands alone."""
 
     def take(self, event: list[Any]) -> Iterator[Point]:
         """Take one event; the points that it has."""
         match event:
             case [Kind.METRICS, list(rows)]:
                 for elapsed, step, values in rows:
-                    step = self._first if step is None else step
                     self._note(elapsed, step, values)
                     yield elapsed, step, values
             case [Kind.PARAMS, params, *origin]:
@@ -51,8 +51,9 @@ class State:
                 self._declared = declared
             case [Kind.DEFINED, defined]:
                 self._defined.update(defined)
-            case [Kind.COUNTING]:
-                self._first = 0
+            case [Kind.ATTEMPT, *_]:
+                self._before = _laid_over(self._before, self._said()[0])
+                self._params = []
 
     def _note(self, elapsed: float, step: int | None, values: Mapping[str, Any]) -> None:
         self.elapsed = elapsed if self.elapsed is None else max(self.elapsed, elapsed)
@@ -79,7 +80,7 @@ class State:
             **{name: value for name, value in facts.items() if value is not None},
             "status": status,
             "tags": self.tags,
-            "params": params,
+            "params": _laid_over(self._before, params),
             "masked": {**facts.get("masked", {}), **{f"params.{k}": v for k, v in masked.items()}},
             **({} if seed is None else {"seed": seed}),
             "seeds": self.seeds,
@@ -119,3 +120,13 @@ class State:
         from gittrack.formats.finals import described
 
         return {**described(name, self._declared), **described(name, self._defined)}
+
+
+def _laid_over(before: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
+    """`before` with what `later` says in its place, name by dotted name."""
+    merged = dict(before)
+    for name, value in later.items():
+        known = merged.get(name)
+        is_nested = isinstance(value, Mapping) and value and isinstance(known, Mapping)
+        merged[name] = _laid_over(known, value) if is_nested else value
+    return merged

@@ -274,10 +274,12 @@ class _Recording:
         masked = {f"{PARAMS}{name}": made for name, made in digests.items()}
         self._losses += [*results.losses, *data.losses]
         seed = params.get("seed")
+        locked = any(pipeline.stages for pipeline in self._pipelines)
+        has_results = bool(locked or metrics or results.metrics_files or data.outputs)
         record = Record(
             id=self._commit.run_id,
             experiment=name,
-            status="finished",
+            status="finished" if has_results else "unknown",
             started=format_time(datetime.fromtimestamp(self._commit.seconds, UTC)),
             author=self._commit.author,
             tags=to_tags(self._tags()),

@@ -3,16 +3,19 @@
 A journal is a folder ``journal/<run-id>/`` in gittrack's folder of the git directory:
 
     start.json         what was true at the start; written once
-    owner-<pid>.json   the processes that the run belongs to
+    owner-<pid>.json   the processes that the run belongs to; program-<pid>.json: that of `gittrack run`
+    standing.json      of a run that goes on: which attempt it is, and after which step
     environment.yaml   as it will lie beside the record
     events-*.jsonl     one JSON array a line, a file for each process: [kind, ...], see `events.Kind`
     console.txt        tail of the command's output, under `gittrack run`
     reserve            bytes to give back when the disk is full
     ended              made when the run has ended and could not be committed
+    held               where a scheduler's queue has the run, see `StoredJournal.is_held`
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import logging
@@ -27,8 +30,8 @@ from typing import Any
 from gittrack.errors import RepositoryError, UsageError
 from gittrack.formats.record import clean_text
 from gittrack.reading.journal.events import POINTS, Kind
-from gittrack.reading.journal.owner import current_owner
-from gittrack.reading.journal.stored import StoredJournal, journals_dir
+from gittrack.reading.journal.owner import current_owner, owner_of
+from gittrack.reading.journal.stored import HELD, StoredJournal, journals_dir
 from gittrack.recording.journal.allowance import Allowance
 
 log = logging.getLogger("gittrack")
@@ -68,6 +71,9 @@ class Journal:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
+        self.is_taken_up = False
+        """Whether another process has begun the run, and this one goes on with it."""
+        self._begun = 0
         self.append_json: Callable[[bytes], None] = self.rows.append
         """Takes a `Row` as orjson writes it, without its last bracket; true and false stand for 1 and 0.
 
@@ -118,6 +124,39 @@ class Journal:
         journal._allowance = allowance
         return journal
 
+    def hold(self, sign: Path) -> None:
+        """Leave it to a scheduler's queue whether the run is over, once its process is gone."""
+        (self.folder / HELD).write_text(str(sign), encoding="utf-8")
+
+    @classmethod
+    def take_up(cls, folder: Path) -> Journal:
+        """Go on with the journal of a run whose process is gone, as its only owner.
+
+        The caller holds it `StoredJournal.alone`.
+        """
+        journal = cls(folder)
+        journal.is_taken_up = True
+        journal._begun = _event_files(folder)
+        journal._allowance.recall(StoredJournal(folder))
+        _write_owner(folder)
+        for path in [*folder.glob("owner-*.json"), *folder.glob("program-*.json")]:
+            if path.name != f"owner-{os.getpid()}.json":
+                path.unlink()
+        return journal
+
+    def take_back(self) -> None:
+        """Undo `take_up` and what was written since: the run is again one whose process is gone."""
+        self.close()
+        for path in self.folder.glob(f"events-*-{self._pid}.jsonl"):
+            if int(path.name.split("-")[1]) >= self._begun:
+                path.unlink()
+        (self.folder / f"owner-{self._pid}.json").unlink(missing_ok=True)
+
+    def note_program(self, pid: int) -> None:
+        """Which process the program is: it may live on when `gittrack run` is killed."""
+        with contextlib.suppress(OSError):
+            _write_json(self.folder / f"program-{pid}.json", owner_of(pid))
+
     def claim(self) -> bool:
         """Whether this process is the first to join the run (under `gittrack run`); it then owns it too."""
         try:
@@ -126,7 +165,7 @@ class Journal:
         except FileExistsError:
             return False
         _write_owner(self.folder)
-        self._allowance.declare(StoredJournal(self.folder).start["metrics"])
+        self._allowance.recall(StoredJournal(self.folder), only_again=True)
         return True
 
     # --- writing ---------------------------------------------------------------------------

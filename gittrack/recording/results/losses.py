@@ -22,7 +22,7 @@ class Losses:
     _counts: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
     def add(self, file: str, noun: str, place: str, why: str) -> None:
-        """One `noun` (``cell``, ``value``, ``column``, ``line``) of `file` at `place` was left out."""
+        """One `noun` (``cell``, ``value``, ``column``, ``line``, ...) of `file` at `place` was left out."""
         key = (file, noun, why)
         self._counts[key] = self._counts.get(key, 0) + 1
         places = self._places.setdefault(key, [])

@@ -117,7 +117,7 @@ class _Composer:
                     why = (
                         f"it is there again in line {line}: the last is taken, which DVC and OmegaConf refuse"
                     )
-                    self._losses.add(self._name, "value", place, why)
+                    self._losses.add(self._name, "earlier value", place, why)
                 own[key] = value
         values: dict[str, Any] = {}
         for mapping in reversed(merged):  # the first of several wins
@@ -169,8 +169,8 @@ class _Composer:
             return common
         wanted, other = (dvc, common) if self._by_dvc else (common, dvc)
         tools = ("DVC", "PyYAML and OmegaConf") if self._by_dvc else ("PyYAML and OmegaConf", "DVC")
-        why = f"{text} is {short(wanted)} to {tools[0]}, which is recorded, and {short(other)} to {tools[1]}"
-        self._losses.add(self._name, "value", where, why)
+        why = f"{text} is {short(other)} to {tools[1]}; recorded is {short(wanted)}, as {tools[0]} read it"
+        self._losses.add(self._name, "other reading", where, why)
         return wanted
 
 

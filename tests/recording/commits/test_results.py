@@ -260,3 +260,13 @@ def test_a_project_below_the_top_has_a_cache_of_its_own(project: Path) -> None:
         },
     )
     assert (values(record), losses(record)) == ({"acc": 7}, [])
+
+
+def test_a_commit_without_results_is_not_said_to_have_finished(project: Path) -> None:
+    """Nobody saw a training; a lock, a metric or an output is what one leaves."""
+    stage = "stages:\n  a:\n    cmd: a\n    metrics: [a.json]\n"
+    files = {"dvc.yaml": stage, "params.yaml": "lr: 0.1\n"}
+    assert recorded(project, files).status == "unknown"
+    assert recorded(project, {**files, "a.json": "{}"}).status == "finished"
+    assert recorded(project, {**files, "dvc.lock": HEAD + "  a:\n    cmd: a\n"}).status == "finished"
+    assert recorded(project, {"metrics.json": '{"acc": 1}'}).status == "finished"

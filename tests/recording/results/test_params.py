@@ -82,10 +82,13 @@ def test_scalars_are_those_of_the_tools(tmp_path: Path, text: str) -> None:
 
 
 def test_where_tools_differ_both_readings_are_said(tmp_path: Path) -> None:
-    """The one that was recorded first."""
+    """The other one is what was not recorded."""
     assert params_of(tmp_path, "p.yaml", "a: {mode: 0755}\n") == (
         {"a": {"mode": 493}},
-        {"p.yaml: a.mode": "0755 is 493 to PyYAML and OmegaConf, which is recorded, and 755 to DVC"},
+        {
+            "p.yaml: 1 other reading (a.mode)": "0755 is 755 to DVC; recorded is 493, "
+            "as PyYAML and OmegaConf read it"
+        },
     )
 
 
@@ -125,8 +128,8 @@ def test_anchors_merge_keys_and_number_keys(tmp_path: Path) -> None:
         ("a: &a [1, *a]\nlr: 1\n", {"lr": 1}, "a", "a part of itself"),
         ("a: &a {b: *a}\nlr: 1\n", {"a": {}, "lr": 1}, "a.b", "a part of itself"),
         ("a: *nope\nlr: 1\n", {"lr": 1}, "a", "no anchor &nope"),
-        ("a: 1\nlr: 2\na: 3\n", {"a": 3, "lr": 2}, "a", "again in line 3: the last is taken"),
-        ("m: {a: 1, a: 2}\n", {"m": {"a": 2}}, "m.a", "the last is taken"),
+        ("a: 1\nlr: 2\na: 3\n", {"a": 3, "lr": 2}, "1 earlier value (a)", "in line 3: the last is taken"),
+        ("m: {a: 1, a: 2}\n", {"m": {"a": 2}}, "1 earlier value (m.a)", "the last is taken"),
         ("<<: 3\nlr: 1\n", {"lr": 1}, "<<", "takes a mapping"),
         ("? [a, b]\n: 1\nlr: 1\n", {"lr": 1}, "1 key (top)", "is no name"),
         (f"a: {'[' * 30}{']' * 30}\nlr: 1\n", {"lr": 1}, "a", "nested more than 20"),
