@@ -11,9 +11,10 @@ from gittrack.errors import RecordError, UsageError
 from gittrack.formats import shown
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import Record
-from gittrack.reading.entry import Entry, open_index
+from gittrack.reading.entry import Entry
 from gittrack.reading.index import Index, Row
 from gittrack.reading.index.known import require_known
+from gittrack.reading.live.runs import open_runs, opening
 from gittrack.reading.series import Curve
 
 if TYPE_CHECKING:
@@ -110,10 +111,13 @@ class Runs(Sequence[Found]):
 def load(ref: str = "latest", *, repository: str | Path | None = None) -> Found:
     """The run that `ref` names: a prefix or suffix of its id, ``latest``, ``latest~1``, a code commit.
 
+    ``latest`` is the newest run with a record; one that still runs is named by its id, and its record is
+    what it has said so far.
+
     Raises NotFoundError when nothing or more than one run is meant, RecordError when it is damaged.
     """
-    with open_index(repository) as index:
-        run = _found(index, index.one(ref))
+    with open_runs(repository) as runs:
+        run = _found(runs.index, runs.one(ref))
     run.record  # noqa: B018 - a damaged record is to be heard of now
     return run
 
@@ -128,6 +132,8 @@ def search(
 ) -> Runs:
     """The runs that satisfy `filter`, newest first or by `order_by`; damaged records are left out.
 
+    Those that still run are among them, with the status ``running`` and the last values of their metrics.
+
     UsageError, with the nearest names, for a metric, parameter or tag that no run (of `experiment`) has.
 
     Args:
@@ -138,10 +144,10 @@ def search(
     order = [order_by] if isinstance(order_by, str) else order_by
     if repository is not None and not isinstance(repository, (str, Path)):
         return _search_across(repository, filter, order, experiment, limit)
-    with open_index(repository) as index:
-        require_known([index], filter, order, experiment)
-        rows = index.search(filter, experiment=experiment, order_by=order, limit=limit)
-        return Runs([_found(index, row) for row in rows if row.fault is None])
+    with open_runs(repository) as runs:
+        require_known(runs.indexes, filter, order, experiment)
+        rows = runs.search(filter, experiment=experiment, order_by=order, limit=limit)
+        return Runs([_found(runs.index, row) for row in rows if row.fault is None])
 
 
 def _search_across(
@@ -155,8 +161,8 @@ def _search_across(
 
     if not folders:
         raise UsageError("repository: name at least one folder")
-    with open_across(folders) as across:
-        several = len(across.places) > 1
+    with open_across(folders, indexes=opening()) as across:
+        several = len(across.names) > 1
         require_known([place.index for place in across.places], filter, order, experiment)
         entries = across.search(filter, experiment=experiment, order_by=order, limit=limit)
         return Runs(

@@ -12,11 +12,11 @@ from typing import Any
 
 from gittrack.errors import GittrackError, UsageError
 from gittrack.formats.record import clean_text
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording import result_files
 from gittrack.recording.identity import Before, Written
 from gittrack.recording.journal import LONGEST_LOSS, Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.overlap import note_written, rivals
 from gittrack.recording.params import log_params_file
 from gittrack.recording.store import Store, relative_to_top

@@ -31,11 +31,12 @@ from gittrack.formats.spec import spec_digest
 from gittrack.git.repository import Repository
 from gittrack.git.shared import settle_rights
 from gittrack.ledger import Addition, Ledger
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording.attempts import Past, all_layers, attempts_of, ending_with, param_changes
 from gittrack.recording.capture.code import LIVE
 from gittrack.recording.endings import Ending, merged
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
+from gittrack.recording.live import trouble
 from gittrack.recording.overlap import leave_word, overlaps
 from gittrack.recording.own import note_own
 from gittrack.version import VERSION
@@ -355,10 +356,13 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
     job = start.get("job") or {}
     run_yaml = frozen.files["run.yaml"]
     note_own(repo.state_dir, frozen.record.id, run_yaml, start.get("key", ""), job.get("id", ""))
+    unseen = trouble(journal.folder)
     journal.remove()
     settle_rights(repo)
     for note in start.get("notes", ()):
         log.warning("%s", note)
+    if unseen is not None:
+        log.warning("others could not see run %s while it went on: %s", journal.run_id, unseen)
     return frozen.record
 
 

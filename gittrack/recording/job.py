@@ -17,6 +17,8 @@ from gittrack.formats.sources import Layer, contradictions
 from gittrack.formats.values import without_secrets
 from gittrack.git.repository import Repository
 from gittrack.git.shared import settle_rights
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording import result_files
 from gittrack.recording.arguments import works_elsewhere
 from gittrack.recording.begin import abandon
@@ -30,8 +32,6 @@ from gittrack.recording.interpreters.settle import settle
 from gittrack.recording.interpreters.watch import Watch
 from gittrack.recording.join import RUN_VARIABLE, below_outer_run
 from gittrack.recording.journal import Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.overlap import claim
 from gittrack.recording.passing import pass_on, setting_of
 from gittrack.recording.program import Program, become, check_command, exit_status, judge

@@ -16,11 +16,11 @@ from gittrack.formats.plain import from_dict
 from gittrack.formats.record import RUN_ID, Code
 from gittrack.formats.sources import SEED_OPTION, SEED_VARIABLE, START_RUN, Layer, layer_of
 from gittrack.git.repository import Repository
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording.attempts import say_again
 from gittrack.recording.changes import note_params
 from gittrack.recording.journal import Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.ranks import ranks_fact
 from gittrack.recording.request import Request, stated
 

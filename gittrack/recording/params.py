@@ -14,10 +14,10 @@ from gittrack.formats.flat import dotted, meeting
 from gittrack.formats.masks import masked_params
 from gittrack.formats.sources import COMMAND_LINE, LOGGED, Layer, contradictions, resolve
 from gittrack.formats.values import to_params, without_secrets
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording.arguments import fitting, own_arguments, read_arguments
 from gittrack.recording.journal import Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.masking import key_of
 from gittrack.recording.request import Request
 

@@ -17,6 +17,9 @@ from gittrack.formats.environment import summarise
 from gittrack.formats.plain import to_dict
 from gittrack.formats.record import Record, format_time, parse_time, run_path
 from gittrack.git.repository import Repository
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.scheduler import current_job
+from gittrack.reading.journal.stored import STANDING, StoredJournal
 from gittrack.recording.attempts import (
     HOST_FACTS,
     facts_of,
@@ -33,9 +36,6 @@ from gittrack.recording.changes import note_code
 from gittrack.recording.interpreters.settle import SETTLED
 from gittrack.recording.interpreters.startup import sitecustomize
 from gittrack.recording.journal import JOINED, Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.scheduler import current_job
-from gittrack.recording.journal.stored import STANDING, StoredJournal
 from gittrack.recording.masking import key_of
 from gittrack.recording.params import event_of
 from gittrack.recording.recover import recover, settle_lost

@@ -24,6 +24,8 @@ from gittrack.formats.values import (
     to_tags,
 )
 from gittrack.git.repository import Repository
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording import exits
 from gittrack.recording.active import OpenRuns
 from gittrack.recording.begin import abandon
@@ -32,8 +34,6 @@ from gittrack.recording.files import Files
 from gittrack.recording.finish import commit, kept, preview
 from gittrack.recording.interpreter import error_going_on
 from gittrack.recording.journal import Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.notebook import Work
 from gittrack.recording.params import ParamsBook
 from gittrack.recording.request import check_seeds

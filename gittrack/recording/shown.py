@@ -12,9 +12,9 @@ from gittrack.formats import shown
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import Record
 from gittrack.git.repository import Repository
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording.journal import Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.params import ParamsBook
 
 MAX_BYTES = 16 << 20

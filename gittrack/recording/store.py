@@ -16,9 +16,9 @@ from gittrack.formats.plain import to_dict
 from gittrack.formats.scrub import scrub_text
 from gittrack.formats.values import to_value
 from gittrack.git.repository import Repository
+from gittrack.reading.journal.events import Kind
 from gittrack.recording.changes import Inputs, Modules, fingerprint_of
 from gittrack.recording.journal import Journal
-from gittrack.recording.journal.events import Kind
 from gittrack.recording.notebook import CELLS, CELLS_ROLE, cells
 from gittrack.recording.overlap import note_written
 

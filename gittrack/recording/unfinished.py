@@ -26,9 +26,9 @@ from gittrack.formats.sources import (
 )
 from gittrack.git.repository import Repository
 from gittrack.ledger.proposals import review_branch
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.scheduler import current_job, is_same_job
-from gittrack.recording.journal.stored import StoredJournal, stored_journals
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.scheduler import current_job, is_same_job
+from gittrack.reading.journal.stored import StoredJournal, stored_journals
 from gittrack.recording.own import newest_own
 from gittrack.recording.request import Checked
 

@@ -10,7 +10,7 @@ import pytest
 
 import gittrack
 from gittrack.git.repository import Repository
-from gittrack.recording.journal.stored import stored_journals
+from gittrack.reading.journal.stored import stored_journals
 from tests.recording.commands import PYTHON, script
 from tests.recording.commands import gittrack as command
 from tests.recording.processes import only, records, script_of

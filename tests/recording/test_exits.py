@@ -16,8 +16,8 @@ import gittrack
 from gittrack.errors import GittrackError, LedgerError
 from gittrack.formats.record import Record
 from gittrack.git.repository import Repository
+from gittrack.reading.journal.stored import stored_journals
 from gittrack.recording.endings import MAX_MESSAGE
-from gittrack.recording.journal.stored import stored_journals
 from gittrack.recording.recover import recover
 from tests.recording.processes import only, records, run, start
 from tests.repositories import run_git

@@ -10,8 +10,8 @@ import pytest
 
 import gittrack
 from gittrack.errors import UsageError
+from gittrack.reading.journal.events import Kind
 from gittrack.recording.journal.allowance import Allowance
-from gittrack.recording.journal.events import Kind
 from tests.repositories import run_git
 
 pytestmark = pytest.mark.usefixtures("strict")

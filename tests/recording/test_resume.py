@@ -19,7 +19,7 @@ import gittrack
 from gittrack.errors import NotFoundError, UsageError
 from gittrack.formats.record import Record
 from gittrack.git.repository import Repository
-from gittrack.recording.journal.stored import StoredJournal, stored_journals
+from gittrack.reading.journal.stored import StoredJournal, stored_journals
 from gittrack.recording.recover import recover
 from tests.recording.commands import GITTRACK, script
 from tests.recording.commands import gittrack as command

@@ -22,8 +22,8 @@ from gittrack.dvc.files import parse_pointer
 from gittrack.errors import LedgerError, NotFoundError, UsageError
 from gittrack.formats.record import Record, parse_time
 from gittrack.git.repository import Repository
+from gittrack.reading.journal.stored import journals_dir
 from gittrack.recording.journal.allowance import LIMIT
-from gittrack.recording.journal.stored import journals_dir
 from tests.repositories import run_git
 
 np = pytest.importorskip("numpy")
@@ -671,11 +671,11 @@ def test_replicates_have_one_spec(inside: Path) -> None:
 def test_the_program_under_gittrack_run_joins_it(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first start_run joins, and adds what was not given; the next ones are its children."""
     from gittrack.formats.config import Config
+    from gittrack.reading.journal.events import Kind
+    from gittrack.reading.journal.stored import StoredJournal
     from gittrack.recording.begin import begin
     from gittrack.recording.capture.code import command_invocation
     from gittrack.recording.finish import commit
-    from gittrack.recording.journal.events import Kind
-    from gittrack.recording.journal.stored import StoredJournal
     from gittrack.recording.request import Request, check
 
     repo = Repository.discover(inside)

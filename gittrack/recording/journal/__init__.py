@@ -29,10 +29,10 @@ from typing import Any, TypeVar
 from gittrack.errors import RepositoryError, UsageError
 from gittrack.formats.record import clean_text
 from gittrack.git.shared import as_folder
+from gittrack.reading.journal.events import POINTS, Kind
+from gittrack.reading.journal.owner import current_owner, owner_of
+from gittrack.reading.journal.stored import HELD, StoredJournal, journals_dir
 from gittrack.recording.journal.allowance import Allowance
-from gittrack.recording.journal.events import POINTS, Kind
-from gittrack.recording.journal.owner import current_owner, owner_of
-from gittrack.recording.journal.stored import HELD, StoredJournal, journals_dir
 from gittrack.recording.turns import Turns, say, thrown_in
 
 FLUSH_EVERY_S = 0.5

@@ -17,8 +17,8 @@ from gittrack.formats import codec
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import SCHEMA
 from gittrack.formats.series import FULL_SERIES
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 
 LIMIT = 450_000
 """Bytes of YAML for each process that writes to a run: with `gittrack run` these are two, and both
