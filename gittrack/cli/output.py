@@ -67,6 +67,15 @@ def page(lines: Sequence[str], *, pager: bool = True) -> None:
         write("".join(f"{line}\n" for line in lines))
 
 
+def redraw(lines: Sequence[str]) -> None:
+    """`lines` to the terminal in place of what it shows, as many as it has room for."""
+    if os.environ.get("TERM") == "dumb":
+        write("".join(f"{line}\n" for line in [*lines, ""]))
+        return
+    room = max(shutil.get_terminal_size().lines - 2, 1)  # the last ones are for a note, and the cursor
+    write("\x1b[H" + "".join(f"{line}\x1b[K\n" for line in lines[:room]) + "\x1b[J")
+
+
 def show_sections(
     sections: Sequence[Section], *, md: bool, form: str | None = None, pager: bool = True
 ) -> None:
@@ -122,11 +131,13 @@ def _through(command: list[str], lines: Iterable[str]) -> bool:
 
 
 class Progress:
-    """A counter on standard error, shown only to a person and only when it takes long."""
+    """A counter on standard error, shown only to a person and only when it takes long: as long as git waits
+    where GIT_PROGRESS_DELAY (whole seconds) is set."""
 
-    def __init__(self, what: str, patience_s: float = 1.0) -> None:
+    def __init__(self, what: str) -> None:
+        delay = os.environ.get("GIT_PROGRESS_DELAY", "")
         self._what = what
-        self._begin = time.monotonic() + patience_s
+        self._begin = time.monotonic() + (int(delay) if delay.isascii() and delay.isdigit() else 1)
         self._shown = False
         self._on = sys.stderr.isatty()
 

@@ -21,15 +21,17 @@ from gittrack.git.repository import ObjectReader, Repository
 from gittrack.git.shared import settle_rights
 from gittrack.ledger import Ledger
 from gittrack.ledger.proposals import target
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.scheduler import array_task, current_job
+from gittrack.reading.journal.stored import StoredJournal
+from gittrack.recording import live
 from gittrack.recording.capture import Captured, capture
 from gittrack.recording.capture.code import LIVE, Invocation, entry_of
 from gittrack.recording.capture.slurm import scheduler_of
 from gittrack.recording.journal import Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.scheduler import array_task, current_job
-from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.masking import key_of, masked_command
 from gittrack.recording.params import event_of
+from gittrack.recording.ranks import ranks_fact
 from gittrack.recording.recover import recover
 from gittrack.recording.request import Checked
 from gittrack.version import VERSION
@@ -61,6 +63,7 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
         "code": to_dict(captured.code),
         "locks": [to_dict(lock) for lock in captured.locks],
         "environment": to_dict(captured.summary),
+        **ranks_fact(),
         **({"scheduler": to_dict(scheduler)} if scheduler else {}),
         "protocol": captured.protocol,
         "masked": masked_command(captured.code.command, invocation.command, key),
@@ -99,6 +102,8 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
     except BaseException:
         _release(repo, run_id)
         raise
+    live.start(journal.folder, config.live)
+    return journal
 
 
 def capture_for(

@@ -21,10 +21,10 @@ from gittrack.formats.masks import digest_name, masked_params
 from gittrack.formats.record import DataInput, clean_text
 from gittrack.formats.sources import Layer
 from gittrack.git.repository import Repository, Status
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording.identity import stamp_of, stamps
 from gittrack.recording.journal import Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.masking import key_of
 from gittrack.recording.params import source_of_file, write_layer
 

@@ -19,8 +19,8 @@ from gittrack.errors import GittrackError
 from gittrack.formats.during import Overlap
 from gittrack.formats.record import clean_text, parse_time
 from gittrack.git.shared import as_folder
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording.identity import Stamp, stamp_of
-from gittrack.recording.journal.stored import StoredJournal
 
 _WRITES = "writes.jsonl"
 _BESIDE = "beside.jsonl"
@@ -131,7 +131,7 @@ def _reached(journal: StoredJournal, moment: str) -> bool:
 
 
 def _has_ended(journal: StoredJournal) -> bool:
-    from gittrack.recording.journal.events import Kind
+    from gittrack.reading.journal.events import Kind
 
     return any(event[0] == Kind.END for event in journal.events())
 

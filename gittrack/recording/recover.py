@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from gittrack.errors import GittrackError, LedgerError
 from gittrack.formats.record import Record, parse_time
 from gittrack.git.repository import Repository
+from gittrack.reading.journal.stored import StoredJournal, stored_journals
 from gittrack.recording.attempts import has_finished
 from gittrack.recording.capture.code import LIVE
 from gittrack.recording.finish import commit
 from gittrack.recording.journal import Journal
-from gittrack.recording.journal.stored import StoredJournal, stored_journals
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from gittrack.formats.config import Config, load
 from gittrack.git.process import MINIMUM_GIT
 from gittrack.git.repository import Repository
 from gittrack.ledger import DVC_CONFIG, Ledger
-from gittrack.recording.journal.stored import stored_journals
+from gittrack.reading.journal.stored import stored_journals
 
 Level = Literal["ok", "note", "problem"]
 LOW_DISK_BYTES = 1 << 30

@@ -15,6 +15,7 @@ from gittrack.formats.scrub import scrub_arguments, strip_url
 from gittrack.git.repository import Change, ObjectReader, Repository, Status
 from gittrack.recording.capture.filtered import missing_for
 from gittrack.recording.capture.untracked import Limits, Sorted, sort_changes
+from gittrack.recording.notebook import notebook_file, session, without_connection
 
 LIVE = "refs/gittrack/live/"
 """Refs that keep the snapshots of unfinished runs from git's garbage collection."""
@@ -35,13 +36,16 @@ class Invocation:
 
 def this_invocation() -> Invocation:
     """How this Python process was started."""
-    argv = list(getattr(sys, "orig_argv", None) or [sys.executable, *sys.argv])
+    argv = without_connection(getattr(sys, "orig_argv", None) or [sys.executable, *sys.argv])
     if Path(argv[0]).name.startswith("python"):
         argv[0] = "python"
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
     script = getattr(main, "__file__", None)
     entry = spec.name if spec is not None else script
+    if session() is not None:
+        notebook = notebook_file()
+        entry = script if notebook is None else str(notebook)
     return Invocation(tuple(argv), Path.cwd(), entry, in_process=True)
 
 
