@@ -378,8 +378,6 @@ def preview(repo: Repository, journal: StoredJournal) -> Record | None:
 
 
 def series_store(repo: Repository, start: Path | None = None) -> StoreSeries:
-    """Into the DVC cache for `start`, a folder; of the current one by default."""
-
     def store(table: Table) -> tuple[str, bytes]:
         from gittrack.dvc.cache import store
         from gittrack.dvc.files import write_pointer
