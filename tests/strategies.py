@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gittrack.formats import record as r
 from gittrack.formats.attempts import Attempt, AttemptCode
+from gittrack.formats.during import Ranks
 from gittrack.formats.scheduler import Scheduler
 
 TRICKY = [
@@ -191,6 +192,9 @@ base_models = st.builds(
     modification=maybe(texts),
     source=maybe(texts),
 )
+ranks = st.builds(
+    Ranks, number=st.integers(0, 10**9 - 1), size=maybe(st.integers(2, 10**9 - 1)), variable=labels
+)
 failures = st.builds(r.Failure, type=texts, message=texts)
 moments = (
     st.datetimes()
@@ -235,6 +239,7 @@ def records(draw: st.DrawFn) -> r.Record:
         seeds=draw(st.dictionaries(keys, seeds, max_size=2)),
         metrics=draw(st.dictionaries(metric_names, metrics, max_size=3)),
         code=draw(codes()),
+        ranks=draw(maybe(ranks)),
         data=draw(tuples(data_inputs)),
         locks=draw(tuples(locks)),
         environment=draw(environments),
