@@ -347,7 +347,7 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
     start = journal.start
     try:
         leave_word(journal)
-        frozen = freeze(journal, series_store(repo))
+        frozen = freeze(journal, series_store(repo, repo.top / start["record"]["code"]["cwd"]))
         ledger = Ledger(repo, start["ledger"], start.get("onto"))
         ledger.append([frozen.addition()], dvc_config=start["dvc_config"].encode())
     except BaseException:
@@ -377,7 +377,9 @@ def preview(repo: Repository, journal: StoredJournal) -> Record | None:
         return None
 
 
-def series_store(repo: Repository) -> StoreSeries:
+def series_store(repo: Repository, start: Path | None = None) -> StoreSeries:
+    """Into the DVC cache for `start`, a folder; of the current one by default."""
+
     def store(table: Table) -> tuple[str, bytes]:
         from gittrack.dvc.cache import store
         from gittrack.dvc.files import write_pointer
@@ -385,7 +387,7 @@ def series_store(repo: Repository) -> StoreSeries:
         from gittrack.dvc.settings import cache_of
 
         digest = hash_path(table.path)
-        cache, types = cache_of(repo)
+        cache, types = cache_of(repo, start)
         store(table.path, digest, cache, types)
         return digest.md5, write_pointer("metrics.csv", digest)
 
