@@ -127,6 +127,8 @@ def _laid_over(before: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str,
     merged = dict(before)
     for name, value in later.items():
         known = merged.get(name)
-        is_nested = isinstance(value, Mapping) and value and isinstance(known, Mapping)
-        merged[name] = _laid_over(known, value) if is_nested else value
+        if isinstance(value, Mapping) and value and isinstance(known, Mapping):
+            merged[name] = _laid_over(known, value)
+        else:
+            merged[name] = value
     return merged
