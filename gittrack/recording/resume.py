@@ -19,6 +19,7 @@ from gittrack.git.repository import Repository
 from gittrack.reading.journal.events import Kind
 from gittrack.reading.journal.scheduler import current_job
 from gittrack.reading.journal.stored import STANDING, StoredJournal
+from gittrack.recording import live
 from gittrack.recording.attempts import (
     HOST_FACTS,
     facts_of,
@@ -67,6 +68,7 @@ def open_run(repo: Repository, config: Config, checked: Checked, invocation: Inv
         except FileNotFoundError as error:
             raise UsageError(f"run {target.run_id} has just been committed: resume it again") from error
         if journal is not None:
+            live.start(journal.folder, config.live)
             return journal
         recover(repo, only=target.run_id)
         target = _ended(repo, config, checked, target, name)
