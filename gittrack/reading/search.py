@@ -7,24 +7,44 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from gittrack.errors import UsageError
+from gittrack.errors import RecordError, UsageError
+from gittrack.formats import shown
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import Record
 from gittrack.reading.entry import Entry
 from gittrack.reading.index import Index, Row
 from gittrack.reading.index.known import require_known
 from gittrack.reading.live.runs import open_runs, opening
+from gittrack.reading.series import Curve
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
+_FEW = 5
+"""Runs of a line of text."""
+_ROWS, _COLUMNS = 50, 8
+"""Runs and metrics of a table."""
+
+
+@dataclass(frozen=True, repr=False)
 class Found(Entry):
     """A run on the ledger: its record, the files beside it, and its series for pandas."""
 
     repo: str | None = None
     """Short name of its repository, where several were searched."""
+
+    def __repr__(self) -> str:
+        return f"<Found {shown.line(self.record)}>"
+
+    def _repr_html_(self) -> str:
+        try:
+            series = self.series()
+        except RecordError:
+            series = None
+        curves = series.curves if series is not None else {}
+        points = {name: _steps_of(curve) for name, curve in curves.items()}
+        return shown.as_html(self.record, points)
 
     def to_pandas(self) -> pd.DataFrame:
         """The series as a DataFrame: ``step``, ``time`` (seconds since the start), a column for each metric.
@@ -57,6 +77,24 @@ class Runs(Sequence[Found]):
 
     def __iter__(self) -> Iterator[Found]:
         return iter(self._found)
+
+    def __repr__(self) -> str:
+        first = [f"\n  {shown.line(run.record)}" for run in self[:_FEW]]
+        more = [f"\n  and {len(self) - _FEW:,} more"] if len(self) > _FEW else []
+        return "".join([f"<Runs: {len(self):,}", *first, *more, ">"])
+
+    def _repr_html_(self) -> str:
+        from gittrack.text import html, text
+
+        names = list(dict.fromkeys(name for run in self[:_ROWS] for name in run.record.metrics))[:_COLUMNS]
+        rows = []
+        for record in (run.record for run in self[:_ROWS]):
+            finals = [shown.final(record, name) for name in names]
+            name, duration = record.name or "", text.duration(record.duration_s)
+            rows.append((record.id, record.experiment, name, record.status, duration, *finals))
+        header = ["run", "experiment", "name", "status", "duration", *names]
+        more = html.caption(f"and {len(self) - _ROWS:,} more") if len(self) > _ROWS else ""
+        return html.caption(f"{len(self):,} runs") + html.table(rows, header) + more
 
     def to_pandas(self) -> pd.DataFrame:
         """One row a run; ``params.<dotted name>``, final metrics as ``metrics.<name>``, ``tags.<name>``.
@@ -134,6 +172,12 @@ def _search_across(
                 if entry.row.fault is None
             ]
         )
+
+
+def _steps_of(curve: Curve) -> list[tuple[float, float]]:
+    """Steps and values; their places where there is no step."""
+    numbered = enumerate(zip(curve.steps, curve.values, strict=True))
+    return [(at if step is None else step, value) for at, (step, value) in numbered]
 
 
 def _found(index: Index, row: Row, repo: str | None = None) -> Found:

@@ -278,6 +278,8 @@ def _blobs(repository: Repository, paths: Sequence[str]) -> dict[str, str]:
             files.append(path)
     if files:
         listed = b"".join(os.fsencode(path) + b"\n" for path in files)
-        ids = repository.git("hash-object", "--stdin-paths", data=listed, doing="compare the code again")
+        ids = repository.git_filtering(
+            "hash-object", "--stdin-paths", data=listed, doing="compare the code again"
+        )
         blobs |= dict(zip(files, ids.decode().split(), strict=True))
     return blobs

@@ -29,6 +29,7 @@ from gittrack.formats.series import FULL_SERIES, HEADING, Point, Table, sample_t
 from gittrack.formats.sources import Layer, choose_seed, layer_of, resolve
 from gittrack.formats.spec import spec_digest
 from gittrack.git.repository import Repository
+from gittrack.git.shared import settle_rights
 from gittrack.ledger import Addition, Ledger
 from gittrack.reading.journal.events import Kind
 from gittrack.reading.journal.stored import StoredJournal
@@ -83,7 +84,7 @@ class _Gathered:
         self.summary: dict[str, Any] = {}
         self.inputs: dict[str, tuple[DataInput, str | None]] = {}
         self.outputs: dict[str, tuple[Output, str]] = {}
-        self.losses: dict[NotRecorded, None] = {}
+        self.losses: dict[tuple[str, str], NotRecorded] = {}
         self.changed: dict[str, Changed] = {}
         self.declared: dict[str, Any] = journal.start["metrics"]
         self.defined: dict[str, Any] = {}
@@ -114,8 +115,8 @@ class _Gathered:
                 self.outputs[output.path] = (output, pointer)
             case Kind.CHANGED, [what, before, after]:
                 self.change(what, before, after)
-            case Kind.NOT_RECORDED, [what, why]:
-                self.losses[NotRecorded(what=what, why=why)] = None
+            case Kind.NOT_RECORDED, [what, why, *count]:
+                self.losses[what, why] = NotRecorded(what=what, why=why, count=count[0] if count else None)
             case Kind.FACTS, [facts]:
                 self.facts.update(facts)
             case Kind.DECLARED, [declared]:
@@ -201,7 +202,7 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
         outputs=tuple(o for o, _ in gathered.outputs.values()),
         series=keep_series(table, files, store_series) if table.rows else None,
         console=_console(journal, files),
-        not_recorded=stated_losses(list(gathered.losses)),
+        not_recorded=stated_losses(list(gathered.losses.values())),
         changed=tuple(gathered.changed.values()),
         overlaps=overlaps(journal, top),
         attempts=attempts_of(gathered.past, stated.started, ending, elapsed),
@@ -357,6 +358,7 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
     note_own(repo.state_dir, frozen.record.id, run_yaml, start.get("key", ""), job.get("id", ""))
     unseen = trouble(journal.folder)
     journal.remove()
+    settle_rights(repo)
     for note in start.get("notes", ()):
         log.warning("%s", note)
     if unseen is not None:

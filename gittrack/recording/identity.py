@@ -8,6 +8,7 @@ were few enough of them to be read before the run.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -58,8 +59,10 @@ class Before:
         self._clock = clock
         self._files: dict[str, Known] = {}
         self._folders: dict[str, Stamp | None] = {}
+        self._paths: list[str] = []
         room = DIGEST_BYTES
         for path in paths:
+            self._paths.append(os.fspath(path))
             if path.is_dir():
                 self._folders[os.fspath(path)] = stamp_of(os.fspath(path))
             for name, stamp in stamps(path):
@@ -70,6 +73,37 @@ class Before:
                 room -= cost if digest is not None else 0
                 self._files[name] = Known(stamp, digest)
         self._inodes = {known.stamp[:2]: known for known in self._files.values()}
+
+    def keep(self, file: Path) -> None:
+        """For a later attempt of the run: what lay there before the first."""
+        files = {
+            name: [known.stamp, known.digest and known.digest.hex()] for name, known in self._files.items()
+        }
+        content = {
+            "cwd": os.fspath(Path.cwd()),
+            "paths": self._paths,
+            "files": files,
+            "folders": self._folders,
+        }
+        file.write_text(json.dumps(content))
+
+    @classmethod
+    def kept(cls, file: Path, paths: Iterable[Path], clock: os.stat_result) -> Before:
+        """What was kept for the same paths; where nothing was, what lies there now."""
+        names = [os.fspath(path) for path in paths]
+        try:
+            content = json.loads(file.read_text())
+        except (OSError, ValueError):
+            content = {}
+        if content.get("cwd") != os.fspath(Path.cwd()) or not set(names) <= set(content["paths"]):
+            return cls(map(Path, names), clock)
+        before = cls((), clock)
+        before._paths = content["paths"]
+        before._folders = {name: stamp and Stamp(*stamp) for name, stamp in content["folders"].items()}
+        for name, (stamp, digest) in content["files"].items():
+            before._files[name] = Known(Stamp(*stamp), digest and bytes.fromhex(digest))
+        before._inodes = {known.stamp[:2]: known for known in before._files.values()}
+        return before
 
     def written(self, path: Path) -> Written:
         """What of `path` is there now and was written since."""

@@ -1,4 +1,4 @@
-"""What surrounds a run that is about to start: its rank, its seed, and a `gittrack run` to be part of."""
+"""What surrounds a run that is about to start: its seed, and a `gittrack run` to be part of."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording.attempts import say_again
 from gittrack.recording.changes import note_params
 from gittrack.recording.journal import Journal
+from gittrack.recording.ranks import ranks_fact
 from gittrack.recording.request import Request, stated
 
 RUN_VARIABLE = "GITTRACK_RUN"
 """Set by `gittrack run` for the program that it wraps: the folder of the run's journal."""
-
-_RANK_VARIABLES = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +42,6 @@ class Joined:
     """Whether it reproduces another run, which has said what is on the command line."""
 
 
-def rank() -> int:
-    """Which of several processes of one training this is; 0 where there is one."""
-    for name in _RANK_VARIABLES:
-        value = os.environ.get(name, "")
-        if value.isdecimal() and (name != "SLURM_PROCID" or os.environ.get("SLURM_NTASKS", "1") != "1"):
-            return int(value)
-    return 0
-
-
 def given_seed(given: int | None) -> tuple[int | None, str | None]:
     """The seed as given, else that of ``gittrack run --seed``; and its source."""
     if given is not None:
@@ -66,11 +56,17 @@ def below_outer_run(request: Request) -> Request:
     return replace(request, parent=outer) if request.parent is None and RUN_ID.match(outer) else request
 
 
+def may_join() -> bool:
+    """Whether `gittrack run` has begun a run around this program that nobody has joined."""
+    folder = Path(os.environ.get(RUN_VARIABLE) or os.devnull)
+    return (folder / "start.json").is_file() and not (folder / "joined").exists()
+
+
 def join(request: Request, where: str | Path | None) -> Joined | None:
     """The run that `gittrack run` has begun around this program, if this is the first to ask for it."""
-    folder = Path(os.environ.get(RUN_VARIABLE) or os.devnull)
-    if not (folder / "start.json").is_file() or (folder / "joined").exists():
+    if not may_join():
         return None
+    folder = Path(os.environ[RUN_VARIABLE])
     stored = StoredJournal(folder)
     start = stored.start
     repo = Repository.discover(start["top"])
@@ -95,7 +91,7 @@ def join(request: Request, where: str | Path | None) -> Joined | None:
         facts.pop("experiment", None)
     else:
         journal.replace_environment(environment)
-        journal.event(Kind.FACTS, {**facts, **changed})
+        journal.event(Kind.FACTS, {**facts, **changed, **ranks_fact()})
     if "experiment" in facts:
         journal.event(Kind.DECLARED, declared_metrics(config, facts["experiment"]))
     edited = note_params(journal)

@@ -18,6 +18,7 @@ from typing import Any
 from gittrack.errors import GittrackError
 from gittrack.formats.during import Overlap
 from gittrack.formats.record import clean_text, parse_time
+from gittrack.git.shared import as_folder
 from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording.identity import Stamp, stamp_of
 
@@ -154,6 +155,7 @@ def _append(file: Path, rows: Iterable[dict[str, Any]]) -> None:
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     if lines:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        as_folder(file)
         try:
             os.write(descriptor, lines.encode())
         finally:

@@ -95,6 +95,10 @@ class ParamsBook:
         self._layers.append(layer)
         self.values = after.params
 
+    def check(self, params: Mapping[str, Any]) -> None:
+        """UsageError where the program cannot say that."""
+        self._refuse_change(to_params(params))
+
     def _keep(self, params: Mapping[str, Any]) -> None:
         self._own.update(params)
         self._dotted.update((name, key) for key, value in params.items() for name in dotted(key, value))

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from gittrack.errors import UsageError
 from gittrack.formats.record import clean_text
@@ -61,6 +61,21 @@ def check_command(command: Sequence[str], cwd: Path) -> None:
         if os.sep in program and (cwd / program).exists():
             raise CommandNotExecutable(f"{program} is not executable: run chmod +x {program}")
         raise CommandNotFound(f"command not found: {program}")
+
+
+def become(command: Sequence[str], env: Mapping[str, str]) -> NoReturn:
+    """Put the program in the place of this process: output, signals and exit status are its own."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores, and a program would go on to
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execvpe(command[0], list(command), env)  # noqa: S606
+    except OSError as error:
+        raise _cannot_run(command, error) from error
+
+
+def _cannot_run(command: Sequence[str], error: OSError) -> CommandNotExecutable:
+    """A missing interpreter in the first line, a binary of another machine, too long a command line."""
+    return CommandNotExecutable(f"cannot run {command[0]}: {(error.strerror or str(error)).lower()}")
 
 
 class Tail:
@@ -141,9 +156,7 @@ class Program:
                 command, env=env, stdout=slave, stderr=slave, process_group=0 if self._own_group else None
             )
         except OSError as error:
-            # A missing interpreter in the first line, a binary of another machine, too long a command line.
-            why = (error.strerror or str(error)).lower()
-            raise CommandNotExecutable(f"cannot run {command[0]}: {why}") from error
+            raise _cannot_run(command, error) from error
         finally:
             if self._terminal:
                 os.close(slave)

@@ -14,6 +14,8 @@ from gittrack.reading.journal.events import Kind
 from gittrack.recording.journal.allowance import Allowance
 from tests.repositories import run_git
 
+pytestmark = pytest.mark.usefixtures("strict")
+
 Call = Callable[[gittrack.Run], Any]
 ROW = {"a": 1.0, "b": 2.0}
 

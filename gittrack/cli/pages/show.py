@@ -86,6 +86,8 @@ def sections(
     facts = {"sha256": "not known", "python": "not known", "os": "not recorded"}
     facts |= {k: text.value(v) for k, v in asdict(record.environment).items() if v}
     environment = [(name, facts.pop(name)) for name in ("sha256", "python", "os")] + [*facts.items()]
+    if record.ranks is not None:
+        environment.append(("ranks", text.one_line(record.ranks.sentence)))
     if record.scheduler is not None:
         environment.append(("scheduler", text.one_line(record.scheduler.sentence)))
     determinism = [(text.clean(k), text.value(v)) for k, v in flatten(record.determinism).items()]
@@ -96,7 +98,7 @@ def sections(
     series = (
         [(f"{record.series.rows:,} rows", text.value(list(record.series.columns)))] if record.series else []
     )
-    losses = [(text.one_line(loss.what), text.one_line(loss.why)) for loss in record.not_recorded]
+    losses = [(text.one_line(loss.what), text.one_line(loss.reason)) for loss in record.not_recorded]
     for title, rows in (
         ("Decisions", [_decision(item) for item in reversed(decisions)]),
         ("Parameters", params),

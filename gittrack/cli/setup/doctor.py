@@ -101,7 +101,7 @@ def _repository(repo: Repository, config: Config) -> Iterator[Diagnosis]:
 def _ledger(repo: Repository, config: Config) -> Iterator[Diagnosis]:
     ledger = Ledger(repo, config.ledger.branch)
     with repo.objects() as objects:
-        state = ledger.check(objects)
+        state = ledger.ready(objects)
     if state.tip is None:
         yield Diagnosis(
             "ledger", "note", f"branch {ledger.branch} does not exist yet", "gittrack init, or make a run"

@@ -127,7 +127,7 @@ def _laid_over(before: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str,
     merged = dict(before)
     for name, value in later.items():
         known = merged.get(name)
-        if isinstance(value, Mapping) and value and isinstance(known, Mapping):
+        if isinstance(known, Mapping) and isinstance(value, Mapping) and value:
             merged[name] = _laid_over(known, value)
         else:
             merged[name] = value

@@ -115,8 +115,9 @@ class Allowance:
         elif kind == Kind.DECLARED:
             self.declare(content[0])
         elif kind == Kind.NOT_RECORDED:
-            what, why = content
-            loss = {"not_recorded": [{"what": what, "why": why}]}
+            what, why, *count = content
+            counted = {"count": count[0]} if count else {}
+            loss = {"not_recorded": [{"what": what, "why": why, **counted}]}
             _check({**_BLANK, **loss})
             self._charge({("not_recorded", f"{what}\0{why}"): loss})
         elif kind in (Kind.INPUT, Kind.OUTPUT):
