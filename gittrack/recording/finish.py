@@ -154,7 +154,7 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
         if pointer is not None and item.pointer is not None:
             files[item.pointer] = pointer.encode()
     ending = gathered.end or _LOST
-    elapsed = gathered.elapsed if gathered.end else _until_last_write(journal, gathered.facts["started"])
+    elapsed = gathered.elapsed if gathered.end else _until_last_sign(journal, gathered.facts["started"])
     top = Path(journal.start["top"])
     facts = gathered.facts
     summary = {**facts["environment"], "sha256": hashlib.sha256(environment).hexdigest()}
@@ -222,8 +222,8 @@ _LOST = Ending(
 """Of a run whose process is gone without a word."""
 
 
-def _until_last_write(journal: StoredJournal, started: str) -> float:
-    return max(0.0, journal.last_write() - parse_time(started).timestamp())
+def _until_last_sign(journal: StoredJournal, started: str) -> float:
+    return max(0.0, journal.last_sign() - parse_time(started).timestamp())
 
 
 def final_metrics(

@@ -79,10 +79,13 @@ class Outcome:
     """The program's exit status, and the record (None when it could not be committed)."""
 
     status: int
+    """As a shell gives it: 128 + n for signal n."""
     record: Record | None
     complaint: str = ""
     branch: str | None = None
     """The proposal that the run is on; None where it is on the ledger."""
+    signal: int = 0
+    """What ended the program, where that was a signal."""
 
 
 def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
@@ -101,7 +104,7 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     watch = Watch(journal.folder, hook=config.capture.interpreter)
     store, before, program = _start(repo, config, job, checked, journal, outputs, watch)
     started = time.monotonic()
-    code = program.run(journal if job.console and config.capture.console else None, job.timeout_s)
+    code = program.run(journal, console=job.console and config.capture.console, timeout_s=job.timeout_s)
     start = StoredJournal(journal.folder).start
     complaints: list[str] = []
     record = None
@@ -117,8 +120,10 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
         complaints += contradictions(record.param_conflicts)
     except (GittrackError, OSError) as error:
         complaints.append(str(kept(error, journal.folder.name)))
+    finally:
+        program.release()
     proposal = start["ledger"] if start["onto"] else None
-    return Outcome(exit_status(code), record, "; ".join(complaints), proposal)
+    return Outcome(exit_status(code), record, "; ".join(complaints), proposal, max(0, -code))
 
 
 def _handed_over(job: Job, default: Way | None) -> Job:

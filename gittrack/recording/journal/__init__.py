@@ -7,18 +7,21 @@ A journal is a folder ``journal/<run-id>/`` in gittrack's folder of the git dire
     environment.yaml   as it will lie beside the record
     events-*.jsonl     one JSON array a line, a file for each process: [kind, ...], see `events.Kind`
     console.txt        tail of the command's output, under `gittrack run`
+    heartbeat          its time of change: the last sign of life, every few seconds
     reserve            bytes to give back when the disk is full
     ended              made when the run has ended and could not be committed
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import logging
 import os
 import shutil
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -29,11 +32,12 @@ from gittrack.formats.record import clean_text
 from gittrack.recording.journal.allowance import Allowance
 from gittrack.recording.journal.events import POINTS, Kind
 from gittrack.recording.journal.owner import current_owner
-from gittrack.recording.journal.stored import StoredJournal, journals_dir
+from gittrack.recording.journal.stored import HEARTBEAT, StoredJournal, journals_dir
 
 log = logging.getLogger("gittrack")
 
 FLUSH_EVERY_S = 0.5
+BEAT_S = 5.0
 BUFFER_POINTS = 2_000
 """Rows kept in memory before the caller itself writes them out."""
 
@@ -68,6 +72,7 @@ class Journal:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
+        self._beat_at = 0.0
         self.append_json: Callable[[bytes], None] = self.rows.append
         """Takes a `Row` as orjson writes it, without its last bracket; true and false stand for 1 and 0.
 
@@ -107,6 +112,7 @@ class Journal:
             _write_owner(draft)
             (draft / "environment.yaml").write_bytes(environment)
             (draft / f"events-000-{os.getpid()}.jsonl").write_bytes(_lines(events))
+            (draft / HEARTBEAT).touch()
             (draft / "reserve").write_bytes(os.urandom(RESERVE_BYTES))
             draft.rename(home / run_id)
         except OSError as error:
@@ -178,6 +184,13 @@ class Journal:
 
         self.append_json(orjson.dumps(row)[:-1])
 
+    def beat(self) -> None:
+        """Leave a sign of life every few seconds: of a run that is lost, it tells how long it ran."""
+        if time.monotonic() - self._beat_at >= BEAT_S:
+            self._beat_at = time.monotonic()
+            with contextlib.suppress(OSError):
+                os.utime(self.folder / HEARTBEAT)
+
     def spill(self) -> None:
         """Write `rows` out because they are more than `row_limit`; keep them for later where that fails."""
         with self._lock:
@@ -203,6 +216,7 @@ class Journal:
 
     def _flush_loop(self) -> None:
         while not self._wake.wait(FLUSH_EVERY_S):
+            self.beat()
             with self._lock:
                 self._try_drain()
 

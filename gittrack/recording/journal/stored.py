@@ -13,6 +13,9 @@ from gittrack.errors import RecordError
 from gittrack.recording.journal.events import POINTS
 from gittrack.recording.journal.owner import is_alive
 
+HEARTBEAT = "heartbeat"
+"""The file whose time of change is a run's last sign of life."""
+
 
 def journals_dir(state_dir: Path) -> Path:
     return state_dir / "journal"
@@ -63,10 +66,11 @@ class StoredJournal:
                         break
                     yield event
 
-    def last_write(self) -> float:
-        """When the run last wrote anything, seconds since the epoch."""
-        written = [self.folder / "start.json", *self.folder.glob("events-*.jsonl")]
-        return max(path.stat().st_mtime for path in written)
+    def last_sign(self) -> float:
+        """When the run last wrote anything or gave a sign of life, seconds since the epoch."""
+        signs = [self.folder / "start.json", *self.folder.glob("events-*.jsonl")]
+        signs += [self.folder / name for name in (HEARTBEAT, "console.txt")]
+        return max(path.stat().st_mtime for path in signs if path.exists())
 
     def give_up(self) -> None:
         """The run has ended and its owner could not commit it: anybody may, though the owner lives on."""
