@@ -1,14 +1,15 @@
 """A sample of a series for those who read it in git: spikes, first and last values are in it.
 
-The rows of a table fall into stretches. Of each stretch and each metric are kept the first and the last
-value, the smallest and the largest, the first of each that is not finite, and the one at the greatest step.
+The values of each metric fall into stretches of as many values each. Of each stretch are kept the first and
+the last value, the smallest and the largest, the first of each that is not finite, and the one at the
+greatest step: so a metric with few values, or with all of them at the end, is drawn as finely as the others.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from itertools import islice, pairwise
+from itertools import islice
 from typing import Any
 
 from gittrack.formats.tables import Part, Table
@@ -73,9 +74,8 @@ def _whole_rows(source: _Source, limit: int) -> list[Row]:
     stretches = max(1, (limit - spread) // (2 * len(source.part.metrics) + 2))
     while True:
         needed: dict[int, list[bytes]] = {}
-        for columns in source.stretches(stretches, evenly, needed):
-            for column in columns:
-                needed.update(column.rows())
+        for column in source.columns(stretches, evenly, needed):
+            needed.update(column.kept)
         if len(needed) <= limit or stretches == 1:
             return sorted(needed.items())
         stretches = max(1, stretches * limit // len(needed) * 9 // 10)
@@ -83,13 +83,9 @@ def _whole_rows(source: _Source, limit: int) -> list[Row]:
 
 def _apart(source: _Source, limit: int) -> Iterator[bytes]:
     """A table for each metric."""
-    metrics = source.part.metrics
-    needed: list[dict[int, list[bytes]]] = [{} for _ in metrics]
-    for columns in source.stretches(max(1, limit // 4)):
-        for at, column in enumerate(columns):
-            needed[at].update((n, [*cells[:2], cells[at + 2]]) for n, cells in column.rows())
-    for name, rows in zip(metrics, needed, strict=True):
-        yield from _lines([name], sorted(rows.items()))
+    for at, column in enumerate(source.columns(max(1, limit // 4))):
+        rows = {number: [*cells[:2], cells[at + 2]] for number, cells in column.kept}
+        yield from _lines([source.part.metrics[at]], sorted(rows.items()))
 
 
 class _Source:
@@ -102,37 +98,33 @@ class _Source:
 
     def rows(self) -> Iterator[Row]:
         """All of them, each with its time."""
-        for chunk in self._chunks([0, self.part.rows]):
+        for chunk in self._chunks():
             yield from map(chunk.row, range(len(chunk.lines)))
 
-    def stretches(
+    def columns(
         self, count: int, numbers: Sequence[int] = (), into: dict[int, list[bytes]] | None = None
-    ) -> Iterator[list[_Column]]:
-        """What is to be kept of each of `count` stretches, by metric; rows of `numbers` go to `into`."""
-        ends = [self.part.rows * at // count for at in range(count + 1)]
-        columns = [_Column() for _ in self.part.metrics]
-        for chunk in self._chunks(ends):
+    ) -> list[_Column]:
+        """What is to be kept of each metric's `count` stretches; rows of `numbers` go to `into`."""
+        columns = [_Column(points, count) for points in self.part.points]
+        for chunk in self._chunks():
             if into is not None:
                 into.update(map(chunk.row, chunk.places_of(numbers)))
             for column, values in zip(columns, chunk.columns[2:], strict=True):
                 column.take(chunk, values)
-            if chunk.end in ends:
-                yield columns
-                columns = [_Column() for _ in self.part.metrics]
+        return columns
 
-    def _chunks(self, ends: Sequence[int]) -> Iterator[_Chunk]:
-        """Rows up to each of `ends`, as many at once as memory bears."""
+    def _chunks(self) -> Iterator[_Chunk]:
+        """All rows, as many at once as memory bears."""
         time = b""
         at_once = max(1, _CELLS // (len(self.part.metrics) + 2))
         with self._path.open("rb") as file:
             file.seek(self._start)
             file.readline()
-            for start, end in pairwise(ends):
-                for at in range(start, end, at_once):
-                    lines = list(islice(file, min(at_once, end - at)))
-                    chunk = _Chunk(at, lines, time)
-                    time = chunk.time(len(lines) - 1)
-                    yield chunk
+            for at in range(0, self.part.rows, at_once):
+                lines = list(islice(file, min(at_once, self.part.rows - at)))
+                chunk = _Chunk(at, lines, time)
+                time = chunk.time(len(lines) - 1)
+                yield chunk
 
 
 class _Chunk:
@@ -175,11 +167,19 @@ class _Chunk:
 
 
 class _Column:
-    """One metric within a stretch."""
+    """One metric: what its stretches keep, of which the last is not over."""
 
-    __slots__ = ("_first", "_high", "_last", "_low", "_odd", "_top")
+    __slots__ = ("_end", "_ends", "_first", "_high", "_last", "_low", "_odd", "_seen", "_top", "kept")
 
-    def __init__(self) -> None:
+    def __init__(self, points: int, stretches: int) -> None:
+        self.kept: list[Row] = []
+        self._seen = 0
+        self._ends = iter([points * at // stretches for at in range(1, stretches + 1)])
+        self._end = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._end = next((end for end in self._ends if end > self._seen), 1 << 62)
         self._first: Row | None = None
         self._last: Row | None = None
         self._low: tuple[float, Row] | None = None
@@ -187,36 +187,43 @@ class _Column:
         self._top: tuple[int, Row] | None = None
         self._odd: dict[str, Row] = {}
 
-    def rows(self) -> list[Row]:
-        """What is to be kept."""
-        extremes = [pair[1] for pair in (self._low, self._high, self._top) if pair is not None]
-        ends = [row for row in (self._first, self._last) if row is not None]
-        return [*ends, *extremes, *self._odd.values()]
-
     def take(self, chunk: _Chunk, values: Sequence[Any]) -> None:
-        """The next rows, and the values of this metric in them."""
-        present: Sequence[int] = range(len(values))
-        finite, numbers = present, values
+        """The values of this metric in the next rows."""
+        places: Sequence[int] = range(len(values))
+        if None in values:
+            places = [at for at in places if values[at] is not None]
+        taken = 0
+        while taken < len(places):
+            stretch = places[taken : taken + self._end - self._seen]
+            self._take(chunk, values, stretch)
+            taken += len(stretch)
+            self._seen += len(stretch)
+            if self._seen == self._end:
+                extremes = [pair[1] for pair in (self._low, self._high, self._top) if pair is not None]
+                ends = [row for row in (self._first, self._last) if row is not None]
+                self.kept += [*ends, *extremes, *self._odd.values()]
+                self._begin()
+
+    def _take(self, chunk: _Chunk, values: Sequence[Any], places: Sequence[int]) -> None:
+        """Values of one stretch."""
+        finite, numbers = places, [values[at] for at in places]
         try:
-            sum(values)
-        except TypeError:  # some are none, or not finite
-            present = [at for at in present if values[at] is not None]
-            finite = [at for at in present if type(values[at]) is not str]
+            sum(numbers)
+        except TypeError:  # some are not finite
+            finite = [at for at in places if type(values[at]) is not str]
             numbers = [values[at] for at in finite]
-            for at in present if len(finite) < len(present) else ():
+            for at in places:
                 if type(values[at]) is str:
                     self._odd.setdefault(values[at], chunk.row(at))
-        if not present:
-            return
-        self._first = self._first or chunk.row(present[0])
-        self._last = chunk.row(present[-1])
+        self._first = self._first or chunk.row(places[0])
+        self._last = chunk.row(places[-1])
         if numbers:
             low, high = min(numbers), max(numbers)
             if self._low is None or low < self._low[0]:
                 self._low = (low, chunk.row(finite[numbers.index(low)]))
             if self._high is None or high > self._high[0]:
                 self._high = (high, chunk.row(finite[numbers.index(high)]))
-        top = chunk.top(present)
+        top = chunk.top(places)
         if top is not None and (self._top is None or top[0] >= self._top[0]):
             self._top = top
 

@@ -94,6 +94,14 @@ class _Census:
                 last[name] = (value, step)
         return last
 
+    def points(self) -> tuple[int, ...]:
+        """How many rows each metric is in."""
+        counts = dict.fromkeys(self.names, 0)
+        for shape, (count, _, _) in self._shapes.items():
+            for name in shape:
+                counts[name] += count
+        return tuple(counts.values())
+
     def groups(self) -> list[tuple[str, ...]] | None:
         """The metrics that always come together; None where one table of all is as good."""
         shapes_of: dict[str, list[int]] = {name: [] for name in self.names}
@@ -171,7 +179,7 @@ def _write_one(rows: Iterator[Point], census: _Census, out: _Digested) -> Part:
             "".join([f"{step},{row[0]:.3f},{line}\n" for step, row, line in timed]),
             "".join([f"{step},{line}\n" for step, line in zip(steps, cells, strict=True)]),
         )
-    return Part(census.names, census.rows, out.size)
+    return Part(census.names, census.rows, out.size, census.points())
 
 
 def _cells(rows: Sequence[list[Any]]) -> list[str]:
@@ -254,7 +262,7 @@ def _written(table: _Group, spool: BinaryIO, out: _Digested) -> Part:
         text = spool.read(length).decode()
         lines = (line.split(",", 2) for line in text.splitlines(keepends=True))
         out.write(text, "".join([f"{step},{cells}" for step, _, cells in lines]))
-    return Part(table.metrics, table.rows, out.size - before)
+    return Part(table.metrics, table.rows, out.size - before, (table.rows,) * len(table.metrics))
 
 
 def by_step(rows: Iterable[tuple[int | None, dict[str, Any]]]) -> list[tuple[int | None, dict[str, Any]]]:

@@ -26,6 +26,8 @@ class Part:
     rows: int
     size: int
     """Bytes, its heading among them."""
+    points: tuple[int, ...]
+    """How many rows each metric is in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,20 @@ def test_each_metric_has_its_share_of_a_sample(tmp_path: Path, points: Callable[
     assert min(counts) > 50 and max(counts) < 1.3 * min(counts)
 
 
+def test_metrics_in_one_table_have_the_same_share_wherever_their_values_lie(tmp_path: Path) -> None:
+    """Few values after many, as of an evaluation that is logged at the end."""
+
+    def points() -> Iterator[Point]:
+        yield from ((0.0, step, {"loss": float(step % 7)}) for step in range(50_000))
+        yield from ((1.0, step, {"val": step / 3e4, "best": step % 11}) for step in range(0, 50_000, 100))
+
+    table = write_table(points, tmp_path / "metrics.csv")
+    assert [part.points for part in table.parts] == [(50_000, 500, 500)]
+    curves = parse_series(sample_table(table, 1000), "metrics.csv").curves
+    counts = {name: len(curve.values) for name, curve in curves.items()}
+    assert min(counts.values()) > 100 and sum(counts.values()) < 1600, counts
+
+
 def test_a_rare_metric_is_whole_in_a_sample(tmp_path: Path) -> None:
     """Ten values among 30,000 rows of another are all there."""
 

@@ -166,6 +166,18 @@ def _portable(url: str, top: Path) -> str:
 # --- Ray -----------------------------------------------------------------------------------------
 
 
+def _init(ray: Any, address: str | None) -> None:
+    """A node of this machine that did not start within Ray's 30 s, as where much else runs, may once more."""
+    for attempt in range(2):
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            return
+        except Exception as error:
+            if attempt or type(error) is not Exception or address is not None:
+                raise
+            ray.shutdown()
+
+
 @contextmanager
 def _connected(ray: Any, address: str | None) -> Iterator[None]:
     """A connection for the block; one that the caller has already is used, and stays."""
@@ -174,8 +186,8 @@ def _connected(ray: Any, address: str | None) -> Iterator[None]:
         return
     with _without_chatter():
         try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError, ImportError) as error:
+            _init(ray, address)
+        except Exception as error:  # Ray raises that itself where a node does not start in time
             raise UsageError(f"no Ray cluster at {address or 'this machine'}: {_one_line(error)}") from error
         try:
             yield

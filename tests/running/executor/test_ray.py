@@ -22,7 +22,7 @@ from gittrack.errors import GittrackError, NotFoundError, UsageError
 from gittrack.formats.config import load
 from gittrack.git.repository import Repository
 from gittrack.reading.index import Index
-from gittrack.running.executor.cluster import run_tasks_on_ray
+from gittrack.running.executor.cluster import _connected, run_tasks_on_ray
 from gittrack.running.reproduce import ReproduceOptions, plan
 from gittrack.verify import verify
 from tests.repositories import run_git
@@ -233,3 +233,34 @@ def test_without_ray(remotes: Remotes, monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(error.value) == "ray is not installed: pip install 'gittrack[ray]'"
     with suppress(GittrackError):
         again(original.id)
+
+
+@pytest.mark.parametrize(("late", "starts"), [(1, True), (2, False)])
+def test_a_node_that_does_not_start_in_time_is_tried_once_more(late: int, starts: bool) -> None:
+    """Ray says so by a bare Exception; then it is the user's to see to, and no fault of ours."""
+
+    class Ray:
+        tries = 0
+
+        def is_initialized(self) -> bool:
+            return False
+
+        def init(self, **_: Any) -> None:
+            self.tries += 1
+            if self.tries <= late:
+                raise Exception("The current node timed out during startup.")
+
+        def shutdown(self) -> None:
+            pass
+
+    ray = Ray()
+    if starts:
+        with _connected(ray, None):
+            pass
+    else:
+        with (
+            pytest.raises(UsageError, match="no Ray cluster at this machine: The current node"),
+            _connected(ray, None),
+        ):
+            pass
+    assert ray.tries == 2
