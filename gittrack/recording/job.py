@@ -26,7 +26,7 @@ from gittrack.recording.finish import commit, kept
 from gittrack.recording.identity import Before
 from gittrack.recording.interpreters.settle import settle
 from gittrack.recording.interpreters.watch import Watch
-from gittrack.recording.join import RUN_VARIABLE, below_outer_run
+from gittrack.recording.join import RUN_VARIABLE, below_outer_run, is_left_behind
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
@@ -284,4 +284,6 @@ def _environment(journal: Journal, checked: Checked) -> dict[str, str]:
     if seed is not None:
         env[SEED_VARIABLE] = str(seed)
         env["PYTHONHASHSEED"] = str(seed % 2**32)
+    elif is_left_behind():
+        env.pop(SEED_VARIABLE, None)
     return env
