@@ -216,9 +216,10 @@ def _points(journal: StoredJournal) -> Callable[[], Iterator[Point]]:
     return read
 
 
-_LOST = Ending(
-    "killed", {"type": "lost", "message": "the process ended without finishing the run"}, "recovery"
+_LOST_WITHOUT = (
+    "the process ended without finishing the run; its duration is that up to its last sign of life"
 )
+_LOST = Ending("killed", {"type": "lost", "message": _LOST_WITHOUT}, "recovery")
 """Of a run whose process is gone without a word."""
 
 

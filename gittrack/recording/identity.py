@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 DIGEST_BYTES = 64 << 20
 """How much is read before a run, of all that lies where it will write."""
@@ -29,6 +29,13 @@ class Stamp(NamedTuple):
     size: int
     mtime_ns: int
     ctime_ns: int
+
+
+class Clock(NamedTuple):
+    """The time of a disk, by a file that was made there."""
+
+    st_dev: int
+    st_ctime_ns: int
 
 
 class Known(NamedTuple):
@@ -53,7 +60,7 @@ class Written:
 class Before:
     """The files at some paths, and below them, before a program runs."""
 
-    def __init__(self, paths: Iterable[Path], clock: os.stat_result | None = None) -> None:
+    def __init__(self, paths: Iterable[Path], clock: os.stat_result | Clock | None = None) -> None:
         """`clock`: of a file that was made just now, for the time as its disk writes it down."""
         self._clock = clock
         self._files: dict[str, Known] = {}
@@ -70,6 +77,32 @@ class Before:
                 room -= cost if digest is not None else 0
                 self._files[name] = Known(stamp, digest)
         self._inodes = {known.stamp[:2]: known for known in self._files.values()}
+
+    def plain(self, paths: Iterable[Path]) -> dict[str, Any]:
+        """What `from_plain` takes, of the files at `paths` and below, with absolute paths."""
+        chosen = [os.path.abspath(path) for path in paths]  # noqa: PTH100  (a link stays one)
+
+        def is_chosen(name: str) -> bool:
+            return any(name == path or name.startswith(path + os.sep) for path in chosen)
+
+        files = {os.path.abspath(name): known for name, known in self._files.items()}  # noqa: PTH100
+        folders = {os.path.abspath(name): stamp for name, stamp in self._folders.items()}  # noqa: PTH100
+        return {
+            "clock": self._clock and (self._clock.st_dev, self._clock.st_ctime_ns),
+            "files": {n: [k.stamp, k.digest and k.digest.hex()] for n, k in files.items() if is_chosen(n)},
+            "folders": {name: stamp for name, stamp in folders.items() if is_chosen(name)},
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Before:
+        """What another process has seen before the program ran."""
+        clock = Clock(*plain["clock"]) if plain["clock"] else None
+        before = cls([], clock)
+        for name, (stamp, digest) in plain["files"].items():
+            before._files[name] = Known(Stamp(*stamp), bytes.fromhex(digest) if digest else None)
+        before._folders = {name: stamp and Stamp(*stamp) for name, stamp in plain["folders"].items()}
+        before._inodes = {known.stamp[:2]: known for known in before._files.values()}
+        return before
 
     def written(self, path: Path) -> Written:
         """What of `path` is there now and was written since."""

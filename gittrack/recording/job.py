@@ -30,6 +30,7 @@ from gittrack.recording.join import RUN_VARIABLE, below_outer_run, is_left_behin
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
+from gittrack.recording.lost import forget_aims, note_aims
 from gittrack.recording.overlap import claim
 from gittrack.recording.passing import pass_on, setting_of
 from gittrack.recording.program import Program, check_command, exit_status, judge
@@ -112,6 +113,7 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
         _note_end(journal, code, time.monotonic() - started, job.timeout_s if program.timed_out else None)
         settle(repo, journal, watch.end(), watch.installed)
         _note_changes(repo, store, journal.folder, job, outputs)
+        forget_aims(journal.folder)
         collector = Collector(store, journal, before, started, complaints)
         collector.metrics(job.metrics, job.usual)
         collector.outputs(outputs)
@@ -183,6 +185,7 @@ def _start(
         if checked.facts["seed"] is not None:
             journal.event(Kind.DETERMINISM, {"env.PYTHONHASHSEED": environment["PYTHONHASHSEED"]})
         before = _before(journal, job, [*job.metrics, *(path for path, _ in outputs)])
+        note_aims(journal.folder, job.metrics, job.usual, outputs, before)
         program = Program(job.launch or job.command, environment, own_group=job.timeout_s is not None)
         watch.follow(program.pid)
     except BaseException:

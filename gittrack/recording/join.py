@@ -59,7 +59,7 @@ def outer_run() -> Path | None:
 
 
 def is_left_behind() -> bool:
-    """Whether the variables of `gittrack run` around us are of one that has ended: of a tmux, a Ray daemon."""
+    """Whether the variables of a `gittrack run` are of one that has ended: in a tmux, a Ray daemon."""
     return bool(os.environ.get(RUN_VARIABLE)) and outer_run() is None
 
 

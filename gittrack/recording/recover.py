@@ -13,6 +13,7 @@ from gittrack.recording.capture.code import LIVE
 from gittrack.recording.finish import commit
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.stored import StoredJournal, stored_journals
+from gittrack.recording.lost import collect_lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ def _recover_one(repo: Repository, journal: StoredJournal, force: bool) -> Recov
                 if alive or (alive is None and not force):
                     return Recovery(journal.run_id, None, "still running" if alive else _ELSEWHERE)
                 _settle(repo, journal)
+                collect_lost(repo, journal)
                 return Recovery(journal.run_id, commit(repo, journal))
     except BlockingIOError:
         return Recovery(journal.run_id, None, "another process is recovering it")

@@ -37,7 +37,8 @@ from gittrack.recording.journal.stored import HEARTBEAT, StoredJournal, journals
 log = logging.getLogger("gittrack")
 
 FLUSH_EVERY_S = 0.5
-BEAT_S = 5.0
+BEAT_S = 2.0
+"""Between signs of life, at most."""
 BUFFER_POINTS = 2_000
 """Rows kept in memory before the caller itself writes them out."""
 
@@ -72,7 +73,7 @@ class Journal:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
-        self._beat_at = 0.0
+        self._beat_at: float | None = None
         self.append_json: Callable[[bytes], None] = self.rows.append
         """Takes a `Row` as orjson writes it, without its last bracket; true and false stand for 1 and 0.
 
@@ -185,8 +186,11 @@ class Journal:
         self.append_json(orjson.dumps(row)[:-1])
 
     def beat(self) -> None:
-        """Leave a sign of life every few seconds: of a run that is lost, it tells how long it ran."""
-        if time.monotonic() - self._beat_at >= BEAT_S:
+        """Leave a sign of life, if the last one is old: of a run that is lost it tells how long it ran.
+
+        For processes of the run alone: what puts an ended run on the ledger writes to its journal too.
+        """
+        if self._beat_at is None or time.monotonic() - self._beat_at >= BEAT_S:
             self._beat_at = time.monotonic()
             with contextlib.suppress(OSError):
                 os.utime(self.folder / HEARTBEAT)
@@ -267,6 +271,9 @@ class Journal:
         except BaseException:
             os.ftruncate(self._file, before)
             raise
+        if self._beat_at is not None:
+            self._beat_at = None
+            self.beat()
 
     # --- console ---------------------------------------------------------------------------
 

@@ -67,10 +67,11 @@ class StoredJournal:
                     yield event
 
     def last_sign(self) -> float:
-        """When the run last wrote anything or gave a sign of life, seconds since the epoch."""
-        signs = [self.folder / "start.json", *self.folder.glob("events-*.jsonl")]
-        signs += [self.folder / name for name in (HEARTBEAT, "console.txt")]
-        return max(path.stat().st_mtime for path in signs if path.exists())
+        """When a process of the run last gave a sign of life, seconds since the epoch."""
+        signs = [self.folder / HEARTBEAT]
+        if not signs[0].exists():  # a journal of old
+            signs = [self.folder / "start.json", *self.folder.glob("events-*.jsonl")]
+        return max(path.stat().st_mtime for path in signs)
 
     def give_up(self) -> None:
         """The run has ended and its owner could not commit it: anybody may, though the owner lives on."""
