@@ -115,6 +115,7 @@ class Journal:
             (draft / f"events-000-{os.getpid()}.jsonl").write_bytes(_lines(events))
             (draft / HEARTBEAT).touch()
             (draft / "reserve").write_bytes(os.urandom(RESERVE_BYTES))
+            file = _open_events(draft, os.getpid())
             draft.rename(home / run_id)
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
@@ -123,6 +124,7 @@ class Journal:
             ) from error
         journal = cls(home / run_id)
         journal._allowance = allowance
+        journal._file = file
         return journal
 
     def claim(self) -> bool:
@@ -133,6 +135,7 @@ class Journal:
         except FileExistsError:
             return False
         _write_owner(self.folder)
+        self._file = _open_events(self.folder, self._pid)
         self._allowance.declare(StoredJournal(self.folder).start["metrics"])
         return True
 
@@ -242,10 +245,35 @@ class Journal:
         if not rows and not events:
             return
         lines = [_metrics_line(rows[at : at + LINE_ROWS]) for at in range(0, len(rows), LINE_ROWS)]
-        self._write([*lines, _lines(events)])
+        try:
+            self._write([*lines, _lines(events)])
+        except OSError as error:
+            if error.errno != errno.EFBIG:
+                raise
+            self._write_singly(rows, events)
+            return
         self._events = []
         for _ in rows:
             self.rows.popleft()
+
+    def _write_singly(self, rows: Sequence[bytes], events: Sequence[list[Any]]) -> None:
+        """Where files may grow no more (``ulimit -f``): line by line, a new file where one is full."""
+        for row in rows:
+            self._write_somewhere(_metrics_line([row]))
+            self.rows.popleft()
+        for event in events:
+            self._write_somewhere(_lines([event]))
+            self._events = self._events[1:]
+
+    def _write_somewhere(self, line: bytes) -> None:
+        try:
+            self._write([line])
+        except OSError as error:
+            if error.errno != errno.EFBIG or self._file is None or not os.fstat(self._file).st_size:
+                raise
+            os.close(self._file)
+            self._file = None
+            self._write([line])
 
     def _write(self, lines: Sequence[bytes]) -> None:
         try:
@@ -260,8 +288,7 @@ class Journal:
     def _append(self, lines: Sequence[bytes]) -> None:
         """Whole lines or nothing, so that neither a full disk nor Ctrl-C leaves a torn line in the middle."""
         if self._file is None:
-            path = self.folder / f"events-{_event_files(self.folder):03d}-{self._pid}.jsonl"
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            self._file = _open_events(self.folder, self._pid)
         before = os.fstat(self._file).st_size
         try:
             for line in lines:
@@ -320,8 +347,11 @@ def _write_owner(folder: Path) -> None:
     temporary.replace(folder / f"owner-{owner['pid']}.json")
 
 
-def _event_files(folder: Path) -> int:
-    return sum(1 for _ in folder.glob("events-*.jsonl"))
+def _open_events(folder: Path, pid: int) -> int:
+    """A file of its own for what this process writes; early, so that used-up descriptors cost no point."""
+    count = sum(1 for _ in folder.glob("events-*.jsonl"))
+    path = folder / f"events-{count:03d}-{pid}.jsonl"
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -57,7 +57,8 @@ class StoredJournal:
         """All events, each process's in its own order; a line torn by a crash ends its file."""
         import orjson
 
-        for path in sorted(self.folder.glob("events-*.jsonl")):
+        files = sorted(self.folder.glob("events-*.jsonl"))
+        for path in sorted(files, key=lambda file: int(file.name.split("-")[1])):
             with path.open("rb") as lines:
                 for line in lines:
                     try:
