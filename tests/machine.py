@@ -16,6 +16,7 @@ CONSTANT = {
     "TZ": "UTC",
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_TERMINAL_PROMPT": "0",
+    "GIT_PROGRESS_DELAY": "100000",  # on a slow machine as well
     "DVC_NO_ANALYTICS": "1",
 }
 GITCONFIG = "[user]\n\tname = Ada Lovelace\n\temail = ada@example.com\n[init]\n\tdefaultBranch = main\n"

@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from gittrack.formats import record as r
+from gittrack.formats.attempts import Attempt, AttemptCode
 
 TRICKY = [
     "", " ", "~", "null", "Null", "yes", "No", "on", "OFF", "y", "n", "true", "FALSE", "1", "-1", "+1",
@@ -179,20 +180,40 @@ base_models = st.builds(
     source=maybe(texts),
 )
 failures = st.builds(r.Failure, type=texts, message=texts)
+moments = (
+    st.datetimes()
+    .filter(lambda moment: 1 <= moment.year <= 9000)
+    .map(lambda moment: moment.isoformat(timespec="microseconds") + "Z")
+)
+attempt = st.builds(
+    Attempt,
+    started=moments,
+    duration_s=maybe(st.floats(0, 1e9)),
+    status=st.sampled_from(["finished", "failed", "killed", "unknown"]),
+    failure=maybe(failures),
+    ended_by=maybe(st.sampled_from(["program", "process", "command", "recovery", "preemption"])),
+    host=maybe(labels),
+    python=maybe(texts),
+    os=maybe(texts),
+    cpu=maybe(texts),
+    gpus=tuples(texts),
+    restarts=maybe(counts),
+    code=maybe(st.builds(AttemptCode, commit=maybe(oids), tree=oids, snapshot=maybe(oids))),
+)
+attempts = st.just(()) | st.lists(attempt, min_size=2, max_size=3).map(tuple)
 
 
 @st.composite
 def records(draw: st.DrawFn) -> r.Record:
     """Any record that the schema allows."""
     status: r.Status = draw(st.sampled_from(["finished", "failed", "killed"]))
-    started = draw(st.datetimes().filter(lambda moment: 1 <= moment.year <= 9000))
     return r.Record(
         id=draw(run_ids),
         experiment=draw(experiments),
         name=draw(maybe(labels)),
         status=status,
         failure=draw(failures if status == "failed" else maybe(failures)),
-        started=started.isoformat(timespec="microseconds") + "Z",
+        started=draw(moments),
         duration_s=draw(st.floats(0, 1e9)),
         author=r.Author(name=draw(texts), email=draw(texts)),
         hypothesis=draw(maybe(texts)),
@@ -213,7 +234,9 @@ def records(draw: st.DrawFn) -> r.Record:
         protocol=draw(maybe(oids)),
         reproduces=draw(maybe(run_ids)),
         parent=draw(maybe(run_ids)),
+        continues=draw(maybe(run_ids)),
         supersedes=draw(maybe(run_ids)),
         base_models=draw(tuples(base_models)),
+        attempts=draw(attempts),
         tool=r.Tool(version=draw(labels)),
     )

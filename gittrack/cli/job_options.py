@@ -34,6 +34,7 @@ class JobOptions:
     image: str | None
     propose: bool
     branch: str | None
+    resume: str | None = None
 
     def job(self, *, seed: int | None = None, parent: str | None = None, console: bool = True) -> Job:
         """The same, read. UsageError for what cannot be."""
@@ -51,6 +52,7 @@ class JobOptions:
             dirty=_choice(self.dirty),
             image=self.image,
             propose=self.branch or ("" if self.propose else None),
+            resume=self.resume,
         )
         return Job(
             command=self.command,

@@ -34,6 +34,9 @@ RunOrLatest = Annotated[str, typer.Argument(metavar="[RUN]", help=RUN)]
 
 # --- what is run, and how ---
 Command = Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="The program to run.")]
+CommandOrNone = Annotated[
+    list[str] | None, typer.Argument(metavar="-- COMMAND...", help="The program to run.")
+]
 Experiment = Annotated[
     str | None,
     typer.Option("-e", "--experiment", metavar="NAME", help="The experiment; default from gittrack.yaml."),
@@ -48,6 +51,13 @@ Image = Annotated[str | None, typer.Option(metavar="DIGEST", help="Container ima
 Address = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="With --executor ray: the cluster's address.")
 ]
+SbatchOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sbatch-option", metavar="NAME=VALUE", help="With slurm: for sbatch, such as partition=gpu."
+    ),
+]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="With slurm: leave it in the queue; see --collect.")]
 DvcRemote = Annotated[
     str | None, typer.Option("-r", "--dvc-remote", metavar="NAME", help="DVC remote to use.")
 ]
@@ -101,8 +111,12 @@ def timeout(text: str) -> Any:
     return typer.Option(min=0.001, metavar="SECONDS", help=text)
 
 
+def collect(text: str) -> Any:
+    return typer.Option("--collect", metavar="ID", help=text)
+
+
 def executor(text: str) -> Any:
-    return typer.Option(metavar="local|ray", help=text)
+    return typer.Option(metavar="local|ray|slurm", help=text)
 
 
 def resources(text: str) -> Any:

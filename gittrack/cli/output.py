@@ -122,11 +122,13 @@ def _through(command: list[str], lines: Iterable[str]) -> bool:
 
 
 class Progress:
-    """A counter on standard error, shown only to a person and only when it takes long."""
+    """A counter on standard error, shown only to a person and only when it takes long: as long as git waits
+    where GIT_PROGRESS_DELAY (whole seconds) is set."""
 
-    def __init__(self, what: str, patience_s: float = 1.0) -> None:
+    def __init__(self, what: str) -> None:
+        delay = os.environ.get("GIT_PROGRESS_DELAY", "")
         self._what = what
-        self._begin = time.monotonic() + patience_s
+        self._begin = time.monotonic() + (int(delay) if delay.isascii() and delay.isdigit() else 1)
         self._shown = False
         self._on = sys.stderr.isatty()
 

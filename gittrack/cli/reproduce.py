@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -11,9 +11,10 @@ from gittrack.cli import options, output
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
+    from gittrack.formats.config import Config
     from gittrack.git.repository import Repository
     from gittrack.running.executor.task import Done
-    from gittrack.running.reproduce import ReproducePlan
+    from gittrack.running.reproduce import Reproduced, ReproducePlan
 
 NOT_REPRODUCED = 1
 
@@ -54,12 +55,17 @@ def command(
         bool,
         typer.Option("--check", help="End with 1 unless the level that gittrack.yaml claims is reached."),
     ] = False,
-    jobs: Annotated[int, options.jobs("Reruns at a time.")] = 1,
+    jobs: Annotated[int | None, options.jobs("Reruns at a time; default 1 here.")] = None,
     timeout: Annotated[float | None, options.timeout("End a rerun that takes longer.")] = None,
     executor: Annotated[str, options.executor("Where reruns go.")] = "local",
     address: options.Address = None,
     resources: Annotated[
-        list[str] | None, options.resources("With ray: what a rerun needs, such as GPU=1.")
+        list[str] | None, options.resources("On a cluster: what a rerun needs, such as GPU=1.")
+    ] = None,
+    sbatch: options.SbatchOptions = None,
+    no_wait: options.NoWait = False,
+    collect: Annotated[
+        str | None, options.collect("Wait for the reruns that are in Slurm's queue, and judge them.")
     ] = None,
     propose: Annotated[
         str | None,
@@ -83,7 +89,6 @@ def command(
       gittrack reproduce latest --seeds new --repeats 5 --jobs 2 --yes
       gittrack reproduce 7f3a2c --env uv --check --yes --timeout 3600
     """
-    from gittrack.cli.pages import reproduce as pages
     from gittrack.formats.config import load_cached
     from gittrack.git.repository import Repository
     from gittrack.recording.passing import checked_way
@@ -93,6 +98,8 @@ def command(
         raise UsageError("--json and --md: choose one")
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)
+    if collect is not None:
+        _end(_collected(repo, config, collect, quiet), json_, md, quiet, check)
     wanted = ReproduceOptions(
         repeats=repeats,
         seeds=seeds,
@@ -104,6 +111,8 @@ def command(
         executor=executor,
         address=address,
         resources=options.amounts(resources),
+        sbatch=sbatch or (),
+        wait=not no_wait,
         proposal=propose,
     )
     made = plan(repo, config, run, wanted)
@@ -111,11 +120,39 @@ def command(
         _show_plan(made, json_)
         return
     _agree(repo, made, yes, quiet)
-    result = reproduce(repo, config, made, None if quiet else _Teller(len(made.tasks)))
-    statement = result.statement
-    if json_:
+    if no_wait:
+        _enqueue(repo, made, quiet)
+        return
+    _end(reproduce(repo, config, made, None if quiet else _Teller(len(made.tasks))), json_, md, quiet, check)
+
+
+def _enqueue(repo: Repository, made: ReproducePlan, quiet: bool) -> None:
+    from gittrack.running.reproduce.queued import queue_reruns
+
+    queue = queue_reruns(repo, made)
+    if not quiet:
+        jobs = ", ".join(array.number for array in queue.arrays)
+        output.note(f"gittrack: {len(made.tasks)} reruns are in Slurm's queue as job {jobs}")
+        output.note(f"gittrack: later: gittrack reproduce --collect {queue.id}")
+
+
+def _collected(repo: Repository, config: Config, name: str, quiet: bool) -> Reproduced:
+    """Wait for reruns that have been queued, and judge them by the plan that they were queued with."""
+    from gittrack.running.executor.slurm.queue import find_queue
+    from gittrack.running.reproduce.queued import collect_reruns
+
+    queue = find_queue(repo, name, "reproduce")
+    return collect_reruns(repo, config, queue, None if quiet else _Teller(queue.count))
+
+
+def _end(reproduced: Reproduced, as_json: bool, as_md: bool, quiet: bool, check: bool) -> NoReturn:
+    """Show the verdict; the exit status says whether the run could be had again."""
+    from gittrack.cli.pages import reproduce as pages
+
+    statement = reproduced.statement
+    if as_json:
         output.write_json(pages.as_dict(statement))
-    elif md:
+    elif as_md:
         output.write(pages.as_markdown(statement))
     elif not quiet:
         output.write(

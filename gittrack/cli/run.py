@@ -55,6 +55,13 @@ def command(
     branch: Annotated[
         str | None, options.branch("Propose on gittrack/review/NAME; default the run's id.")
     ] = None,
+    isolated: Annotated[
+        bool, typer.Option("--isolated", help="In a work tree of its own, apart from other runs and edits.")
+    ] = False,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN|auto", help="Go on with a run that did not finish; auto: the newest such."),
+    ] = None,
     no_console: Annotated[
         bool, typer.Option("--no-console", help="Do not keep the end of the output.")
     ] = False,
@@ -71,6 +78,10 @@ def command(
     a program that reads GITTRACK_PARAMS (JSON) and GITTRACK_SEED. gittrack.yaml keeps the choice
     as run.pass. What stands on the command line of the program is recorded as parameters too.
 
+    --resume auto goes on with the newest run of the same command in this work tree that did not finish,
+    and begins a new one where there is none; --resume RUN goes on with that one. The program finds
+    GITTRACK_RESUMED=1, and the last step in run.last_step.
+
     \b
     Examples:
       gittrack run -- python train.py
@@ -81,7 +92,6 @@ def command(
     """
     from gittrack.formats.config import load_cached
     from gittrack.git.repository import Repository
-    from gittrack.recording.job import run_job
 
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)
@@ -101,9 +111,17 @@ def command(
         image=image,
         propose=propose,
         branch=branch,
+        resume=resume,
     )
     job = typed.job(seed=seed, parent=_run_id(parent), console=not no_console)
-    outcome = run_job(repo, config, job)
+    if isolated:
+        from gittrack.running.isolated import run_isolated
+
+        outcome = run_isolated(repo, config, job)
+    else:
+        from gittrack.recording.job import run_job
+
+        outcome = run_job(repo, config, job)
     if outcome.complaint:
         output.note(f"gittrack: warning: {outcome.complaint}")
     if outcome.record is not None and not quiet:

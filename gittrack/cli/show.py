@@ -43,8 +43,11 @@ def command(
         entry = entry_of(index, index.one(run))
         decisions = index.decisions(entry.id)
         successor = index.successor(entry.id)
+        continuations = index.continuations(entry.id)
     if successor is not None:
         output.note(f"gittrack: this record is superseded by {successor}, which says more of the same run")
+    if continuations:
+        output.note(f"gittrack: this run is continued by {', '.join(continuations)}")
     if yaml:
         output.write_bytes(entry.yaml())
     elif json_:
@@ -58,7 +61,7 @@ def command(
 
 def _page(entry: Entry, decisions: Sequence[Decided], pager: bool) -> None:
     record = entry.record
-    series = entry.series() if record.series is not None else None
+    series = entry.series() if record.series or record.continues else None
     console = entry.console() if record.console is not None else None
     lines = pages.terminal(
         entry, series, console, output.paint(), output.columns(), _reproductions(entry), decisions

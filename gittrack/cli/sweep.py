@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -21,7 +21,7 @@ SOME_FAILED = 1
 
 
 def command(
-    arguments: options.Command,
+    arguments: options.CommandOrNone = None,
     set_param: Annotated[
         list[str] | None,
         options.set_param(
@@ -69,12 +69,17 @@ def command(
     branch: Annotated[
         str | None, options.branch("Propose on gittrack/review/NAME; default the sweep's id.")
     ] = None,
-    jobs: Annotated[int, options.jobs("Runs at a time.")] = 1,
+    jobs: Annotated[int | None, options.jobs("Runs at a time; default 1 here.")] = None,
     timeout: Annotated[float | None, options.timeout("End a run that takes longer.")] = None,
     executor: Annotated[str, options.executor("Where runs go.")] = "local",
     address: options.Address = None,
     resources: Annotated[
-        list[str] | None, options.resources("With ray: what a run needs, such as GPU=1.")
+        list[str] | None, options.resources("On a cluster: what a run needs, such as GPU=1.")
+    ] = None,
+    sbatch: options.SbatchOptions = None,
+    no_wait: options.NoWait = False,
+    collect: Annotated[
+        str | None, options.collect("Wait for the sweep that is in Slurm's queue, and show it.")
     ] = None,
     resume: Annotated[
         str | None,
@@ -98,12 +103,20 @@ def command(
       gittrack sweep --search random --runs 20 -S 'lr=log(1e-4,1e-1)' --pass hydra -- python train.py
       gittrack sweep --search optuna --runs 50 --metric accuracy -S 'w=int(8,256)' -- ./train.sh {w}
     """
+    from dataclasses import asdict
+
     from gittrack.formats.config import load_cached
     from gittrack.git.repository import Repository
     from gittrack.running.sweep import SweepOptions, make_plan
 
     repo = Repository.discover()
     config = load_cached(repo.worktree, repo.state_dir)
+    if collect is not None:
+        if arguments:
+            raise UsageError("--collect knows the command: leave it out")
+        _end(_collected(repo, config, collect, quiet), json_, quiet)
+    if not arguments:
+        raise UsageError("no command given: gittrack sweep [OPTIONS] -- COMMAND...")
     typed = JobOptions(
         command=arguments,
         experiment=experiment,
@@ -133,15 +146,49 @@ def command(
         executor=executor,
         address=address,
         resources=options.amounts(resources),
+        sbatch=sbatch or (),
+        wait=not no_wait,
         resume=resume,
+        typed=asdict(typed),
     )
     plan = make_plan(repo, config, typed.job(), wanted)
     if dry_run:
         _show_plan(plan, json_)
         return
-    swept = _sweep(repo, config, plan, quiet)
-    _show(swept, json_, quiet)
+    if no_wait:
+        _enqueue(repo, config, plan, quiet)
+        return
+    _end(_sweep(repo, config, plan, quiet), json_, quiet)
+
+
+def _end(swept: Swept, as_json: bool, quiet: bool) -> NoReturn:
+    _show(swept, as_json, quiet)
     raise typer.Exit(0 if swept.finished == len(swept.results) else SOME_FAILED)
+
+
+def _enqueue(repo: Repository, config: Config, plan: SweepPlan, quiet: bool) -> None:
+    from gittrack.cli.pages import sweep as pages
+    from gittrack.running.sweep import queue_sweep
+
+    queue = queue_sweep(repo, config, plan)
+    if not quiet:
+        jobs = ", ".join(array.number for array in queue.arrays)
+        output.note(f"gittrack: {pages.headline(plan)}")
+        output.note(f"gittrack: in Slurm's queue as job {jobs}; later: gittrack sweep --collect {queue.id}")
+
+
+def _collected(repo: Repository, config: Config, name: str, quiet: bool) -> Swept:
+    """Wait for a sweep that has been queued, with the plan that it was queued with."""
+    import os
+
+    from gittrack.running.executor.slurm.queue import find_queue
+    from gittrack.running.sweep import SweepOptions, collect_sweep, make_plan
+
+    queue = find_queue(repo, name, "sweep")
+    call = queue.call
+    os.chdir(call["cwd"])
+    plan = make_plan(repo, config, JobOptions(**call["typed"]).job(), SweepOptions(**call["options"]))
+    return collect_sweep(repo, plan, queue, None if quiet else _Teller(plan))
 
 
 def _sweep(repo: Repository, config: Config, plan: SweepPlan, quiet: bool) -> Swept:

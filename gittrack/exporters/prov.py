@@ -103,7 +103,8 @@ def _run(made: _Document, source: Source) -> None:
             gittrack__digest=base.digest, gittrack__source=base.source,
         )  # fmt: skip
         made.relate("used", prov__activity=run, prov__entity=name, gittrack__modification=base.modification)
-    for other in dict.fromkeys(filter(None, (record.parent, record.reproduces, record.supersedes))):
+    others = (record.parent, record.continues, record.reproduces, record.supersedes)
+    for other in dict.fromkeys(filter(None, others)):
         made.add("activity", f"run:{other}")
         made.relate("wasInformedBy", prov__informed=run, prov__informant=f"run:{other}")
 

@@ -39,6 +39,7 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
         "spec": "text",
         "parent": "text",
         "reproduces": "text",
+        "continues": "text",
         "supersedes": "text",
         "failure_type": "text",
         "failure_message": "text",
@@ -150,7 +151,8 @@ def _run(row: Row, record: Mapping[str, Any]) -> tuple[Any, ...]:
         row.id, row.experiment, row.name, row.status, _started(row, record), row.duration_s,
         row.author, row.email, row.hypothesis, row.outcome, row.commit, row.snapshot, row.branch,
         None if damaged else row.dirty, _fitting(record.get("seed")), row.spec,
-        record.get("parent"), record.get("reproduces"), record.get("supersedes"),
+        record.get("parent"), record.get("reproduces"), record.get("continues"),
+        record.get("supersedes"),
         failure.get("type"), failure.get("message"),
         row.path, row.blob, row.fault, None if damaged else row.text,
     )  # fmt: skip

@@ -28,8 +28,8 @@ def _python(python: Mapping[str, Any] | None) -> str | None:
 
 
 ORDER = (
-    "schema", "python", "os", "host", "container", "image", "cpu", "memory_mb", "gpus", "cuda", "blas",
-    "variables", "packages", "origins", "imported", "interpreters", "drift",
+    "schema", "python", "os", "host", "container", "image", "cpu", "memory_mb", "gpus", "cuda",
+    "allocation", "blas", "variables", "packages", "origins", "imported", "interpreters", "drift",
 )  # fmt: skip
 """Sections of environment.yaml, as they follow each other."""
 

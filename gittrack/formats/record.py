@@ -15,13 +15,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from gittrack.formats.attempts import Attempt
+from gittrack.formats.attempts import EndedBy as EndedBy
+from gittrack.formats.attempts import Failure as Failure
+from gittrack.formats.attempts import Status as Status
 from gittrack.formats.during import Changed, Overlap
+from gittrack.formats.scheduler import Scheduler
 
 SCHEMA = "gittrack/run/1"
 """The version that this gittrack writes; readers look at it before anything else."""
 
-Status = Literal["finished", "failed", "killed", "unknown"]
-EndedBy = Literal["program", "process", "command", "recovery"]
 Role = Literal["train", "validation", "test", "holdout", "reference"]
 Pins = Literal["hashed", "versions", "none"]
 
@@ -39,14 +42,6 @@ class Author:
 
     name: str
     email: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """Why a run did not finish: the exception's class and message, or ``exit`` and a code, or ``signal``."""
-
-    type: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,8 +256,8 @@ class Record:
     failure: Failure | None = None
     ended_by: EndedBy | None = None
     """Who says how it ended: the ``program`` (`finish`, a with block); the ``process``, whose end was
-    observed because the program did not end the run; the ``command``, by its exit status; or
-    ``recovery``, when the process was gone."""
+    observed because the program did not end the run; the ``command``, by its exit status;
+    ``recovery``, when the process was gone; or ``preemption``, of which the program said so."""
     started: str
     """UTC, ISO 8601 with microseconds and ``Z``."""
     duration_s: float | None = None
@@ -285,6 +280,7 @@ class Record:
     data: tuple[DataInput, ...] = ()
     locks: tuple[Lock, ...] = ()
     environment: EnvironmentSummary
+    scheduler: Scheduler | None = None
     determinism: Mapping[str, Value] = field(default_factory=dict)
     outputs: tuple[Output, ...] = ()
     series: Series | None = None
@@ -293,11 +289,15 @@ class Record:
     protocol: str | None = None
     reproduces: str | None = None
     parent: str | None = None
+    continues: str | None = None
+    """The run that had ended and that this one takes up."""
     supersedes: str | None = None
     base_models: tuple[BaseModel, ...] = ()
     not_recorded: tuple[NotRecorded, ...] = ()
     changed: tuple[Changed, ...] = ()
     overlaps: tuple[Overlap, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    """Of a run that has more than one."""
     tool: Tool
 
     @property

@@ -246,6 +246,7 @@ def _facts(record: Record) -> dict[str, Any]:
         "cwd": code.cwd,
         "entry": code.entry,
         **{f"submodule {s.path}": s.commit for s in code.submodules},
+        "attempts": len(record.attempts) or None,
         **{f"changed while it ran: {c.what}": c.shown for c in record.changed},
         **{f"at the same time: run {o.run}": list(o.paths) for o in record.overlaps if not o.unknown},
         **{f"perhaps at the same time: run {o.run}": list(o.paths) for o in record.overlaps if o.unknown},

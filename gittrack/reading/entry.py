@@ -69,7 +69,20 @@ class Entry:
         return self.repository.gitpython().commit(oid)
 
     def series(self) -> Series | None:
-        """The per-step series (a sample of it where it is large); None if there is none."""
+        """The per-step series (a sample of it where it is large); None if there is none.
+
+        Of a run that continues others it is one of all: from its first step on, a later run's points stand
+        alone, and times are from the start of the first. `own_series` is that of this run.
+        """
+        if self.row.continues is None:
+            return self.own_series()
+        from gittrack.reading.chain import chained
+
+        with self.repository.objects() as objects:
+            return chained(objects, self.commit, self.record)
+
+    def own_series(self) -> Series | None:
+        """`series` without what the runs before have logged."""
         data = self.file("metrics.csv")
         return None if data is None else parse_series(data, f"{self.path}/metrics.csv")
 

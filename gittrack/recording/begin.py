@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,14 +14,17 @@ from gittrack.dvc.settings import ledger_config
 from gittrack.formats.config import Config, declared_metrics
 from gittrack.formats.plain import to_dict
 from gittrack.formats.record import Tool, clean_text, format_time, new_id
+from gittrack.formats.scrub import scrub_arguments
 from gittrack.formats.values import without_secrets
-from gittrack.git.repository import Repository
+from gittrack.git.repository import ObjectReader, Repository
 from gittrack.ledger import Ledger
 from gittrack.ledger.proposals import target
-from gittrack.recording.capture import capture
-from gittrack.recording.capture.code import LIVE, Invocation
+from gittrack.recording.capture import Captured, capture
+from gittrack.recording.capture.code import LIVE, Invocation, entry_of
+from gittrack.recording.capture.slurm import scheduler_of
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
+from gittrack.recording.journal.scheduler import array_task, current_job
 from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.masking import key_of, masked_command
 from gittrack.recording.params import event_of
@@ -41,17 +47,8 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
     with repo.objects() as objects:
         ledger.check(objects)
         _recover_others(repo)
-        captured = capture(
-            repo,
-            objects,
-            config,
-            invocation,
-            run_id,
-            dirty=request.dirty,
-            exclude=[*request.exclude, *_declared_outputs(config, experiment)],
-            inputs=_with_targets([*request.inputs, *declared_inputs(config, experiment)], repo.top),
-            image=request.image,
-        )
+        captured = capture_for(repo, objects, config, checked, invocation, run_id)
+    scheduler = scheduler_of()
     record = {
         "id": run_id,
         "experiment": experiment,
@@ -61,6 +58,7 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
         "code": to_dict(captured.code),
         "locks": [to_dict(lock) for lock in captured.locks],
         "environment": to_dict(captured.summary),
+        **({"scheduler": to_dict(scheduler)} if scheduler else {}),
         "protocol": captured.protocol,
         "masked": masked_command(captured.code.command, invocation.command, key),
         "tool": to_dict(Tool(version=VERSION)),
@@ -74,6 +72,9 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
         ),
         "metrics": declared_metrics(config, experiment),
         "top": str(repo.top),
+        "key": key_of_run(repo, experiment, invocation),
+        "job": current_job(os.environ),
+        "resumable": request.resume is not None,
         "params": without_secrets(checked.offered),
         **({} if invocation.in_process else {"surroundings": captured.surroundings}),
         "record": record,
@@ -93,6 +94,46 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
     except BaseException:
         _release(repo, run_id)
         raise
+
+
+def capture_for(
+    repo: Repository,
+    objects: ObjectReader,
+    config: Config,
+    checked: Checked,
+    invocation: Invocation,
+    name: str,
+) -> Captured:
+    """What is true now; a snapshot of the code is kept under the run's `name` until the run has ended."""
+    request, experiment = checked.request, checked.experiment
+    return capture(
+        repo,
+        objects,
+        config,
+        invocation,
+        name,
+        dirty=request.dirty,
+        exclude=written_by(config, checked),
+        inputs=_with_targets([*request.inputs, *declared_inputs(config, experiment)], repo.top),
+        image=request.image,
+    )
+
+
+def written_by(config: Config, checked: Checked) -> list[str]:
+    """Paths from the top that the run writes."""
+    return [*checked.request.exclude, *_declared_outputs(config, checked.experiment)]
+
+
+def key_of_run(repo: Repository, experiment: str, invocation: Invocation) -> str:
+    """Equal for runs of one work tree that are the same program, of which a later one may resume an earlier.
+
+    In this process that is the script, else the command; of an array of jobs each task is its own.
+    """
+    entry = entry_of(invocation, repo.top)
+    command = scrub_arguments(invocation.command, os.environ)
+    program = [entry] if invocation.in_process and entry else [*command, str(invocation.cwd)]
+    words = [str(repo.top.resolve()), experiment, array_task(os.environ), invocation.in_process, *program]
+    return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:32]
 
 
 def _declared_outputs(config: Config, experiment: str) -> list[str]:
@@ -116,9 +157,19 @@ def declared_inputs(config: Config, experiment: str) -> list[str]:
 
 def abandon(repo: Repository, journal: Journal) -> None:
     """Take back a run that could not start: nothing was run, so there is nothing to record."""
+    if journal.is_taken_up:
+        withdraw(repo, journal)
+        return
     journal.close()
     StoredJournal(journal.folder).remove()
     _release(repo, journal.folder.name)
+
+
+def withdraw(repo: Repository, journal: Journal) -> None:
+    """Take back an attempt that could not start: the journal is as it was, for the next one."""
+    standing = StoredJournal(journal.folder).standing
+    journal.take_back()
+    repo.update_refs([(f"{LIVE}{journal.folder.name}.{standing.get('attempt', 2)}", None, None)])
 
 
 def _release(repo: Repository, run_id: str) -> None:
@@ -127,7 +178,7 @@ def _release(repo: Repository, run_id: str) -> None:
 
 def _recover_others(repo: Repository) -> None:
     """Runs that were killed are committed by whoever comes next; what fails waits for `gittrack recover`."""
-    for recovery in recover(repo):
+    for recovery in recover(repo, keep_resumable=True):
         if recovery.record is not None:
             status = recovery.record.status
             log.warning(

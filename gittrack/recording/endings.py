@@ -26,6 +26,18 @@ class Ending:
     ended_by: EndedBy | None = "program"
 
 
+_UNSAID = "the process ended without finishing the run; its duration is that up to its last sign of life"
+LOST = Ending("killed", {"type": "lost", "message": _UNSAID}, "recovery")
+"""Of a run, or an attempt, whose process is gone without a word."""
+
+
+def preempted(ending: Ending) -> Ending:
+    """The ending of a run whose program was told that it has to go: killed, however it went."""
+    failure = ending.failure if ending.status in ("killed", "failed") else None
+    told = {"type": "preemption", "message": "the program was told that it has to go"}
+    return Ending("killed", failure or told, "preemption")
+
+
 class Terminated(SystemExit):
     """SIGTERM as an exception that unwinds ``with`` blocks; the process exits with 143."""
 
@@ -78,7 +90,7 @@ def merged(first: Ending, command: Ending) -> Ending:
     """
     if command.failure is not None and command.failure["type"] == "timeout" and first.status == "killed":
         return command
-    if first.ended_by == "program":
+    if first.ended_by in ("program", "preemption"):
         return command if first.status == "finished" else first
     if first.status == "finished" or (first.failure is not None and first.failure["type"] == UNSEEN):
         return command

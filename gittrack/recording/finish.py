@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from gittrack.errors import GittrackError, RepositoryError
 from gittrack.formats.during import Changed
 from gittrack.formats.finals import described, exact, extreme_of, finals_in
 from gittrack.formats.masks import PARAMS
-from gittrack.formats.plain import from_dict
+from gittrack.formats.plain import from_dict, to_dict
 from gittrack.formats.record import (
     Console,
     DataInput,
@@ -31,11 +30,13 @@ from gittrack.formats.sources import Layer, choose_seed, layer_of, resolve
 from gittrack.formats.spec import spec_digest
 from gittrack.git.repository import Repository
 from gittrack.ledger import Addition, Ledger
+from gittrack.recording.attempts import Past, all_layers, attempts_of, ending_with, param_changes
 from gittrack.recording.capture.code import LIVE
 from gittrack.recording.endings import Ending, merged
 from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.overlap import leave_word, overlaps
+from gittrack.recording.own import note_own
 from gittrack.version import VERSION
 
 log = logging.getLogger("gittrack")
@@ -61,9 +62,12 @@ class Frozen:
         metrics = [f"{k}={m.status or format(m.value, '.6g')}" for k, m in sorted(record.metrics.items())[:4]]
         subject = " ".join([f"run {record.experiment} {record.id}: {record.status}", *metrics])
         commits = tuple(c for c in (record.code.snapshot, record.code.commit) if c)
+        later = [a.code.snapshot or a.code.commit for a in record.attempts if a.code]
+        live = (LIVE + record.id, *(f"{LIVE}{record.id}.{at}" for at in range(2, len(record.attempts) + 1)))
         trailers = [f"Gittrack-Run: {record.id}", *(f"Gittrack-Code: {c}" for c in commits[:1])]
         message = "\n".join([subject[:200].replace("\n", " "), "", *trailers])
-        return Addition(record.path, self.files, message, commits[:1], (LIVE + record.id,))
+        code = (*commits[:1], *(commit for commit in later if commit))
+        return Addition(record.path, self.files, message, code, live)
 
 
 class _Gathered:
@@ -84,6 +88,8 @@ class _Gathered:
         self.defined: dict[str, Any] = {}
         self.end: Ending | None = None
         self.elapsed = 0.0
+        self.preempted = False
+        self.past: list[Past] = []
         for kind, *content in journal.events():
             self._take(kind, content)
 
@@ -106,7 +112,7 @@ class _Gathered:
                 output = from_dict(Output, data)
                 self.outputs[output.path] = (output, pointer)
             case Kind.CHANGED, [what, before, after]:
-                self._change(what, before, after)
+                self.change(what, before, after)
             case Kind.NOT_RECORDED, [what, why]:
                 self.losses[NotRecorded(what=what, why=why)] = None
             case Kind.FACTS, [facts]:
@@ -115,6 +121,11 @@ class _Gathered:
                 self.declared = declared
             case Kind.DEFINED, [defined]:
                 self.defined.update(defined)
+            case Kind.ATTEMPT, [taken]:
+                self.past.append(Past(self.layers, self.end, self.elapsed, self.preempted, taken))
+                self.layers, self.end, self.elapsed, self.preempted = [], None, 0.0, False
+            case Kind.PREEMPTED, []:
+                self.preempted = True
             case Kind.END, [status, failure, elapsed, *by]:
                 # A journal of old does not say who ended the run.
                 ending = Ending(status, failure, by[0] if by else None)
@@ -128,13 +139,13 @@ class _Gathered:
                 continue
             before, after = digest_of(known), digest_of(data_input)
             if before != after:
-                self._change(f"input {known.path}", before, after)
+                self.change(f"input {known.path}", before, after)
                 self.inputs[key] = (replace(data_input, role=known.role), pointer)
             if data_input.role is None:
                 data_input = replace(data_input, role=known.role)
         self.inputs[f"{data_input.path}\0{data_input.role}"] = (data_input, pointer)
 
-    def _change(self, what: str, before: Any, after: Any) -> None:
+    def change(self, what: str, before: Any, after: Any) -> None:
         """What changed twice has the first value and the last."""
         first = self.changed[what].before if what in self.changed else before
         self.changed[what] = Changed(what=what, before=first, after=after)
@@ -153,14 +164,19 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
     for item, pointer in items:
         if pointer is not None and item.pointer is not None:
             files[item.pointer] = pointer.encode()
-    ending = gathered.end or _LOST
+    ending = ending_with(gathered.end, gathered.preempted)
     elapsed = gathered.elapsed if gathered.end else _until_last_sign(journal, gathered.facts["started"])
     top = Path(journal.start["top"])
     facts = gathered.facts
     summary = {**facts["environment"], "sha256": hashlib.sha256(environment).hexdigest()}
+    if gathered.past or gathered.end is None:  # it may have died between the file and what is said of it
+        summary = summary_of(environment)
     stated = from_dict(Record, {**_UNKNOWN, **facts, "environment": summary, "status": ending.status})
     data = tuple(d for d, _ in gathered.inputs.values())
-    said = resolve(gathered.layers)
+    spoken = [*(one.layers for one in gathered.past), gathered.layers]
+    said = resolve(all_layers(spoken))
+    for what, before, after in param_changes(spoken):
+        gathered.change(what, before, after)
     masked = {**facts.get("masked", {}), **{f"{PARAMS}{name}": made for name, made in said.masked.items()}}
     seed, seed_source, conflicts = choose_seed(
         stated.seed, stated.seed_source, said, facts.get("param_conflicts", {})
@@ -187,11 +203,21 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
         not_recorded=stated_losses(list(gathered.losses)),
         changed=tuple(gathered.changed.values()),
         overlaps=overlaps(journal, top),
+        attempts=attempts_of(gathered.past, stated.started, ending, elapsed),
         spec=spec_digest(stated.code, said.params, data, stated.locks, masked),
     )
     from gittrack.formats import codec
 
     return Frozen(record, {"run.yaml": codec.dump_record(record), **files})
+
+
+def summary_of(environment: bytes) -> dict[str, Any]:
+    """What environment.yaml says, as the record has it."""
+    from gittrack.formats.codec import read_yaml
+    from gittrack.formats.environment import summarise
+
+    sections: Any = read_yaml(environment, "environment.yaml")
+    return to_dict(summarise(sections, hashlib.sha256(environment).hexdigest()))
 
 
 def digest_of(data_input: DataInput) -> str | None:
@@ -203,7 +229,8 @@ _UNKNOWN = {"spec": "", "tool": {"version": VERSION}}
 
 def _points(journal: StoredJournal) -> Callable[[], Iterator[Point]]:
     # Points before the first next_step() belong to step 0, but only once there is one.
-    first = 0 if any(event[0] == Kind.COUNTING for event in journal.events()) else None
+    counting = (event for event in journal.events() if event[0] == Kind.COUNTING)
+    first = next((event[1] if len(event) > 1 else 0 for event in counting), None)
 
     def read() -> Iterator[Point]:
         for event in journal.events():
@@ -214,13 +241,6 @@ def _points(journal: StoredJournal) -> Callable[[], Iterator[Point]]:
                     yield elapsed, first if step is None else step, values
 
     return read
-
-
-_LOST_WITHOUT = (
-    "the process ended without finishing the run; its duration is that up to its last sign of life"
-)
-_LOST = Ending("killed", {"type": "lost", "message": _LOST_WITHOUT}, "recovery")
-"""Of a run whose process is gone without a word."""
 
 
 def _until_last_sign(journal: StoredJournal, started: str) -> float:
@@ -331,7 +351,9 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
     except BaseException:
         journal.give_up()
         raise
-    _note_own(repo, frozen)
+    job = start.get("job") or {}
+    run_yaml = frozen.files["run.yaml"]
+    note_own(repo.state_dir, frozen.record.id, run_yaml, start.get("key", ""), job.get("id", ""))
     journal.remove()
     for note in start.get("notes", ()):
         log.warning("%s", note)
@@ -347,26 +369,6 @@ def preview(repo: Repository, journal: StoredJournal) -> Record | None:
         return freeze(journal, series_store(repo)).record
     except GittrackError:
         return None
-
-
-OWN_RUNS = "own-runs"
-"""Lines of run id and SHA-256 of run.yaml: what this clone has recorded itself, whatever a ledger says."""
-
-
-def _note_own(repo: Repository, frozen: Frozen) -> None:
-    digest = hashlib.sha256(frozen.files["run.yaml"]).hexdigest()
-    with suppress(OSError), (repo.state_dir / OWN_RUNS).open("a") as file:  # the run itself is safe
-        file.write(f"{frozen.record.id} {digest}\n")
-
-
-def is_own(repo: Repository, run_id: str, run_yaml: bytes) -> bool:
-    """Whether this clone recorded that run, with these bytes."""
-    line = f"{run_id} {hashlib.sha256(run_yaml).hexdigest()}\n"
-    try:
-        with (repo.state_dir / OWN_RUNS).open() as file:
-            return line in file
-    except OSError:
-        return False
 
 
 def series_store(repo: Repository) -> StoreSeries:

@@ -14,10 +14,11 @@ from gittrack.errors import GittrackError, UsageError
 from gittrack.formats.config import Config, Way, choose_experiment
 from gittrack.formats.record import Code, Record, Role
 from gittrack.formats.sources import Layer, contradictions
+from gittrack.formats.values import without_secrets
 from gittrack.git.repository import Repository
 from gittrack.recording import result_files
 from gittrack.recording.arguments import works_elsewhere
-from gittrack.recording.begin import abandon, begin
+from gittrack.recording.begin import abandon
 from gittrack.recording.capture.code import command_invocation
 from gittrack.recording.changes import note_code, note_params, watch_params
 from gittrack.recording.collect import Collector
@@ -35,6 +36,7 @@ from gittrack.recording.overlap import claim
 from gittrack.recording.passing import pass_on, setting_of
 from gittrack.recording.program import Program, check_command, exit_status, judge
 from gittrack.recording.request import Checked, Request, check
+from gittrack.recording.resume import RESUMED_VARIABLE, open_run, seconds_before
 from gittrack.recording.store import Store, relative_to_top
 
 log = logging.getLogger("gittrack")
@@ -71,6 +73,8 @@ class Job:
     origin: Code | None = None
     """The code that the work tree is a copy of."""
     timeout_s: float | None = None
+    held: Path | None = None
+    """Once this file is there, the run is not over when its program has ended: it may be begun again."""
     not_recorded: Sequence[tuple[str, str]] = ()
     """What files of parameters had that `request` has not, and why."""
 
@@ -92,24 +96,29 @@ class Outcome:
 def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     """Run `job` and record it. Raises only before the program has started."""
     cwd = Path.cwd()
-    job = _handed_over(job, config.run.way)
+    job = handed_over(job, config.run.way)
     check_command(job.launch or job.command, cwd)
     is_elsewhere = works_elsewhere(job.command)
     job = _without_files(job) if is_elsewhere else _with_files(job, cwd)
     outputs = [] if is_elsewhere else _outputs(repo, config, job)
     losses = result_files.Losses()
     checked = check(_request(repo, job, cwd, outputs, losses), config)
-    journal = begin(repo, config, checked, command_invocation(job.command, cwd, job.origin))
+    journal = open_run(repo, config, checked, command_invocation(job.command, cwd, job.origin))
+    if job.held is not None:
+        journal.hold(job.held)
     for what, why in [*job.not_recorded, *losses.stated()]:
         journal.not_recorded(what, why)
     watch = Watch(journal.folder, hook=config.capture.interpreter)
     store, before, program = _start(repo, config, job, checked, journal, outputs, watch)
-    started = time.monotonic()
+    started = time.monotonic() - seconds_before(journal)
     code = program.run(journal, console=job.console and config.capture.console, timeout_s=job.timeout_s)
     start = StoredJournal(journal.folder).start
     complaints: list[str] = []
     record = None
     try:
+        stopped = job.held is not None and job.held.exists()
+        if stopped:
+            journal.event(Kind.PREEMPTED)
         _note_end(journal, code, time.monotonic() - started, job.timeout_s if program.timed_out else None)
         settle(repo, journal, watch.end(), watch.installed)
         _note_changes(repo, store, journal.folder, job, outputs)
@@ -118,6 +127,9 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
         collector.metrics(job.metrics, job.usual)
         collector.outputs(outputs)
         journal.close()
+        if stopped:
+            why = "it was told to end, and may be begun again"
+            return Outcome(exit_status(code), None, why, signal=max(0, -code))
         record = commit(repo, StoredJournal(journal.folder))
         complaints += contradictions(record.param_conflicts)
     except (GittrackError, OSError) as error:
@@ -128,7 +140,7 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     return Outcome(exit_status(code), record, "; ".join(complaints), proposal, max(0, -code))
 
 
-def _handed_over(job: Job, default: Way | None) -> Job:
+def handed_over(job: Job, default: Way | None) -> Job:
     """`job` with its settings and seed in its command, and in the layers of its request.
 
     UsageError where they do not reach the program.
@@ -177,30 +189,31 @@ def _start(
 ) -> tuple[Store, Before, Program]:
     """Log what the program reads, and start it; the run is taken back where that fails."""
     try:
-        store = Store(repo, journal, StoredJournal(journal.folder).start["record"]["code"]["tree"])
-        store.log_declared(config, checked.experiment)
+        record = StoredJournal(journal.folder).start["record"]
+        store = Store(repo, journal, record["code"]["tree"])
+        store.log_declared(config, record["experiment"])
         for path, role in job.inputs:
             store.log_input(path, role)
         environment = watch.environment(_environment(journal, checked))
         if checked.facts["seed"] is not None:
             journal.event(Kind.DETERMINISM, {"env.PYTHONHASHSEED": environment["PYTHONHASHSEED"]})
-        before = _before(journal, job, [*job.metrics, *(path for path, _ in outputs)])
+        before = _before(journal, job, checked, [*job.metrics, *(path for path, _ in outputs)])
         note_aims(journal.folder, job.metrics, job.usual, outputs, before)
         program = Program(job.launch or job.command, environment, own_group=job.timeout_s is not None)
         watch.follow(program.pid)
+        journal.note_program(program.pid)
     except BaseException:
         abandon(repo, journal)
         raise
     return store, before, program
 
 
-def _before(journal: Journal, job: Job, names: Sequence[str]) -> Before:
+def _before(journal: Journal, job: Job, checked: Checked, names: Sequence[str]) -> Before:
     """What lies where the program will write, and word to other runs that it does; and what it may edit."""
     paths = [Path(name) for name in dict.fromkeys(names)]
     claim(journal.folder, paths)
     usual = [Path.cwd() / "params.yaml"] if job.defaults and [*job.params] in ([], ["params.yaml"]) else []
-    params = StoredJournal(journal.folder).start["params"]
-    watch_params(journal, params, [Path.cwd() / name for name in job.params], usual)
+    watch_params(journal, without_secrets(checked.offered), [Path.cwd() / name for name in job.params], usual)
     return Before(paths, (journal.folder / "start.json").stat())
 
 
@@ -283,6 +296,9 @@ def _environment(journal: Journal, checked: Checked) -> dict[str, str]:
     env = dict(os.environ)
     env[RUN_VARIABLE] = str(journal.folder)
     env[PARAMS_VARIABLE] = json.dumps(checked.offered)
+    env.pop(RESUMED_VARIABLE, None)
+    if StoredJournal(journal.folder).standing:
+        env[RESUMED_VARIABLE] = "1"
     seed = checked.facts["seed"]
     if seed is not None:
         env[SEED_VARIABLE] = str(seed)

@@ -16,6 +16,7 @@ from gittrack.formats.plain import from_dict
 from gittrack.formats.record import RUN_ID, Code
 from gittrack.formats.sources import SEED_OPTION, SEED_VARIABLE, START_RUN, Layer, layer_of
 from gittrack.git.repository import Repository
+from gittrack.recording.attempts import say_again
 from gittrack.recording.changes import note_params
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.events import Kind
@@ -84,7 +85,8 @@ def join(request: Request, where: str | Path | None) -> Joined | None:
     folder = outer_run()
     if folder is None or (folder / "joined").exists():
         return None
-    start = StoredJournal(folder).start
+    stored = StoredJournal(folder)
+    start = stored.start
     repo = Repository.discover(start["top"])
     if where is not None and Repository.discover(where).common_dir != repo.common_dir:
         return None
@@ -102,8 +104,12 @@ def join(request: Request, where: str | Path | None) -> Joined | None:
     journal = Journal(folder)
     if not journal.claim():
         return None
-    journal.replace_environment(environment)
-    journal.event(Kind.FACTS, {**facts, **changed})
+    if stored.is_again:
+        say_again(journal, {**facts, "experiment": None}, (environment, changed))
+        facts.pop("experiment", None)
+    else:
+        journal.replace_environment(environment)
+        journal.event(Kind.FACTS, {**facts, **changed})
     if "experiment" in facts:
         journal.event(Kind.DECLARED, declared_metrics(config, facts["experiment"]))
     edited = note_params(journal)
@@ -136,7 +142,7 @@ def _layers(folder: Path, start: dict[str, Any]) -> list[Layer]:
     """
     if start["record"].get("reproduces"):
         return []
-    events = (event for event in StoredJournal(folder).events() if event[0] == Kind.PARAMS)
+    events = (event for event in StoredJournal(folder).own_events() if event[0] == Kind.PARAMS)
     layers = [layer_of(params, origin) for _, params, *origin in events]
     try:
         given = json.loads(os.environ.get("GITTRACK_PARAMS", ""))

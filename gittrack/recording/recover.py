@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from dataclasses import dataclass
 
 from gittrack.errors import GittrackError
 from gittrack.formats.record import Record, parse_time
 from gittrack.git.repository import Repository
+from gittrack.recording.attempts import has_finished
 from gittrack.recording.capture.code import LIVE
 from gittrack.recording.finish import commit
 from gittrack.recording.journal import Journal
@@ -28,13 +28,17 @@ class Recovery:
     failed: bool = False
 
 
-def recover(repo: Repository, *, only: str | None = None, force: bool = False) -> list[Recovery]:
+def recover(
+    repo: Repository, *, only: str | None = None, force: bool = False, keep_resumable: bool = False
+) -> list[Recovery]:
     """Commit every run whose process is gone. Safe to call at any time, by any number of processes.
 
-    `force` also takes runs of other hosts, which cannot be asked whether they live.
+    `force` also takes runs of other hosts, which cannot be asked whether they live, and with `only` one
+    that is in a scheduler's queue; `keep_resumable` leaves those that were begun to be resumed, unless they
+    have finished.
     """
     return [
-        _recover_one(repo, journal, force)
+        _recover_one(repo, journal, force, keep_resumable, only is not None)
         for journal in stored_journals(repo.state_dir)
         if only is None or journal.run_id == only
     ]
@@ -50,7 +54,7 @@ def release_left_snapshots(repo: Repository) -> int:
     before = time.time() - LEFT_AFTER_S
     gone = []
     for ref in repo.refs(LIVE):
-        run_id = ref.removeprefix(LIVE)
+        run_id = ref.removeprefix(LIVE).partition(".")[0]  # behind the dot is the number of an attempt
         begun = parse_time(f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}T00:00:00Z").timestamp()
         if run_id not in journals and begun < before:
             gone.append((ref, None, None))
@@ -62,7 +66,7 @@ def release_left_snapshots(repo: Repository) -> int:
 _ELSEWHERE = "belongs to another host or container; --force commits it all the same"
 
 
-def _settle(repo: Repository, stored: StoredJournal) -> None:
+def settle_lost(repo: Repository, stored: StoredJournal) -> None:
     """Put the Pythons of a lost job into its journal: `gittrack run` did not live to do it."""
     from gittrack.recording.interpreters.settle import is_open, settle
 
@@ -72,19 +76,29 @@ def _settle(repo: Repository, stored: StoredJournal) -> None:
         journal.close()
 
 
-def _recover_one(repo: Repository, journal: StoredJournal, force: bool) -> Recovery:
+_QUEUED = "is in Slurm's queue, and may be begun again; --collect ends that, or its full id with --force"
+
+
+def _recover_one(
+    repo: Repository, journal: StoredJournal, force: bool, keep_resumable: bool, named: bool
+) -> Recovery:
     try:
-        with (journal.folder / "recover.lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if journal.folder.is_dir():
-                alive = journal.alive
-                if alive or (alive is None and not force):
-                    return Recovery(journal.run_id, None, "still running" if alive else _ELSEWHERE)
-                _settle(repo, journal)
-                collect_lost(repo, journal)
-                return Recovery(journal.run_id, commit(repo, journal))
+        with journal.alone():
+            alive = journal.alive
+            if alive or (alive is None and not force):
+                return Recovery(journal.run_id, None, "still running" if alive else _ELSEWHERE)
+            if journal.is_held and not (force and named):
+                return Recovery(journal.run_id, None, _QUEUED)
+            if keep_resumable and journal.start.get("resumable") and not has_finished(journal):
+                return Recovery(journal.run_id, None, "kept to be resumed")
+            settle_lost(repo, journal)
+            collect_lost(repo, journal)
+            return Recovery(journal.run_id, commit(repo, journal))
     except BlockingIOError:
         return Recovery(journal.run_id, None, "another process is recovering it")
+    except FileNotFoundError as error:
+        if journal.folder.is_dir():
+            return Recovery(journal.run_id, None, f"{journal.folder}: {error}", failed=True)
     except GittrackError as error:
         return Recovery(journal.run_id, None, str(error), failed=True)
     except Exception as error:  # a damaged journal must not keep the others, or the next run, from the ledger

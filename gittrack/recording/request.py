@@ -34,6 +34,10 @@ class Request:
     params: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     parent: str | None = None
+    continues: str | None = None
+    """The run on the ledger that this one takes up."""
+    resume: str | None = None
+    """A name of the run to go on with, or ``auto``; None: a new run begins."""
     reproduces: str | None = None
     base_models: Sequence[Mapping[str, Any] | str] = ()
     dirty: str | None = None
@@ -89,7 +93,7 @@ def check(request: Request, config: Config) -> Checked:
 
 def stated(request: Request) -> dict[str, Any]:
     """What the caller said, checked while it can still be said better."""
-    for what in ("parent", "reproduces", "run_id"):
+    for what in ("parent", "continues", "reproduces", "run_id"):
         value = getattr(request, what)
         if value is not None and not (isinstance(value, str) and RUN_ID.match(value)):
             raise UsageError(f"{what} must be a full run id such as 20261122-142233-7f3a2c, not {value!r}")
@@ -101,6 +105,7 @@ def stated(request: Request) -> dict[str, Any]:
         "seed": None if request.seed is None else check_seeds({"seed": request.seed})["seed"],
         "seed_source": None if request.seed is None else request.seed_source,
         "parent": request.parent,
+        "continues": request.continues,
         "reproduces": request.reproduces,
         "base_models": [_base_model(model) for model in request.base_models],
     }

@@ -72,6 +72,10 @@ class Run:
         self._t0 = monotonic()
         self.id = ""
         self.experiment = ""
+        self.resumed = False
+        """Whether the run goes on from an earlier attempt, or continues a run that had ended."""
+        self.last_step: int | None = None
+        """The greatest step that was logged before, of a run that is `resumed`."""
         if repository is None or journal is None:
             return
         from orjson import dumps  # loaded by whoever logs
@@ -80,9 +84,21 @@ class Run:
         start = StoredJournal(journal.folder).start["record"]
         self.id = start["id"]
         self.experiment = start["experiment"]
+        standing = StoredJournal(journal.folder).standing
+        if standing:
+            self._go_on(standing)
         self._t0 -= datetime.now(UTC).timestamp() - parse_time(start["started"]).timestamp()
         self._store = Store(repository, journal, start["code"]["tree"])
         journal.keep_flushing()
+
+    def _go_on(self, standing: Mapping[str, Any]) -> None:
+        """Steps that are counted go on after the last one."""
+        self.resumed = True
+        self.last_step = standing.get("last_step")
+        if self.last_step is not None:
+            self._log_calls = self.last_step + 1
+            if standing.get("counting"):
+                self._counting, self.step = True, self.last_step + 1
 
     @property
     def active(self) -> bool:
@@ -177,8 +193,11 @@ class Run:
         journal = self._open("next_step")
         if not self._counting:
             self._counting = True
+            first = 0 if self.last_step is None else self.last_step + 1
             if journal is not None:
-                journal.event(Kind.COUNTING)
+                journal.event(Kind.COUNTING, *([first] if first else []))
+            if self.step is None and first:
+                self.step = first
         self.step = 1 if self.step is None else self.step + 1
         return self.step
 
@@ -224,6 +243,15 @@ class Run:
         """Keep a matplotlib figure (anything with ``savefig``, or plotly's ``write_html``)."""
         if self._open("log_figure") is not None:
             self._store.log_figure(figure, artifact_file)
+
+    def mark_preempted(self) -> None:
+        """Say, in a handler say, that the program has to go: the run ends as killed, by preemption.
+
+        ``resume="auto"`` then goes on with it, or continues it.
+        """
+        journal = self._open("mark_preempted")
+        if journal is not None:
+            journal.event(Kind.PREEMPTED)
 
     # --- the end ------------------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ def start_run(
     dirty: str | None = None,
     image: str | None = None,
     every_rank: bool = False,
+    resume: str | None = None,
     repository: str | Path | None = None,
 ) -> Run:
     """Begin a run, as a context manager or until `Run.finish`.
@@ -49,6 +50,7 @@ def start_run(
         dirty: ``snapshot`` or ``refuse`` uncommitted changes; default from gittrack.yaml.
         image: container image digest ``[name@]sha256:...``; default GITTRACK_IMAGE.
         every_rank: record on each rank, not on rank 0 alone.
+        resume: the run to go on with, or ``auto``: the newest of this script that did not finish, if any.
         repository: a folder inside the git repository; default the current directory.
 
     Raises:
@@ -69,6 +71,7 @@ def start_run(
         dirty=dirty,
         image=image,
         inputs=[str(path) for path in inputs or ()],
+        resume=resume,
     )
     if not every_rank and rank() != 0:
         run = Run(None, None)
@@ -93,7 +96,13 @@ def _begin(request: Request, where: str | Path | None) -> Run:
     config = load_cached(repo.worktree, repo.state_dir)
     inputs = [path for given in request.inputs if (path := relative_to_top(given, repo.top))]
     checked = check(below_outer_run(replace(with_arguments(request), inputs=inputs)), config)
-    run = Run(repo, begin(repo, config, checked, this_invocation()))
+    if request.resume is None:
+        journal = begin(repo, config, checked, this_invocation())
+    else:
+        from gittrack.recording.resume import open_run
+
+        journal = open_run(repo, config, checked, this_invocation())
+    run = Run(repo, journal)
     run._book.know(checked.layers)
     try:
         run._store.log_declared(config, run.experiment)

@@ -49,7 +49,7 @@ from gittrack.verify.select import Base, Target, build_context, choose, read_bas
 from gittrack.verify.signatures import check_signatures
 from gittrack.verify.source import BareFacts
 from gittrack.verify.stored import check_bytes
-from gittrack.verify.successors import check_successors
+from gittrack.verify.successors import check_continued, check_successors
 
 __all__ = [
     "EXIT_CODES",
@@ -77,6 +77,7 @@ LEDGER_CHECKS: tuple[LedgerCheck, ...] = (check_repository, check_ledger, check_
 """Before the runs."""
 LATER_CHECKS: tuple[LedgerCheck, ...] = (
     check_successors,
+    check_continued,
     check_reproductions,
     check_decisions,
     check_registry,

@@ -142,7 +142,7 @@ def _first_starts(context: Context) -> dict[str, dict[str, str]]:
     """When the first run of each spec started, by experiment and spec; of the runs that were verified."""
     starts: dict[str, dict[str, str]] = {}
     replaced = superseded(context)
-    for folder, (spec, started, _) in context.records.starts.items():
+    for folder, (spec, started, *_) in context.records.starts.items():
         if folder in replaced:
             continue
         specs = starts.setdefault(folder.split("/")[1], {})

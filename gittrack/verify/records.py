@@ -17,6 +17,7 @@ class Start(NamedTuple):
     spec: str
     started: str
     supersedes: str | None = None
+    continues: str | None = None
 
 
 class Records(Mapping[str, Record]):
@@ -30,7 +31,7 @@ class Records(Mapping[str, Record]):
 
     def note(self, folder: str, record: Record) -> None:
         """The record of `folder` was read."""
-        self.starts[folder] = Start(record.spec, record.started, record.supersedes)
+        self.starts[folder] = Start(record.spec, record.started, record.supersedes, record.continues)
         self._keep(folder, record)
 
     def _keep(self, folder: str, record: Record) -> None:

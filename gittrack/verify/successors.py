@@ -1,4 +1,4 @@
-"""Records that supersede others: each is of the same execution, and says so of a record that is there."""
+"""Records that supersede others, of the same execution, and runs that continue others."""
 
 from __future__ import annotations
 
@@ -22,6 +22,21 @@ def check_successors(context: Context) -> Iterator[Finding]:
         elif not record.succeeds(before):
             says = "it supersedes a run of another commit or moment: that one still counts"
             yield finding("record-supersedes", says, path, found=start.supersedes)
+
+
+def check_continued(context: Context) -> Iterator[Finding]:
+    """Of the runs that were verified: each continues a run that is there, and that began before it."""
+    for folder, start in context.records.starts.items():
+        if start.continues is None:
+            continue
+        before = context.record_at(run_path(folder.split("/")[1], start.continues))
+        path = f"{folder}/run.yaml"
+        if before is None:
+            says = "it continues a run that is not on the ledger, or is of another experiment"
+            yield finding("record-continues", says, path, "incomplete", found=start.continues)
+        elif before.started >= start.started:
+            says = "it continues a run that did not begin before it"
+            yield finding("record-continues", says, path, expected=start.started, found=before.started)
 
 
 def superseded_by(context: Context, folder: str, run_id: str) -> Record | None:

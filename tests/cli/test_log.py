@@ -437,3 +437,11 @@ def test_the_newest_runs_of_a_large_ledger_are_not_waited_for(
     assert list(repo.state_dir.glob("index-*"))
     assert log(capsys, "-n", "3", "--json") == newest
     assert "not indexed" not in terminal("log", "-n", "3")
+
+
+def test_a_wait_is_counted_when_it_has_lasted_as_long_as_git_waits(
+    repo: Repository, terminal: Terminal
+) -> None:
+    """And only on a terminal."""
+    commit_records(repo, [make_record(n) for n in range(3)])
+    assert "indexing runs: 3 of 3\n" in terminal("log", GIT_PROGRESS_DELAY="0")

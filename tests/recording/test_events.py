@@ -24,5 +24,7 @@ def test_letters_on_disk_stay() -> None:
         "NOT_RECORDED": ["l"],
         "CHANGED": ["v"],
         "COUNTING": ["n"],
+        "ATTEMPT": ["u"],
+        "PREEMPTED": ["q"],
         "END": ["x"],
     }

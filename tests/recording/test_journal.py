@@ -309,6 +309,25 @@ def test_owners_are_told_apart() -> None:
     assert is_alive({}) is not True
 
 
+def test_an_earlier_beginning_of_a_slurm_job_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slurm ends a job on every node before it begins it again; of all other hosts nothing is known."""
+    elsewhere = {"boot": "another", "host": "another"}
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    monkeypatch.setenv("SLURM_CLUSTER_NAME", "gauss")
+    first = {**current_owner(), **elsewhere}
+    assert is_alive(first) is None
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    second = current_owner()
+    assert is_alive(first) is False and is_alive({**first, "namespace": "pid:[1]"}) is False
+    assert is_alive(second) is True and is_alive({**second, **elsewhere}) is None
+    for other in ({"SLURM_JOB_ID": "18"}, {"SLURM_CLUSTER_NAME": "euler"}, {"SLURM_RESTART_COUNT": "?"}):
+        with monkeypatch.context() as patch:
+            for name, value in other.items():
+                patch.setenv(name, value)
+            assert is_alive(first) is None
+    assert is_alive({**elsewhere, "job": None}) is None and is_alive({**elsewhere, "job": {}}) is None
+
+
 # --- recovery --------------------------------------------------------------------------------
 
 

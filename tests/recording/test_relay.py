@@ -149,7 +149,8 @@ def test_what_was_ignored_or_blocked_stays_so(project: Path) -> None:
     """nohup and a blocked mask reach the program; a caller that ignores SIGCHLD costs no exit status."""
     program = (
         "import signal\n"
-        "print(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN, signal.pthread_sigmask(signal.SIG_BLOCK, ()))\n"
+        "is_deaf = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN\n"
+        "print(is_deaf, signal.pthread_sigmask(signal.SIG_BLOCK, ()))\n"
         "raise SystemExit(5)"
     )
 

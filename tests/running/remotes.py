@@ -18,7 +18,8 @@ TRAIN = """
 import json, os, random, sys, time
 from pathlib import Path
 signs = Path(SIGNS)
-node, run = os.environ.get("RAY_RAYLET_PID", "none"), Path(os.environ["GITTRACK_RUN"]).name
+node = os.environ.get("RAY_RAYLET_PID") or os.environ.get("SLURMD_NODENAME", "none")
+run = Path(os.environ["GITTRACK_RUN"]).name
 (signs / f"{run}.{node}.{os.getpid()}").touch()
 until = time.monotonic() + 60
 while (signs / "wait").exists() and time.monotonic() < until:

@@ -26,7 +26,8 @@ from gittrack.text.tables import table
 
 _STATUS_COLOURS = {"failed": "red", "killed": "yellow", "unknown": "yellow", DAMAGED: "red"}
 _FACTS = frozenset(
-    {"id", "age", "repo", "experiment", "status", "reproduces", "commit", "outcome", "seed", "hypothesis"}
+    {"id", "age", "repo", "experiment", "status", "reproduces", "continues", "commit", "outcome", "seed"}
+    | {"hypothesis"}
 )
 _FRONT = ("id", "age", "repo", "experiment", "status")
 _LONGEST_VALUE = 24
@@ -129,7 +130,8 @@ def as_markdown(
 def as_csv(rows: Sequence[Row], choice: Choice, repos: Sequence[str] | None = None) -> str:
     """Every fact, metric, parameter and tag under its full name, unless `choice` leaves some out."""
     facts = ("id", "started", "duration_s", "experiment", "status", "name", "author", "commit", "branch",
-             "dirty", "seed", "spec", "hypothesis", "outcome", "reproduces", "fault")  # fmt: skip
+             "dirty", "seed", "spec", "hypothesis", "outcome", "reproduces", "continues",
+             "fault")  # fmt: skip
     base = [Column(name, name, tuple(_plain(row, name) for row in rows)) for name in facts]
     base[1:1] = _repos(repos)
     everything = replace(choice, keep=None, all_params=not choice.only_changed)
@@ -175,17 +177,18 @@ def _facts(
         *_repos(repos),
         column("experiment", [row.experiment for row in rows]),
         column("status", [row.status for row in rows]),
-        *_reruns(rows, names),
+        *_related(rows, names, "reproduces", "rerun of"),
+        *_related(rows, names, "continues", "continues"),
         column("commit", [_commit(row) for row in rows]),
     ]
 
 
-def _reruns(rows: Sequence[Row], names: dict[str, str]) -> list[Column]:
-    """Which run each one repeats, where one does."""
-    originals = tuple(row.record.get("reproduces") for row in rows)
+def _related(rows: Sequence[Row], names: dict[str, str], field: str, label: str) -> list[Column]:
+    """Which run each one repeats or continues, where one does."""
+    others = tuple(row.record.get(field) for row in rows)
     short = bool(names)
-    shown = tuple((names.get(o) or o[-6:]) if o and short else o for o in originals)
-    return [Column("rerun of", "reproduces", shown)] if any(originals) else []
+    shown = tuple((names.get(o) or o[-6:]) if o and short else o for o in others)
+    return [Column(label, field, shown)] if any(others) else []
 
 
 def _listed(
@@ -362,7 +365,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
 def _plain(row: Row, name: str) -> Any:
     if name == "started":
         return _moment(row.started)
-    return row.record.get("reproduces") if name == "reproduces" else getattr(row, name)
+    return row.record.get(name) if name == "reproduces" else getattr(row, name)
 
 
 def _moment(seconds: float) -> str:

@@ -59,7 +59,7 @@ def _plan(plan: ReproducePlan) -> Iterator[tuple[str, str]]:
     for name, text in plan.tasks[0].surroundings.variables.items():
         yield f"{'variable':<12}", one_line(f"{name}={text}")
     seeds = ", ".join("none recorded" if t.seed is None else str(t.seed) for t in plan.tasks[:MOST])
-    where = f"{options.jobs} at a time" if options.executor == "local" else f"by {options.executor}"
+    where = f"{options.jobs or 1} at a time" if options.executor == "local" else f"by {options.executor}"
     yield f"{'reruns':<12}", f"{len(plan.tasks)} ({where}), seeds {seeds}"
     for warning in plan.warnings[:MOST]:
         yield f"{'note':<12}", one_line(warning)

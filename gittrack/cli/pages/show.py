@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from gittrack.formats.attempts import Attempt
 from gittrack.formats.during import Overlap
 from gittrack.formats.flat import flatten
 from gittrack.formats.masks import is_masked
@@ -83,6 +84,8 @@ def sections(
     facts = {"python": "not known", "os": "not recorded"}
     facts |= {k: text.value(v) for k, v in asdict(record.environment).items() if v}
     environment = [(name, facts.pop(name)) for name in ("sha256", "python", "os")] + [*facts.items()]
+    if record.scheduler is not None:
+        environment.append(("scheduler", text.one_line(record.scheduler.sentence)))
     determinism = [(text.clean(k), text.value(v)) for k, v in flatten(record.determinism).items()]
     models = [
         (text.one_line(m.name), text.value(m.revision), text.value(m.modification))
@@ -107,6 +110,7 @@ def sections(
         ("Outputs", [_output(item) for item in record.outputs]),
         ("Series", series),
         ("Changed while it ran", [(text.one_line(item.what), item.shown) for item in record.changed]),
+        ("Attempts", [_attempt(number, item) for number, item in enumerate(record.attempts, 1)]),
         ("Ran at the same time", [_overlap(item) for item in record.overlaps]),
         ("Not recorded", losses),
         ("Provenance", list(_provenance(record))),
@@ -114,6 +118,16 @@ def sections(
     ):
         if rows:
             yield Section(title, list(rows))
+
+
+def _attempt(number: int, attempt: Attempt) -> tuple[str, ...]:
+    """When, for how long, how it ended, and on what."""
+    took = "not recorded" if attempt.duration_s is None else text.duration(attempt.duration_s)
+    restarts = None if attempt.restarts is None else f"restart {attempt.restarts}"
+    code = attempt.code and f"code {(attempt.code.snapshot or attempt.code.commit or attempt.code.tree)[:12]}"
+    facts = (attempt.host and f"host {attempt.host[:8]}", *attempt.gpus, restarts, code)
+    about = ", ".join(text.one_line(fact) for fact in facts if fact)
+    return str(number), attempt.started[:19].replace("T", " "), took, text.one_line(attempt.ending), about
 
 
 def _overlap(overlap: Overlap) -> tuple[str, ...]:
@@ -224,7 +238,7 @@ def _output(item: Output) -> tuple[str, ...]:
 
 
 def _provenance(record: Record) -> Iterator[tuple[str, ...]]:
-    for name in ("spec", "protocol", "reproduces", "parent", "supersedes"):
+    for name in ("spec", "protocol", "reproduces", "parent", "continues", "supersedes"):
         value = getattr(record, name)
         if value:
             yield name, text.one_line(value)

@@ -74,6 +74,7 @@ def _run(report: Report, record: Record) -> Iterator[Block]:
     ]
     related = (
         ("Made from run", record.parent),
+        ("Continues", record.continues),
         ("Rerun of", record.reproduces),
         ("Corrects", record.supersedes),
     )
@@ -109,7 +110,13 @@ def _unsettled(record: Record) -> list[tuple[str, Cell]]:
     changed = [f"{item.what}: {item.shown}" for item in record.changed]
     beside = [overlap.sentence for overlap in record.overlaps]
     losses = [f"{loss.what}: {loss.why}" for loss in record.not_recorded]
-    parts = (("Changed while it ran", changed), ("At the same time", beside), ("Not recorded", losses))
+    attempts = [f"{a.started} {a.ending}" for a in record.attempts]
+    parts = (
+        ("Attempts", attempts),
+        ("Changed while it ran", changed),
+        ("At the same time", beside),
+        ("Not recorded", losses),
+    )
     return [(title, _first(texts)) for title, texts in parts if texts]
 
 
@@ -139,6 +146,7 @@ def _environment(report: Report, record: Record) -> Iterator[Block]:
     rows += [("CPU", around.cpu)] if around.cpu else []
     rows += [("GPU", gpu) for gpu in around.gpus]
     rows.append(("Container image", Code(around.image) if around.image else "none recorded"))
+    rows += [("Scheduler", record.scheduler.sentence)] if record.scheduler else []
     yield Facts(rows)
     flags: list[tuple[str, Cell]] = [
         (name, Code(value(flag))) for name, flag in list(flatten(record.determinism).items())[:100]

@@ -71,7 +71,7 @@ class Chart:
 
 def charts(experiment: Experiment) -> list[Chart]:
     """A chart for each metric of the first runs that has a curve; metrics with a direction first."""
-    chosen = [run for run in experiment.runs if run.record.series is not None][:MOST_RUNS]
+    chosen = [run for run in experiment.runs if run.record.series or run.record.continues][:MOST_RUNS]
     entries = [*([experiment.baseline] if experiment.baseline else []), *chosen]
     drawn = [(entry, curves(entry)) for entry in entries]
     names = {name for entry, lines in drawn if entry in chosen for name in lines}
@@ -91,7 +91,7 @@ def curves(entry: Entry) -> dict[str, ChartLine]:
     """A line for each metric; nothing for a series that is damaged, which verify says."""
     stated = entry.record.series
     try:
-        series = entry.series() if stated is not None else None
+        series = entry.series() if stated is not None or entry.record.continues else None
     except RecordError:
         return {}
     lines = {}

@@ -200,6 +200,11 @@ class Index:
         rows = self._ask(successor, [run_id])
         return str(rows[0][0]) if rows else None
 
+    def continuations(self, run_id: str) -> list[str]:
+        """The ids of the runs that continue a run, oldest first."""
+        sql = f"SELECT r.id FROM runs r WHERE r.continues = ? AND NOT {SUPERSEDED} ORDER BY r.id"  # noqa: S608
+        return [str(row_id) for (row_id,) in self._ask(sql, [run_id])]
+
     def names(self, experiment: str | None = None, only: Field | None = None) -> list[str]:
         """Full names of the metrics, parameters and tags that runs have, or `only` that one if they do."""
         names: list[str] = []

@@ -20,6 +20,7 @@ from gittrack.text.json_text import json_compact, json_line
 RUN_COLUMNS = (
     "path", "blob", "id", "tail", "experiment", "status", "started", "duration_s", "author", "email", "name",
     "hypothesis", "commit_id", "snapshot", "branch", "dirty", "seed", "spec", "fault", "supersedes",
+    "continues",
 )  # fmt: skip
 
 Number = int | float | None
@@ -65,7 +66,7 @@ def _healthy(path: str, blob: str, record: Mapping[str, Any]) -> Parsed:
         parse_time(record["started"]).timestamp(), record.get("duration_s"), author["name"], author["email"],
         record.get("name"), record.get("hypothesis"), code.get("commit"), code.get("snapshot"),
         code.get("branch"), int(code.get("dirty", False)), number(record.get("seed")), record["spec"], None,
-        record.get("supersedes"),
+        record.get("supersedes"), record.get("continues"),
     )  # fmt: skip
     return Parsed(
         run,

@@ -61,6 +61,8 @@ class Row:
     outcome: str | None = None
     """That of the last decision on the run: ``selected``, ``rejected`` or ``baseline``."""
 
+    continues: str | None = None
+    """The run that this one takes up."""
     place: int = field(default=0, compare=False)
     """Among the runs in hand that began in the same second, by the commits that added them; else 0."""
 

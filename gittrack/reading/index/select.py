@@ -11,13 +11,13 @@ from gittrack.reading.index.rows import OUTCOME, SUPERSEDED, Row
 _ROW = (
     "r.id, r.experiment, r.status, r.started, r.duration_s, r.author, r.email, r.name, r.hypothesis, "
     "r.commit_id, r.snapshot, r.branch, r.dirty, r.seed, r.spec, r.path, r.blob, r.fault, d.json, "
-    f"{OUTCOME}, r.place"
+    f"{OUTCOME}, r.continues, r.place"
 )
 SELECT = f"SELECT {_ROW} FROM runs r JOIN records d ON d.run = r.run"  # noqa: S608
 _FIELDS = (
     "id", "experiment", "status", "started", "duration_s", "author", "email", "name", "hypothesis", "commit",
     "snapshot", "branch", "dirty", "seed", "spec", "path", "blob", "fault", "text", "outcome",
-    "place",
+    "continues", "place",
 )  # fmt: skip
 NEWEST = "CAST(r.started AS INTEGER) DESC, r.place DESC, r.started DESC, r.id DESC"
 """As `Row.newest_key` orders."""

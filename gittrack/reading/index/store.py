@@ -21,7 +21,7 @@ from pathlib import Path
 from gittrack.git.repository import Repository
 
 APPLICATION_ID = 0x67747278  # "gtrx"
-FORMAT = 4
+FORMAT = 5
 FILE_NAME = f"index-v{FORMAT}.sqlite"
 PATIENCE_S = 20.0
 
@@ -38,7 +38,7 @@ TABLES = (
         tail TEXT NOT NULL, experiment TEXT NOT NULL, status TEXT NOT NULL, started REAL NOT NULL,
         duration_s REAL, author TEXT, email TEXT, name TEXT, hypothesis TEXT, commit_id TEXT,
         snapshot TEXT, branch TEXT, dirty INTEGER, seed, spec TEXT, fault TEXT, supersedes TEXT,
-        place INTEGER)""",
+        continues TEXT, place INTEGER)""",
     "CREATE TABLE records (run INTEGER PRIMARY KEY, json TEXT NOT NULL)",
     "CREATE TABLE params (key TEXT, run INTEGER, number, text TEXT, PRIMARY KEY (key, run)) WITHOUT ROWID",
     "CREATE TABLE metrics (key TEXT, run INTEGER, number, status TEXT, PRIMARY KEY (key, run)) WITHOUT ROWID",
@@ -52,6 +52,7 @@ TABLES = (
     f"CREATE INDEX runs_experiment ON runs (experiment, {SECOND}, place, started, id)",
     f"CREATE INDEX runs_unplaced ON runs ({SECOND}) WHERE place IS NULL",
     "CREATE INDEX runs_superseding ON runs (supersedes) WHERE supersedes IS NOT NULL",
+    "CREATE INDEX runs_continuing ON runs (continues) WHERE continues IS NOT NULL",
     "CREATE INDEX runs_id ON runs (id)",
     "CREATE INDEX runs_tail ON runs (tail)",
     f"PRAGMA application_id = {APPLICATION_ID}",

@@ -110,7 +110,7 @@ def capture_code(
         remote=_remote(repo, status.branch),
         command=tuple(clean_text(a) for a in scrub_arguments(invocation.command, os.environ)),
         cwd=_relative(invocation.cwd, repo.top),
-        entry=_entry(invocation, repo.top),
+        entry=entry_of(invocation, repo.top),
         submodules=_submodules(repo, objects, status, head_tree.oid if head_tree else None),
     )
     if status.commit and not changes:
@@ -185,7 +185,8 @@ def _relative(path: Path, top: Path) -> str:
         return clean_text(path.as_posix())
 
 
-def _entry(invocation: Invocation, top: Path) -> str | None:
+def entry_of(invocation: Invocation, top: Path) -> str | None:
+    """The script or module that was started, a file from the top of the work tree."""
     if invocation.entry is None:
         return None
     path = invocation.cwd / invocation.entry

@@ -20,6 +20,7 @@ from gittrack.errors import NotFoundError, UsageError
 from gittrack.formats.record import clean_text
 from gittrack.formats.scrub import scrub_text, strip_url
 from gittrack.recording.capture import determinism, hardware
+from gittrack.recording.capture.slurm import allocation_of
 
 SCHEMA = "gittrack/environment/1"
 
@@ -59,6 +60,7 @@ def capture_environment(
         "memory_mb": hardware.memory_mb(),
         "gpus": gpus,
         "cuda": versions or None,
+        "allocation": allocation_of(env),
         "blas": _blas() if is_own else None,
         "variables": variables_of(env),
         "packages": versions_of(entries) if is_own else None,

@@ -34,7 +34,11 @@ def read_surroundings(
     from gittrack.formats.locks import read_lock
     from gittrack.recording.capture import describe_machine, write_environment
 
-    machine = {name: fact for name, fact in describe_machine().items() if name != "variables"} if here else {}
+    machine = (
+        {name: fact for name, fact in describe_machine().items() if name not in ("allocation", "variables")}
+        if here
+        else {}
+    )
     paths = {*_lock_paths(files, pipelines), *(p for p in config.capture.locks if p in files.names)}
     locks = []
     for path in sorted(paths):

@@ -56,7 +56,10 @@ def settle(
     """Put into `journal` what is known of the Pythons; `reports` None: as they reported it themselves.
 
     Where none is known the record stays without interpreter and packages. It raises nothing.
+    Of a run that goes on the Pythons of the first attempt stay.
     """
+    if (journal.folder / sitecustomize.FOLDER / SETTLED).exists():
+        return
     try:
         reports = read_reports(journal.folder) if reports is None else reports
         _settle(repo, journal, reports, installed or Installed())

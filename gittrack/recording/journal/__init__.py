@@ -3,13 +3,15 @@
 A journal is a folder ``journal/<run-id>/`` in gittrack's folder of the git directory:
 
     start.json         what was true at the start; written once
-    owner-<pid>.json   the processes that the run belongs to
+    owner-<pid>.json   the processes that the run belongs to; program-<pid>.json: that of `gittrack run`
+    standing.json      of a run that goes on: which attempt it is, and after which step
     environment.yaml   as it will lie beside the record
     events-*.jsonl     one JSON array a line, a file for each process: [kind, ...], see `events.Kind`
     console.txt        tail of the command's output, under `gittrack run`
     heartbeat          its time of change: the last sign of life, every few seconds
     reserve            bytes to give back when the disk is full
     ended              made when the run has ended and could not be committed
+    held               where a scheduler's queue has the run, see `StoredJournal.is_held`
 """
 
 from __future__ import annotations
@@ -30,9 +32,10 @@ from typing import Any
 from gittrack.errors import RepositoryError, UsageError
 from gittrack.formats.record import clean_text
 from gittrack.recording.journal.allowance import Allowance
-from gittrack.recording.journal.events import POINTS, Kind
-from gittrack.recording.journal.owner import current_owner
-from gittrack.recording.journal.stored import HEARTBEAT, StoredJournal, journals_dir
+from gittrack.recording.journal.events import Kind
+from gittrack.recording.journal.lines import Row, event_files, lines_of, metrics_line, open_events
+from gittrack.recording.journal.owner import current_owner, owner_of
+from gittrack.recording.journal.stored import HEARTBEAT, HELD, StoredJournal, journals_dir
 
 log = logging.getLogger("gittrack")
 
@@ -54,9 +57,6 @@ JOINED = "joined"
 LINE_ROWS = 400
 """Rows in one line: some 40 kB, which an allocator gives and takes back without asking the kernel."""
 
-Row = tuple[float, int | None, dict[str, Any]]
-"""Seconds since the start, step, values by metric (a non-finite one as ``"nan"``, ``"inf"``, ``"-inf"``)."""
-
 
 class Journal:
     """The journal of one run, open for writing by this process."""
@@ -74,6 +74,9 @@ class Journal:
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
         self._beat_at: float | None = None
+        self.is_taken_up = False
+        """Whether another process has begun the run, and this one goes on with it."""
+        self._begun = 0
         self.append_json: Callable[[bytes], None] = self.rows.append
         """Takes a `Row` as orjson writes it, without its last bracket; true and false stand for 1 and 0.
 
@@ -112,10 +115,10 @@ class Journal:
             _write_json(draft / "start.json", start)
             _write_owner(draft)
             (draft / "environment.yaml").write_bytes(environment)
-            (draft / f"events-000-{os.getpid()}.jsonl").write_bytes(_lines(events))
+            (draft / f"events-000-{os.getpid()}.jsonl").write_bytes(lines_of(events))
             (draft / HEARTBEAT).touch()
             (draft / "reserve").write_bytes(os.urandom(RESERVE_BYTES))
-            file = _open_events(draft, os.getpid())
+            file = open_events(draft, os.getpid())
             draft.rename(home / run_id)
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
@@ -127,6 +130,40 @@ class Journal:
         journal._file = file
         return journal
 
+    def hold(self, sign: Path) -> None:
+        """Leave it to a scheduler's queue whether the run is over, once its process is gone."""
+        (self.folder / HELD).write_text(str(sign), encoding="utf-8")
+
+    @classmethod
+    def take_up(cls, folder: Path) -> Journal:
+        """Go on with the journal of a run whose process is gone, as its only owner.
+
+        The caller holds it `StoredJournal.alone`.
+        """
+        journal = cls(folder)
+        journal.is_taken_up = True
+        journal._begun = event_files(folder)
+        journal._file = open_events(folder, journal._pid)
+        journal._allowance.recall(StoredJournal(folder))
+        _write_owner(folder)
+        for path in [*folder.glob("owner-*.json"), *folder.glob("program-*.json")]:
+            if path.name != f"owner-{os.getpid()}.json":
+                path.unlink()
+        return journal
+
+    def take_back(self) -> None:
+        """Undo `take_up` and what was written since: the run is again one whose process is gone."""
+        self.close()
+        for path in self.folder.glob(f"events-*-{self._pid}.jsonl"):
+            if int(path.name.split("-")[1]) >= self._begun:
+                path.unlink()
+        (self.folder / f"owner-{self._pid}.json").unlink(missing_ok=True)
+
+    def note_program(self, pid: int) -> None:
+        """Which process the program is: it may live on when `gittrack run` is killed."""
+        with contextlib.suppress(OSError):
+            _write_json(self.folder / f"program-{pid}.json", owner_of(pid))
+
     def claim(self) -> bool:
         """Whether this process is the first to join the run (under `gittrack run`); it then owns it too."""
         try:
@@ -135,8 +172,8 @@ class Journal:
         except FileExistsError:
             return False
         _write_owner(self.folder)
-        self._file = _open_events(self.folder, self._pid)
-        self._allowance.declare(StoredJournal(self.folder).start["metrics"])
+        self._file = open_events(self.folder, self._pid)
+        self._allowance.recall(StoredJournal(self.folder), only_again=True)
         return True
 
     # --- writing ---------------------------------------------------------------------------
@@ -244,9 +281,9 @@ class Journal:
         rows, events = list(self.rows.copy()), self._events
         if not rows and not events:
             return
-        lines = [_metrics_line(rows[at : at + LINE_ROWS]) for at in range(0, len(rows), LINE_ROWS)]
+        lines = [metrics_line(rows[at : at + LINE_ROWS]) for at in range(0, len(rows), LINE_ROWS)]
         try:
-            self._write([*lines, _lines(events)])
+            self._write([*lines, lines_of(events)])
         except OSError as error:
             if error.errno != errno.EFBIG:
                 raise
@@ -259,10 +296,10 @@ class Journal:
     def _write_singly(self, rows: Sequence[bytes], events: Sequence[list[Any]]) -> None:
         """Where files may grow no more (``ulimit -f``): line by line, a new file where one is full."""
         for row in rows:
-            self._write_somewhere(_metrics_line([row]))
+            self._write_somewhere(metrics_line([row]))
             self.rows.popleft()
         for event in events:
-            self._write_somewhere(_lines([event]))
+            self._write_somewhere(lines_of([event]))
             self._events = self._events[1:]
 
     def _write_somewhere(self, line: bytes) -> None:
@@ -288,7 +325,7 @@ class Journal:
     def _append(self, lines: Sequence[bytes]) -> None:
         """Whole lines or nothing, so that neither a full disk nor Ctrl-C leaves a torn line in the middle."""
         if self._file is None:
-            self._file = _open_events(self.folder, self._pid)
+            self._file = open_events(self.folder, self._pid)
         before = os.fstat(self._file).st_size
         try:
             for line in lines:
@@ -320,38 +357,11 @@ def _over(run_id: str) -> UsageError:
     return UsageError(f"run {run_id} has ended; start another with gittrack.start_run()")
 
 
-def _lines(events: Sequence[list[Any]]) -> bytes:
-    # Params and seeds may be whole numbers above 64 bits, which orjson does not have.
-    return b"".join(json.dumps(event, ensure_ascii=False).encode() + b"\n" for event in events)
-
-
-def _metrics_line(rows: Sequence[bytes]) -> bytes:
-    points = b"],".join(rows)
-    if b"true" in points or b"false" in points:
-        import orjson
-
-        read: list[Row] = orjson.loads(b"[%b]]" % points)
-        numbers = [(t, step, {k: _number(v) for k, v in row.items()}) for t, step, row in read]
-        points = orjson.dumps(numbers)[1:-2]
-    return b"%b[%b]]]\n" % (POINTS, points)
-
-
-def _number(value: Any) -> Any:
-    return int(value) if isinstance(value, bool) else value
-
-
 def _write_owner(folder: Path) -> None:
     owner = current_owner()
     temporary = folder / f"owner-{owner['pid']}.tmp"
     _write_json(temporary, owner)
     temporary.replace(folder / f"owner-{owner['pid']}.json")
-
-
-def _open_events(folder: Path, pid: int) -> int:
-    """A file of its own for what this process writes; early, so that used-up descriptors cost no point."""
-    count = sum(1 for _ in folder.glob("events-*.jsonl"))
-    path = folder / f"events-{count:03d}-{pid}.jsonl"
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from gittrack.errors import RecordError, UsageError
@@ -17,6 +18,7 @@ from gittrack.formats.flat import flatten
 from gittrack.formats.record import SCHEMA
 from gittrack.formats.series import FULL_SERIES
 from gittrack.recording.journal.events import Kind
+from gittrack.recording.journal.stored import StoredJournal
 
 LIMIT = 450_000
 """Bytes of YAML for each process that writes to a run: with `gittrack run` these are two, and both
@@ -82,6 +84,22 @@ class Allowance:
         """What gittrack.yaml says of metrics is repeated beside their values."""
         self._declared = metrics
 
+    def recall(self, journal: StoredJournal, *, only_again: bool = False) -> None:
+        """What the journal holds already, of a run that goes on; with `only_again` nothing of another run."""
+        start = journal.start
+        self.declare(start["metrics"])
+        if only_again and not journal.is_again:
+            return
+        metrics: dict[str, None] = {}
+        with suppress(UsageError):  # as full as it can be: what comes now is refused
+            self.admit_start(start["record"])
+            for kind, *content in journal.events():
+                if kind == Kind.METRICS:
+                    metrics.update((name, None) for _, _, values in content[0] for name in values)
+                else:
+                    self.admit(Kind(kind), content)
+            self.admit_metrics(list(metrics))
+
     def admit_start(self, facts: Mapping[str, Any]) -> None:
         """The record as far as it is known at the start. UsageError names what will not do."""
         known = {name: value for name, value in facts.items() if value is not None}
@@ -109,6 +127,9 @@ class Allowance:
             self._charge({(section, f"{item['path']}\0{item.get('role')}"): {section: [item]}})
             if pointer:
                 self._pointers[pointer] = item["path"]
+        elif kind == Kind.ATTEMPT:
+            facts = content[0]["facts"]
+            self._charge({("attempts", content[0]["started"]): {"attempts": [facts]}})
         elif kind == Kind.PARAMS:
             params, source, masked = (*content, None, None)[:3]
             _check({**_BLANK, "params": params})

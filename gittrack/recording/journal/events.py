@@ -39,7 +39,11 @@ class Kind(StrEnum):
     CHANGED = "v"
     """The name of something, what it was and what it is now, null for nothing; a later one is added."""
     COUNTING = "n"
-    """Nothing more: `next_step` counts, so rows logged before without a step are of step 0."""
+    """`next_step` counts, so rows logged before without a step are of this step; absent: of step 0."""
+    ATTEMPT = "u"
+    """``{...}``: another process goes on with the run; see `attempts.Taken`. What follows is of that one."""
+    PREEMPTED = "q"
+    """Nothing more: the program was told that it has to go, so this attempt ends as killed by preemption."""
     END = "x"
     """Status, failure or null, seconds since the start, who says so (`EndedBy`; journals of old do not)."""
 

@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gittrack.recording.journal.scheduler import current_job, is_requeue_of
+
 
 def current_owner() -> dict[str, Any]:
     """This process, told apart from a later one with the same pid and from one on another host."""
-    return owner_of(os.getpid())
+    job = current_job(os.environ)
+    return {**owner_of(os.getpid()), **({"job": job} if job else {})}
 
 
 def owner_of(pid: int) -> dict[str, Any]:
@@ -26,11 +29,15 @@ def owner_of(pid: int) -> dict[str, Any]:
 
 
 def is_alive(owner: Mapping[str, Any]) -> bool | None:
-    """Whether the owner still runs; None when this host cannot tell (the owner is on another)."""
+    """Whether the owner still runs; None when this host cannot tell (the owner is on another).
+
+    Of a job that its scheduler has restarted, what ran before is gone, on whichever host it was.
+    """
+    elsewhere = False if is_requeue_of(owner.get("job"), current_job(os.environ)) else None
     if owner.get("boot") != _boot_id():
-        return None if owner.get("host") != os.uname().nodename else False
+        return elsewhere if owner.get("host") != os.uname().nodename else False
     if owner.get("namespace") != _namespace():
-        return None  # another container on this machine: the same pid there is another process
+        return elsewhere  # another container on this machine: the same pid there is another process
     pid = owner.get("pid")
     if not isinstance(pid, int):
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import shutil
 from collections.abc import Iterator
@@ -10,11 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.errors import RecordError
-from gittrack.recording.journal.events import POINTS
+from gittrack.recording.journal.events import POINTS, Kind
 from gittrack.recording.journal.owner import is_alive
 
 HEARTBEAT = "heartbeat"
 """The file whose time of change is a run's last sign of life."""
+
+HELD = "held"
+"""The file that names the sign by which a queue stops the run; in the queue's own folder."""
+
+STANDING = "standing.json"
+"""The file that says where the run stood when its last process took it up; see `resume`."""
 
 
 def journals_dir(state_dir: Path) -> Path:
@@ -37,8 +44,28 @@ class StoredJournal:
         return True if True in states else None if None in states else False
 
     @property
+    def program_runs(self) -> bool:
+        """Whether the program of a `gittrack run` that is gone still runs, on this machine."""
+        return any(is_alive(_read_json(path)) for path in self.folder.glob("program-*.json"))
+
+    @property
     def start(self) -> dict[str, Any]:
         return _read_json(self.folder / "start.json")
+
+    @property
+    def standing(self) -> dict[str, Any]:
+        """Where a run stands that goes on, or that takes up another; empty for one that began anew."""
+        try:
+            return _read_json(self.folder / STANDING)
+        except RecordError:
+            if (self.folder / STANDING).exists():
+                raise
+            return {}
+
+    @property
+    def is_again(self) -> bool:
+        """Whether this is not the first attempt of the run."""
+        return bool(self.standing.get("attempt", 1) > 1)
 
     @property
     def environment(self) -> bytes:
@@ -57,8 +84,7 @@ class StoredJournal:
         """All events, each process's in its own order; a line torn by a crash ends its file."""
         import orjson
 
-        files = sorted(self.folder.glob("events-*.jsonl"))
-        for path in sorted(files, key=lambda file: int(file.name.split("-")[1])):
+        for path in sorted(self.folder.glob("events-*.jsonl"), key=_place):
             with path.open("rb") as lines:
                 for line in lines:
                     try:
@@ -66,6 +92,37 @@ class StoredJournal:
                     except ValueError:
                         break
                     yield event
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a scheduler's queue has the run: it may be begun again, and is over when that says so."""
+        try:
+            sign = (self.folder / HELD).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return False
+        return Path(sign).parent.is_dir()
+
+    def own_events(self) -> Iterator[list[Any]]:
+        """The events of the last attempt, but for points."""
+        own: list[list[Any]] = []
+        for event in self.events():
+            if event[0] == Kind.ATTEMPT:
+                own = []
+            elif event[0] != Kind.METRICS:
+                own.append(event)
+        return iter(own)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """One process at a time decides what becomes of a journal whose owner is gone.
+
+        BlockingIOError where another one does, FileNotFoundError where another one has.
+        """
+        with (self.folder / "recover.lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not self.folder.is_dir():
+                raise FileNotFoundError(self.folder)
+            yield
 
     def last_sign(self) -> float:
         """When a process of the run last gave a sign of life, seconds since the epoch."""
@@ -84,6 +141,12 @@ class StoredJournal:
         gone = self.folder.with_name(f".done-{self.run_id}")
         self.folder.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
+
+
+def _place(path: Path) -> tuple[int, str]:
+    """Files of events in the order in which they were begun, also from the thousandth on."""
+    number = path.name.split("-")[1]
+    return (int(number) if number.isdecimal() else 0), path.name
 
 
 def stored_journals(state_dir: Path) -> list[StoredJournal]:

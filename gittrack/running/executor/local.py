@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from threading import Event, Lock
 
 from gittrack.dvc.settings import cache_of
 from gittrack.errors import GittrackError, RepositoryError
+from gittrack.formats.record import Code, DataInput
 from gittrack.git.repository import Repository, outside_environment
 from gittrack.recording.recover import recover
 from gittrack.running.executor import place
@@ -89,7 +90,7 @@ class _Crew:
         repository, tree = self.space.repository, self.space.tree(number)
         try:
             with self._git:
-                prepare(repository, task, tree)
+                self._prepare(task, tree)
             if self.environment is not None:
                 home, log = self.space.folder / f"env-{number}", self.space.file(number, "build")
                 task, ending = surround(task, self.environment, repository, tree, home, log)
@@ -98,8 +99,19 @@ class _Crew:
             return self._result(number, task)
         finally:
             end_containers(self.space.folder, number)
-            with self._git, suppress(GittrackError):
-                repository.run("worktree", "remove", "--force", "--force", str(tree))
+            if self.space.kept is None:
+                with self._git, suppress(GittrackError):
+                    repository.run("worktree", "remove", "--force", "--force", str(tree))
+
+    def _prepare(self, task: Task, tree: Path) -> None:
+        """The work tree of a task, as an earlier attempt has left it where that is to be found."""
+        whole = tree.with_name(f"{tree.name}.whole")
+        if self.space.kept is not None and whole.exists():
+            return
+        produced = [path for path, _ in task.outputs]
+        prepare(self.space.repository, task.code, task.data, produced, tree)
+        if self.space.kept is not None:
+            whole.touch()
 
     def _work(self, number: int, task: Task) -> None:
         file = self.space.file
@@ -144,14 +156,16 @@ class _Crew:
                 os.kill(session, signal.SIGKILL)
 
 
-def prepare(repository: Repository, task: Task, tree: Path) -> None:
-    """The work tree of a task: code, data, DVC's settings. GittrackError where something is missing."""
+def prepare(
+    repository: Repository, code: Code, data: Sequence[DataInput], produced: Iterable[str], tree: Path
+) -> None:
+    """A work tree with code, data, DVC's settings. GittrackError where something is missing."""
     cache, _ = cache_of(repository)
     sources = place.Sources(cache, repository.top)
-    inputs = place.find_data(task.data, sources, [path for path, _ in task.outputs])
+    inputs = place.find_data(data, sources, produced)
     place.require(inputs)
     place.fetch(inputs, sources)
-    place.make_tree(repository, task.code, tree)
+    place.make_tree(repository, code, tree)
     place.place_data(inputs, sources, tree)
     place.share_cache(tree, sources)
 

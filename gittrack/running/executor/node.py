@@ -97,7 +97,7 @@ def carry_out(order: NodeOrder, task: Task) -> Done:
             return before
         _set_dvc_up(repository, order, ledger, task)
         _require_data(repository, task)
-        planned = _plan_environment(repository, order, ledger, task)
+        planned = planned_environment(repository, ledger, task, order.environment, order.environment_command)
         if planned is None:
             task = _in_own_environment(task)
         try:
@@ -217,14 +217,14 @@ def _in_own_environment(task: Task) -> Task:
     return replace(task, surroundings=replace(around, path=(str(Path(sys.executable).parent), *around.path)))
 
 
-def _plan_environment(
-    repository: Repository, order: NodeOrder, ledger: Ledger, task: Task
+def planned_environment(
+    repository: Repository, ledger: Ledger, task: Task, kind: str, command: str | None
 ) -> EnvironmentPlan | None:
     """How this node would make the environment; None for the one that it has."""
-    if order.environment == "current":
+    if kind == "current":
         return None
     if task.reproduces is None:
-        raise UsageError(f"--env {order.environment}: the task reproduces no run that names its locks")
+        raise UsageError(f"--env {kind}: the task reproduces no run that names its locks")
     folder = run_path(task.experiment, task.reproduces)
     with repository.objects() as objects:
         record, listed = (
@@ -234,7 +234,7 @@ def _plan_environment(
         raise NotFoundError(f"run {task.reproduces} is not on the ledger of {REMOTE}")
     installed: Any = read_yaml(listed.data, f"{folder}/environment.yaml")
     original = load_record(record.data, f"{folder}/run.yaml")
-    return plan_environment(repository, original, installed, order.environment, order.environment_command)
+    return plan_environment(repository, original, installed, kind, command)
 
 
 # --- after ---------------------------------------------------------------------------------------
@@ -281,10 +281,16 @@ def _send_bytes(ledger: Ledger) -> str:
 
 def _landed(ledger: Ledger, task: Task, tip: str | None = None) -> Done | None:
     """What a run that is on the ledger came to; None where it is not there."""
+    record = landed(ledger, task, tip)
+    return None if record is None else Done(task.run_id, exit_status(record))
+
+
+def landed(ledger: Ledger, task: Task, tip: str | None = None) -> Record | None:
+    """The record of the run of `task`; None where it is not on the ledger."""
     path = f"{run_path(task.experiment, task.run_id)}/run.yaml"
     with ledger.repository.objects() as objects:
         blob = objects.get(f"{tip or ledger.state().tip}:{path}")
-    return None if blob is None else Done(task.run_id, exit_status(load_record(blob.data, path)))
+    return None if blob is None else load_record(blob.data, path)
 
 
 def _first(ledger: Ledger, task: Task) -> Done | None:

@@ -59,6 +59,10 @@ class Task:
     image: str | None = None
     surroundings: Surroundings = Surroundings()
     timeout_s: float | None = None
+    held: str | None = None
+    """See `gittrack.recording.job.Job`."""
+    resume: str | None = None
+    """The run to go on with, or to continue."""
     branch: str
     """Ledger branch."""
     proposal: str | None = None
@@ -95,6 +99,13 @@ class Done:
     """Why nothing was run, or committed; empty where the run is on the ledger."""
     exit_code: int = 0
     """Of that error, as docs/exit-codes.md has it."""
+    instead: str = ""
+    """The run that took the place of `run_id`, whose id a killed attempt has."""
+
+    @property
+    def run(self) -> str:
+        """The run that is on the ledger."""
+        return self.instead or self.run_id
 
 
 INTERPRETER = re.compile(r"(?:.*/)?python[0-9.]*")

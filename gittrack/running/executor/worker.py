@@ -95,6 +95,7 @@ def _job(task: Task, tree: Path) -> Job:
             tags=task.tags,
             parent=task.parent,
             reproduces=task.reproduces,
+            resume=task.resume,
             base_models=[to_dict(model) for model in task.base_models],
             image=task.image,
             dirty="snapshot",
@@ -111,6 +112,7 @@ def _job(task: Task, tree: Path) -> Job:
         handed_over=True,
         origin=task.code,
         timeout_s=task.timeout_s,
+        held=None if task.held is None else Path(task.held),
         not_recorded=task.not_recorded,
     )
 

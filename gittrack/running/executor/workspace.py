@@ -24,14 +24,13 @@ class Workspace:
 
     repository: Repository
     folder: Path
-
-    @property
-    def token(self) -> str:
-        return self.folder.name
+    kept: Path | None = None
+    """Where work trees lie that a later attempt is to find; None: in `folder`, with which they go."""
 
     def tree(self, number: int) -> Path:
         """Where the work tree of a task goes; its name is also its name in git's list of work trees."""
-        return self.folder / f"{self.token}-{number}"
+        home = self.kept or self.folder
+        return home / f"{home.name}-{number}"
 
     def file(self, number: int, kind: str) -> Path:
         """``task``, ``result`` or ``log`` of a task."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
-from gittrack.errors import GittrackError, RecordError, RepositoryError, UsageError
+from gittrack.errors import GittrackError, RecordError, RepositoryError
 from gittrack.formats.codec import load_record
 from gittrack.formats.config import Config
-from gittrack.formats.record import Record
+from gittrack.formats.record import Record, new_id
 from gittrack.formats.reproduction import FILE, Reproduction, dump
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.ledger import Addition, Ledger
@@ -22,9 +23,10 @@ from gittrack.ledger.proposals import review_branch
 from gittrack.reading.entry import entry_of
 from gittrack.reading.index import Index
 from gittrack.reading.protocol import protocol_of
-from gittrack.recording.finish import is_own
+from gittrack.recording.own import is_own
+from gittrack.running.executor.choice import SHARED, slurm_options
 from gittrack.running.executor.task import Done
-from gittrack.running.reproduce.plan import ReproduceOptions, ReproducePlan, make_plan
+from gittrack.running.reproduce.plan import ReproduceOptions, ReproducePlan, call_of, make_plan
 from gittrack.stats.result import Result, read_result
 from gittrack.stats.verdict import judge
 from gittrack.verify import VerifyOptions, verify
@@ -68,7 +70,7 @@ def plan(repository: Repository, config: Config, name: str, options: ReproduceOp
         entry.environment(),
         protocol,
         options,
-        own=is_own(repository, record.id, entry.yaml()),
+        own=is_own(repository.state_dir, record.id, entry.yaml()),
         used=[row.seed for row in alike],
     )
     return replace(made, warnings=(*doubts, *made.warnings))
@@ -100,12 +102,23 @@ def reproduce(
 
     GittrackError where a rerun could not be started; those that ran are on the ledger all the same.
     """
+    check_data(repository, made)
+    return conclude(repository, config, made, _run(repository, made, told))
+
+
+def check_data(repository: Repository, made: ReproducePlan) -> None:
+    """GittrackError where reruns could not be started for want of data, or of a name for their author."""
     from gittrack.running.executor.place import require
 
-    if made.options.executor == "local":
+    if made.options.executor in SHARED:
         require(made.data)
     repository.identity()
-    results = _run(repository, made, told)
+
+
+def conclude(
+    repository: Repository, config: Config, made: ReproducePlan, results: Sequence[Done]
+) -> Reproduced:
+    """Judge reruns that have ended, and put the verdict on the ledger."""
     branch, onto = config.ledger.branch, None
     if made.options.proposal is not None:
         branch, onto = review_branch(made.options.proposal), branch
@@ -128,7 +141,9 @@ def _run(repository: Repository, made: ReproducePlan, told: Callable[[Done], Non
         from gittrack.running.executor.workspace import workspace
 
         with workspace(repository) as space:
-            return run_tasks(space, made.tasks, jobs=options.jobs, told=told, environment=made.environment)
+            return run_tasks(
+                space, made.tasks, jobs=options.jobs or 1, told=told, environment=made.environment
+            )
     if options.executor == "ray":
         from gittrack.running.executor.cluster import run_tasks_on_ray
 
@@ -136,7 +151,12 @@ def _run(repository: Repository, made: ReproducePlan, told: Callable[[Done], Non
             repository, made.tasks, address=options.address, resources=options.resources, told=told,
             environment=options.environment, environment_command=options.environment_command,
         )  # fmt: skip
-    raise UsageError(f"--executor takes local or ray, not {options.executor!r}")
+    from gittrack.running.executor.slurm.array import run_tasks_on_slurm
+
+    return run_tasks_on_slurm(
+        repository, made.tasks, slurm_options(options), call_of(made), name=new_id(datetime.now(UTC)),
+        told=told, environment=options.environment, environment_command=options.environment_command,
+    )  # fmt: skip
 
 
 def _error(result: Done) -> GittrackError:
@@ -154,7 +174,7 @@ def _statement(
         original = read_result(entry.record, entry.file)
     tip = ledger.state().tip
     with repository.objects() as objects:
-        reruns = [_result(objects, f"{tip}", task.experiment, task.run_id) for task in made.tasks]
+        reruns = [_result(objects, f"{tip}", record.experiment, result.run) for result in results]
     origin = origin_now(repository)
     return Reproduction(
         id=origin.id,

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from gittrack.git.repository import Repository
 from gittrack.reading.diff import Pair, environments
 from gittrack.recording.capture.determinism import VARIABLES
 from gittrack.recording.passing import seed_words
+from gittrack.running.executor.choice import SHARED, check_placement
 from gittrack.running.executor.environments import EnvironmentPlan
 from gittrack.running.executor.place import LocatedInput, Sources, find_data
 from gittrack.running.executor.surround import plan_environment
@@ -59,13 +60,18 @@ class ReproduceOptions:
     """How another seed reaches the program; None: as the recorded one did, else as gittrack.yaml has it."""
     environment: str = "current"
     environment_command: str | None = None
-    jobs: int = 1
+    jobs: int | None = None
+    """At a time; None: one here, and as many as there is room for elsewhere."""
     timeout_s: float | None = None
     executor: str = "local"
     address: str | None = None
     """Of a cluster."""
     resources: Mapping[str, float] = field(default_factory=dict)
     """What a rerun needs of a node, such as ``{"CPU": 2, "GPU": 1}``."""
+    sbatch: Sequence[str] = ()
+    """Options of sbatch, ``NAME=VALUE``."""
+    wait: bool = True
+    """Whether to wait for what Slurm has been handed."""
     proposal: str | None = None
     """Name of the proposal that everything goes to; None: the ledger."""
 
@@ -107,6 +113,7 @@ def make_plan(
 
     `environment`: the plain values of its environment.yaml; `used`: seeds that runs of its spec have had.
     """
+    check_placement(options)
     _check(record)
     cache, _ = cache_of(repository)
     sources = Sources(cache, repository.top)
@@ -307,7 +314,7 @@ class _Today:
 
 def _home(repository: Repository, record: Record, options: ReproduceOptions) -> Path | None:
     """The folder of the user's work tree that the run was started in, where reruns use what is here now."""
-    if options.executor != "local" or options.environment not in ("current", "command"):
+    if options.executor not in SHARED or options.environment not in ("current", "command"):
         return None
     return repository.top / record.code.cwd
 
@@ -373,3 +380,8 @@ def _warnings(record: Record, options: ReproduceOptions) -> list[str]:
     if options.executor == "ray":
         warnings.append("ledger and code are pushed to the git remote first, for the nodes to clone")
     return warnings
+
+
+def call_of(made: ReproducePlan) -> dict[str, Any]:
+    """What makes the same plan again, for whoever collects its reruns."""
+    return {"verb": "reproduce", "run": made.original.id, "options": asdict(made.options)}

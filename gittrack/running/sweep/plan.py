@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from gittrack.errors import NotFoundError, UsageError
 from gittrack.formats.config import Config, Direction, Way, choose_experiment
@@ -23,6 +23,7 @@ from gittrack.recording.job import Job
 from gittrack.recording.passing import Passed, pass_on
 from gittrack.recording.request import check_seeds, stated
 from gittrack.recording.store import relative_to_top
+from gittrack.running.executor.choice import check_placement
 from gittrack.running.sweep.search import Search, grid, sample
 from gittrack.running.sweep.space import LIMIT, Setting, Space, parse
 
@@ -44,12 +45,19 @@ class SweepOptions:
     metric: str | None = None
     """None: that of the experiment's gate, or the only one with a direction."""
     direction: str | None = None
-    jobs: int = 1
+    jobs: int | None = None
+    """At a time; None: one here, and as many as there is room for elsewhere."""
     timeout_s: float | None = None
     executor: str = "local"
     address: str | None = None
     """Of a cluster."""
     resources: Mapping[str, float] = field(default_factory=dict)
+    sbatch: Sequence[str] = ()
+    """Options of sbatch, ``NAME=VALUE``."""
+    wait: bool = True
+    """Whether to wait for what Slurm has been handed."""
+    typed: Mapping[str, Any] = field(default_factory=dict)
+    """The other options of the command, for a collector who makes the plan again."""
     resume: str | None = None
     """Id, or an end of it, of the sweep that is to go on."""
 
@@ -109,6 +117,11 @@ class SweepPlan:
         return [Point(setting, seed) for seed in self.options.seeds]
 
 
+def all_points(plan: SweepPlan) -> list[Point]:
+    """The runs of a sweep whose settings are known beforehand."""
+    return [point for setting in plan.settings or () for point in plan.points(setting)]
+
+
 def make_plan(repository: Repository, config: Config, job: Job, options: SweepOptions) -> SweepPlan:
     """The plan for runs of `job`, whose settings may be ranges. UsageError where it cannot be run."""
     if repository.worktree is None:
@@ -151,8 +164,9 @@ def make_plan(repository: Repository, config: Config, job: Job, options: SweepOp
 def _search(options: SweepOptions) -> Search:
     if options.search not in get_args(Search):
         raise UsageError(f"--search takes {', '.join(get_args(Search))}, not {options.search!r}")
-    if options.executor not in ("local", "ray"):
-        raise UsageError(f"--executor takes local or ray, not {options.executor!r}")
+    check_placement(options)
+    if not options.wait and options.search == "optuna":
+        raise UsageError("--search optuna waits for the results by which it goes on: leave out --no-wait")
     if options.search == "grid" and options.runs is not None:
         raise UsageError("a grid tries every setting: --runs goes with --search random or optuna")
     if options.search != "grid" and options.runs is None:

@@ -105,11 +105,11 @@ def mean_of(results: Sequence[RunResult], metric: str) -> float | None:
 def result_of(objects: ObjectReader, plan: SweepPlan, point: Point, rerun: Done) -> RunResult:
     """What the ledger says of a run that has ended."""
     remark = rerun.error or rerun.complaint
-    path = f"{run_path(plan.experiment, rerun.run_id)}/run.yaml"
+    path = f"{run_path(plan.experiment, rerun.run)}/run.yaml"
     blob = objects.get(f"refs/heads/{plan.branch}:{path}")
     if blob is None:
         status = NOT_RECORDED if rerun.error else f"ended with {rerun.status}"
-        return RunResult(point=point, run=rerun.run_id, status=status, recorded=False, said=remark)
+        return RunResult(point=point, run=rerun.run, status=status, recorded=False, said=remark)
     record = load_record(blob.data, path)
     if record.failure is not None:
         console = objects.get(f"refs/heads/{plan.branch}:{record.path}/console.txt")

@@ -1,0 +1,48 @@
+"""The runs that this clone has recorded itself, whatever a ledger says."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+OWN_RUNS = "own-runs"
+"""Lines of run id, SHA-256 of run.yaml, what program it was (see `begin.key_of_run`) and its job or ``-``."""
+
+
+class OwnRun(NamedTuple):
+    """The newest run of a key: its id, the digest of its record, and its job in a scheduler."""
+
+    id: str
+    sha256: str
+    job: str
+
+
+def note_own(state_dir: Path, run_id: str, run_yaml: bytes, key: str = "", job: str = "") -> None:
+    words = [run_id, hashlib.sha256(run_yaml).hexdigest(), *([key, job or "-"] if key else [])]
+    with suppress(OSError), (state_dir / OWN_RUNS).open("a") as file:  # the run itself is safe
+        file.write(" ".join(words) + "\n")
+
+
+def is_own(state_dir: Path, run_id: str, run_yaml: bytes) -> bool:
+    """Whether this clone recorded that run, with these bytes."""
+    words = [run_id, hashlib.sha256(run_yaml).hexdigest()]
+    try:
+        with (state_dir / OWN_RUNS).open() as file:
+            return any(line.split()[:2] == words for line in file if line.startswith(run_id))
+    except OSError:
+        return False
+
+
+def newest_own(state_dir: Path, key: str, job: str = "") -> OwnRun | None:
+    """The run of that key that began last; with `job`, the last one of that job."""
+    newest: OwnRun | None = None
+    with suppress(OSError), (state_dir / OWN_RUNS).open() as file:
+        for line in file:
+            words = line.split()
+            if len(words) != 4 or words[2] != key or job not in ("", words[3]):
+                continue
+            if newest is None or newest.id <= words[0]:
+                newest = OwnRun(words[0], words[1], words[3])
+    return newest
