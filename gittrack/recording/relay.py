@@ -168,11 +168,13 @@ class Relay:
             time.sleep(0.002)
 
     def _stop_with(self, number: int | None) -> None:
-        """Stop as the program has, for a shell to see; whoever lets us go on may let go on it alone."""
-        if number is None or signal.SIGCONT in signal.sigpending():
+        """Stop as the program has, for a shell to see; whoever lets us go on may let go on it alone.
+
+        No shell looks after one with a group of its own, which is ended when its time is over.
+        """
+        if number is None or self._witness is None or signal.SIGCONT in signal.sigpending():
             return
-        if self._witness is not None:
-            self._witness.watch(self._child.pid)
+        self._witness.watch(self._child.pid)
         with contextlib.suppress(ValueError):  # SIGSTOP cannot be blocked
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
         os.kill(os.getpid(), number)

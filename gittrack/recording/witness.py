@@ -21,6 +21,7 @@ from pathlib import Path
 _QUESTION = struct.Struct("ii")
 """A signal and 0; or 0 and the process to watch."""
 _WATCH_S = 0.25
+_ANSWER_S = 1.0
 
 
 class Witness:
@@ -43,9 +44,21 @@ class Witness:
         """Whether that signal waits there, or it has sent that itself; it does no longer then."""
         try:
             os.write(self._ask, _QUESTION.pack(number, 0))
+            if not select.select([self._hear], [], [], _ANSWER_S)[0]:
+                return self._wake(number)
             return os.read(self._hear, 1) == b"y"
         except OSError:
             return False  # killed
+
+    def _wake(self, number: int) -> bool:
+        """Its answer, where the whole group was stopped and we alone were let go on."""
+        os.kill(self._pid, signal.SIGCONT)
+        is_here = os.read(self._hear, 1) == b"y"
+        if number == signal.SIGCONT:
+            return False  # it is from us
+        os.write(self._ask, _QUESTION.pack(signal.SIGCONT, 0))
+        os.read(self._hear, 1)
+        return is_here
 
     def watch(self, pid: int) -> None:
         """Until the next question, have this process go on when the process `pid` does."""

@@ -145,6 +145,20 @@ def test_a_program_that_somebody_stops_and_lets_go_on(project: Path) -> None:
     assert (out, process.returncode) == ("end\n", 0)
 
 
+def test_a_group_is_stopped_and_one_process_let_go_on(project: Path, tmp_path: Path) -> None:
+    """SIGSTOP to all, SIGCONT to the one that the caller knows: the program gets that."""
+    log = tmp_path / "arrivals"
+    process = start(project, PYTHON, "-c", ARRIVALS, str(log), plain=False)
+    os.killpg(process.pid, signal.SIGSTOP)
+    until(lambda: os.waitpid(process.pid, os.WNOHANG | os.WUNTRACED) != (0, 0))
+    os.kill(process.pid, signal.SIGCONT)
+    until(lambda: log.exists() and bool(log.read_text()))
+    os.kill(process.pid, LAST)
+    out, _ = process.communicate(timeout=LIMIT_S)
+    assert (out, process.returncode) == ("checkpoint written\n", 7)
+    assert log.read_text().split() == [str(int(signal.SIGCONT)), str(int(LAST))]
+
+
 def test_what_was_ignored_or_blocked_stays_so(project: Path) -> None:
     """nohup and a blocked mask reach the program; a caller that ignores SIGCHLD costs no exit status."""
     program = (
