@@ -4,7 +4,7 @@
 #   make test-hostile  the same where variables, signals, umask and paths are against it
 #   make lint   ruff and mypy
 #   make bench  measurements beside peers and the bare limits (peers are installed; most of an hour)
-#   make torture  many writers at once and kill -9 at any moment, at full size (about ten minutes)
+#   make torture  many writers at once, kill -9 at any moment, faults of every write, at full size (half an hour)
 PYTHON ?= python3
 PYTEST_ARGS ?= -n auto
 
@@ -35,6 +35,7 @@ bench: $(VENV)/.dev
 
 torture: $(VENV)/.dev
 	$(BIN)/python -m tests.torture
+	$(BIN)/python -m tests.faults 3
 	$(BIN)/python -m tests.verify.mutation
 
 clean:

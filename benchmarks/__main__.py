@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks import page
 from benchmarks.measure import HERE, Outcome, Settings
 
-NAMES = ("logging", "life", "query", "verify", "hooks", "startup", "sync", "pages")
+NAMES = ("logging", "life", "query", "verify", "hooks", "startup", "sync", "pages", "live")
 
 
 def main() -> None:

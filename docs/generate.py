@@ -58,6 +58,8 @@ class Page:
         target, name = self._resolve(part)
         if "properties" in target:
             return "mapping", target, ""
+        if "prefixItems" in target:
+            return f"list of {', '.join(self._kind(item)[0] for item in target['prefixItems'])}", None, ""
         if target.get("type") == "array":
             kind, below, suffix = self._kind(target["items"])
             return ("list" if below else f"list of {kind}"), below, "[]" + suffix

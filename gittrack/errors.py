@@ -6,6 +6,10 @@ Every error carries the exit code that the command line ends with
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class GittrackError(Exception):
     """Base of all expected errors; anything else that reaches a user is a bug (exit code 3)."""
@@ -43,3 +47,25 @@ class LedgerError(RepositoryError):
 
 class DvcError(RepositoryError):
     """DVC could not store or fetch bytes."""
+
+
+MACHINE = frozenset({
+    errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE,
+    errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ESTALE,
+})  # fmt: skip
+"""What a system call says where neither program nor caller is wrong."""
+
+
+def of_machine(error: OSError, action: str) -> RepositoryError:
+    """The error of a system call that kept us from `action`, in one line."""
+    where = f" ({error.filename})" if error.filename else ""
+    return RepositoryError(f"cannot {action}: {error.strerror or error}{where}")
+
+
+@contextmanager
+def machine_errors(action: str) -> Iterator[None]:
+    """Failed system calls of the block as RepositoryError."""
+    try:
+        yield
+    except OSError as error:
+        raise of_machine(error, action) from error

@@ -75,13 +75,19 @@ def repository(project: Path) -> Repository:
     return Repository.discover(project)
 
 
+@pytest.fixture
+def strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run cannot record is an error, for tests of what that says."""
+    monkeypatch.setenv("GITTRACK_ON_ERROR", "raise")
+
+
 @pytest.fixture(autouse=True)
 def _no_run_left_open() -> Iterator[None]:
     """A run that one test forgot must not become the active run of the next."""
     yield
     module = sys.modules.get("gittrack.recording.run")
     if module is not None:
-        left = list(module._active)
-        module._active.clear()
-        for run in left:
+        for run in module.open_runs:
+            module.open_runs.leave(run)
             run.finish("killed")
+        module.open_runs.adopt()

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from gittrack.formats import record as r
 from gittrack.formats.attempts import Attempt, AttemptCode
+from gittrack.formats.during import Ranks
+from gittrack.formats.scheduler import Scheduler
 
 TRICKY = [
     "", " ", "~", "null", "Null", "yes", "No", "on", "OFF", "y", "n", "true", "FALSE", "1", "-1", "+1",
@@ -146,6 +148,17 @@ environments = st.builds(
     gpus=tuples(texts),
     image=maybe(st.tuples(st.sampled_from(["", "repo/image:1@"]), sha256s).map("sha256:".join)),
 )
+numbers = st.integers(0, 10**18 - 1).map(str)
+schedulers = st.builds(
+    Scheduler,
+    kind=st.just("slurm"),
+    cluster=maybe(st.sampled_from(["gauss", "euler-2.x"])),
+    job=numbers,
+    array=maybe(numbers),
+    task=maybe(counts),
+    restarts=maybe(counts),
+    step=maybe(numbers),
+)
 outputs = st.builds(
     r.Output,
     path=paths,
@@ -178,6 +191,9 @@ base_models = st.builds(
     digest=maybe(texts),
     modification=maybe(texts),
     source=maybe(texts),
+)
+ranks = st.builds(
+    Ranks, number=st.integers(0, 10**9 - 1), size=maybe(st.integers(2, 10**9 - 1)), variable=labels
 )
 failures = st.builds(r.Failure, type=texts, message=texts)
 moments = (
@@ -223,9 +239,11 @@ def records(draw: st.DrawFn) -> r.Record:
         seeds=draw(st.dictionaries(keys, seeds, max_size=2)),
         metrics=draw(st.dictionaries(metric_names, metrics, max_size=3)),
         code=draw(codes()),
+        ranks=draw(maybe(ranks)),
         data=draw(tuples(data_inputs)),
         locks=draw(tuples(locks)),
         environment=draw(environments),
+        scheduler=draw(maybe(schedulers)),
         determinism=draw(free),
         outputs=draw(tuples(outputs)),
         series=draw(maybe(series)),

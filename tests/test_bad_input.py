@@ -132,6 +132,15 @@ def no_ledger(project: Path, patch: pytest.MonkeyPatch) -> None:
     run_git(project, "branch", "gittrack/runs")
 
 
+def branch_in_the_way(project: Path, patch: pytest.MonkeyPatch) -> None:
+    run_git(project, "branch", "gittrack")
+
+
+def lock_left(project: Path, patch: pytest.MonkeyPatch) -> None:
+    (project / ".git" / "packed-refs.lock").touch()
+    os.utime(project / ".git" / "packed-refs.lock", (1e9, 1e9))
+
+
 def read_only(project: Path, patch: pytest.MonkeyPatch) -> Path:
     """As another user where we are root, whom no mode bits stop."""
     if os.geteuid() != 0:
@@ -227,6 +236,8 @@ CASES: dict[str, tuple[Prepare, str]] = {
     "damaged record": (damaged_record, r"run\.yaml:2:1: malformed YAML"),
     "ledger branch is checked out": (ledger_checked_out, r"checked out in .*git checkout --detach"),
     "branch of that name is no ledger": (no_ledger, r"no gittrack ledger.*ledger\.branch"),
+    "branch in the way of the ledger": (branch_in_the_way, r"git branch -m gittrack ANOTHER-NAME"),
+    "lock file that was left": (lock_left, r"packed-refs\.lock is there, .* old; .*remove it"),
     "rerun without consent": (with_a_run, r"not run: a record can name any command.*--yes"),
     "rerun of an altered record": (altered, r"is not run: verify says FAIL, .*gittrack verify"),
     "data nowhere to be had": (data_changed, r"data data\.csv \([0-9a-f]{32}\) is nowhere to be had"),

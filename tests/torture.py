@@ -215,6 +215,8 @@ def kill_many(where: Path, count: int, seed: int, *, jobs: int = 2, longest: flo
 
 
 def main() -> None:
+    from tests import torture_resume  # which stands on this module
+
     os.environ.update(GIT_CONFIG_NOSYSTEM="1", DVC_NO_ANALYTICS="1")
     with tempfile.TemporaryDirectory() as folder:
         project = make_project(Path(folder) / "crowd")
@@ -234,6 +236,8 @@ def main() -> None:
         print(f"16 clones pushed at once in {time.monotonic() - began:.1f} s: all records arrived")
         stages = kill_many(Path(folder) / "kills", 200, seed=int(time.time()))
         print(f"200 kills, by stage: {json.dumps(stages)}; every run on the ledger exactly once")
+        stages, most = torture_resume.resume_many(Path(folder) / "resumed", 50, seed=int(time.time()))
+        print(f"50 runs killed 4 times each, and resumed (one up to {most} times): {json.dumps(stages)}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from gittrack.cli import output
-from gittrack.errors import GittrackError, UsageError
+from gittrack.errors import MACHINE, GittrackError, UsageError, of_machine
 
 VERBS = {
     "init": "Set this repository up: the ledger branch, fetch refspecs, a first gittrack.yaml.",
@@ -170,6 +170,9 @@ def execute(arguments: list[str], name: str = "gittrack") -> int:
         _close_output()
         return NOBODY_READS
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in MACHINE:
+            refusal = of_machine(error, "go on")
+            return _say(str(refusal), refusal.exit_code)
         if type(error).__name__ == "NoArgsIsHelpError":  # its place differs between versions of typer
             output.write(f"{error}\n")
             return UsageError.exit_code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -13,11 +14,17 @@ from typing import Annotated, Any
 import typer
 
 from gittrack.cli import output
-from gittrack.cli.options import NoPager, TableFormat
+from gittrack.cli.live_options import live_remote
+from gittrack.cli.options import Live, LiveRemote, NoPager, TableFormat
 from gittrack.cli.pages import log as pages
+from gittrack.cli.pages.records import as_json
+from gittrack.cli.pages.statuses import silence
 from gittrack.errors import UsageError
+from gittrack.git.repository import Repository
 from gittrack.reading.index import Index, Row, open_index, open_newest
 from gittrack.reading.index.branch import declared_metrics
+from gittrack.reading.index.rows import SILENT
+from gittrack.reading.live.runs import AllRuns, open_runs, opening
 from gittrack.text.tables import require_one_form
 
 SHOWN = 20
@@ -38,6 +45,8 @@ class _Shown:
     xlsx: Path | None
     choice: pages.Choice
     pager: bool
+    redraw: bool = False
+    """Whether the list takes the place of the one before."""
 
     @property
     def short(self) -> bool:
@@ -89,12 +98,23 @@ def command(
     xlsx: Annotated[
         Path | None, typer.Option("--xlsx", metavar="FILE", help="The sheet as an Excel workbook.")
     ] = None,
+    watch: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0.2, help="List again every SECONDS, until Ctrl-C."),
+    ] = None,
+    live: Live = False,
+    remote: LiveRemote = None,
     no_pager: NoPager = False,
 ) -> None:
     """List runs, newest first.
 
     One line per run: id, age, experiment, status, code commit (with * when it had uncommitted
     changes), the metrics, the parameters that differ between the runs listed, seed, hypothesis.
+
+    A run that still goes on is there too, as running, with the age of its last point and its last
+    values. elsewhere: another host, a container or a cluster's queue has it, which cannot be asked.
+    unrecorded: its process is gone, and gittrack recover records it. With --live the runs of others
+    are there that gittrack.yaml lets them send to the remote (live); silent: nothing came for long.
 
     A filter compares metrics.NAME, params.NAME, tags.NAME and id, name, experiment, status,
     started, ended, duration, author, email, commit, branch, dirty, seed, spec, hypothesis, outcome with
@@ -106,6 +126,8 @@ def command(
       gittrack log -F "metrics.acc > 0.9 and params.lr = 0.1"
       gittrack log -F "status != 'finished' or started > '2 days ago'"
       gittrack log --sort-by metrics.acc --sort-order desc --only-changed
+      gittrack log -F "status = 'running'" --watch 2
+      gittrack log --live --remote origin
       gittrack log --all --csv > runs.csv
       gittrack log -e digits --format latex > runs.tex
       gittrack log -e digits --sheet --xlsx experiment-log.xlsx
@@ -138,42 +160,65 @@ def command(
         else "",
         xlsx=xlsx,
         choice=pages.Choice(only_changed=only_changed, keep=keep, drop=drop, precision=precision),
-        pager=not no_pager,
+        pager=not no_pager and watch is None,
+        redraw=watch is not None,
     )
+    if repos and live:
+        raise UsageError("--live asks a remote of the current clone: leave --repo out")
+    remote = live_remote(live, remote)
+    if watch is not None and (display.form or not sys.stdout.isatty()):
+        raise UsageError("--watch draws a table on a terminal again and again: leave it out elsewhere")
+    _list_once(repos, query, display, remote, cut=cut)
+    while watch is not None:
+        sys.stdout.flush()
+        time.sleep(watch)
+        _list_once(repos, query, display, remote, cut=cut)
+
+
+def _list_once(
+    repos: Sequence[Path] | None, query: dict[str, Any], display: _Shown, remote: str | None, *, cut: bool
+) -> None:
     progress = output.Progress("indexing runs")
     if repos:
         _list_across(repos, query, display, progress)
     else:
-        with _open(query, display, progress) as index:
-            _list(index, query, display, cut=cut)
-            if index.partial and sys.stderr.isatty():
+        with open_runs(None, lambda place: _open(place, query, display, progress), remote) as runs:
+            _list(runs, query, display, cut=cut)
+            if runs.index.partial and sys.stderr.isatty():
                 output.note(
                     "gittrack: the ledger is not indexed yet, and only its newest runs were read; "
                     "a filter or --sort-by reads all of them first"
                 )
 
 
-def _open(query: dict[str, Any], display: _Shown, progress: output.Progress) -> Index:
+def _open(repository: Repository, query: dict[str, Any], display: _Shown, progress: output.Progress) -> Index:
     if query["filter"] or query["order_by"] or not query["limit"] or display.form == "sheet":
-        return open_index(progress=progress)
-    return open_newest(query["limit"], query["experiment"], progress=progress)
+        return open_index(repository, progress)
+    return open_newest(query["limit"], query["experiment"], where=repository, progress=progress)
 
 
-def _list(index: Index, query: dict[str, Any], display: _Shown, *, cut: bool = False) -> None:
+def _list(runs: AllRuns, query: dict[str, Any], display: _Shown, *, cut: bool = False) -> None:
     """Print the runs; `cut`: say how many there are, for nobody asked for so few."""
+    index = runs.index
+    if display.form == "sheet":
+        runs = AllRuns(index)  # it has what runs came to
     if query["experiment"] is not None:
-        index.require_experiment(query["experiment"])
-    display = _with_names([index], query, display)
-    rows = index.search(**query)
-    _require_kept([index], rows, display.choice.keep)
+        runs.require_experiment(query["experiment"])
+    display = _with_names(runs.indexes if query["filter"] or query["order_by"] else [index], query, display)
+    rows = runs.search(**query)
+    if display.choice.keep:
+        _require_kept(runs.indexes, rows, display.choice.keep)
     if not rows:
-        _say_nothing(display, some=index.count() > 0, ledger=index.tip is not None)
+        _say_nothing(display, some=runs.count() > 0, ledger=index.tip is not None)
     elif display.form == "sheet":
         _print_sheet(index, rows, display.xlsx)
     else:
-        _print(rows, display, index.shortened([row.id for row in rows]) if display.short else {})
+        _print(rows, display, runs.shortened(rows) if display.short else {})
+        for row in rows:
+            if row.status == SILENT:
+                output.note(silence(row))
         if cut and len(rows) == SHOWN and not index.partial:
-            count = index.count(query["filter"], experiment=query["experiment"])
+            count = runs.count(query["filter"], experiment=query["experiment"])
             if count > SHOWN:
                 output.note(f"gittrack: {SHOWN} of {count:,} runs; --all lists all, -n N so many")
 
@@ -184,9 +229,11 @@ def _list_across(
     """The runs of other repositories than the current one; of several, with the repository of each."""
     from gittrack.reading.across import open_across
 
-    with open_across(repos, progress) as across:
-        if len(across.places) == 1:
-            _list(across.places[0].index, query, display)
+    with open_across(repos, progress, opening(progress)) as across:
+        if len(across.names) == 1:
+            repository = across.places[0].index.repository
+            with open_runs(repository, lambda place: open_index(place, progress)) as runs:
+                _list(runs, query, display)
             return
         if display.form == "sheet":
             raise UsageError("a sheet is the log of one repository: give --repo once")
@@ -249,6 +296,8 @@ def _finished(filter: str | None) -> str:
 
 
 def _say_nothing(display: _Shown, *, some: bool, ledger: bool) -> None:
+    if display.redraw:
+        output.redraw([])
     if display.form == "json":
         output.write("[]\n")
     elif display.form == "csv" or (display.form == "sheet" and display.xlsx is None):
@@ -282,7 +331,7 @@ def _print(
 ) -> None:
     choice = display.choice
     if display.form == "json":
-        for part in pages.as_json(rows, repos):
+        for part in as_json(rows, repos):
             output.write(part)
     elif display.form == "csv":
         output.write(pages.as_csv(rows, choice, repos))
@@ -293,4 +342,7 @@ def _print(
     else:
         wide = output.columns()
         lines = pages.terminal(rows, choice, output.paint(), names=names, columns=wide, repos=repos)
-        output.page(lines, pager=display.pager)
+        if display.redraw:
+            output.redraw(lines)
+        else:
+            output.page(lines, pager=display.pager)

@@ -32,6 +32,13 @@ TableFormat = Annotated[
 Run = Annotated[str, typer.Argument(metavar="RUN", help=RUN)]
 RunOrLatest = Annotated[str, typer.Argument(metavar="[RUN]", help=RUN)]
 
+Live = Annotated[
+    bool, typer.Option("--live", help="Also runs of other clones, as far as they let others see them.")
+]
+LiveRemote = Annotated[
+    str | None, typer.Option("--remote", metavar="NAME", help="With --live: the remote; default origin.")
+]
+
 # --- what is run, and how ---
 Command = Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="The program to run.")]
 CommandOrNone = Annotated[

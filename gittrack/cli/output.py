@@ -67,6 +67,15 @@ def page(lines: Sequence[str], *, pager: bool = True) -> None:
         write("".join(f"{line}\n" for line in lines))
 
 
+def redraw(lines: Sequence[str]) -> None:
+    """`lines` to the terminal in place of what it shows, as many as it has room for."""
+    if os.environ.get("TERM") == "dumb":
+        write("".join(f"{line}\n" for line in [*lines, ""]))
+        return
+    room = max(shutil.get_terminal_size().lines - 2, 1)  # the last ones are for a note, and the cursor
+    write("\x1b[H" + "".join(f"{line}\x1b[K\n" for line in lines[:room]) + "\x1b[J")
+
+
 def show_sections(
     sections: Sequence[Section], *, md: bool, form: str | None = None, pager: bool = True
 ) -> None:

@@ -55,6 +55,9 @@ def command(
     branch: Annotated[
         str | None, options.branch("Propose on gittrack/review/NAME; default the run's id.")
     ] = None,
+    every_rank: Annotated[
+        bool, typer.Option("--every-rank", help="Record on each rank, not on rank 0 alone.")
+    ] = False,
     isolated: Annotated[
         bool, typer.Option("--isolated", help="In a work tree of its own, apart from other runs and edits.")
     ] = False,
@@ -71,7 +74,8 @@ def command(
 
     Its output is passed on, and its exit status is ours. Code, data, locks and machine are
     recorded before it starts; metrics and outputs when it ends, however it ends. A script
-    that calls gittrack.start_run() joins this run.
+    that calls gittrack.start_run() joins this run. Started on every rank of a training (srun,
+    mpirun, ...) it records rank 0 and is the bare command on the others.
 
     What -S and --seed say has to reach the program: {KEY} (or {seed}) in the command is replaced
     by the value, --pass flags adds --KEY VALUE, --pass hydra adds KEY=VALUE, and --pass env is for
@@ -90,11 +94,16 @@ def command(
       gittrack run -S model.width=256 -- python train.py --width {model.width}
       gittrack run --input data/train.csv:train --output model.pkl:model --metrics scores.json -- ./train.sh
     """
-    from gittrack.formats.config import load_cached
+    from gittrack.formats.config import load, load_cached
     from gittrack.git.repository import Repository
+    from gittrack.recording.job import pass_through, run_job
+    from gittrack.recording.ranks import other_node, other_rank, refuse_isolated
 
+    if isolated and not every_rank:
+        refuse_isolated()
+    passed = None if every_rank else other_rank() or other_node(arguments)
     repo = Repository.discover()
-    config = load_cached(repo.worktree, repo.state_dir)
+    config = load(repo.worktree) if passed else load_cached(repo.worktree, repo.state_dir)
     typed = JobOptions(
         command=arguments,
         experiment=experiment,
@@ -113,14 +122,16 @@ def command(
         branch=branch,
         resume=resume,
     )
-    job = typed.job(seed=seed, parent=_run_id(parent), console=not no_console)
+    job = typed.job(seed=seed, parent=None if passed else _run_id(parent), console=not no_console)
+    if passed is not None:
+        if passed.number in (1, None) and not quiet:  # one line for all
+            output.note(f"gittrack: {passed.passed}; --every-rank records each")
+        pass_through(repo, config, job)
     if isolated:
         from gittrack.running.isolated import run_isolated
 
         outcome = run_isolated(repo, config, job)
     else:
-        from gittrack.recording.job import run_job
-
         outcome = run_job(repo, config, job)
     if outcome.complaint:
         output.note(f"gittrack: warning: {outcome.complaint}")

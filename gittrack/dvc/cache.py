@@ -9,7 +9,7 @@ import os
 import secrets
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -100,13 +100,11 @@ def _storing(source: Path, final: Path) -> Iterator[Path]:
 
 
 def _make_folder(folder: Path) -> None:
-    """With the mode of the one above, so that a cache shared by a group stays shared."""
-    if folder.is_dir():
-        return
-    above = folder.parent.is_dir()
-    folder.mkdir(parents=True, exist_ok=True)
-    if above:
-        folder.chmod(stat.S_IMODE(folder.parent.stat().st_mode))
+    """Each with the mode of the one above, so that a cache shared by a group stays shared."""
+    for missing in reversed([place for place in (folder, *folder.parents) if not place.is_dir()]):
+        missing.mkdir(exist_ok=True)
+        with suppress(PermissionError):  # somebody else was faster, and has given it
+            missing.chmod(stat.S_IMODE(missing.parent.stat().st_mode))
 
 
 def _failure(error: OSError, source: Path, final: Path) -> Exception:

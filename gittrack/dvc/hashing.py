@@ -18,13 +18,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from gittrack.errors import UsageError
+from gittrack.git.shared import as_folder
 
 if TYPE_CHECKING:
     import sqlite3
 
+Result = TypeVar("Result")
 Kind = Literal["md5", "md5-dos2unix"]
 Ignore = Callable[[str, list[str], list[str]], tuple[list[str], list[str]]]
 """(folder, folder names, file names) -> the names that stay; ``dvc.ignore.DvcIgnoreFilter`` is one."""
@@ -199,9 +201,8 @@ def _hash_files(
     }
     if together:
         with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
-            fresh.update(
-                zip(large, pool.map(lambda path: _hash_file(path, kind, progress), large), strict=True)
-            )
+            futures = [_submitted(pool, _hash_file, path, kind, progress) for path in large]
+            fresh.update({path: future.result() for path, future in zip(large, futures, strict=True)})
     if state and fresh:
         state.save(fresh, kind, started)
     return sums | fresh
@@ -267,12 +268,22 @@ def _digest_apart(blocks: Iterator[memoryview], kind: Kind) -> tuple[str, str, i
         for block in blocks:
             if pending:
                 pending.result()
-            pending = pool.submit(_update_md5, md5, block, kind)
+            pending = _submitted(pool, _update_md5, md5, block, kind)
             sha256.update(block)
             size += len(block)
     if pending:
         pending.result()
     return md5.hexdigest(), sha256.hexdigest(), size
+
+
+def _submitted(pool: ThreadPoolExecutor, work: Callable[..., Result], *given: Any) -> Future[Result]:
+    """`work` in a thread of `pool`; at once where the interpreter is on its way out and starts none."""
+    try:
+        return pool.submit(work, *given)
+    except RuntimeError:
+        future: Future[Result] = Future()
+        future.set_result(work(*given))
+        return future
 
 
 _TEXT = bytes(range(32, 127)) + b"\n\r\t\f\b"
@@ -345,6 +356,7 @@ class HashState:
             self.folder.mkdir(parents=True, exist_ok=True)
             with closing(self._connect()) as connection, connection:
                 connection.execute(_SCHEMA)
+                as_folder(self.file)
                 connection.executemany("INSERT OR REPLACE INTO digests VALUES (?,?,?,?,?,?,?,?)", rows)
                 connection.execute(
                     "DELETE FROM digests WHERE rowid <= (SELECT max(rowid) FROM digests) - ?", (self.limit,)

@@ -90,6 +90,15 @@ class DvcConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LiveConfig:
+    """Snapshots of runs that others can see while they go on."""
+
+    remote: str
+    every: float = 60
+    """Seconds between two of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingCommitConfig:
     """What makes a commit that of a training, besides a change of dvc.lock, and what is read from it."""
 
@@ -215,6 +224,7 @@ class Config:
     inputs: tuple[InputConfig, ...] = ()
     outputs: tuple[OutputConfig, ...] = ()
     dvc: DvcConfig = DvcConfig()
+    live: LiveConfig | None = None
     training_commit: TrainingCommitConfig = TrainingCommitConfig()
     experiments: Mapping[str, ExperimentConfig] = field(default_factory=dict)
     evidence: EvidenceConfig = EvidenceConfig()

@@ -54,3 +54,21 @@ class Overlap:
         if self.unknown:
             return f"run {self.run} went on, and may have written at {paths}{more}: not known"
         return f"run {self.run} wrote at {paths}{more} too"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranks:
+    """That the run is that of one of several processes of a training, as their launcher says."""
+
+    number: int
+    """Of the process that is recorded; 0 unless each was asked for."""
+    size: int | None = None
+    """How many there were at the start; absent where the launcher does not say."""
+    variable: str
+    """The environment variable that numbers them."""
+
+    @property
+    def sentence(self) -> str:
+        """Which of how many, and who says so."""
+        total = "several, how many is not known" if self.size is None else f"{self.size:,}"
+        return f"rank {self.number:,} of {total} ({self.variable})"

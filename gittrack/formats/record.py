@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from gittrack.formats import shown
 from gittrack.formats.attempts import Attempt
 from gittrack.formats.attempts import EndedBy as EndedBy
 from gittrack.formats.attempts import Failure as Failure
 from gittrack.formats.attempts import Status as Status
-from gittrack.formats.during import Changed, Overlap
+from gittrack.formats.during import Changed, Overlap, Ranks
 from gittrack.formats.scheduler import Scheduler
 
 SCHEMA = "gittrack/run/1"
@@ -234,6 +235,14 @@ class NotRecorded:
     what: str
     """Named by its section and path: ``metrics.json: loss``, ``params lr``, ``output s3://b/model``."""
     why: str
+    """The first reason, where there were several."""
+    count: int | None = None
+    """How often, where it was more than once and the run lived to count it."""
+
+    @property
+    def reason(self) -> str:
+        """Why, and how often."""
+        return self.why if self.count is None else f"{self.why} ({self.count:,} times)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,6 +289,8 @@ class Record:
     data: tuple[DataInput, ...] = ()
     locks: tuple[Lock, ...] = ()
     environment: EnvironmentSummary
+    ranks: Ranks | None = None
+    """Absent where the run was of one process, as far as a launcher says."""
     scheduler: Scheduler | None = None
     determinism: Mapping[str, Value] = field(default_factory=dict)
     outputs: tuple[Output, ...] = ()
@@ -299,6 +310,12 @@ class Record:
     attempts: tuple[Attempt, ...] = ()
     """Of a run that has more than one."""
     tool: Tool
+
+    def __repr__(self) -> str:
+        return f"<Record {shown.line(self)}>"
+
+    def _repr_html_(self) -> str:
+        return shown.as_html(self)
 
     @property
     def path(self) -> str:

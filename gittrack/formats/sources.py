@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gittrack.formats.scrub import MASK
-
 COMMAND_LINE = "command line"
 SETTING = "-S"
 """Of ``-S``, and on the command line of the program."""
@@ -156,6 +154,8 @@ def _is_flag(first: Any, second: Any) -> bool:
 
 
 def _reads_as(text: Any, value: Any) -> bool:
+    from gittrack.formats.scrub import MASK  # its expressions take longer than a list of runs
+
     if not isinstance(text, str) or MASK in text:
         return False
     if isinstance(value, list):

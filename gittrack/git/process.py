@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from gittrack.errors import RepositoryError, UsageError
+from gittrack.errors import RepositoryError, UsageError, of_machine
 
 MINIMUM_GIT = (2, 34)
 
@@ -95,6 +95,8 @@ def spawn(
         raise RepositoryError("git is not on PATH: install git 2.34 or newer") from error
     except (NotADirectoryError, PermissionError) as error:
         raise UsageError(f"cannot use directory {cwd}: {error.strerror}") from error
+    except OSError as error:
+        raise of_machine(error, "start git") from error
     return GitResult(process.returncode, process.stdout, process.stderr)
 
 

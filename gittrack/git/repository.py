@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gittrack.errors import RepositoryError, UsageError
+from gittrack.git import filters
 from gittrack.git.objects import GitObject, Signature, make_commit, make_pack
 from gittrack.git.process import (
     GitResult,
@@ -31,6 +32,8 @@ from gittrack.git.process import (
     spawn,
 )
 from gittrack.git.reader import ObjectReader
+from gittrack.git.shared import settle_at_exit
+from gittrack.git.status import QUESTION, Change, Status, parse_status
 
 if TYPE_CHECKING:
     from git import Repo
@@ -47,25 +50,6 @@ __all__ = [
     "outside_environment",
     "quarantine",
 ]
-
-
-class Change(NamedTuple):
-    """A path that differs from HEAD: git's porcelain v2 state, ``?`` for an untracked one."""
-
-    path: str
-    state: str
-    submodule: str | None = None
-    """git's four letters ``S<c><m><u>`` for a submodule."""
-    head: str = ""
-    """Mode and id in HEAD's tree, such as ``100644 <oid>``; empty where HEAD has no such path."""
-
-
-class Status(NamedTuple):
-    """HEAD and what differs from it."""
-
-    commit: str | None
-    branch: str | None
-    changes: tuple[Change, ...]
 
 
 class Ref(NamedTuple):
@@ -89,6 +73,8 @@ class Repository:
     """What git gets in its environment besides, such as `quarantine`."""
     absent: frozenset[str] = field(default=frozenset(), compare=False)
     """Objects that a partial clone left on its remote, where git is not to fetch them one by one."""
+    failed_filters: set[str] = field(default_factory=set, compare=False)
+    """Filters by which git failed."""
 
     @classmethod
     def discover(cls, start: Path | str | None = None) -> Repository:
@@ -107,7 +93,9 @@ class Repository:
                 raise RepositoryError(f"not a git repository: {place}; run git init there, or go to one")
             raise RepositoryError(explain("open the repository", answer.err))
         top = Path(lines[3]) if len(lines) > 3 else None
-        return cls(Path(lines[0]), Path(lines[1]), top, lines[2], process_count=1)
+        repository = cls(Path(lines[0]), Path(lines[1]), top, lines[2], process_count=1)
+        settle_at_exit(repository)
+        return repository
 
     @property
     def state_dir(self) -> Path:
@@ -150,6 +138,21 @@ class Repository:
         if result.code != 0:
             raise RepositoryError(explain(doing, result.err))
         return result.out
+
+    def git_filtering(
+        self, *arguments: str, doing: str, data: bytes | None = None, env: Mapping[str, str] | None = None
+    ) -> bytes:
+        """`git` for what sends files through filters; those that fail join `failed_filters`, and it is done
+        without them."""
+        while True:
+            words = filters.without(self.failed_filters)
+            result = self.run(*words, *arguments, data=data, env=env)
+            if result.code == 0:
+                return result.out
+            failing = filters.named_in(result.err) | filters.gone(self.config, self.top)
+            if failing <= self.failed_filters:
+                raise RepositoryError(explain(doing, result.err))
+            self.failed_filters |= failing
 
     # --- settings and identity ---------------------------------------------------------
 
@@ -199,27 +202,7 @@ class Repository:
 
     def status(self) -> Status:
         """HEAD, branch, and every change and untracked file, submodules included. One process."""
-        out = self.git(
-            "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--ignore-submodules=none",
-            "--no-renames", doing="read the state of the work tree",
-        )  # fmt: skip
-        commit = branch = None
-        changes: list[Change] = []
-        for line in os.fsdecode(out).split("\0"):
-            if line.startswith("# branch.oid "):
-                commit = None if line.endswith("(initial)") else line.split(" ")[2]
-            elif line.startswith("# branch.head "):
-                branch = None if line.endswith("(detached)") else line.split(" ", 2)[2]
-            elif line.startswith("1 "):
-                f = line.split(" ", 8)
-                inside = f[2] if f[2] != "N..." else None
-                changes.append(Change(f[8], f[1], inside, "" if f[3] == "000000" else f"{f[3]} {f[6]}"))
-            elif line.startswith("u "):
-                f = line.split(" ", 10)
-                changes.append(Change(f[10], "UU", head="" if f[4] == "000000" else f"{f[4]} {f[8]}"))
-            elif line.startswith("? "):
-                changes.append(Change(line[2:], "?"))
-        return Status(commit, branch, tuple(changes))
+        return parse_status(self.git_filtering(*QUESTION, doing="read the state of the work tree"))
 
     def refs(self, *names: str) -> dict[str, Ref]:
         """Those of the full ref `names` that exist (a name also finds refs below it). One process."""
@@ -356,7 +339,7 @@ class Repository:
             tail = "" if old is None else f" {old}"
             lines.append(f"delete {name}{tail}" if new is None else f"update {name} {new}{tail}")
         script = "\n".join([*lines, "prepare", "commit", ""])
-        return self.run("-c", "core.filesRefLockTimeout=3000", "-c", "core.packedRefsTimeout=5000",
+        return self.run("-c", "core.filesRefLockTimeout=500", "-c", "core.packedRefsTimeout=1000",
                         "update-ref", "--stdin", data=script.encode())  # fmt: skip
 
     def snapshot_tree(self, paths: Sequence[str], entries: Mapping[str, str]) -> str:
@@ -377,12 +360,13 @@ class Repository:
             update = (*(word for setting in plain for word in ("-c", setting)), "update-index", "-z")
             if entries:
                 lines = (f"{entry or f'0 {self.null_oid}'}\t{path}\0" for path, entry in entries.items())
-                self.git(*update, "--index-info", doing="keep the uncommitted changes",
+                self.git_filtering(*update, "--index-info", doing="keep the uncommitted changes",
                          data=os.fsencode("".join(lines)), env=env)  # fmt: skip
             listed = b"".join(os.fsencode(p) + b"\0" for p in paths)
-            self.git(*update, "--add", "--remove", "--stdin", doing="keep the uncommitted changes",
+            self.git_filtering(*update, "--add", "--remove", "--stdin", doing="keep the uncommitted changes",
                      data=listed, env=env)  # fmt: skip
-            return self.git("write-tree", doing="keep the uncommitted changes", env=env).decode().strip()
+            out = self.git_filtering("write-tree", doing="keep the uncommitted changes", env=env)
+            return out.decode().strip()
         finally:
             temporary.unlink(missing_ok=True)
             temporary.with_name(temporary.name + ".lock").unlink(missing_ok=True)

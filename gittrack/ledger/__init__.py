@@ -8,16 +8,22 @@ Local writers queue on a file lock only to waste less work: the swap is what gua
 from __future__ import annotations
 
 import fcntl
-import random
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from gittrack.errors import LedgerError, RepositoryError
 from gittrack.git.objects import GitObject, Signature, make_tree, parse_commit
-from gittrack.git.repository import ObjectReader, Repository, explain
+from gittrack.git.repository import ObjectReader, Repository
 from gittrack.ledger.tree import TreeBuilder
+from gittrack.ledger.waiting import (
+    Patience,
+    await_locks,
+    names_on_the_way,
+    only,
+    refuse_unwritable,
+    wait_for,
+)
 
 ANCHOR = "refs/gittrack/code"
 """Reaches every code commit and snapshot that a record names."""
@@ -45,8 +51,8 @@ def is_add_only(path: str) -> bool:
 # The same root commit in every clone, so that ledgers begun apart share their history.
 _ROOT_SIGNATURE = Signature("gittrack", "gittrack@localhost", 0)
 
-ATTEMPTS = 40
 LOCK_PATIENCE_S = 30.0
+_MOVE = "move the ledger"
 _MAX_PARENTS = 16
 
 
@@ -79,6 +85,8 @@ class State:
 
     Of a branch that is cut from another: where there is neither, the tip of that one, on a remote first.
     """
+    in_the_way: str | None = None
+    """A ref beside which git can make none of the ledger's name."""
 
 
 @dataclass
@@ -97,8 +105,11 @@ class Ledger:
     def state(self) -> State:
         """Where the ledger and the anchor stand. One git process."""
         trunk = [f"refs/remotes/*/{self.onto}", f"refs/heads/{self.onto}"] if self.onto else []
-        refs = self.repository.refs(self.ref, ANCHOR, f"refs/remotes/*/{self.branch}", *trunk)
+        way = [only(name) for name in names_on_the_way(self.ref)]
+        refs = self.repository.refs(self.ref, ANCHOR, f"refs/remotes/*/{self.branch}", *trunk, *way)
         ledger, anchor = refs.pop(self.ref, None), refs.pop(ANCHOR, None)
+        blocking = [r for r in refs if f"{r}/".startswith(f"{self.ref}/") or self.ref.startswith(f"{r}/")]
+        refs = {name: ref for name, ref in refs.items() if name not in blocking}
         bases = sorted(refs, key=self._nearness)
         tip = ledger.oid if ledger else None
         return State(
@@ -106,6 +117,7 @@ class Ledger:
             anchor.oid if anchor else None,
             ledger.checked_out if ledger else None,
             tip or (refs[bases[0]].oid if bases else None),
+            None if tip else next(iter(blocking), None),
         )
 
     def _nearness(self, ref: str) -> tuple[bool, bool, bool, str]:
@@ -113,13 +125,30 @@ class Ledger:
         local = ref.startswith("refs/heads/")
         return not ref.endswith(f"/{self.branch}"), local, not ref.startswith("refs/remotes/origin/"), ref
 
-    def check(self, objects: ObjectReader, state: State | None = None) -> State:
-        """Refuse, before anything is run, what would make the append at the end fail."""
-        state = state or self.state()
+    def ready(self, objects: ObjectReader) -> State:
+        """`check`, and refuse, before anything is run, what else would make the append at the end fail.
+
+        Some stats. A lock that git holds just now is waited for.
+        """
+        git = self.repository.common_dir
+        state = self.check(objects)
+        refuse_unwritable([git / "objects", (git / self.ref).parent, (git / ANCHOR).parent])
+        await_locks(git, [self.ref, ANCHOR], _MOVE)
+        return state
+
+    def check(self, objects: ObjectReader) -> State:
+        """The state, unless nothing may be appended to it."""
+        state = self.state()
         if state.checked_out is not None:
             raise LedgerError(
                 f"the ledger branch {self.branch} is checked out in {state.checked_out}; "
                 "there, run: git checkout --detach"
+            )
+        if state.in_the_way is not None:
+            name = state.in_the_way.removeprefix("refs/heads/")
+            raise LedgerError(
+                f"there cannot be a branch {self.branch} beside the branch {name}: "
+                f"run git branch -m {name} ANOTHER-NAME, or set ledger.branch in gittrack.yaml"
             )
         if state.base is None:
             return state
@@ -147,20 +176,19 @@ class Ledger:
         Raises LedgerError when the ledger cannot be written; then nothing has changed.
         """
         signature = self.repository.identity()
-        why = ""
         with self._queue():
-            for attempt in range(ATTEMPTS):
+            patience = Patience(_MOVE)
+            while True:
                 with self.repository.objects() as objects:
                     draft = _Draft(self, objects, self.check(objects), signature)
                     draft.configure(dvc_config, replace_config)
                     for addition in additions:
                         draft.add(addition)
-                    why = draft.publish()
-                if not why:
+                    refused = draft.publish()
+                if not refused:
                     self._collect_garbage()
                     return draft.tip
-                time.sleep(random.uniform(0.0, min(1.0, 0.01 * 2**attempt)))  # noqa: S311
-        raise LedgerError(f"{why}; nothing was lost, try again")
+                patience.after(refused)
 
     @contextmanager
     def _queue(self) -> Iterator[None]:
@@ -172,15 +200,17 @@ class Ledger:
         except OSError as error:
             raise RepositoryError(f"cannot write to {path.parent}: {error.strerror}") from error
         with handle:
-            until = time.monotonic() + LOCK_PATIENCE_S
-            while time.monotonic() < until:
+
+            def taken() -> bool:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
                 except BlockingIOError:
-                    time.sleep(random.uniform(0.002, 0.02))  # noqa: S311
+                    return False
                 except OSError:
-                    break  # no locks on this file system: the compare-and-swap alone guards
+                    pass  # no locks on this file system: the compare-and-swap alone guards
+                return True
+
+            wait_for(taken, LOCK_PATIENCE_S, "other processes are writing to the ledger")
             yield
 
     def _collect_garbage(self) -> None:
@@ -241,8 +271,8 @@ class _Draft:
         self._commits.append((self._tree.root(), addition.message))
         self._code += addition.code
 
-    def publish(self) -> str:
-        """Write the objects and move the refs; empty, or why it has to be tried again."""
+    def publish(self) -> bytes:
+        """Write the objects and move the refs; empty, or what git said where it did not."""
         anchor = self._anchor()
         if self._repo.signs:
             self._write()
@@ -260,9 +290,9 @@ class _Draft:
             changes.append((ANCHOR, anchor, self._state.anchor or none))
         changes += [(ref, None, None) for ref in dict.fromkeys(self._releases)]
         if not changes:
-            return ""
+            return b""
         result = self._repo.update_refs(changes)
-        return explain("move the ledger", result.err) if result.code else ""
+        return (result.err or b"git update-ref failed") if result.code else b""
 
     def _write(self) -> None:
         if self._commits or self._extra:

@@ -6,9 +6,7 @@ anchor travels with the ledger; both use refs that stock git can fetch and push.
 
 from __future__ import annotations
 
-import random
 import re
-import time
 from dataclasses import dataclass
 
 from gittrack.errors import LedgerError, RepositoryError, UsageError
@@ -16,13 +14,15 @@ from gittrack.git.objects import GitObject, TreeEntry, make_tree, parse_commit
 from gittrack.git.repository import ObjectReader, Repository, explain
 from gittrack.ledger import ANCHOR, Ledger, is_add_only
 from gittrack.ledger.tree import merge_trees
+from gittrack.ledger.waiting import Patience, Reason, reason_of
 
-PUSH_ATTEMPTS = 30
-_RACED = re.compile(
-    rb"fetch first|non-fast-forward|stale info|cannot lock ref|failed to lock|failed to update ref|"
-    rb"incorrect old value|reference already exists|atomic push fail|atomic transaction failed|"
-    rb"remote ref updated since checkout|needs force|unable to (?:create|write)[^\n]*\.lock|File exists"
+_REJECTED = re.compile(rb"^!\t[^\t\n]*\t(.*)$", re.MULTILINE)
+_FOR_ANOTHER = re.compile(rb"atomic push fail|atomic transaction fail")
+"""Refused because another ref of the same push was."""
+_BUSY = re.compile(
+    rb"cannot lock ref|failed to lock|failed to update ref|unable to (?:create|write)[^\n]*\.lock|File exists"
 )
+"""Another push may be at work on the ref; or something stays in its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,8 @@ def merge(ledger: Ledger, tip: str | None, anchor: str | None, source: str) -> S
     Raises LedgerError, and changes nothing, when the two hold different bytes for one run.
     """
     repo = ledger.repository
-    why = ""
-    for attempt in range(20):
+    patience = Patience("move the ledger")
+    while True:
         with repo.objects() as objects:
             state = ledger.check(objects)
         new_tip = _merge_tip(ledger, state.tip, tip, source)
@@ -100,9 +100,7 @@ def merge(ledger: Ledger, tip: str | None, anchor: str | None, source: str) -> S
         result = repo.update_refs(changes)
         if result.code == 0:
             return Synced(state.tip, new_tip, merged=new_tip not in (tip, state.tip))
-        why = explain("move the ledger", result.err)
-        time.sleep(random.uniform(0.0, 0.02 * 2 ** min(attempt, 5)))  # noqa: S311
-    raise LedgerError(f"{why}; nothing was lost, try again")
+        patience.after(result.err)
 
 
 def _merge_tip(ledger: Ledger, ours: str | None, theirs: str | None, source: str) -> str | None:
@@ -168,12 +166,12 @@ def pull(ledger: Ledger, remote: str) -> Synced:
 def push(ledger: Ledger, remote: str) -> Synced:
     """Publish ledger and anchor; a rejected push is fetched, merged and tried again with backoff."""
     repo = ledger.repository
-    err = b""
     atomic = ["--atomic"]
     remote_ref, _ = tracking_refs(ledger, remote)
-    for attempt in range(PUSH_ATTEMPTS):
-        with repo.objects() as objects:
-            state = ledger.check(objects) if attempt == 0 else ledger.state()
+    patience, merged = Patience(f"push to {remote}"), False
+    with repo.objects() as objects:
+        state = ledger.check(objects)
+    while True:
         if state.tip is None:
             raise UsageError("there is nothing to push: no run is recorded yet")
         known = repo.refs(remote_ref).get(remote_ref)
@@ -182,16 +180,35 @@ def push(ledger: Ledger, remote: str) -> Synced:
         result = repo.run("push", "--porcelain", *atomic, "--end-of-options", remote, *specs)
         if result.code == 0:
             repo.update_refs([(remote_ref, state.tip, None)])
-            return Synced(before, state.tip, merged=attempt > 0)
-        err = result.err + result.out
-        if b"does not support --atomic" in err:
+            return Synced(before, state.tip, merged=merged)
+        if b"does not support --atomic" in result.err + result.out:
             atomic = []
-        elif not _RACED.search(err):
-            raise LedgerError(_refusal(remote, result.err, result.out))
-        else:
+            continue
+        reason, merged = _reason(result.err, result.out), True
+        if reason != "refusal":
             merge(ledger, *fetch(ledger, remote), source=remote)
-            time.sleep(random.uniform(0.0, 0.05 * 2 ** min(attempt, 6)))  # noqa: S311
-    raise LedgerError(f"the remote {remote} kept moving: {_refusal(remote, err, b'')}; try again")
+            if reason == "unclear" and ledger.state() != state:
+                reason = "race"
+        patience.after(result.err, _refusal(remote, result.err, result.out), reason)
+        state = ledger.state()
+
+
+def _reason(err: bytes, out: bytes) -> Reason:
+    """Whether the remote has moved on, or refuses; of several refs, a refusal of one decides."""
+    said = reason_of(err)
+    own = [reason for reason in _REJECTED.findall(out) if not _FOR_ANOTHER.search(reason)]
+    reasons: list[Reason] = [_reason_of_one(reason, said) for reason in own]
+    if not own:
+        reasons = [said if _FOR_ANOTHER.search(out) or _BUSY.search(err) else "refusal"]
+    if said == "refusal" or "refusal" in reasons:
+        return "refusal"
+    return "unclear" if "unclear" in reasons else "race"
+
+
+def _reason_of_one(reason: bytes, said: Reason) -> Reason:
+    if reason_of(reason) == "race":
+        return "race"
+    return said if _BUSY.search(reason) else "refusal"
 
 
 def _refusal(remote: str, err: bytes, out: bytes) -> str:

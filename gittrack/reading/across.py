@@ -5,7 +5,7 @@ Each repository keeps an index of its own. Each gives its sorted answer, and the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -44,11 +44,18 @@ class PlacedRun:
     place: Place
 
 
-def open_across(where: Sequence[Path | str | None], progress: Progress | None = None) -> Across:
+Opening = Callable[[Repository, ExitStack], list[Index]]
+"""The indexes of a repository, to be closed with the stack."""
+
+
+def open_across(
+    where: Sequence[Path | str | None], progress: Progress | None = None, indexes: Opening | None = None
+) -> Across:
     """The indexes of several repositories, brought up to date; close them, or use them in a with statement.
 
     `where`: folders in clones, bare or not; None is the current one. A repository that is named twice
-    is read once. NotFoundError if none of them has a ledger.
+    is read once. `indexes` opens those of a repository, where there are several. NotFoundError if none has
+    a run.
     """
     repositories: dict[Path, Repository] = {}
     for path in where:
@@ -57,8 +64,13 @@ def open_across(where: Sequence[Path | str | None], progress: Progress | None = 
     names = short_names([_folder(repository) for repository in repositories.values()])
     with ExitStack() as opened:
         places = [
-            Place(name, opened.enter_context(open_index(repository, progress)))
+            Place(name, index)
             for name, repository in zip(names, repositories.values(), strict=True)
+            for index in (
+                indexes(repository, opened)
+                if indexes
+                else [opened.enter_context(open_index(repository, progress))]
+            )
         ]
         if all(place.index.tip is None for place in places):
             raise NotFoundError(f"no runs in {', '.join(names)}: name clones that have a ledger")
@@ -83,6 +95,11 @@ class Across:
     def close(self) -> None:
         for place in self.places:
             place.index.close()
+
+    @property
+    def names(self) -> list[str]:
+        """Of the repositories."""
+        return list(dict.fromkeys(place.name for place in self.places))
 
     @property
     def without_ledger(self) -> list[str]:

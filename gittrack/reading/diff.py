@@ -305,7 +305,8 @@ def _machine(environment: Mapping[str, Any], record: Record) -> dict[str, Any]:
         summary = asdict(record.environment)
         facts = {k: v for k, v in summary.items() if k != "sha256" and v not in (None, ())}
     facts = {k: v for k, v in facts.items() if v != {}}  # no variable is none that differs
-    return {**flatten(facts), **flatten(record.determinism, "determinism.")}
+    ranks = {"ranks": record.ranks.sentence} if record.ranks else {}
+    return {**flatten(facts), **ranks, **flatten(record.determinism, "determinism.")}
 
 
 def _code(a: Entry, b: Entry, unavailable: dict[str, str]) -> tuple[tuple[str, str], ...]:

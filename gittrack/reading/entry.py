@@ -10,6 +10,7 @@ from gittrack.errors import NotFoundError
 from gittrack.formats.record import Record
 from gittrack.git.repository import Repository
 from gittrack.reading.index import Index, Row, open_index
+from gittrack.reading.journal.stored import StoredJournal, journals_dir
 from gittrack.reading.series import MAX_SERIES_BYTES, Series, parse_series
 
 if TYPE_CHECKING:
@@ -43,17 +44,26 @@ class Entry:
 
     def file(self, name: str) -> bytes | None:
         """The bytes of a file beside the record, such as ``environment.yaml``; None if there is none."""
+        if self.row.is_live:
+            return self._journal.beside(name)
         with self.repository.objects() as objects:
             blob = objects.get(f"{self.commit}:{self.path}/{name}")
         return blob.data if blob is not None and blob.kind == "blob" else None
 
     def yaml(self) -> bytes:
         """The bytes of run.yaml."""
+        if self.row.is_live:
+            raise NotFoundError(f"run {self.id} has no record yet: it is {self.row.status}")
         with self.repository.objects() as objects:
             blob = objects.get(self.row.blob)
         if blob is None:
             raise NotFoundError(f"{self.row.path}: its content is not in this clone; run git fetch")
         return blob.data
+
+    @property
+    def _journal(self) -> StoredJournal:
+        """Of a run without a record."""
+        return StoredJournal(journals_dir(self.repository.state_dir) / self.id)
 
     def code(self) -> git.Commit:
         """The commit that ran (the snapshot, if the tree was dirty) as GitPython's object.
@@ -74,7 +84,7 @@ class Entry:
         Of a run that continues others it is one of all: from its first step on, a later run's points stand
         alone, and times are from the start of the first. `own_series` is that of this run.
         """
-        if self.row.continues is None:
+        if self.row.is_live or self.row.continues is None:
             return self.own_series()
         from gittrack.reading.chain import chained
 
@@ -83,6 +93,11 @@ class Entry:
 
     def own_series(self) -> Series | None:
         """`series` without what the runs before have logged."""
+        if self.row.is_live:
+            from gittrack.reading.live.curves import series_in, series_of
+
+            sent = self.row.record["live"].get("curves")
+            return series_of(self._journal.folder) if sent is None else series_in(sent)
         data = self.file("metrics.csv")
         return None if data is None else parse_series(data, f"{self.path}/metrics.csv")
 

@@ -7,23 +7,44 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from gittrack.errors import UsageError
+from gittrack.errors import RecordError, UsageError
+from gittrack.formats import shown
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import Record
-from gittrack.reading.entry import Entry, open_index
+from gittrack.reading.entry import Entry
 from gittrack.reading.index import Index, Row
 from gittrack.reading.index.known import require_known
+from gittrack.reading.live.runs import open_runs, opening
+from gittrack.reading.series import Curve
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
+_FEW = 5
+"""Runs of a line of text."""
+_ROWS, _COLUMNS = 50, 8
+"""Runs and metrics of a table."""
+
+
+@dataclass(frozen=True, repr=False)
 class Found(Entry):
     """A run on the ledger: its record, the files beside it, and its series for pandas."""
 
     repo: str | None = None
     """Short name of its repository, where several were searched."""
+
+    def __repr__(self) -> str:
+        return f"<Found {shown.line(self.record)}>"
+
+    def _repr_html_(self) -> str:
+        try:
+            series = self.series()
+        except RecordError:
+            series = None
+        curves = series.curves if series is not None else {}
+        points = {name: _steps_of(curve) for name, curve in curves.items()}
+        return shown.as_html(self.record, points)
 
     def to_pandas(self) -> pd.DataFrame:
         """The series as a DataFrame: ``step``, ``time`` (seconds since the start), a column for each metric.
@@ -57,6 +78,24 @@ class Runs(Sequence[Found]):
     def __iter__(self) -> Iterator[Found]:
         return iter(self._found)
 
+    def __repr__(self) -> str:
+        first = [f"\n  {shown.line(run.record)}" for run in self[:_FEW]]
+        more = [f"\n  and {len(self) - _FEW:,} more"] if len(self) > _FEW else []
+        return "".join([f"<Runs: {len(self):,}", *first, *more, ">"])
+
+    def _repr_html_(self) -> str:
+        from gittrack.text import html, text
+
+        names = list(dict.fromkeys(name for run in self[:_ROWS] for name in run.record.metrics))[:_COLUMNS]
+        rows = []
+        for record in (run.record for run in self[:_ROWS]):
+            finals = [shown.final(record, name) for name in names]
+            name, duration = record.name or "", text.duration(record.duration_s)
+            rows.append((record.id, record.experiment, name, record.status, duration, *finals))
+        header = ["run", "experiment", "name", "status", "duration", *names]
+        more = html.caption(f"and {len(self) - _ROWS:,} more") if len(self) > _ROWS else ""
+        return html.caption(f"{len(self):,} runs") + html.table(rows, header) + more
+
     def to_pandas(self) -> pd.DataFrame:
         """One row a run; ``params.<dotted name>``, final metrics as ``metrics.<name>``, ``tags.<name>``.
 
@@ -72,10 +111,13 @@ class Runs(Sequence[Found]):
 def load(ref: str = "latest", *, repository: str | Path | None = None) -> Found:
     """The run that `ref` names: a prefix or suffix of its id, ``latest``, ``latest~1``, a code commit.
 
+    ``latest`` is the newest run with a record; one that still runs is named by its id, and its record is
+    what it has said so far.
+
     Raises NotFoundError when nothing or more than one run is meant, RecordError when it is damaged.
     """
-    with open_index(repository) as index:
-        run = _found(index, index.one(ref))
+    with open_runs(repository) as runs:
+        run = _found(runs.index, runs.one(ref))
     run.record  # noqa: B018 - a damaged record is to be heard of now
     return run
 
@@ -90,6 +132,8 @@ def search(
 ) -> Runs:
     """The runs that satisfy `filter`, newest first or by `order_by`; damaged records are left out.
 
+    Those that still run are among them, with the status ``running`` and the last values of their metrics.
+
     UsageError, with the nearest names, for a metric, parameter or tag that no run (of `experiment`) has.
 
     Args:
@@ -100,10 +144,10 @@ def search(
     order = [order_by] if isinstance(order_by, str) else order_by
     if repository is not None and not isinstance(repository, (str, Path)):
         return _search_across(repository, filter, order, experiment, limit)
-    with open_index(repository) as index:
-        require_known([index], filter, order, experiment)
-        rows = index.search(filter, experiment=experiment, order_by=order, limit=limit)
-        return Runs([_found(index, row) for row in rows if row.fault is None])
+    with open_runs(repository) as runs:
+        require_known(runs.indexes, filter, order, experiment)
+        rows = runs.search(filter, experiment=experiment, order_by=order, limit=limit)
+        return Runs([_found(runs.index, row) for row in rows if row.fault is None])
 
 
 def _search_across(
@@ -117,8 +161,8 @@ def _search_across(
 
     if not folders:
         raise UsageError("repository: name at least one folder")
-    with open_across(folders) as across:
-        several = len(across.places) > 1
+    with open_across(folders, indexes=opening()) as across:
+        several = len(across.names) > 1
         require_known([place.index for place in across.places], filter, order, experiment)
         entries = across.search(filter, experiment=experiment, order_by=order, limit=limit)
         return Runs(
@@ -128,6 +172,12 @@ def _search_across(
                 if entry.row.fault is None
             ]
         )
+
+
+def _steps_of(curve: Curve) -> list[tuple[float, float]]:
+    """Steps and values; their places where there is no step."""
+    numbered = enumerate(zip(curve.steps, curve.values, strict=True))
+    return [(at if step is None else step, value) for at, (step, value) in numbered]
 
 
 def _found(index: Index, row: Row, repo: str | None = None) -> Found:

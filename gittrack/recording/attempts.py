@@ -12,10 +12,10 @@ from gittrack.formats.masks import digest_name
 from gittrack.formats.plain import from_dict
 from gittrack.formats.record import parse_time
 from gittrack.formats.sources import Layer, resolve
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording.endings import LOST, Ending, merged, preempted
 from gittrack.recording.journal import Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
 
 HOST_FACTS = ("host", "python", "os", "cpu", "gpus")
 _COMPARED = ("python", "os", "cpu", "gpus", "image")

@@ -11,23 +11,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gittrack.dvc.settings import ledger_config
+from gittrack.errors import machine_errors
 from gittrack.formats.config import Config, declared_metrics
 from gittrack.formats.plain import to_dict
 from gittrack.formats.record import Tool, clean_text, format_time, new_id
 from gittrack.formats.scrub import scrub_arguments
 from gittrack.formats.values import without_secrets
 from gittrack.git.repository import ObjectReader, Repository
+from gittrack.git.shared import settle_rights
 from gittrack.ledger import Ledger
 from gittrack.ledger.proposals import target
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.scheduler import array_task, current_job
+from gittrack.reading.journal.stored import StoredJournal
+from gittrack.recording import live
 from gittrack.recording.capture import Captured, capture
 from gittrack.recording.capture.code import LIVE, Invocation, entry_of
 from gittrack.recording.capture.slurm import scheduler_of
 from gittrack.recording.journal import Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.scheduler import array_task, current_job
-from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.masking import key_of, masked_command
 from gittrack.recording.params import event_of
+from gittrack.recording.ranks import ranks_fact
 from gittrack.recording.recover import recover
 from gittrack.recording.request import Checked
 from gittrack.version import VERSION
@@ -35,6 +39,7 @@ from gittrack.version import VERSION
 log = logging.getLogger("gittrack")
 
 
+@machine_errors("begin the run")
 def begin(repo: Repository, config: Config, checked: Checked, invocation: Invocation) -> Journal:
     """Capture, and put the run on disk. Nothing has been run when this raises."""
     request, experiment = checked.request, checked.experiment
@@ -45,7 +50,7 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
     branch, onto = target(config, request.propose, request.parent or run_id)
     ledger = Ledger(repo, branch, onto)
     with repo.objects() as objects:
-        ledger.check(objects)
+        ledger.ready(objects)
         _recover_others(repo)
         captured = capture_for(repo, objects, config, checked, invocation, run_id)
     scheduler = scheduler_of()
@@ -58,6 +63,7 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
         "code": to_dict(captured.code),
         "locks": [to_dict(lock) for lock in captured.locks],
         "environment": to_dict(captured.summary),
+        **ranks_fact(),
         **({"scheduler": to_dict(scheduler)} if scheduler else {}),
         "protocol": captured.protocol,
         "masked": masked_command(captured.code.command, invocation.command, key),
@@ -88,12 +94,16 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
         *([Kind.NOT_RECORDED, what, why] for what, why in request.losses),
     ]
     try:
-        return Journal.create(
+        journal = Journal.create(
             repo.state_dir, run_id, start, captured.environment, [e for e in events if e[1]]
         )
+        settle_rights(repo)
+        return journal
     except BaseException:
         _release(repo, run_id)
         raise
+    live.start(journal.folder, config.live)
+    return journal
 
 
 def capture_for(

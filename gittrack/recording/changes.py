@@ -21,10 +21,10 @@ from gittrack.formats.masks import digest_name, masked_params
 from gittrack.formats.record import DataInput, clean_text
 from gittrack.formats.sources import Layer
 from gittrack.git.repository import Repository, Status
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording.identity import stamp_of, stamps
 from gittrack.recording.journal import Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.masking import key_of
 from gittrack.recording.params import source_of_file, write_layer
 
@@ -278,6 +278,8 @@ def _blobs(repository: Repository, paths: Sequence[str]) -> dict[str, str]:
             files.append(path)
     if files:
         listed = b"".join(os.fsencode(path) + b"\n" for path in files)
-        ids = repository.git("hash-object", "--stdin-paths", data=listed, doing="compare the code again")
+        ids = repository.git_filtering(
+            "hash-object", "--stdin-paths", data=listed, doing="compare the code again"
+        )
         blobs |= dict(zip(files, ids.decode().split(), strict=True))
     return blobs

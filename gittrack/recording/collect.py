@@ -12,11 +12,11 @@ from typing import Any
 
 from gittrack.errors import GittrackError, UsageError
 from gittrack.formats.record import clean_text
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording import result_files
 from gittrack.recording.identity import Before, Written
 from gittrack.recording.journal import LONGEST_LOSS, Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.overlap import note_written, rivals
 from gittrack.recording.params import log_params_file
 from gittrack.recording.store import Store, relative_to_top
@@ -126,8 +126,13 @@ def _log_metrics(
             refused.add(metric)
             losses.add(name, "column", metric, str(error).partition(":")[0])
     count = 0
+    known = _points_of(StoredJournal(journal.folder))
     for step, values in rows:
-        admitted = {metric: value for metric, value in values.items() if metric not in refused}
+        admitted = {
+            metric: value
+            for metric, value in values.items()
+            if metric not in refused and (step, metric, value) not in known
+        }
         if admitted:
             journal.append_row((elapsed, step, admitted))
             count += 1
@@ -135,6 +140,15 @@ def _log_metrics(
     _log_given(journal, path / "params.yaml", stale, losses)
     _log_final(journal, final, name, losses)
     return bool(final or count)
+
+
+def _points_of(journal: StoredJournal) -> set[tuple[int | None, str, Any]]:
+    """The points of a run that goes on: what an earlier attempt has read of a file is not read again."""
+    if not journal.is_again:
+        return set()
+    events = (event for event in journal.events() if event[0] == Kind.METRICS)
+    rows = (row for event in events for row in event[1])
+    return {(step, metric, value) for _, step, values in rows for metric, value in values.items()}
 
 
 def _log_final(journal: Journal, final: Mapping[str, Any], name: str, losses: result_files.Losses) -> None:

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import cast, get_args
 
 from gittrack.errors import UsageError
 from gittrack.formats.record import EndedBy, Status, clean_text
@@ -64,8 +64,12 @@ def judge(error: BaseException | None, ended_by: EndedBy = "program") -> Ending:
     return Ending("failed", {"type": clean_text(named)[:250], "message": _words_of(error)}, ended_by)
 
 
+_MLFLOW = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "killed"}
+
+
 def stated(status: Status, failure: Mapping[str, str] | None) -> Ending:
-    """The ending as somebody states it; UsageError for what a record cannot say."""
+    """The ending as somebody states it, MLflow's words too; UsageError for what a record cannot say."""
+    status = cast(Status, _MLFLOW.get(status, status))
     if status not in get_args(Status):
         raise UsageError(f"a run's status is one of {', '.join(get_args(Status))}, not {status!r}")
     if failure is None:
@@ -76,6 +80,11 @@ def stated(status: Status, failure: Mapping[str, str] | None) -> Ending:
         raise UsageError(f"a failure has a type and a message, not {', '.join(map(str, failure))}")
     kind = clean_text(str(failure["type"]))[:250]
     return Ending(status, {"type": kind, "message": scrubbed(failure["message"])})
+
+
+def not_stated(misuse: UsageError) -> Ending:
+    """The ending of a run of which somebody stated what a record cannot say."""
+    return Ending("unknown", {"type": "stated", "message": scrubbed(str(misuse))})
 
 
 def unknown(kind: str, message: str) -> Ending:

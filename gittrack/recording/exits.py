@@ -9,11 +9,12 @@ import signal
 import sys
 import threading
 import weakref
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Protocol
 
 from gittrack.errors import GittrackError
-from gittrack.recording.endings import Ending, Terminated
+from gittrack.recording.endings import Ending, Terminated, judge
 from gittrack.recording.interpreter import Scope, note_leaving, observe, unobserve
 from gittrack.recording.notebook import follow_cells
 
@@ -30,23 +31,33 @@ class OpenRun(Protocol):
 
     def _detach(self) -> None: ...
 
+    def _note_cell(self) -> None: ...
+
 
 log = logging.getLogger("gittrack")
 
 _watched: weakref.WeakKeyDictionary[OpenRun, Scope] = weakref.WeakKeyDictionary()
 _installed = False
+_pid = 0
+"""The process that has watched a run last: not its forks."""
+_lock = threading.RLock()
 
 
-def watch(run: OpenRun) -> None:
-    """End `run` with the process if nobody else does, and as killed on SIGTERM."""
-    global _installed
+def watch(run: OpenRun, begin_cell: Callable[[], None]) -> None:
+    """End `run` with the process if nobody else does, and as killed on SIGTERM.
+
+    `begin_cell` is called before each further cell of a notebook.
+    """
+    global _installed, _pid
+    _pid = os.getpid()
     if not _installed:
         _installed = True
         atexit.register(_end_all)
         os.register_at_fork(after_in_child=_detach_all)
-    observe()
-    _watched[run] = Scope()
-    follow_cells(_note_cell)
+    with _lock:
+        observe()
+        _watched[run] = Scope()
+    follow_cells(_note_cell, begin_cell)
     _end_with_child()
     if (
         threading.current_thread() is threading.main_thread()
@@ -55,12 +66,24 @@ def watch(run: OpenRun) -> None:
         signal.signal(signal.SIGTERM, _terminate)
 
 
+def has_watched() -> bool:
+    """Whether this process has begun a run before."""
+    return _installed
+
+
+def observed(run: OpenRun) -> Ending:
+    """How an open run ended, as far as that can be seen now."""
+    scope = _watched.get(run)
+    return scope.ending() if scope is not None else judge(None, "process")
+
+
 def forget(run: OpenRun) -> None:
     """The run has ended."""
-    _watched.pop(run, None)
-    if _watched:
-        return
-    unobserve()
+    with _lock:
+        _watched.pop(run, None)
+        if _watched:
+            return
+        unobserve()
     if (
         threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGTERM) is _terminate
@@ -78,11 +101,15 @@ def _end_with_child() -> None:
 
 
 def _note_cell(error: BaseException | None) -> None:
-    for scope in list(_watched.values()):
+    for run, scope in list(_watched.items()):
         scope.note_cell(error)
+        run._note_cell()
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
+    if os.getpid() != _pid:  # a fork that is ended before it could let go of its parent's runs
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
     error = Terminated()
     note_leaving(error, frame)  # for a run without a with block, which only the process's end closes
     raise error
@@ -106,6 +133,8 @@ def _end_all() -> None:
 
 
 def _detach_all() -> None:
+    global _lock
+    _lock = threading.RLock()  # another thread of the parent may have held it
     for run in list(_watched):
         run._detach()
     _watched.clear()

@@ -29,12 +29,14 @@ from gittrack.formats.series import FULL_SERIES, HEADING, Point, Table, sample_t
 from gittrack.formats.sources import Layer, choose_seed, layer_of, resolve
 from gittrack.formats.spec import spec_digest
 from gittrack.git.repository import Repository
+from gittrack.git.shared import settle_rights
 from gittrack.ledger import Addition, Ledger
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording.attempts import Past, all_layers, attempts_of, ending_with, param_changes
 from gittrack.recording.capture.code import LIVE
 from gittrack.recording.endings import Ending, merged
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
+from gittrack.recording.live import trouble
 from gittrack.recording.overlap import leave_word, overlaps
 from gittrack.recording.own import note_own
 from gittrack.version import VERSION
@@ -82,7 +84,7 @@ class _Gathered:
         self.summary: dict[str, Any] = {}
         self.inputs: dict[str, tuple[DataInput, str | None]] = {}
         self.outputs: dict[str, tuple[Output, str]] = {}
-        self.losses: dict[NotRecorded, None] = {}
+        self.losses: dict[tuple[str, str], NotRecorded] = {}
         self.changed: dict[str, Changed] = {}
         self.declared: dict[str, Any] = journal.start["metrics"]
         self.defined: dict[str, Any] = {}
@@ -113,8 +115,8 @@ class _Gathered:
                 self.outputs[output.path] = (output, pointer)
             case Kind.CHANGED, [what, before, after]:
                 self.change(what, before, after)
-            case Kind.NOT_RECORDED, [what, why]:
-                self.losses[NotRecorded(what=what, why=why)] = None
+            case Kind.NOT_RECORDED, [what, why, *count]:
+                self.losses[what, why] = NotRecorded(what=what, why=why, count=count[0] if count else None)
             case Kind.FACTS, [facts]:
                 self.facts.update(facts)
             case Kind.DECLARED, [declared]:
@@ -200,7 +202,7 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
         outputs=tuple(o for o, _ in gathered.outputs.values()),
         series=keep_series(table, files, store_series) if table.rows else None,
         console=_console(journal, files),
-        not_recorded=stated_losses(list(gathered.losses)),
+        not_recorded=stated_losses(list(gathered.losses.values())),
         changed=tuple(gathered.changed.values()),
         overlaps=overlaps(journal, top),
         attempts=attempts_of(gathered.past, stated.started, ending, elapsed),
@@ -354,9 +356,13 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
     job = start.get("job") or {}
     run_yaml = frozen.files["run.yaml"]
     note_own(repo.state_dir, frozen.record.id, run_yaml, start.get("key", ""), job.get("id", ""))
+    unseen = trouble(journal.folder)
     journal.remove()
+    settle_rights(repo)
     for note in start.get("notes", ()):
         log.warning("%s", note)
+    if unseen is not None:
+        log.warning("others could not see run %s while it went on: %s", journal.run_id, unseen)
     return frozen.record
 
 

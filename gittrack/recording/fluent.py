@@ -1,4 +1,7 @@
-"""MLflow's module-level verbs, on the active run; the first one begins a run if there is none."""
+"""MLflow's module-level verbs, on the active run; the first one begins a run if there is none.
+
+`Ambiguous` where several runs are open and none was begun in this thread or task.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.formats.record import Record, Role, Status
-from gittrack.recording.start import active_run, current_run
+from gittrack.recording.active import Ambiguous
+from gittrack.recording.run import open_runs
+from gittrack.recording.start import astray, current_run
 
 
 def log_param(key: str, value: Any) -> None:
@@ -87,5 +92,8 @@ def set_tags(tags: Mapping[str, Any]) -> None:
 
 def end_run(status: Status | None = None) -> Record | None:
     """Finish the active run, if there is one, and return its record."""
-    run = active_run()
+    try:
+        run = open_runs.current()
+    except Ambiguous as error:
+        run = astray(error)
     return run.finish(status) if run is not None else None

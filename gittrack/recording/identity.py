@@ -8,12 +8,16 @@ were few enough of them to be read before the run.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+
+BEFORE = "before.json"
+"""The file of a journal in which a run keeps its `Before`."""
 
 DIGEST_BYTES = 64 << 20
 """How much is read before a run, of all that lies where it will write."""
@@ -29,13 +33,6 @@ class Stamp(NamedTuple):
     size: int
     mtime_ns: int
     ctime_ns: int
-
-
-class Clock(NamedTuple):
-    """The time of a disk, by a file that was made there."""
-
-    st_dev: int
-    st_ctime_ns: int
 
 
 class Known(NamedTuple):
@@ -60,13 +57,15 @@ class Written:
 class Before:
     """The files at some paths, and below them, before a program runs."""
 
-    def __init__(self, paths: Iterable[Path], clock: os.stat_result | Clock | None = None) -> None:
+    def __init__(self, paths: Iterable[Path], clock: os.stat_result | None = None) -> None:
         """`clock`: of a file that was made just now, for the time as its disk writes it down."""
         self._clock = clock
         self._files: dict[str, Known] = {}
         self._folders: dict[str, Stamp | None] = {}
+        self._paths: list[str] = []
         room = DIGEST_BYTES
         for path in paths:
+            self._paths.append(os.fspath(path))
             if path.is_dir():
                 self._folders[os.fspath(path)] = stamp_of(os.fspath(path))
             for name, stamp in stamps(path):
@@ -78,29 +77,47 @@ class Before:
                 self._files[name] = Known(stamp, digest)
         self._inodes = {known.stamp[:2]: known for known in self._files.values()}
 
-    def plain(self, paths: Iterable[Path]) -> dict[str, Any]:
-        """What `from_plain` takes, of the files at `paths` and below, with absolute paths."""
-        chosen = [os.path.abspath(path) for path in paths]  # noqa: PTH100  (a link stays one)
-
-        def is_chosen(name: str) -> bool:
-            return any(name == path or name.startswith(path + os.sep) for path in chosen)
-
-        files = {os.path.abspath(name): known for name, known in self._files.items()}  # noqa: PTH100
-        folders = {os.path.abspath(name): stamp for name, stamp in self._folders.items()}  # noqa: PTH100
-        return {
-            "clock": self._clock and (self._clock.st_dev, self._clock.st_ctime_ns),
-            "files": {n: [k.stamp, k.digest and k.digest.hex()] for n, k in files.items() if is_chosen(n)},
-            "folders": {name: stamp for name, stamp in folders.items() if is_chosen(name)},
+    def keep(self, file: Path) -> None:
+        """For a later attempt of the run: what lay there before the first."""
+        files = {
+            name: [known.stamp, known.digest and known.digest.hex()] for name, known in self._files.items()
         }
+        content = {
+            "cwd": os.fspath(Path.cwd()),
+            "paths": self._paths,
+            "files": files,
+            "folders": self._folders,
+        }
+        file.write_text(json.dumps(content))
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> Before:
-        """What another process has seen before the program ran."""
-        clock = Clock(*plain["clock"]) if plain["clock"] else None
-        before = cls([], clock)
-        for name, (stamp, digest) in plain["files"].items():
-            before._files[name] = Known(Stamp(*stamp), bytes.fromhex(digest) if digest else None)
-        before._folders = {name: stamp and Stamp(*stamp) for name, stamp in plain["folders"].items()}
+    def kept(cls, file: Path, paths: Iterable[Path], clock: os.stat_result) -> Before:
+        """What was kept for the same paths; where nothing was, what lies there now."""
+        names = [os.fspath(path) for path in paths]
+        try:
+            content = json.loads(file.read_text())
+        except (OSError, ValueError):
+            content = {}
+        if content.get("cwd") != os.fspath(Path.cwd()) or not set(names) <= set(content["paths"]):
+            return cls(map(Path, names), clock)
+        return cls._from(content, Path(), clock)
+
+    @classmethod
+    def of_lost(cls, file: Path, clock: os.stat_result) -> Before:
+        """What was kept, by absolute paths, for a reader who is elsewhere."""
+        content = json.loads(file.read_text())
+        return cls._from(content, Path(content["cwd"]), clock)
+
+    @classmethod
+    def _from(cls, content: dict[str, Any], base: Path, clock: os.stat_result) -> Before:
+        before = cls((), clock)
+        before._paths = content["paths"]
+        before._folders = {
+            os.fspath(base / name): stamp and Stamp(*stamp) for name, stamp in content["folders"].items()
+        }
+        for name, (stamp, digest) in content["files"].items():
+            known = Known(Stamp(*stamp), digest and bytes.fromhex(digest))
+            before._files[os.fspath(base / name)] = known
         before._inodes = {known.stamp[:2]: known for known in before._files.values()}
         return before
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import NoReturn, get_args
 
 from gittrack.errors import GittrackError, UsageError
 from gittrack.formats.config import Config, Way, choose_experiment
@@ -16,6 +16,9 @@ from gittrack.formats.record import Code, Record, Role
 from gittrack.formats.sources import Layer, contradictions
 from gittrack.formats.values import without_secrets
 from gittrack.git.repository import Repository
+from gittrack.git.shared import settle_rights
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording import result_files
 from gittrack.recording.arguments import works_elsewhere
 from gittrack.recording.begin import abandon
@@ -24,17 +27,16 @@ from gittrack.recording.changes import note_code, note_params, watch_params
 from gittrack.recording.collect import Collector
 from gittrack.recording.endings import Ending
 from gittrack.recording.finish import commit, kept
-from gittrack.recording.identity import Before
+from gittrack.recording.identity import BEFORE, Before
 from gittrack.recording.interpreters.settle import settle
 from gittrack.recording.interpreters.watch import Watch
 from gittrack.recording.join import RUN_VARIABLE, below_outer_run, is_left_behind
 from gittrack.recording.journal import Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.lost import forget_aims, note_aims
 from gittrack.recording.overlap import claim
 from gittrack.recording.passing import pass_on, setting_of
-from gittrack.recording.program import Program, check_command, exit_status, judge
+from gittrack.recording.program import Program, become, check_command, exit_status, judge
+from gittrack.recording.ranks import PASSED, RANK_VARIABLE, rank
 from gittrack.recording.request import Checked, Request, check
 from gittrack.recording.resume import RESUMED_VARIABLE, open_run, seconds_before
 from gittrack.recording.store import Store, relative_to_top
@@ -110,9 +112,9 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
         journal.not_recorded(what, why)
     watch = Watch(journal.folder, hook=config.capture.interpreter)
     store, before, program = _start(repo, config, job, checked, journal, outputs, watch)
+    start = StoredJournal(journal.folder).start
     started = time.monotonic() - seconds_before(journal)
     code = program.run(journal, console=job.console and config.capture.console, timeout_s=job.timeout_s)
-    start = StoredJournal(journal.folder).start
     complaints: list[str] = []
     record = None
     try:
@@ -132,12 +134,23 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
             return Outcome(exit_status(code), None, why, signal=max(0, -code))
         record = commit(repo, StoredJournal(journal.folder))
         complaints += contradictions(record.param_conflicts)
-    except (GittrackError, OSError) as error:
+    except Exception as error:  # whatever it is, the program's own exit status goes on
         complaints.append(str(kept(error, journal.folder.name)))
     finally:
         program.release()
     proposal = start["ledger"] if start["onto"] else None
     return Outcome(exit_status(code), record, "; ".join(complaints), proposal, max(0, -code))
+
+
+def pass_through(repo: Repository, config: Config, job: Job) -> NoReturn:
+    """Become the program of `job`, which gets what it gets on rank 0; nothing is recorded, or written."""
+    cwd = Path.cwd()
+    job = handed_over(job, config.run.way)
+    check_command(job.command, cwd)
+    job = _without_files(job) if works_elsewhere(job.command) else _with_files(job, cwd)
+    job = replace(job, inputs=(), metrics=())  # what another machine need not have
+    checked = check(_request(repo, job, cwd, [], result_files.Losses()), config)
+    become(job.command, {**_environment(checked), RANK_VARIABLE: PASSED})
 
 
 def handed_over(job: Job, default: Way | None) -> Job:
@@ -194,11 +207,12 @@ def _start(
         store.log_declared(config, record["experiment"])
         for path, role in job.inputs:
             store.log_input(path, role)
-        environment = watch.environment(_environment(journal, checked))
+        environment = watch.environment(_environment(checked, journal))
         if checked.facts["seed"] is not None:
             journal.event(Kind.DETERMINISM, {"env.PYTHONHASHSEED": environment["PYTHONHASHSEED"]})
         before = _before(journal, job, checked, [*job.metrics, *(path for path, _ in outputs)])
-        note_aims(journal.folder, job.metrics, job.usual, outputs, before)
+        note_aims(journal.folder, job.metrics, job.usual, outputs)
+        settle_rights(repo)
         program = Program(job.launch or job.command, environment, own_group=job.timeout_s is not None)
         watch.follow(program.pid)
         journal.note_program(program.pid)
@@ -214,7 +228,14 @@ def _before(journal: Journal, job: Job, checked: Checked, names: Sequence[str]) 
     claim(journal.folder, paths)
     usual = [Path.cwd() / "params.yaml"] if job.defaults and [*job.params] in ([], ["params.yaml"]) else []
     watch_params(journal, without_secrets(checked.offered), [Path.cwd() / name for name in job.params], usual)
-    return Before(paths, (journal.folder / "start.json").stat())
+    kept, clock = journal.folder / BEFORE, (journal.folder / "start.json").stat()
+    if checked.request.resume is None:
+        return Before(paths, clock)
+    if journal.is_taken_up:  # what an earlier attempt has written is the run's own
+        return Before.kept(kept, paths, clock)
+    before = Before(paths, clock)
+    before.keep(kept)
+    return before
 
 
 def _note_changes(
@@ -290,14 +311,18 @@ def _check_inputs(job: Job) -> None:
             result_files.check_metrics_file(Path(name), name)
 
 
-def _environment(journal: Journal, checked: Checked) -> dict[str, str]:
+def _environment(checked: Checked, journal: Journal | None = None) -> dict[str, str]:
+    """The variables of the program, which writes to the run of `journal` too."""
     import json
 
     env = dict(os.environ)
-    env[RUN_VARIABLE] = str(journal.folder)
+    if journal is not None:
+        env[RUN_VARIABLE] = str(journal.folder)
+        own = rank()
+        env[RANK_VARIABLE] = "" if own is None else own.variable
     env[PARAMS_VARIABLE] = json.dumps(checked.offered)
     env.pop(RESUMED_VARIABLE, None)
-    if StoredJournal(journal.folder).standing:
+    if journal is not None and StoredJournal(journal.folder).standing:
         env[RESUMED_VARIABLE] = "1"
     seed = checked.facts["seed"]
     if seed is not None:

@@ -1,4 +1,4 @@
-"""What surrounds a run that is about to start: its rank, its seed, and a `gittrack run` to be part of."""
+"""What surrounds a run that is about to start: its seed, and a `gittrack run` to be part of."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from gittrack.formats.plain import from_dict
 from gittrack.formats.record import RUN_ID, Code
 from gittrack.formats.sources import SEED_OPTION, SEED_VARIABLE, START_RUN, Layer, layer_of
 from gittrack.git.repository import Repository
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording.attempts import say_again
 from gittrack.recording.changes import note_params
 from gittrack.recording.journal import Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
+from gittrack.recording.ranks import ranks_fact
 from gittrack.recording.request import Request, stated
 
 RUN_VARIABLE = "GITTRACK_RUN"
 """Set by `gittrack run` for the program that it wraps: the folder of the run's journal."""
-
-_RANK_VARIABLES = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +40,6 @@ class Joined:
     """Parameters that are recorded already, credentials among them."""
     again: bool
     """Whether it reproduces another run, which has said what is on the command line."""
-
-
-def rank() -> int:
-    """Which of several processes of one training this is; 0 where there is one."""
-    for name in _RANK_VARIABLES:
-        value = os.environ.get(name, "")
-        if value.isdecimal() and (name != "SLURM_PROCID" or os.environ.get("SLURM_NTASKS", "1") != "1"):
-            return int(value)
-    return 0
 
 
 def outer_run() -> Path | None:
@@ -80,10 +70,16 @@ def below_outer_run(request: Request) -> Request:
     return request if outer is None else replace(request, parent=outer.name)
 
 
+def may_join() -> bool:
+    """Whether `gittrack run` has begun a run around this program that nobody has joined."""
+    folder = outer_run()
+    return folder is not None and not (folder / "joined").exists()
+
+
 def join(request: Request, where: str | Path | None) -> Joined | None:
     """The run that `gittrack run` has begun around this program, if this is the first to ask for it."""
     folder = outer_run()
-    if folder is None or (folder / "joined").exists():
+    if folder is None or not may_join():
         return None
     stored = StoredJournal(folder)
     start = stored.start
@@ -109,7 +105,7 @@ def join(request: Request, where: str | Path | None) -> Joined | None:
         facts.pop("experiment", None)
     else:
         journal.replace_environment(environment)
-        journal.event(Kind.FACTS, {**facts, **changed})
+        journal.event(Kind.FACTS, {**facts, **changed, **ranks_fact()})
     if "experiment" in facts:
         journal.event(Kind.DECLARED, declared_metrics(config, facts["experiment"]))
     edited = note_params(journal)

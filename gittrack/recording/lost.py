@@ -11,31 +11,26 @@ from typing import Any
 
 from gittrack.formats.record import parse_time
 from gittrack.git.repository import Repository
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording.collect import Collector
-from gittrack.recording.identity import Before, stamps
+from gittrack.recording.identity import BEFORE, Before, stamps
 from gittrack.recording.journal import BEAT_S, Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.store import Store, relative_to_top
 
 _AIMS = "aims.json"
-"""In a journal: what `gittrack run` is to read when the program has ended, and what lay there before."""
+"""In a journal: what `gittrack run` is to read when the program has ended."""
 
 
 def note_aims(
-    journal: Path,
-    metrics: Sequence[str],
-    usual: Sequence[str],
-    outputs: Sequence[tuple[str, str]],
-    before: Before,
+    journal: Path, metrics: Sequence[str], usual: Sequence[str], outputs: Sequence[tuple[str, str]]
 ) -> None:
-    """Write down what is to be read in the end, before the program starts. Paths are from here."""
+    """Write down what is to be read in the end. Paths are from here."""
     aims = {
         "cwd": os.getcwd(),  # noqa: PTH109
         "metrics": list(metrics),
         "usual": list(usual),
         "outputs": [path for path, _ in outputs],
-        "before": before.plain(map(Path, metrics)),
     }
     (journal / _AIMS).write_text(json.dumps(aims))
 
@@ -74,7 +69,7 @@ def _collect(repo: Repository, stored: StoredJournal, journal: Journal, aims: Ma
             why = "was written after the last sign of life of this run: by whom is not known"
             journal.not_recorded(f"metrics file {name}", why)
     store = Store(repo, journal, start["code"]["tree"])
-    before = Before.from_plain(aims["before"])
+    before = Before.of_lost(stored.folder / BEFORE, (stored.folder / "start.json").stat())
     Collector(store, journal, before, time.monotonic() - lasted, cwd=cwd).metrics(own, aims["usual"])
     logged = {event[1]["path"] for event in stored.events() if event[0] == Kind.OUTPUT}
     for path in aims["outputs"]:

@@ -18,8 +18,9 @@ from typing import Any
 from gittrack.errors import GittrackError
 from gittrack.formats.during import Overlap
 from gittrack.formats.record import clean_text, parse_time
+from gittrack.git.shared import as_folder
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording.identity import Stamp, stamp_of
-from gittrack.recording.journal.stored import StoredJournal
 
 _WRITES = "writes.jsonl"
 _BESIDE = "beside.jsonl"
@@ -130,7 +131,7 @@ def _reached(journal: StoredJournal, moment: str) -> bool:
 
 
 def _has_ended(journal: StoredJournal) -> bool:
-    from gittrack.recording.journal.events import Kind
+    from gittrack.reading.journal.events import Kind
 
     return any(event[0] == Kind.END for event in journal.events())
 
@@ -154,6 +155,7 @@ def _append(file: Path, rows: Iterable[dict[str, Any]]) -> None:
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     if lines:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        as_folder(file)
         try:
             os.write(descriptor, lines.encode())
         finally:

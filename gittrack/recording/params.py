@@ -14,10 +14,10 @@ from gittrack.formats.flat import dotted, meeting
 from gittrack.formats.masks import masked_params
 from gittrack.formats.sources import COMMAND_LINE, LOGGED, Layer, contradictions, resolve
 from gittrack.formats.values import to_params, without_secrets
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording.arguments import fitting, own_arguments, read_arguments
 from gittrack.recording.journal import Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
 from gittrack.recording.masking import key_of
 from gittrack.recording.request import Request
 
@@ -94,6 +94,10 @@ class ParamsBook:
         self._keep(new)
         self._layers.append(layer)
         self.values = after.params
+
+    def check(self, params: Mapping[str, Any]) -> None:
+        """UsageError where the program cannot say that."""
+        self._refuse_change(to_params(params))
 
     def _keep(self, params: Mapping[str, Any]) -> None:
         self._own.update(params)

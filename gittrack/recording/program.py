@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from gittrack.errors import UsageError
 from gittrack.formats.scrub import secret_arguments
@@ -59,6 +59,21 @@ def check_command(command: Sequence[str], cwd: Path) -> None:
         raise CommandNotFound(f"command not found: {program}")
 
 
+def become(command: Sequence[str], env: Mapping[str, str]) -> NoReturn:
+    """Put the program in the place of this process: output, signals and exit status are its own."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores, and a program would go on to
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execvpe(command[0], list(command), env)  # noqa: S606
+    except OSError as error:
+        raise _cannot_run(command, error) from error
+
+
+def _cannot_run(command: Sequence[str], error: OSError) -> CommandNotExecutable:
+    """A missing interpreter in the first line, a binary of another machine, too long a command line."""
+    return CommandNotExecutable(f"cannot run {command[0]}: {(error.strerror or str(error)).lower()}")
+
+
 class Program:
     """A program that has been started, its stdin ours.
 
@@ -97,9 +112,7 @@ class Program:
                 witness.takes(number)
             pid = _spawn(command, env, ends, self._hold.before, own_group=self._own_group)
         except OSError as error:
-            # A missing interpreter in the first line, a binary of another machine, too long a command line.
-            why = (error.strerror or str(error)).lower()
-            raise CommandNotExecutable(f"cannot run {command[0]}: {why}") from error
+            raise _cannot_run(command, error) from error
         self._child = Child(pid, own_group=self._own_group)
         for number in early:
             self._child.send(number)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from gittrack.errors import GittrackError
+from gittrack.errors import GittrackError, LedgerError
 from gittrack.formats.record import Record, parse_time
 from gittrack.git.repository import Repository
+from gittrack.reading.journal.stored import StoredJournal, stored_journals
 from gittrack.recording.attempts import has_finished
 from gittrack.recording.capture.code import LIVE
 from gittrack.recording.finish import commit
 from gittrack.recording.journal import Journal
-from gittrack.recording.journal.stored import StoredJournal, stored_journals
 from gittrack.recording.lost import collect_lost
 
 
@@ -35,10 +35,11 @@ def recover(
 
     `force` also takes runs of other hosts, which cannot be asked whether they live, and with `only` one
     that is in a scheduler's queue; `keep_resumable` leaves those that were begun to be resumed, unless they
-    have finished.
+    have finished. A ledger that has refused one run is not asked, and waited for, again.
     """
+    refusals: dict[str, str] = {}
     return [
-        _recover_one(repo, journal, force, keep_resumable, only is not None)
+        _recover_one(repo, journal, force, keep_resumable, only is not None, refusals)
         for journal in stored_journals(repo.state_dir)
         if only is None or journal.run_id == only
     ]
@@ -80,8 +81,14 @@ _QUEUED = "is in Slurm's queue, and may be begun again; --collect ends that, or 
 
 
 def _recover_one(
-    repo: Repository, journal: StoredJournal, force: bool, keep_resumable: bool, named: bool
+    repo: Repository,
+    journal: StoredJournal,
+    force: bool,
+    keep_resumable: bool,
+    named: bool,
+    refusals: dict[str, str],
 ) -> Recovery:
+    branch = ""
     try:
         with journal.alone():
             alive = journal.alive
@@ -91,6 +98,9 @@ def _recover_one(
                 return Recovery(journal.run_id, None, _QUEUED)
             if keep_resumable and journal.start.get("resumable") and not has_finished(journal):
                 return Recovery(journal.run_id, None, "kept to be resumed")
+            branch = journal.start["ledger"]
+            if branch in refusals:
+                return Recovery(journal.run_id, None, refusals[branch], failed=True)
             settle_lost(repo, journal)
             collect_lost(repo, journal)
             return Recovery(journal.run_id, commit(repo, journal))
@@ -100,6 +110,8 @@ def _recover_one(
         if journal.folder.is_dir():
             return Recovery(journal.run_id, None, f"{journal.folder}: {error}", failed=True)
     except GittrackError as error:
+        if isinstance(error, LedgerError):
+            refusals[branch] = str(error)
         return Recovery(journal.run_id, None, str(error), failed=True)
     except Exception as error:  # a damaged journal must not keep the others, or the next run, from the ledger
         if journal.folder.is_dir():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,6 +17,9 @@ from gittrack.formats.environment import summarise
 from gittrack.formats.plain import to_dict
 from gittrack.formats.record import Record, format_time, parse_time, run_path
 from gittrack.git.repository import Repository
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.scheduler import current_job
+from gittrack.reading.journal.stored import STANDING, StoredJournal
 from gittrack.recording.attempts import (
     HOST_FACTS,
     facts_of,
@@ -32,14 +36,11 @@ from gittrack.recording.changes import note_code
 from gittrack.recording.interpreters.settle import SETTLED
 from gittrack.recording.interpreters.startup import sitecustomize
 from gittrack.recording.journal import JOINED, Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.scheduler import current_job
-from gittrack.recording.journal.stored import STANDING, StoredJournal
 from gittrack.recording.masking import key_of
 from gittrack.recording.params import event_of
 from gittrack.recording.recover import recover, settle_lost
 from gittrack.recording.request import Checked
-from gittrack.recording.unfinished import AUTO, Unfinished, named, newest, record_of, refuse_running
+from gittrack.recording.unfinished import AUTO, Gone, StillRuns, named, newest, record_of, refuse_running
 
 log = logging.getLogger("gittrack")
 
@@ -57,41 +58,67 @@ def open_run(repo: Repository, config: Config, checked: Checked, invocation: Inv
         return begin(repo, config, checked, invocation)
     if not isinstance(name, str) or not name:
         raise UsageError(f"resume takes the id of a run or auto, not {name!r}")
-    target = _target(repo, config, checked, invocation, name)
-    if isinstance(target, StoredJournal):
-        try:
-            journal = _take_up(repo, config, checked, invocation, target)
-        except BlockingIOError as error:
-            why = f"another process is resuming or recovering run {target.run_id}: try again once it has"
-            raise UsageError(why) from error
-        except FileNotFoundError as error:
-            raise UsageError(f"run {target.run_id} has just been committed: resume it again") from error
-        if journal is not None:
-            return journal
-        recover(repo, only=target.run_id)
-        target = _ended(repo, config, checked, target, name)
+    if name == AUTO:
+        target = _newest(repo, config, checked, invocation)
+    else:
+        known = named(repo, name)
+        target = (
+            _tried(repo, config, checked, invocation, known) if isinstance(known, StoredJournal) else known
+        )
+    if isinstance(target, Journal):
+        return target
     if target is None:
         log.warning("nothing of this program is left unfinished here: a new run begins")
         return begin(repo, config, checked, invocation)
     return _continue(repo, config, checked, invocation, target)
 
 
-def _target(
-    repo: Repository, config: Config, checked: Checked, invocation: Invocation, name: str
-) -> Unfinished | None:
-    if name == AUTO:
-        return newest(repo, config, checked, key_of_run(repo, checked.experiment, invocation))
-    return named(repo, name)
+PATIENCE_S = 60.0
+"""For other processes that decide about the same run at the same moment."""
 
 
-def _ended(
-    repo: Repository, config: Config, checked: Checked, journal: StoredJournal, name: str
-) -> Record | None:
-    """The run of a journal that had only to be committed: continued if it was named, or did not finish."""
-    record = record_of(repo, config, checked, journal.run_id)
+def _newest(
+    repo: Repository, config: Config, checked: Checked, invocation: Invocation
+) -> Journal | Record | None:
+    """What `newest` finds, taken up; looked for again where another process was faster."""
+    key = key_of_run(repo, checked.experiment, invocation)
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            target = newest(repo, config, checked, key)
+            if not isinstance(target, StoredJournal):
+                return target
+            return _tried(repo, config, checked, invocation, target)
+        except (Busy, Gone, StillRuns):
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+
+
+class Busy(UsageError):
+    """Another process decides about the run, or has just done so."""
+
+
+def _tried(
+    repo: Repository, config: Config, checked: Checked, invocation: Invocation, stored: StoredJournal
+) -> Journal | Record | None:
+    """The run of a journal, taken up; its record where it only had to be committed; None if it finished."""
+    try:
+        journal = _take_up(repo, config, checked, invocation, stored)
+    except BlockingIOError as error:
+        why = f"another process is resuming or recovering run {stored.run_id}: try again once it has"
+        raise Busy(why) from error
+    except FileNotFoundError as error:
+        if stored.folder.is_dir():
+            raise
+        raise Busy(f"run {stored.run_id} has just been committed: resume it again") from error
+    if journal is not None:
+        return journal
+    recover(repo, only=stored.run_id)
+    record = record_of(repo, config, checked, stored.run_id)
     if record is None:
-        raise UsageError(f"run {journal.run_id} has ended, and could not be committed: run gittrack recover")
-    return None if name == AUTO and record.status == "finished" else record
+        raise UsageError(f"run {stored.run_id} has ended, and could not be committed: run gittrack recover")
+    return None if checked.request.resume == AUTO and record.status == "finished" else record
 
 
 # --- a new run ---------------------------------------------------------------------------------

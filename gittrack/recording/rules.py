@@ -9,9 +9,9 @@ from gittrack.errors import UsageError
 from gittrack.formats.config import Direction, Final
 from gittrack.formats.finals import described, extreme_of
 from gittrack.formats.values import check_metric_name
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording.journal import Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
 
 log = logging.getLogger("gittrack")
 

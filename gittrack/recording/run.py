@@ -6,14 +6,13 @@ import logging
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from time import monotonic
 from types import TracebackType
 from typing import Any
 
 from gittrack.errors import GittrackError, UsageError
 from gittrack.formats.flat import flatten, meeting
-from gittrack.formats.record import Record, Role, Status, clean_text, parse_time
+from gittrack.formats.record import Record, Status, parse_time
 from gittrack.formats.values import (
     MAX_STEP,
     by_name,
@@ -21,29 +20,36 @@ from gittrack.formats.values import (
     check_step,
     metric_row,
     metric_value,
+    to_number,
     to_tags,
 )
 from gittrack.git.repository import Repository
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording import exits
+from gittrack.recording.active import OpenRuns
 from gittrack.recording.begin import abandon
-from gittrack.recording.endings import Ending, judge, stated
+from gittrack.recording.endings import Ending, judge, not_stated, stated
+from gittrack.recording.files import Files
 from gittrack.recording.finish import commit, kept, preview
 from gittrack.recording.interpreter import error_going_on
 from gittrack.recording.journal import Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
+from gittrack.recording.notebook import Work
 from gittrack.recording.params import ParamsBook
 from gittrack.recording.request import check_seeds
 from gittrack.recording.rules import define
+from gittrack.recording.shown import Shown
 from gittrack.recording.store import Store
+from gittrack.recording.turns import thrown_in
+from gittrack.recording.verbs import Losses, turns, verb
 from gittrack.recording.views import ParamsView, SummaryView
 
 log = logging.getLogger("gittrack")
 
-_active: list[Run] = []
+open_runs: OpenRuns[Run] = OpenRuns()
 
 
-class Run:
+class Run(Shown, Files):
     """A run in progress. Made by `start_run`; ends with the ``with`` block, `finish`, or the process.
 
     A run of another rank than 0, or seen from a forked worker, has the same methods and
@@ -57,12 +63,15 @@ class Run:
         self._journal = journal
         self._joined = joined
         self._ended = False
+        self._in_block = False
+        self._work = Work()
         self._ending = threading.RLock()
         self._names: dict[str, str] = {}
         self._plain_names: list[str] | None = None
         self._book = ParamsBook()
         self._log_calls = 0
         self._counting = False
+        self._losses = Losses()
         self.step: int | None = None
         """Step of metrics that are logged without one; `next_step` moves it."""
         self.record: Record | None = None
@@ -72,6 +81,8 @@ class Run:
         self._t0 = monotonic()
         self.id = ""
         self.experiment = ""
+        self.parent: str | None = None
+        """Id of the run that this one is part of."""
         self.resumed = False
         """Whether the run goes on from an earlier attempt, or continues a run that had ended."""
         self.last_step: int | None = None
@@ -84,6 +95,7 @@ class Run:
         start = StoredJournal(journal.folder).start["record"]
         self.id = start["id"]
         self.experiment = start["experiment"]
+        self.parent = start.get("parent")
         standing = StoredJournal(journal.folder).standing
         if standing:
             self._go_on(standing)
@@ -111,31 +123,49 @@ class Run:
         """Record one parameter; a nested mapping stays nested."""
         self.log_params({key: value})
 
+    @verb("param", part=lambda run, param: run._book.check(param))
     def log_params(self, params: Mapping[str, Any]) -> None:
-        """Record parameters. UsageError when one was logged before with another value.
+        """Record parameters. One that was logged before with another value keeps the first.
 
         Where another source, such as the command line, says something else, what is logged is recorded.
         """
         self._book.add(params, self._open("log_params"))
 
+    @verb("param", subject="key")
+    def _keep_param(self, key: str) -> None:
+        raise UsageError(f"param {key!r} is recorded and cannot be taken back")
+
     def set_tag(self, key: str, value: Any) -> None:
         """Set a tag; a later value replaces an earlier one."""
         self.set_tags({key: value})
 
+    @verb("tag", part=lambda run, tag: to_tags(tag), at_once=True)
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set several tags."""
         journal = self._open("set_tags")
         if journal is not None:
             journal.event(Kind.TAGS, to_tags(tags))
 
+    @verb("seed", part=lambda run, seed: check_seeds(seed), at_once=True)
     def set_seeds(self, seeds: Mapping[str, int]) -> None:
         """Record the seeds of single libraries or workers, by name."""
         journal = self._open("set_seeds")
         if journal is not None:
             journal.event(Kind.SEEDS, check_seeds(seeds))
 
+    @verb("preemption", at_once=True)
+    def mark_preempted(self) -> None:
+        """Say, in a handler say, that the program has to go: the run ends as killed, by preemption.
+
+        ``resume="auto"`` then goes on with it, or continues it.
+        """
+        journal = self._open("mark_preempted")
+        if journal is not None:
+            journal.event(Kind.PREEMPTED)
+
     # --- metrics ------------------------------------------------------------------------------
 
+    @verb("definition of metric")
     def define_metric(self, name: str, summary: str | None = None, goal: str | None = None) -> None:
         """Say which value of a metric is the final one, as W&B's ``define_metric``; ``val/*`` means all such.
 
@@ -155,103 +185,79 @@ class Run:
         A value is anything that holds one number: int, float, bool, NumPy or torch scalar.
         """
         journal = self._journal
-        if journal is None or self._ended:
-            self._open("log_metrics")
+        if journal is None:
             return
-        line = None
-        # Names that were logged just so before, with floats: what is written then needs no closer look.
-        if [*metrics] == self._plain_names and type(step) is int and step <= MAX_STEP:
-            try:
+        try:
+            # Names that were logged just so before, with floats: what is written then needs no closer look.
+            if [*metrics] == self._plain_names and type(step) is int and step <= MAX_STEP:
                 total = sum(metrics.values())
                 if type(total) is float and total - total == 0.0:  # all of them finite
-                    line = self._to_json((monotonic() - self._t0, step, metrics))
-            except Exception:
-                line = None  # whatever that was, it is said below
-        if line is None:
-            row = metric_row(by_name(metrics), self._names, journal.new_metrics)
-            plain = [*row] == [*metrics] and all(type(value) is float for value in metrics.values())
-            self._plain_names = [*row] if plain else None
+                    journal.append_json(self._to_json((monotonic() - self._t0, step, metrics))[:-1])
+                    if len(journal.rows) > journal.row_limit:
+                        turns.share(journal.spill)
+                    return
+        except Exception as error:  # whatever that was, it is said below
+            if thrown_in(error) is not None:
+                raise
+        self._log_row(metrics, step)
+
+    @verb("metric", part=lambda run, metric: metric_row(metric, {}, lambda names: None), at_once=True)
+    def _log_row(self, metrics: Mapping[str, float], step: int | None) -> None:
+        journal = self._open("log_metrics")
+        if journal is None:
+            return
+        row = metric_row(by_name(metrics), self._names, journal.new_metrics)
+        plain = [*row] == [*metrics] and all(type(value) is float for value in metrics.values())
+        self._plain_names = [*row] if plain else None
+        try:
             step = self.step if step is None else check_step(step)
-            line = self._to_json((monotonic() - self._t0, step, row))
-        journal.append_json(line[:-1])
+        except UsageError as error:
+            self._losses.take(self, "step", error)
+            step = None  # the values are kept, in their order
+        journal.append_json(self._to_json((monotonic() - self._t0, step, row))[:-1])
         if len(journal.rows) > journal.row_limit:
             journal.spill()
 
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Record metrics as W&B's ``log``: nested names joined by dots; without `step`, calls are counted."""
-        step = self._log_calls if step is None else check_step(step)
-        values = by_name(values)
-        flat = flatten(values)
-        name = None if flat.keys() == values.keys() else meeting(values)
-        if name is not None:
-            raise UsageError(f"metric {name!r} is there twice, nested and written with dots: rename one")
-        self.log_metrics(flat, step)
-        self._log_calls = step + 1
+        try:
+            values = by_name(values)
+            flat = flatten(values)
+            name = None if flat.keys() == values.keys() else meeting(values)
+            if name is not None:
+                raise UsageError(f"metric {name!r} is there twice, nested and written with dots: rename one")
+        except Exception as error:
+            self._losses.take(self, "metric", error)
+            return
+        at = self._log_calls if step is None else step
+        self.log_metrics(flat, at)
+        number = at if type(at) is int else to_number(at)
+        is_whole = isinstance(number, (int, float)) and number % 1 == 0
+        self._log_calls = (int(number) if is_whole else self._log_calls) + 1
 
     def next_step(self) -> int:
         """Move on to the next step, as DVCLive's ``next_step``; the first step is 0."""
+        self._note_counting()
+        self.step = 1 if self.step is None else self.step + 1
+        return self.step
+
+    @verb("step", at_once=True)
+    def _note_counting(self) -> None:
         journal = self._open("next_step")
         if not self._counting:
             self._counting = True
             first = 0 if self.last_step is None else self.last_step + 1
-            if journal is not None:
-                journal.event(Kind.COUNTING, *([first] if first else []))
             if self.step is None and first:
                 self.step = first
-        self.step = 1 if self.step is None else self.step + 1
-        return self.step
+            if journal is not None:
+                journal.event(Kind.COUNTING, *([first] if first else []))
 
+    @verb("final metric")
     def _set_summary(self, name: str, value: Any) -> None:
         journal = self._open("summary")
         if journal is not None:
             name = check_metric_name(name)
             journal.event(Kind.SUMMARY, {name: metric_value(name, value)})
-
-    # --- files --------------------------------------------------------------------------------
-
-    def log_input(self, path: str | Path, role: Role | None = None, *, store: bool | None = None) -> None:
-        """Record a file or folder that the run reads, with its digests.
-
-        `role`: train, validation, test, holdout or reference; None states none. `store` also keeps the bytes
-        of a file that neither DVC nor git tracks in the DVC cache.
-        """
-        if self._open("log_input") is not None:
-            self._store.log_input(path, role, store=store)
-
-    def log_artifact(self, path: str | Path, role: str = "artifact") -> None:
-        """Keep a file or folder that the run produced in the DVC cache, now, and point to it."""
-        if self._open("log_artifact") is not None:
-            self._store.log_output(path, role)
-
-    def log_model(self, path: str | Path) -> None:
-        """`log_artifact` with the role ``model``."""
-        self.log_artifact(path, role="model")
-
-    def log_text(self, text: str, artifact_file: str) -> None:
-        """Keep `text` as the output `artifact_file`."""
-        if not isinstance(text, str):
-            raise UsageError(f"log_text keeps text, not {type(text).__name__}: log_artifact keeps a file")
-        if self._open("log_text") is not None:
-            self._store.log_bytes(clean_text(text).encode(), artifact_file, "text")
-
-    def log_dict(self, content: Any, artifact_file: str) -> None:
-        """Keep plain values as a JSON or YAML output, by the file's name."""
-        if self._open("log_dict") is not None:
-            self._store.log_dict(content, artifact_file)
-
-    def log_figure(self, figure: Any, artifact_file: str) -> None:
-        """Keep a matplotlib figure (anything with ``savefig``, or plotly's ``write_html``)."""
-        if self._open("log_figure") is not None:
-            self._store.log_figure(figure, artifact_file)
-
-    def mark_preempted(self) -> None:
-        """Say, in a handler say, that the program has to go: the run ends as killed, by preemption.
-
-        ``resume="auto"`` then goes on with it, or continues it.
-        """
-        journal = self._open("mark_preempted")
-        if journal is not None:
-            journal.event(Kind.PREEMPTED)
 
     # --- the end ------------------------------------------------------------------------------
 
@@ -265,13 +271,29 @@ class Run:
         `status` is ``finished`` where none is given, and that of the error where one is on its way out:
         ``try: ... finally: run.finish()``. `failure` says why, as ``type`` and ``message``.
 
-        Raises LedgerError (RepositoryError for a full disk) when the record cannot be committed; the journal
-        then stays, and `gittrack recover` commits it.
+        Where the record cannot be committed, the journal stays, and `gittrack recover` commits it.
+        In a signal handler that interrupts a call of its thread, the run ends as soon as that is done.
         """
         error = error_going_on() if status is None and failure is None else None
-        return self._end(judge(error) if error is not None else stated(status or "finished", failure))
+        if error is not None:
+            ending = judge(error)
+        else:
+            try:
+                ending = stated(status or "finished", failure)
+            except UsageError as misuse:
+                self._losses.take(self, "how the run ended", misuse)
+                ending = not_stated(misuse)
+        self._commit(ending)
+        return self.record
+
+    @verb(None)
+    def _commit(self, ending: Ending) -> None:
+        self._end(ending)
 
     def _end(self, ending: Ending) -> Record | None:
+        return turns.share(lambda: self._end_now(ending))
+
+    def _end_now(self, ending: Ending) -> Record | None:
         with self._ending:
             if not self._ended:
                 try:
@@ -284,15 +306,18 @@ class Run:
         return self.record
 
     def _finish(self, ending: Ending) -> None:
-        from gittrack.recording.capture.determinism import capture_determinism
-
         journal, repository = self._journal, self._repository
         if journal is not None:
+            from gittrack.recording.capture.determinism import capture_determinism
+
+            end = self._work.end(journal.progress) if ending.ended_by == "process" else None
             flags = capture_determinism()
             if flags:
                 journal.event(Kind.DETERMINISM, flags)
             self._store.note_changes()
-            elapsed = max(0.0, monotonic() - self._t0)
+            self._store.log_cells()
+            self._losses.note_counts(self)
+            elapsed = max(0.0, (end or monotonic()) - self._t0)
             journal.event(Kind.END, ending.status, ending.failure, elapsed, ending.ended_by)
             journal.close()  # if the disk is full, the run goes on, and can be finished later
         self._leave()
@@ -300,25 +325,30 @@ class Run:
             stored = StoredJournal(journal.folder)
             self.record = preview(repository, stored) if self._joined else commit(repository, stored)
 
+    def _note_cell(self) -> None:
+        """A cell of a notebook has ended."""
+        if self._journal is not None:
+            self._work.note(self._journal.progress)
+
     def _leave(self) -> None:
         """The run is not the active one any more."""
         self._ended = True
-        if self in _active:
-            _active.remove(self)
+        open_runs.leave(self)
         exits.forget(self)
 
     def __enter__(self) -> Run:
+        self._in_block = True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is None:
+            self._commit(judge(None))
+            return
         try:
             self._end(judge(error))
-        except Exception as ours:
-            if error is None:
-                raise
-            # The training's own error goes on.
+        except Exception as ours:  # the training's own error goes on
             log.error("%s", ours, exc_info=None if isinstance(ours, GittrackError) else ours)
 
     def _open(self, verb: str) -> Journal | None:
@@ -340,3 +370,18 @@ class Run:
     def _detach(self) -> None:
         """In a forked worker: the run is the parent's, so do nothing here."""
         self._journal = None
+        self._ending = threading.RLock()  # another thread of the parent may have held it
+
+    def __reduce__(self) -> Any:
+        """A copy is the run itself; in a worker process it has the verbs and the params, and does nothing."""
+        return _copied, (self.id, self.experiment, self._book.values)
+
+
+def _copied(run_id: str, experiment: str, params: Mapping[str, Any]) -> Run:
+    for run in open_runs:
+        if run.id == run_id:
+            return run
+    copy = Run(None, None)
+    copy.id, copy.experiment = run_id, experiment
+    copy.log_params(params)
+    return copy

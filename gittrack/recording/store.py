@@ -13,11 +13,13 @@ from gittrack.dvc.settings import cache_of
 from gittrack.errors import GittrackError, RepositoryError, UsageError
 from gittrack.formats.config import Config
 from gittrack.formats.plain import to_dict
+from gittrack.formats.scrub import scrub_text
 from gittrack.formats.values import to_value
 from gittrack.git.repository import Repository
+from gittrack.reading.journal.events import Kind
 from gittrack.recording.changes import Inputs, Modules, fingerprint_of
 from gittrack.recording.journal import Journal
-from gittrack.recording.journal.events import Kind
+from gittrack.recording.notebook import CELLS, CELLS_ROLE, cells
 from gittrack.recording.overlap import note_written
 
 
@@ -98,7 +100,11 @@ class Store:
         if self._repo.top.resolve().is_relative_to((Path.cwd() / named).resolve()):
             raise UsageError(f"{str(path)!r} is the whole work tree: name the file or the folder to keep")
         self._log_output(named, role, top=self._repo.top, cwd=Path.cwd(), without=without)
-        note_written(self._journal.folder, named)
+        try:
+            note_written(self._journal.folder, named)
+        except OSError as error:
+            why = f"runs of the same time are not told of it: {error.strerror or error}"
+            self._journal.not_recorded(f"overlaps at {named}", why)
 
     def log_bytes(self, data: bytes, name: str, role: str) -> None:
         """Keep `data` as the output `name`, which need not be a file anywhere."""
@@ -113,6 +119,16 @@ class Store:
 
             return self.log_bytes(codec.write_yaml(plain), name, "dict")
         return self.log_bytes(json.dumps(plain, indent=2, ensure_ascii=False).encode(), name, "dict")
+
+    def log_cells(self) -> None:
+        """Keep the cells that a notebook has executed so far: they are what has run."""
+        text = cells()
+        if not text:
+            return
+        try:
+            self.log_bytes(scrub_text(text, os.environ).encode(errors="replace"), CELLS, CELLS_ROLE)
+        except (GittrackError, OSError) as error:
+            self._journal.not_recorded("cells of the notebook", str(error))
 
     def log_figure(self, figure: Any, name: str) -> None:
         with self._room_for(name) as path:

@@ -26,9 +26,9 @@ from gittrack.formats.sources import (
 )
 from gittrack.git.repository import Repository
 from gittrack.ledger.proposals import review_branch
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.scheduler import current_job, is_same_job
-from gittrack.recording.journal.stored import StoredJournal, stored_journals
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.scheduler import current_job, is_same_job
+from gittrack.reading.journal.stored import StoredJournal, stored_journals
 from gittrack.recording.own import newest_own
 from gittrack.recording.request import Checked
 
@@ -66,30 +66,45 @@ def _is_called(run_id: str, name: str) -> bool:
     return run_id.startswith(name) or run_id.endswith(name)
 
 
+class StillRuns(UsageError):
+    """The run is alive on this machine."""
+
+
+class Gone(UsageError):
+    """A journal was there a moment ago: its run has been committed meanwhile."""
+
+
 def newest(repo: Repository, config: Config, checked: Checked, key: str) -> Unfinished | None:
     """The newest run of the program `key` in this work tree, if it did not finish; None where it did.
 
     Runs that go on are passed over, and those whose parameters contradict what is asked for now. UsageError
-    for one of which nobody here can tell whether it still runs.
+    for one of which nobody here can tell whether it still runs; Gone where it has to be looked again.
     """
     job = current_job(os.environ)
     restarted = job is not None and job["restarts"] > 0
     own = newest_own(repo.state_dir, key, str(job["id"]) if job and restarted else "")
     continued: set[str] = set()
     for journal in sorted(_journals(repo, key), key=lambda journal: journal.run_id, reverse=True):
-        theirs = journal.start.get("job")
         if own is not None and journal.run_id < own.id:
             break
-        if (restarted and not is_same_job(theirs, job)) or _contradicts(checked, *_of_journal(journal)):
-            continue
-        alive = journal.alive
+        try:
+            theirs = journal.start.get("job")
+            before = str(journal.start["record"].get("continues"))
+            is_other = restarted and not is_same_job(theirs, job)
+            if is_other or _contradicts(checked, *_of_journal(journal)):
+                continue
+            alive = journal.alive or journal.program_runs or journal.alive
+        except (GittrackError, OSError) as error:
+            if journal.folder.is_dir():
+                raise
+            raise Gone(f"run {journal.run_id} has just been committed: resume it again") from error
         if alive is None and job is not None and theirs is not None and not is_same_job(theirs, job):
             continue  # another job is another run, as long as it is not known to be gone
         if alive is None:
             raise UsageError(_elsewhere(journal.run_id))
-        if not alive and not journal.program_runs:
+        if not alive:
             return journal
-        continued.add(str(journal.start["record"].get("continues")))
+        continued.add(before)
     record = None if own is None or own.id in continued else record_of(repo, config, checked, own.id)
     if record is None or record.status == "finished" or _contradicts(checked, *_of_record(record)):
         return None
@@ -109,7 +124,7 @@ def refuse_running(journal: StoredJournal) -> None:
     if alive is None:
         raise UsageError(_elsewhere(journal.run_id))
     if alive or journal.program_runs:
-        raise UsageError(f"run {journal.run_id} still runs on this machine: end it before it is resumed")
+        raise StillRuns(f"run {journal.run_id} still runs on this machine: end it before it is resumed")
 
 
 def _journals(repo: Repository, key: str) -> Iterator[StoredJournal]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, Protocol
 
-from gittrack.errors import UsageError
 from gittrack.recording.params import ParamsBook
 
 
@@ -17,6 +16,8 @@ class Recorder(Protocol):
     def log_param(self, key: str, value: Any) -> Any: ...
 
     def log_params(self, params: Mapping[str, Any]) -> None: ...
+
+    def _keep_param(self, key: str) -> None: ...
 
     def _set_summary(self, key: str, value: Any) -> None: ...
 
@@ -34,7 +35,12 @@ class ParamsView(MutableMapping[str, Any]):
         self._run.log_param(key, value)
 
     def __delitem__(self, key: str) -> None:
-        raise UsageError(f"param {key!r} is recorded and cannot be taken back")
+        self._run._keep_param(key)
+
+    def clear(self) -> None:
+        """None is taken back."""
+        for key in self:
+            del self[key]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._run._book.values)

@@ -236,19 +236,6 @@ def test_a_stopped_writer_does_not_hold_up_the_rest(
         assert Ledger(repository).append([addition("a")])
 
 
-def test_a_stale_ref_lock_is_named(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A .lock file that a killed git left makes the append fail with its name, and nothing changes."""
-    monkeypatch.setattr("gittrack.ledger.ATTEMPTS", 1)
-    ledger = Ledger(repository)
-    tip = ledger.append([addition("a")])
-    lock = repository.git_dir / "refs" / "heads" / "gittrack" / "runs.lock"
-    lock.touch()
-    with pytest.raises(LedgerError, match=r"runs\.lock.*nothing was lost"):
-        ledger.append([addition("b")])
-    lock.unlink()
-    assert ledger.state().tip == tip
-
-
 def test_an_unwritable_repository_is_one_line(repository: Repository, project: Path) -> None:
     """Without rights the error says what to do."""
     if os.geteuid() == 0:

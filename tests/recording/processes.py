@@ -21,7 +21,10 @@ def start(project: Path, script: str) -> subprocess.Popen[str]:
 def run(project: Path, script: str) -> tuple[int, str, str]:
     """Exit status, stdout and stderr of `script`."""
     process = start(project, script)
-    out, err = process.communicate(timeout=60)
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()  # one that hangs
     return process.returncode, out, err
 
 
@@ -34,3 +37,13 @@ def only(project: Path) -> Record:
     found = records(project)
     assert len(found) == 1
     return found[0]
+
+
+def script_of(project: Path, text: str, name: str = "train.py", **values: object) -> tuple[int, str, str]:
+    """Exit status, stdout and stderr of a script in a file, which has `values` for its globals."""
+    assignments = "".join(f"{variable} = {value!r}\n" for variable, value in values.items())
+    (project / name).write_text(assignments + text)
+    done = subprocess.run(
+        [sys.executable, name], cwd=project, capture_output=True, text=True, check=False, timeout=120
+    )
+    return done.returncode, done.stdout, done.stderr

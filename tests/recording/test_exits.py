@@ -16,8 +16,8 @@ import gittrack
 from gittrack.errors import GittrackError, LedgerError
 from gittrack.formats.record import Record
 from gittrack.git.repository import Repository
+from gittrack.reading.journal.stored import stored_journals
 from gittrack.recording.endings import MAX_MESSAGE
-from gittrack.recording.journal.stored import stored_journals
 from gittrack.recording.recover import recover
 from tests.recording.processes import only, records, run, start
 from tests.repositories import run_git
@@ -134,6 +134,7 @@ def check_out_ledger(project: Path) -> None:
         run_git(project, "checkout", "-q", "gittrack/runs")
 
 
+@pytest.mark.usefixtures("strict")
 def test_an_error_while_committing_is_raised_and_the_journal_stays(inside: Path) -> None:
     """LedgerError says what to do; afterwards recover, even in the same process, loses nothing."""
     with pytest.raises(LedgerError, match=r"checked out.*journal of run .* is kept.*gittrack recover"):
@@ -161,6 +162,7 @@ def test_the_own_error_of_the_training_wins(inside: Path, caplog: pytest.LogCapt
     assert recovery.record.failure.type == "ZeroDivisionError"
 
 
+@pytest.mark.usefixtures("strict")
 def test_a_bug_of_ours_neither_hides_the_error_nor_loses_the_run(
     inside: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -293,6 +295,7 @@ def test_start_and_finish_are_cheap(project: Path) -> None:
     assert processes <= 10 and imported == []
 
 
+@pytest.mark.usefixtures("strict")
 def test_a_full_disk_at_the_end_can_be_retried(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the end cannot be written the run stays open with all its points; finish() again commits it."""
     active = gittrack.start_run()
@@ -313,3 +316,14 @@ def test_a_full_disk_at_the_end_can_be_retried(inside: Path, monkeypatch: pytest
     full = False
     record = active.finish()
     assert record is not None and record.metrics["a"].value == 1.0 and record.tags == {"b": "c"}
+
+
+def test_a_large_series_is_recorded_at_the_end_of_the_process(project: Path) -> None:
+    """Where no thread can be started any more."""
+    script = (
+        "active = gittrack.start_run()\nfor at in range(160_000): active.log_metric('a', at / 7, step=at)"
+    )
+    status, _, err = run(project, script)
+    record = only(project)
+    assert (status, record.series and record.series.rows) == (0, 160_000), err
+    assert record.series is not None and record.series.size is not None and record.series.size > 4 << 20

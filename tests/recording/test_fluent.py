@@ -63,12 +63,13 @@ def test_the_first_verb_begins_a_run(inside: Path) -> None:
     assert gittrack.active_run() is None
 
 
+@pytest.mark.usefixtures("strict")
 def test_a_run_can_be_ended_as_failed(inside: Path) -> None:
-    """end_run takes the status."""
+    """end_run takes the status, in MLflow's capitals too."""
     gittrack.start_run()
     with pytest.raises(UsageError):
-        gittrack.end_run("FAILED")  # type: ignore[arg-type]
-    record = gittrack.end_run("failed")
+        gittrack.end_run("wrong")  # type: ignore[arg-type]
+    record = gittrack.end_run("FAILED")  # type: ignore[arg-type]
     assert record is not None and record.status == "failed"
 
 

@@ -22,12 +22,12 @@ from gittrack.cli.pages.show import sections
 from gittrack.errors import RepositoryError, UsageError
 from gittrack.formats.record import NotRecorded
 from gittrack.git.repository import Repository
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.owner import current_owner, is_alive
+from gittrack.reading.journal.stored import StoredJournal, journals_dir, stored_journals
 from gittrack.recording.finish import stated_losses
 from gittrack.recording.journal import Journal
 from gittrack.recording.journal.allowance import MOST, Allowance
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.owner import current_owner, is_alive
-from gittrack.recording.journal.stored import StoredJournal, journals_dir, stored_journals
 from gittrack.recording.recover import Recovery, recover
 from tests.repositories import run_git
 

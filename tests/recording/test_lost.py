@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gittrack.formats.record import Record, parse_time
-from gittrack.recording.journal.stored import HEARTBEAT
+from gittrack.reading.journal.stored import HEARTBEAT
 from tests.ledgers import journals, records
 from tests.recording.commands import PYTHON, gittrack, script, start
 from tests.recording.signalled import until

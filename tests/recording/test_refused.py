@@ -10,9 +10,11 @@ import pytest
 
 import gittrack
 from gittrack.errors import UsageError
+from gittrack.reading.journal.events import Kind
 from gittrack.recording.journal.allowance import Allowance
-from gittrack.recording.journal.events import Kind
 from tests.repositories import run_git
+
+pytestmark = pytest.mark.usefixtures("strict")
 
 Call = Callable[[gittrack.Run], Any]
 ROW = {"a": 1.0, "b": 2.0}

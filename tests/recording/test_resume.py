@@ -19,7 +19,7 @@ import gittrack
 from gittrack.errors import NotFoundError, UsageError
 from gittrack.formats.record import Record
 from gittrack.git.repository import Repository
-from gittrack.recording.journal.stored import StoredJournal, stored_journals
+from gittrack.reading.journal.stored import StoredJournal, stored_journals
 from gittrack.recording.recover import recover
 from tests.recording.commands import GITTRACK, script
 from tests.recording.commands import gittrack as command
@@ -446,3 +446,51 @@ def test_many_resume_at_once_within_a_process(lab: Path, monkeypatch: pytest.Mon
     runs = [run for run in got if isinstance(run, gittrack.Run)]
     assert len(runs) == 1 and runs[0].id == run_id
     runs[0].finish()
+
+
+WRITER = """
+import json, os, pathlib, signal, sys, time
+out = pathlib.Path("out")
+out.mkdir(exist_ok=True)
+if not (out / "model.bin").exists():
+    (out / "model.bin").write_text("weights")
+with pathlib.Path("scores.csv").open("a") as file:
+    first = 0 if file.tell() else print("step,loss", file=file) or 0
+    for step in range(3):
+        step += 3 * ("GITTRACK_RESUMED" in os.environ)
+        print(f"{step},{1 / (step + 1)}", file=file)
+print("ready", flush=True)
+if "GITTRACK_RESUMED" not in os.environ:
+    time.sleep(600)
+"""
+
+
+def test_what_an_earlier_attempt_wrote_is_the_runs_own(project: Path) -> None:
+    """Outputs and metrics files that the first attempt wrote and the second left, or went on with."""
+    (project / ".gitignore").write_text("out/\nscores.csv\n")
+    script(project, WRITER)
+    (project / "out").mkdir()
+    (project / "out" / "old").write_text("there before")
+    options = ["--resume", "auto", "--metrics", "scores.csv", "--output", "out:model"]
+    words = [*GITTRACK, "run", *options, "--", sys.executable, "train.py"]
+    process = subprocess.Popen(
+        words,
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    (journal,) = journals(project)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    while journal.alive or journal.program_runs:
+        pass
+    done = subprocess.run(words, cwd=project, capture_output=True, text=True, timeout=120, check=True)
+    assert "goes on" in done.stderr
+    record = only(project)
+    assert [(output.path, output.nfiles) for output in record.outputs] == [("out", 1)]
+    assert steps(project, record.id) == [0, 1, 2, 3, 4, 5]
+    assert [loss.what for loss in record.not_recorded] == ["output out"]
+    assert "without old" in record.not_recorded[0].why

@@ -78,6 +78,7 @@ def test_what_is_given_is_said_to_be_given(inside: Path) -> None:
     assert made == {"acc": (0.9, 0, "max"), "b": (7, None, "given")}
 
 
+@pytest.mark.usefixtures("strict")
 @pytest.mark.parametrize("arguments", [{"summary": "mean"}, {"summary": "best"}, {"goal": "up"}])
 def test_a_rule_that_is_none_is_refused(inside: Path, arguments: dict[str, str]) -> None:
     """At the call, by name; so is the best of no direction."""

@@ -22,8 +22,8 @@ from gittrack.dvc.files import parse_pointer
 from gittrack.errors import LedgerError, NotFoundError, UsageError
 from gittrack.formats.record import Record, parse_time
 from gittrack.git.repository import Repository
+from gittrack.reading.journal.stored import journals_dir
 from gittrack.recording.journal.allowance import LIMIT
-from gittrack.recording.journal.stored import journals_dir
 from tests.repositories import run_git
 
 np = pytest.importorskip("numpy")
@@ -118,6 +118,7 @@ def test_params_keep_their_types_and_nesting(inside: Path) -> None:
     }
 
 
+@pytest.mark.usefixtures("strict")
 def test_a_param_cannot_change(inside: Path) -> None:
     """The same value again is fine; another one, or another type, is refused and not recorded."""
     run = gittrack.start_run(params={"lr": 0.1})
@@ -184,6 +185,7 @@ def test_an_odd_value_after_many_plain_ones(inside: Path, odd: Any, cell: str) -
     assert rows[4:] == [["3", "1e+308", cell], ["4", cell, "0.5"], ["5", "0.25", "0.25"]]
 
 
+@pytest.mark.usefixtures("strict")
 @pytest.mark.parametrize("bad", ["text", None, [1.0], {"a": 1.0}, np.zeros(2), object()])
 def test_a_bad_value_after_many_plain_ones(inside: Path, bad: Any) -> None:
     """It is refused, and the rows before and after are kept."""
@@ -198,6 +200,7 @@ def test_a_bad_value_after_many_plain_ones(inside: Path, bad: Any) -> None:
     assert [row[0] for row in table(inside, finish(run))[1:]] == ["0", "1", "2", "4"]
 
 
+@pytest.mark.usefixtures("strict")
 def test_a_bad_metric_costs_nothing(inside: Path) -> None:
     """What is no number is refused by name, nothing of that call is kept, and the run goes on."""
     run = gittrack.start_run()
@@ -209,6 +212,7 @@ def test_a_bad_metric_costs_nothing(inside: Path) -> None:
     assert table(inside, finish(run)) == [["step", "acc"], ["1", "0.5"]]
 
 
+@pytest.mark.usefixtures("strict")
 def test_log_counts_its_calls(inside: Path) -> None:
     """log() flattens names and counts steps; a step that is given sets the count."""
     run = gittrack.start_run()
@@ -241,6 +245,7 @@ def test_metrics_without_steps_have_none(inside: Path) -> None:
     assert record.metrics["loss"].value == 1.0 and record.metrics["loss"].step is None
 
 
+@pytest.mark.usefixtures("strict")
 def test_config_is_a_view_of_the_params(inside: Path) -> None:
     """run.config reads and logs parameters as items and as attributes, and takes none back."""
     run = gittrack.start_run(params={"lr": 0.1})
@@ -260,6 +265,7 @@ def test_config_is_a_view_of_the_params(inside: Path) -> None:
     assert record.seed == 1
 
 
+@pytest.mark.usefixtures("strict")
 def test_summary_stands_instead_of_the_last_value(inside: Path) -> None:
     """run.summary sets final metrics; the series stays as it was logged."""
     run = gittrack.start_run()
@@ -275,6 +281,7 @@ def test_summary_stands_instead_of_the_last_value(inside: Path) -> None:
     assert len(table(inside, record)) == 3
 
 
+@pytest.mark.usefixtures("strict")
 def test_tags_and_seeds(inside: Path) -> None:
     """Tags become text and may change; seeds of single libraries stand by name."""
     run = gittrack.start_run(tags={"stage": "tuning", "fold": 3}, seeds={"numpy": np.int64(4)})
@@ -330,6 +337,7 @@ def test_artifacts_texts_dicts_and_figures_become_outputs(inside: Path) -> None:
     assert json.loads(data) == {"a": [1, 2], "p": "x"}
 
 
+@pytest.mark.usefixtures("strict")
 def test_outputs_that_cannot_be_recorded_are_refused_at_once(inside: Path) -> None:
     """Names that lead outside, odd roles, objects that are no figures, absent files."""
     (inside / "m").write_bytes(b"m")
@@ -346,6 +354,7 @@ def test_outputs_that_cannot_be_recorded_are_refused_at_once(inside: Path) -> No
     assert finish(run).outputs == ()
 
 
+@pytest.mark.usefixtures("strict")
 def test_odd_names_of_outputs_can_be_committed(inside: Path) -> None:
     """Names that git treats as its own, or that are pointers by name, become harmless ones."""
     run = gittrack.start_run()
@@ -376,6 +385,7 @@ def test_matplotlib_figures(inside: Path) -> None:
     assert finish(run).outputs[0].size > 100
 
 
+@pytest.mark.usefixtures("strict")
 def test_inputs_are_recorded_with_their_roles(inside: Path) -> None:
     """What git tracks, and what nothing tracks; a wrong role or path is refused."""
     (inside / ".gitignore").write_text("/test.csv\n")
@@ -460,6 +470,7 @@ def test_base_models_are_recorded(inside: Path) -> None:
     assert [(m.name, m.modification) for m in record.base_models] == [("bert", None), ("gpt2", "fine-tuned")]
 
 
+@pytest.mark.usefixtures("strict")
 def test_a_run_that_logs_too_much_hears_of_it_at_the_log_call(inside: Path) -> None:
     """Sizes add up over the calls; what was accepted is committed, however it was written."""
     run = gittrack.start_run()
@@ -477,6 +488,7 @@ def test_a_run_that_logs_too_much_hears_of_it_at_the_log_call(inside: Path) -> N
     assert LIMIT * 0.8 < size < 1 << 20
 
 
+@pytest.mark.usefixtures("strict")
 def test_deep_and_wide_params_fit_or_are_refused(inside: Path) -> None:
     """The codec's limits on values and depth hold over the whole record, not for each call."""
     run = gittrack.start_run()
@@ -491,6 +503,7 @@ def test_deep_and_wide_params_fit_or_are_refused(inside: Path) -> None:
     assert finish(run).status == "finished"
 
 
+@pytest.mark.usefixtures("strict")
 def test_a_run_that_has_ended_takes_nothing_more(inside: Path) -> None:
     """Each verb says that the run has ended, and what to do."""
     run = gittrack.start_run()
@@ -515,6 +528,7 @@ def test_a_run_that_has_ended_takes_nothing_more(inside: Path) -> None:
             call()
 
 
+@pytest.mark.usefixtures("strict")
 def test_finish_says_what_status_there_is(inside: Path) -> None:
     """A wrong status is refused and the run goes on; a failed one always has a failure."""
     run = gittrack.start_run()
@@ -557,6 +571,7 @@ def test_threads_log_at_once(inside: Path) -> None:
     assert sum(bool(cell) for row in rows[1:] for cell in row[1:]) == 8000
 
 
+@pytest.mark.usefixtures("strict")
 def test_what_is_logged_while_the_run_ends_is_kept_or_refused(inside: Path) -> None:
     """A thread that logs during finish() hears that the run has ended; all that it logged before is there."""
     run = gittrack.start_run()
@@ -589,6 +604,7 @@ def test_what_is_logged_while_the_run_ends_is_kept_or_refused(inside: Path) -> N
 def test_other_ranks_do_nothing(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On rank 1 all verbs work and nothing is written; params can still be read back."""
     monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
     with gittrack.start_run("digits", params={"lr": 0.1}) as run:
         assert not run.active and gittrack.active_run() is run
         run.log_metric("acc", 0.5)
@@ -605,6 +621,7 @@ def test_other_ranks_do_nothing(inside: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_rank_zero_records_and_every_rank_does_if_told(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """RANK=0 records; every_rank=True records on rank 1 too; one task of Slurm is no rank."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")
     assert finish(gittrack.start_run()).status == "finished"
     monkeypatch.setenv("RANK", "1")
@@ -650,14 +667,15 @@ def test_replicates_have_one_spec(inside: Path) -> None:
     assert four.code.dirty and four.code.snapshot
 
 
+@pytest.mark.usefixtures("strict")
 def test_the_program_under_gittrack_run_joins_it(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first start_run joins, and adds what was not given; the next ones are its children."""
     from gittrack.formats.config import Config
+    from gittrack.reading.journal.events import Kind
+    from gittrack.reading.journal.stored import StoredJournal
     from gittrack.recording.begin import begin
     from gittrack.recording.capture.code import command_invocation
     from gittrack.recording.finish import commit
-    from gittrack.recording.journal.events import Kind
-    from gittrack.recording.journal.stored import StoredJournal
     from gittrack.recording.request import Request, check
 
     repo = Repository.discover(inside)

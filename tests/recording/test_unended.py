@@ -121,8 +121,8 @@ class Shell:
         self.callbacks: list[Any] = []
 
     def register(self, event: str, callback: Any) -> None:
-        assert event == "post_run_cell"
-        self.callbacks.append(callback)
+        if event == "post_run_cell":
+            self.callbacks.append(callback)
 
     def run_cell(self, error: BaseException | None = None) -> None:
         for callback in self.callbacks:

@@ -13,6 +13,7 @@ from typing import Literal
 from gittrack.cli.githooks.watch import KEY as WATCH
 from gittrack.errors import RepositoryError, UsageError
 from gittrack.git.repository import Repository
+from gittrack.git.shared import as_folder
 
 DEFAULT = ("post-commit", "post-rewrite", "pre-push")
 OPTIONAL = ("pre-commit", "prepare-commit-msg", "commit-msg")
@@ -121,6 +122,7 @@ def _put(folder: Path, event: str) -> None:
         temporary = folder / f".{event}.{secrets.token_hex(4)}"
         temporary.write_bytes(shim(event))
         temporary.chmod(0o755)
+        as_folder(temporary)
         temporary.replace(hook.path)
 
 

@@ -11,25 +11,22 @@ metrics that gittrack.yaml declares.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from gittrack.cli.pages.statuses import COLOURS
 from gittrack.errors import UsageError
 from gittrack.formats.flat import flatten
-from gittrack.reading.index import DAMAGED, Row
+from gittrack.reading.index import Row
 from gittrack.text import text
-from gittrack.text.json_text import json_line
 from gittrack.text.table import Cell, Line, csv_text, layout, left_out_words, markdown
 from gittrack.text.tables import table
 
-_STATUS_COLOURS = {"failed": "red", "killed": "yellow", "unknown": "yellow", DAMAGED: "red"}
-_FACTS = frozenset(
-    {"id", "age", "repo", "experiment", "status", "reproduces", "continues", "commit", "outcome", "seed"}
-    | {"hypothesis"}
-)
-_FRONT = ("id", "age", "repo", "experiment", "status")
+_LAST = "last point"
+_FRONT = ("id", "age", "repo", "experiment", "status", _LAST)
+_FACTS = frozenset({*_FRONT, "reproduces", "continues", "commit", "outcome", "seed", "hypothesis"})
 _LONGEST_VALUE = 24
 """Columns of a terminal that one parameter may take."""
 
@@ -134,32 +131,13 @@ def as_csv(rows: Sequence[Row], choice: Choice, repos: Sequence[str] | None = No
              "fault")  # fmt: skip
     base = [Column(name, name, tuple(_plain(row, name) for row in rows)) for name in facts]
     base[1:1] = _repos(repos)
+    if any(row.is_live for row in rows):
+        moments = tuple(row.record.get("live", {}).get("last_point") for row in rows)
+        base.append(Column("last_point", "last_point", moments))
     everything = replace(choice, keep=None, all_params=not choice.only_changed)
     tags = _family("tags", [row.record.get("tags", {}) for row in rows])
     chosen = _chosen(rows, [*base, *_measured(rows, everything, repos), *tags], choice)
     return csv_text([c.name for c in chosen], zip(*(c.values for c in chosen), strict=True), choice.precision)
-
-
-def as_json(rows: Sequence[Row], repos: Sequence[str] | None = None) -> Iterator[str]:
-    """A JSON array of records as run.yaml has them, each with its ``path``; damaged ones with ``fault``.
-
-    With `repos`, ``repo`` is beside ``path``.
-    """
-    yield "["
-    for at, row in enumerate(rows):
-        extra: dict[str, Any] = {"path": row.path} | ({"outcome": row.outcome} if row.outcome else {})
-        if repos is not None:
-            extra["repo"] = repos[at]
-        if row.fault is not None:
-            extra = {
-                "id": row.id,
-                "experiment": row.experiment,
-                "status": DAMAGED,
-                **extra,
-                "fault": row.fault,
-            }
-        yield ("," if at else "") + "\n" + json_line({**row.record, **extra})
-    yield "\n]\n" if rows else "]\n"
 
 
 # --- columns ---------------------------------------------------------------------------------
@@ -177,10 +155,20 @@ def _facts(
         *_repos(repos),
         column("experiment", [row.experiment for row in rows]),
         column("status", [row.status for row in rows]),
+        *_last_points(rows, now),
         *_related(rows, names, "reproduces", "rerun of"),
         *_related(rows, names, "continues", "continues"),
         column("commit", [_commit(row) for row in rows]),
     ]
+
+
+def _last_points(rows: Sequence[Row], now: float | None) -> list[Column]:
+    """How old the last point of each run is that still goes on, where one does."""
+    if not any(row.is_live for row in rows):
+        return []
+    times = [row.last_point if row.is_live else None for row in rows]
+    ages = [None if seconds is None else text.age(seconds, now) for seconds in times]
+    return [Column(_LAST, _LAST, tuple(ages))]
 
 
 def _related(rows: Sequence[Row], names: dict[str, str], field: str, label: str) -> list[Column]:
@@ -390,5 +378,5 @@ def _colour(row: Row, column: Column) -> str | None:
     if row.fault is not None:
         return "red"
     if column.name == "status":
-        return _STATUS_COLOURS.get(row.status)
+        return None if row.status == "finished" else COLOURS.get(row.status)
     return {"id": "yellow", "age": "dim", "hypothesis": "dim"}.get(column.name)

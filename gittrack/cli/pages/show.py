@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from gittrack.cli.pages.statuses import COLOURS
 from gittrack.formats.attempts import Attempt
 from gittrack.formats.during import Overlap
 from gittrack.formats.flat import flatten
@@ -16,6 +17,7 @@ from gittrack.formats.record import Code, DataInput, Lock, Metric, Output, Recor
 from gittrack.formats.reproduction import Reproduction
 from gittrack.formats.sources import source_of
 from gittrack.reading.entry import Entry, Series
+from gittrack.reading.index import Row
 from gittrack.text import text
 from gittrack.text.braille import chart
 from gittrack.text.table import markdown_cell
@@ -23,8 +25,8 @@ from gittrack.text.tables import markdown_lines
 
 if TYPE_CHECKING:
     from gittrack.reading.index.parse import Decided
+    from gittrack.reading.live.state import Point
 
-_STATUS_COLOURS = {"finished": "green", "failed": "red", "killed": "yellow", "unknown": "yellow"}
 _CHART_COLUMNS = 72
 _CONSOLE_LINES = 5
 
@@ -48,7 +50,7 @@ def terminal(
 ) -> list[str]:
     """The record with charts of its series, and the end of its console output."""
     record = entry.record
-    lines = [_headline(record, paint)]
+    lines = [_headline(entry, paint)]
     if record.hypothesis:
         lines += ["", *(f"    {line}" for line in text.clean_lines(record.hypothesis.strip()))]
     for section in sections(record, reproductions, decisions):
@@ -56,7 +58,7 @@ def terminal(
     if series is not None:
         lines += _charts(series, record, paint, columns)
     if console is not None:
-        lines += _console(console, record, paint)
+        lines += _console(console, entry, paint)
     return lines
 
 
@@ -65,7 +67,7 @@ def as_markdown(
 ) -> str:
     """The record as a Markdown document, without charts."""
     record = entry.record
-    lines = [f"# Run {markdown_cell(record.id)}", "", markdown_cell(_summary(record)), ""]
+    lines = [f"# Run {markdown_cell(record.id)}", "", markdown_cell(_summary(entry)), ""]
     if record.hypothesis:
         lines += [*(f"> {markdown_cell(line)}" for line in text.clean_lines(record.hypothesis.strip())), ""]
     for section in sections(record, reproductions, decisions):
@@ -81,9 +83,11 @@ def sections(
     """The sections that have something to say."""
     params = [_param(record, name, value) for name, value in flatten(record.params).items()]
     tags = [(text.clean(k), text.one_line(v)) for k, v in record.tags.items()]
-    facts = {"python": "not known", "os": "not recorded"}
+    facts = {"sha256": "not known", "python": "not known", "os": "not recorded"}
     facts |= {k: text.value(v) for k, v in asdict(record.environment).items() if v}
     environment = [(name, facts.pop(name)) for name in ("sha256", "python", "os")] + [*facts.items()]
+    if record.ranks is not None:
+        environment.append(("ranks", text.one_line(record.ranks.sentence)))
     if record.scheduler is not None:
         environment.append(("scheduler", text.one_line(record.scheduler.sentence)))
     determinism = [(text.clean(k), text.value(v)) for k, v in flatten(record.determinism).items()]
@@ -94,7 +98,7 @@ def sections(
     series = (
         [(f"{record.series.rows:,} rows", text.value(list(record.series.columns)))] if record.series else []
     )
-    losses = [(text.one_line(loss.what), text.one_line(loss.why)) for loss in record.not_recorded]
+    losses = [(text.one_line(loss.what), text.one_line(loss.reason)) for loss in record.not_recorded]
     for title, rows in (
         ("Decisions", [_decision(item) for item in reversed(decisions)]),
         ("Parameters", params),
@@ -135,25 +139,43 @@ def _overlap(overlap: Overlap) -> tuple[str, ...]:
     return (overlap.run, certain, *map(text.one_line, overlap.paths))
 
 
-def _headline(record: Record, paint: text.Paint) -> str:
+def _headline(entry: Entry, paint: text.Paint) -> str:
+    record = entry.record
     name = paint("yellow", record.id)
-    status = paint(_STATUS_COLOURS[record.status], record.ending)
-    return f"run {name}  {status}  {_about(record)}"
+    status = paint(COLOURS[record.status], record.ending)
+    return f"run {name}  {status}  {_about(entry)}"
 
 
-def _summary(record: Record) -> str:
-    return f"{record.ending}, {_about(record)}"
+def _summary(entry: Entry) -> str:
+    return f"{entry.record.ending}, {_about(entry)}"
 
 
-def _about(record: Record) -> str:
+def _about(entry: Entry) -> str:
+    record = entry.record
     took = "not recorded" if record.duration_s is None else text.duration(record.duration_s)
+    state = last_point(entry.row) if entry.row.is_live else f"took {took}"
     from_when = text.age(parse_time(record.started).timestamp())
-    about = f"{record.experiment}, {from_when}, took {took}, by {text.one_line(record.author.name)}"
+    about = f"{record.experiment}, {from_when}, {state}"
+    if record.author.name:
+        about += f", by {text.one_line(record.author.name)}"
     if record.name:
         about += f', named "{text.one_line(record.name)}"'
     if record.failure:
         about += f": {text.one_line(record.failure.type)}: {text.one_line(record.failure.message)}"
     return about
+
+
+def last_point(row: Row) -> str:
+    """Of a run without a record: how old its last point is."""
+    return "no point yet" if row.last_point is None else f"last point {text.age(row.last_point)}"
+
+
+def point_line(point: Point) -> str:
+    """A line of what was logged at one moment."""
+    elapsed, step, values = point
+    parts = [text.pad(text.duration(max(elapsed, 0.0)), 12), "" if step is None else f"step {step}"]
+    parts += [f"{text.clean(name)} {text.value(value, 5)}" for name, value in values.items()]
+    return "    " + "  ".join(part for part in parts if part)
 
 
 def _param(record: Record, name: str, value: object) -> tuple[str, ...]:
@@ -242,7 +264,8 @@ def _provenance(record: Record) -> Iterator[tuple[str, ...]]:
         value = getattr(record, name)
         if value:
             yield name, text.one_line(value)
-    yield "recorded by", text.one_line(f"{record.tool.name} {record.tool.version}")
+    if record.tool.version:
+        yield "recorded by", text.one_line(f"{record.tool.name} {record.tool.version}")
 
 
 def _decision(item: Decided) -> tuple[str, ...]:
@@ -293,9 +316,10 @@ def _chart(name: str, present: Sequence[float], paint: text.Paint, room: int, sa
     return [f"{title}  {extremes}, {count}{skipped}", *drawn]
 
 
-def _console(console: str, record: Record, paint: text.Paint) -> list[str]:
+def _console(console: str, entry: Entry, paint: text.Paint) -> list[str]:
+    record = entry.record
     every = text.clean_lines(console.rstrip("\n"))
     last = every[-_CONSOLE_LINES:]
     more = len(every) > len(last) or (record.console is not None and record.console.truncated)
-    where = f": git show LEDGER:{record.path}/console.txt has more" if more else ""
+    where = f": git show LEDGER:{record.path}/console.txt has more" if more and not entry.row.is_live else ""
     return ["", paint("bold", "Console") + where, *(f"    {line}" for line in last)]

@@ -16,7 +16,7 @@ from gittrack.formats.config import Config, load
 from gittrack.git.process import MINIMUM_GIT
 from gittrack.git.repository import Repository
 from gittrack.ledger import DVC_CONFIG, Ledger
-from gittrack.recording.journal.stored import stored_journals
+from gittrack.reading.journal.stored import stored_journals
 
 Level = Literal["ok", "note", "problem"]
 LOW_DISK_BYTES = 1 << 30
@@ -101,7 +101,7 @@ def _repository(repo: Repository, config: Config) -> Iterator[Diagnosis]:
 def _ledger(repo: Repository, config: Config) -> Iterator[Diagnosis]:
     ledger = Ledger(repo, config.ledger.branch)
     with repo.objects() as objects:
-        state = ledger.check(objects)
+        state = ledger.ready(objects)
     if state.tip is None:
         yield Diagnosis(
             "ledger", "note", f"branch {ledger.branch} does not exist yet", "gittrack init, or make a run"

@@ -109,7 +109,7 @@ def _unsettled(record: Record) -> list[tuple[str, Cell]]:
     """What changed while the run ran, who ran beside it, and what the record does not hold."""
     changed = [f"{item.what}: {item.shown}" for item in record.changed]
     beside = [overlap.sentence for overlap in record.overlaps]
-    losses = [f"{loss.what}: {loss.why}" for loss in record.not_recorded]
+    losses = [f"{loss.what}: {loss.reason}" for loss in record.not_recorded]
     attempts = [f"{a.started} {a.ending}" for a in record.attempts]
     parts = (
         ("Attempts", attempts),
@@ -146,6 +146,7 @@ def _environment(report: Report, record: Record) -> Iterator[Block]:
     rows += [("CPU", around.cpu)] if around.cpu else []
     rows += [("GPU", gpu) for gpu in around.gpus]
     rows.append(("Container image", Code(around.image) if around.image else "none recorded"))
+    rows += [("Ranks", record.ranks.sentence)] if record.ranks else []
     rows += [("Scheduler", record.scheduler.sentence)] if record.scheduler else []
     yield Facts(rows)
     flags: list[tuple[str, Cell]] = [

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gittrack.errors import NotFoundError
 from gittrack.git.repository import Repository
+from gittrack.git.shared import as_folder
 from gittrack.reading.index.branch import ledger_branch, ledger_tip
 from gittrack.reading.index.rows import DAMAGED, SUPERSEDED, Row, no_experiment
 from gittrack.reading.index.select import NEWEST, SELECT, order_of, row_of, where_of
@@ -30,12 +32,13 @@ from gittrack.reading.index.store import (
     snapshot,
     standing_of,
     stands_at,
+    transaction,
 )
 from gittrack.reading.names import before_latest
 
 if TYPE_CHECKING:
     from gittrack.reading.index.filters import Field
-    from gittrack.reading.index.parse import Decided
+    from gittrack.reading.index.parse import Decided, Parsed
 
 __all__ = [
     "DAMAGED",
@@ -84,7 +87,7 @@ class Index:
         self._path: Path | None = repository.state_dir / FILE_NAME
         """None once the cache is in memory."""
         self._connection: sqlite3.Connection | None = None
-        self._mended = False
+        self._mended = self._apart = False
         self._fresh = False
         self.partial = False
         """Whether only the newest runs are in it, see `open_newest`."""
@@ -121,12 +124,27 @@ class Index:
         index.refresh()
         return index
 
+    @classmethod
+    def apart(cls, repository: Repository, branch: str, rows: Iterable[Parsed]) -> Index:
+        """An index of `rows` alone, in memory: runs that are on no ledger, newer than those that are."""
+        from gittrack.reading.index.parse import insert
+
+        index = cls(repository, branch)
+        index.tip, index._path, index._apart = "", None, True
+        index._connection = open_memory()
+        with transaction(index._connection) as connection:
+            for row in rows:
+                insert(connection, row)
+            connection.execute("UPDATE runs SET place = 1 << 30")
+        return index
+
     def _exists(self) -> bool:
         """Whether there is a cache that stands at some commit of the ledger."""
         if self._path is None or not self._path.exists():
             return False
         try:
             self._connection = open_file(self._path)
+            as_folder(self._path)
             return "tip" in standing_of(self._connection)
         except (sqlite3.Error, OSError):
             return True  # `refresh` sees to it
@@ -229,19 +247,27 @@ class Index:
         if name not in known:
             raise no_experiment(name, known)
 
-    def shortened(self, ids: Sequence[str]) -> dict[str, str]:
-        """For each full id the shortest name that `resolve` surely takes: its last six digits, or all."""
-        if self.partial:
-            return {name: name for name in ids}
+    def known(self, ids: Sequence[str]) -> set[str]:
+        """Those of `ids` that are runs of this ledger."""
+        return {run for run in ids if self._ask("SELECT 1 FROM runs WHERE id = ?", [run])}
+
+    def shortened(self, ids: Sequence[str], beside: Sequence[str] = ()) -> dict[str, str]:
+        """For each full id the shortest name that `resolve` surely takes: its last six digits, or all.
+
+        `beside`: ids of runs that are not on the ledger, and that a name must not mean either.
+        """
+        if self.partial or (beside and self.tip is None):
+            return {name: name for name in [*ids, *beside]}
         names = {}
-        for name in ids:
+        tails = Counter(name[-6:] for name in beside)
+        for name in [*ids, *beside]:
             tail = name[-6:]
             (others,) = self._ask(
                 "SELECT (SELECT count(*) FROM runs WHERE tail = ?) + "
                 "(SELECT count(*) FROM runs WHERE id >= ? AND id < ?)",
                 [tail, tail, tail + "g"],
             )[0]
-            names[name] = tail if others == 1 else name
+            names[name] = tail if others + tails[tail] == 1 else name
         return names
 
     def resolve(self, name: str) -> list[Row]:
@@ -333,7 +359,9 @@ class Index:
         self._connection = connection
         while True:
             with snapshot(connection):
-                if self.tip and stands_at(standing_of(connection), self.tip, cut_of(self.repository)):
+                if self._apart or (
+                    self.tip and stands_at(standing_of(connection), self.tip, cut_of(self.repository))
+                ):
                     return question(connection)
             if not self._fresh:  # another process took the cache on: follow the ledger rather than go back
                 self.tip = ledger_tip(self.repository, self.branch) or self.tip

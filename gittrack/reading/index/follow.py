@@ -17,7 +17,7 @@ from gittrack.formats.record import clean_text
 from gittrack.git.partial import fetch_objects, promisor
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.ledger.order import places_of
-from gittrack.reading.index.parse import RUN_COLUMNS, Decided, Parsed, Wanted, is_decision, reading
+from gittrack.reading.index.parse import Decided, Parsed, Wanted, insert, is_decision, reading
 from gittrack.reading.index.store import (
     CUT,
     DATA_TABLES,
@@ -196,20 +196,3 @@ def _delete(connection: sqlite3.Connection, paths: Sequence[str]) -> None:
     numbers = ",".join(str(int(row[0])) for row in runs if row)
     for table in ("runs", "records", "params", "metrics", "tags"):
         connection.execute(f"DELETE FROM {table} WHERE run IN ({numbers})")  # noqa: S608
-
-
-_INSERT_RUN = f"INSERT INTO runs ({','.join(RUN_COLUMNS)}) VALUES ({','.join('?' * len(RUN_COLUMNS))})"  # noqa: S608
-
-
-def insert(connection: sqlite3.Connection, row: Row) -> None:
-    if isinstance(row, Decided):
-        connection.execute("INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-        return
-    run = connection.execute(_INSERT_RUN, row.run).lastrowid
-    connection.execute("INSERT INTO records VALUES (?, ?)", (run, row.json))
-    for table, values in (("params", row.params), ("metrics", row.metrics)):
-        connection.executemany(
-            f"INSERT OR IGNORE INTO {table} VALUES (?, {run}, ?, ?)",  # noqa: S608
-            [(key, *columns) for key, *columns in values],
-        )
-    connection.executemany(f"INSERT OR IGNORE INTO tags VALUES (?, {run}, ?)", row.tags)  # noqa: S608

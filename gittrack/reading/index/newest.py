@@ -14,8 +14,8 @@ from gittrack.formats.record import clean_text
 from gittrack.git.objects import TreeEntry
 from gittrack.git.partial import fetch_objects
 from gittrack.git.repository import ObjectReader, Repository
-from gittrack.reading.index.follow import MANY, insert, place_ties
-from gittrack.reading.index.parse import Wanted, reading
+from gittrack.reading.index.follow import MANY, place_ties
+from gittrack.reading.index.parse import Wanted, insert, reading
 from gittrack.reading.index.rows import no_experiment
 from gittrack.reading.index.store import cut_of, open_memory, stand_at, transaction
 

@@ -1,20 +1,17 @@
-"""One run.yaml as rows of the index's tables. Loaded only when a record is new to the index."""
+"""One run.yaml as rows of the index's tables. Loaded only for what the index does not know."""
 
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from gittrack.errors import RecordError
-from gittrack.formats.codec import load_plain
-from gittrack.formats.decision import ROOT as DECISIONS
-from gittrack.formats.decision import load as load_decision
 from gittrack.formats.flat import flatten
-from gittrack.formats.record import parse_time, run_path
 from gittrack.git.repository import ObjectReader, Repository
-from gittrack.reading.index.rows import DAMAGED, number
+from gittrack.reading.index.rows import DAMAGED, Row, number
 from gittrack.text.json_text import json_compact, json_line
 
 RUN_COLUMNS = (
@@ -47,6 +44,9 @@ class Parsed(NamedTuple):
 
 def parse(path: str, blob: str, data: bytes | None) -> Parsed:
     """The rows of the run.yaml at `path`; a record that cannot be read becomes a row with its fault."""
+    from gittrack.formats.codec import load_plain
+    from gittrack.formats.record import run_path
+
     try:
         if data is None:
             raise RecordError(f"{path}: its content ({blob[:12]}) is not in this clone; run git fetch")
@@ -56,25 +56,37 @@ def parse(path: str, blob: str, data: bytes | None) -> Parsed:
             raise RecordError(f"{path}: holds run {run_id} of {experiment}; rename nothing by hand")
     except RecordError as error:
         return _damaged(path, blob, str(error))
-    return _healthy(path, blob, record)
+    return rows_of(path, blob, record)
 
 
-def _healthy(path: str, blob: str, record: Mapping[str, Any]) -> Parsed:
-    code, author = record["code"], record["author"]
-    run = (
-        path, blob, record["id"], record["id"][-6:], record["experiment"], record["status"],
-        parse_time(record["started"]).timestamp(), record.get("duration_s"), author["name"], author["email"],
-        record.get("name"), record.get("hypothesis"), code.get("commit"), code.get("snapshot"),
-        code.get("branch"), int(code.get("dirty", False)), number(record.get("seed")), record["spec"], None,
-        record.get("supersedes"), record.get("continues"),
-    )  # fmt: skip
+def rows_of(path: str, blob: str, record: Mapping[str, Any]) -> Parsed:
+    """The rows of a record in plain values, which may be that of a run that still goes on."""
     return Parsed(
-        run,
+        _columns(path, blob, record),
         json_compact(record),
         tuple([(key, *_param(value)) for key, value in flatten(record["params"]).items()]),
         tuple([(key, *_metric(metric)) for key, metric in record["metrics"].items()]),
         tuple(record.get("tags", {}).items()),
     )
+
+
+def _columns(path: str, blob: str, record: Mapping[str, Any]) -> tuple[Any, ...]:
+    code, author = record["code"], record.get("author", {})
+    return (
+        path, blob, record["id"], record["id"][-6:], record["experiment"], record["status"],
+        datetime.fromisoformat(record["started"]).timestamp(), record.get("duration_s"),
+        author.get("name"), author.get("email"),
+        record.get("name"), record.get("hypothesis"), code.get("commit"), code.get("snapshot"),
+        code.get("branch"), int(code.get("dirty", False)), number(record.get("seed")), record.get("spec"),
+        None, record.get("supersedes"), record.get("continues"),
+    )  # fmt: skip
+
+
+def row_beside(path: str, record: Mapping[str, Any]) -> Row:
+    """The row of a run that is on no ledger, and newer than those that are."""
+    facts = dict(zip(RUN_COLUMNS, _columns(path, "", record), strict=True))
+    facts |= {"commit": facts["commit_id"], "text": json_compact(record), "place": 1 << 30}
+    return Row(**{name: facts[name] for name in Row.__dataclass_fields__ if name in facts})
 
 
 def _damaged(path: str, blob: str, fault: str) -> Parsed:
@@ -131,13 +143,17 @@ class Decided(NamedTuple):
 
 
 def is_decision(path: str) -> bool:
+    from gittrack.formats.decision import ROOT as DECISIONS
+
     return path.startswith(f"{DECISIONS}/") and path.endswith(".yaml")
 
 
 def parse_decision(path: str, blob: str, data: bytes | None) -> Decided | None:
     """The row of the decision at `path`; None for one that cannot be read, of which verify speaks."""
+    from gittrack.formats.decision import load
+
     try:
-        decision = load_decision(data or b"", path)
+        decision = load(data or b"", path)
     except RecordError:
         return None
     if decision.path != path:
@@ -169,3 +185,21 @@ def reading(objects: ObjectReader) -> Callable[[Wanted], list[Parsed | Decided]]
 def elsewhere(repository: Repository) -> Callable[[Wanted], list[Parsed | Decided]]:
     """`reading` in another process (`gittrack.workers`)."""
     return reading(repository.reader())
+
+
+_INSERT_RUN = f"INSERT INTO runs ({','.join(RUN_COLUMNS)}) VALUES ({','.join('?' * len(RUN_COLUMNS))})"  # noqa: S608
+
+
+def insert(connection: sqlite3.Connection, row: Parsed | Decided) -> None:
+    """Put the rows of one record or decision into the tables."""
+    if isinstance(row, Decided):
+        connection.execute("INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        return
+    run = connection.execute(_INSERT_RUN, row.run).lastrowid
+    connection.execute("INSERT INTO records VALUES (?, ?)", (run, row.json))
+    for table, values in (("params", row.params), ("metrics", row.metrics)):
+        connection.executemany(
+            f"INSERT OR IGNORE INTO {table} VALUES (?, {run}, ?, ?)",  # noqa: S608
+            [(key, *columns) for key, *columns in values],
+        )
+    connection.executemany(f"INSERT OR IGNORE INTO tags VALUES (?, {run}, ?)", row.tags)  # noqa: S608

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +27,16 @@ SUPERSEDED = (
 
 DAMAGED = "damaged"
 """In place of a status, for a record that cannot be read."""
+
+RUNNING = "running"
+ELSEWHERE = "elsewhere"
+"""Another host, a container or a cluster's queue has the run; whether it lives cannot be told from here."""
+UNRECORDED = "unrecorded"
+"""The run's process is gone, and its record is not on the ledger: `gittrack recover` puts it there."""
+SILENT = "silent"
+"""On a remote, nothing was heard of the run for longer than it said it would take."""
+LIVE = (RUNNING, ELSEWHERE, UNRECORDED, SILENT)
+"""In place of a status, for a run that has no record yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +65,7 @@ class Row:
     path: str
     """Of run.yaml on the ledger."""
     blob: str
-    """git object id of run.yaml."""
+    """git object id of run.yaml; empty for a run without a record."""
     fault: str | None
     text: str
     """The record as JSON."""
@@ -84,14 +95,33 @@ class Row:
             raise RepositoryError("gittrack's index is damaged: delete .git/gittrack/index-*") from error
         return loaded if isinstance(loaded, dict) else {}
 
+    @property
+    def is_live(self) -> bool:
+        """Whether this run has no record yet: then `record` is what it has said so far, with ``live``."""
+        return not self.blob
+
+    @property
+    def last_point(self) -> float | None:
+        """When a run without a record logged a metric last; None where that is not known."""
+        said = self.record.get("live", {}).get("last_point")
+        return None if said is None else datetime.fromisoformat(said).timestamp()
+
     def load(self) -> Record:
-        """The record as a dataclass; RecordError if it is damaged."""
+        """The record as a dataclass, of a running run as far as it is known; RecordError if it is damaged."""
         from gittrack.formats.plain import from_dict
         from gittrack.formats.record import Record  # its many dataclasses cost more than a query
 
         if self.fault is not None:
             raise RecordError(self.fault)
-        return from_dict(Record, self.record)
+        return from_dict(Record, _without_end(self.record) if self.is_live else self.record)
+
+
+def _without_end(said: dict[str, Any]) -> dict[str, Any]:
+    """What a run has said so far as a record has it; empty is what only its end tells."""
+    empty = {"code": {"tree": ""}, "environment": {"sha256": ""}, "tool": {"version": ""}}
+    facts = {name: {**empty[name], **said.get(name, {})} for name in empty}
+    author = {"name": "", "email": "", **said.get("author", {})}
+    return {"spec": "", **{k: v for k, v in said.items() if k != "live"}, **facts, "author": author}
 
 
 def newest_key(started: float, place: int, run_id: str) -> tuple[int, int, float, str]:

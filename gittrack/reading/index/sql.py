@@ -15,12 +15,12 @@ from typing import Any
 
 from gittrack.errors import UsageError
 from gittrack.reading.index.filters import Both, Compare, Condition, Field, IsNull, Not, OneOf, numeric
-from gittrack.reading.index.rows import DAMAGED, OUTCOME
+from gittrack.reading.index.rows import DAMAGED, LIVE, OUTCOME
 
 Sql = tuple[str, list[Any]]
 """SQL text with ``?`` in it, and the values that belong there."""
 
-STATUSES = ("finished", "failed", "killed", "unknown", DAMAGED)
+STATUSES = ("finished", "failed", "killed", "unknown", DAMAGED, *LIVE)
 
 _LIKE = {"like": 0, "ilike": 1}
 

@@ -13,7 +13,9 @@ from gittrack.errors import UsageError
 from gittrack.formats.record import Code, Submodule, clean_text
 from gittrack.formats.scrub import scrub_arguments, strip_url
 from gittrack.git.repository import Change, ObjectReader, Repository, Status
+from gittrack.recording.capture.filtered import missing_for
 from gittrack.recording.capture.untracked import Limits, Sorted, sort_changes
+from gittrack.recording.notebook import notebook_file, session, without_connection
 
 LIVE = "refs/gittrack/live/"
 """Refs that keep the snapshots of unfinished runs from git's garbage collection."""
@@ -34,13 +36,16 @@ class Invocation:
 
 def this_invocation() -> Invocation:
     """How this Python process was started."""
-    argv = list(getattr(sys, "orig_argv", None) or [sys.executable, *sys.argv])
+    argv = without_connection(getattr(sys, "orig_argv", None) or [sys.executable, *sys.argv])
     if Path(argv[0]).name.startswith("python"):
         argv[0] = "python"
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
     script = getattr(main, "__file__", None)
     entry = spec.name if spec is not None else script
+    if session() is not None:
+        notebook = notebook_file()
+        entry = script if notebook is None else str(notebook)
     return Invocation(tuple(argv), Path.cwd(), entry, in_process=True)
 
 
@@ -116,10 +121,30 @@ def capture_code(
     if status.commit and not changes:
         return _as_recorded(code, invocation.origin)
     unmake = [c for c in status.changes if _excluded(c.path, exclude)]
-    made = sort_changes(repo.top, changes, limits or Limits())
+    made, tree = _tree_of_changes(repo, changes, unmake, limits or Limits())
     if notes is not None:
         notes += made.notes()
-    return _snapshot(repo, code, changes, unmake, run_id, made)
+    return _snapshot(repo, code, bool(changes), tree, run_id, made)
+
+
+def _tree_of_changes(
+    repo: Repository, changes: Sequence[Change], excluded: Sequence[Change], limits: Limits
+) -> tuple[Sorted, str]:
+    """What of the changes is held, and the tree with them; without a file whose filter fails meanwhile."""
+    paths = [c.path for c in changes if not c.submodule and c.state[1:] != "D"]
+    while True:
+        failed = set(repo.failed_filters)
+        made = sort_changes(repo.top, changes, limits, missing_for(repo, paths))
+        tree = _write_tree(repo, made, [*excluded, *made.out])
+        if repo.failed_filters == failed:
+            return made, tree
+
+
+def _write_tree(repo: Repository, made: Sorted, as_committed: Sequence[Change]) -> str:
+    gone = [change.path for change in made.held if change.state[1:] == "D"]
+    paths = [change.path for change in made.held if change.state[1:] != "D"]
+    entries = dict.fromkeys(gone, "") | {c.path: c.head for c in as_committed if c.state[0] not in ".?"}
+    return repo.snapshot_tree(paths, entries) if repo.worktree else _empty_tree(repo)
 
 
 def _as_recorded(code: Code, origin: Code | None) -> Code:
@@ -139,25 +164,13 @@ def _excluded(path: str, exclude: Sequence[str]) -> bool:
     return any(path == e or path.startswith(e + "/") for e in exclude)
 
 
-def _snapshot(
-    repo: Repository,
-    code: Code,
-    changes: Sequence[Change],
-    excluded: Sequence[Change],
-    run_id: str,
-    made: Sorted,
-) -> Code:
-    gone = [change.path for change in made.held if change.state[1:] == "D"]
-    paths = [change.path for change in made.held if change.state[1:] != "D"]
-    as_committed = [*excluded, *made.out]
-    entries = dict.fromkeys(gone, "") | {c.path: c.head for c in as_committed if c.state[0] not in ".?"}
-    tree = repo.snapshot_tree(paths, entries) if repo.worktree else _empty_tree(repo)
+def _snapshot(repo: Repository, code: Code, dirty: bool, tree: str, run_id: str, made: Sorted) -> Code:
     parents = [code.commit] if code.commit else []
     message = f"gittrack snapshot for run {run_id}\n\nUncommitted changes as they stood when the run started."
     commit = repo.commit_object(tree, parents, message, repo.identity())
     repo.write_objects([commit])
     repo.update_refs([(LIVE + run_id, commit.oid, None)])
-    return replace(code, tree=tree, dirty=bool(changes), snapshot=commit.oid, left_out=tuple(made.left_out))
+    return replace(code, tree=tree, dirty=dirty, snapshot=commit.oid, left_out=tuple(made.left_out))
 
 
 def _empty_tree(repo: Repository) -> str:

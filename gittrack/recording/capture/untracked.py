@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -75,13 +75,20 @@ class Sorted:
         return notes
 
 
-def sort_changes(top: Path, changes: Iterable[Change], limits: Limits) -> Sorted:
-    """Which of the changes go into a snapshot. Of untracked files, the smallest come first."""
+def sort_changes(
+    top: Path, changes: Iterable[Change], limits: Limits, filters: Mapping[str, str] | None = None
+) -> Sorted:
+    """Which of the changes go into a snapshot. Of untracked files, the smallest come first.
+
+    `filters`: by path, the filter of git that it would have to go through, and that is not here.
+    """
     made = Sorted()
     untracked: list[tuple[int, Change]] = []
     limits = replace(limits, inputs=[*limits.inputs, *_behind_links(top, limits.inputs)])
     for change in changes:
         reason, count = _why_left_out(top / change.path, change, limits)
+        if not reason and filters and change.path in filters and (top / change.path).is_file():
+            reason = f"its filter {clean_text(filters[change.path])} is not installed here"
         if reason:
             _leave(made, change, count, reason)
         elif change.state == "?":

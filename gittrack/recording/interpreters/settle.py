@@ -11,14 +11,14 @@ from typing import Any
 from gittrack.errors import GittrackError
 from gittrack.formats.plain import to_dict
 from gittrack.git.repository import Repository
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording.capture.environment import origins_of, variables_of, versions_of, writable
 from gittrack.recording.interpreters.choice import is_own_code, main_report
 from gittrack.recording.interpreters.imports import imported
 from gittrack.recording.interpreters.reports import Installed, Report, read_reports
 from gittrack.recording.interpreters.startup import sitecustomize
 from gittrack.recording.journal import JOINED, Journal
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
 
 SETTLED = "settled"
 MOST_INTERPRETERS = 1000

@@ -19,7 +19,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import logging
 import os
 import shutil
 import threading
@@ -27,17 +26,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gittrack.errors import RepositoryError, UsageError
 from gittrack.formats.record import clean_text
+from gittrack.git.shared import as_folder
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.owner import current_owner, owner_of
+from gittrack.reading.journal.stored import HEARTBEAT, HELD, StoredJournal, journals_dir
 from gittrack.recording.journal.allowance import Allowance
-from gittrack.recording.journal.events import Kind
 from gittrack.recording.journal.lines import Row, event_files, lines_of, metrics_line, open_events
-from gittrack.recording.journal.owner import current_owner, owner_of
-from gittrack.recording.journal.stored import HEARTBEAT, HELD, StoredJournal, journals_dir
-
-log = logging.getLogger("gittrack")
+from gittrack.recording.turns import Turns, say, thrown_in
 
 FLUSH_EVERY_S = 0.5
 BEAT_S = 2.0
@@ -58,6 +57,10 @@ LINE_ROWS = 400
 """Rows in one line: some 40 kB, which an allocator gives and takes back without asking the kernel."""
 
 
+Item = TypeVar("Item")
+_Written = tuple[Sequence[bytes], Sequence[list[Any]]]
+
+
 class Journal:
     """The journal of one run, open for writing by this process."""
 
@@ -65,9 +68,13 @@ class Journal:
         self.folder = folder
         self.rows: deque[bytes] = deque()
         self.row_limit = BUFFER_POINTS
-        self._events: list[list[Any]] = []
+        self._events: deque[list[Any]] = deque()
+        self._written: _Written = ((), ())
+        """Rows and events that are on disk, and perhaps not out of `rows` and `_events` yet."""
+        self._drained = 0
         self._allowance = Allowance()
         self._lock = threading.Lock()
+        self._turns = Turns()
         self._file: int | None = None
         self._closed = self._in_trouble = False
         self._wake = threading.Event()
@@ -87,6 +94,11 @@ class Journal:
     def state_dir(self) -> Path:
         """gittrack's folder of the git directory."""
         return self.folder.parent.parent
+
+    @property
+    def progress(self) -> int:
+        """How much was logged so far: rows and events."""
+        return self._drained + len(self.rows) + len(self._events)
 
     # --- making one ------------------------------------------------------------------------
 
@@ -169,6 +181,7 @@ class Journal:
         try:
             with (self.folder / JOINED).open("x") as file:
                 file.write(str(os.getpid()))
+            as_folder(self.folder / JOINED)
         except FileExistsError:
             return False
         _write_owner(self.folder)
@@ -182,23 +195,40 @@ class Journal:
         """Append one event, on disk when this returns. Metric rows logged before it come first.
 
         UsageError, and nothing is appended, when it would not fit into the record. While the disk
-        is full it is kept in memory, and so it is tried again until `close`.
+        is full it is kept in memory, and so it is tried again until `close`. In a signal handler that
+        interrupts the journal it is appended when the handler has returned.
         """
-        with self._lock:
+
+        def append() -> None:
             if self._closed:
                 raise _over(self.folder.name)
             self._allowance.admit(kind, content)
             self._events.append([kind, *content])
             self._try_drain()
 
-    def not_recorded(self, what: str, why: str) -> None:
-        """Say in the record what it does not hold, and why; never raises, and says so in the log too."""
+        self._alone(append)
+
+    def _alone(self, work: Callable[[], None]) -> None:
+        """Do `work` while no other thread is at the journal, and nothing that a signal handler interrupts."""
+
+        def locked() -> None:
+            with self._lock:
+                work()
+
+        self._turns.take(locked)
+
+    def not_recorded(self, what: str, why: str, count: int | None = None) -> None:
+        """Say in the record what it does not hold, and why; never raises, and says so in the log too.
+
+        What was said before is only counted, by `count`.
+        """
         what, why = (clean_text(text)[:LONGEST_LOSS] or "(unnamed)" for text in (what, why))
-        log.warning("%s: not recorded: %s", what, why)
         try:
-            self.event(Kind.NOT_RECORDED, what, why)
+            if count is None:
+                say("%s: not recorded: %s", what, why)
+            self.event(Kind.NOT_RECORDED, what, why, *([] if count is None else [count]))
         except UsageError as error:
-            log.warning("%s", error)
+            say("%s", error)
 
     def new_metric(self, name: str) -> None:
         """Ask before the first row with this metric. UsageError when the record has no room for it."""
@@ -206,8 +236,7 @@ class Journal:
 
     def new_metrics(self, names: Sequence[str]) -> None:
         """`new_metric` for several at once: when one of them is refused, none has taken any room."""
-        with self._lock:
-            self._allowance.admit_metrics(names)
+        self._alone(lambda: self._allowance.admit_metrics(names))
 
     def keep_flushing(self) -> None:
         """Start the thread that writes metric rows out at least once a second."""
@@ -217,8 +246,7 @@ class Journal:
 
     def flush(self) -> None:
         """Write out what was logged so far. Raises OSError; what could not be written stays queued."""
-        with self._lock:
-            self._drain()
+        self._alone(self._drain)
 
     def append_row(self, row: Row) -> None:
         import orjson
@@ -237,13 +265,17 @@ class Journal:
 
     def spill(self) -> None:
         """Write `rows` out because they are more than `row_limit`; keep them for later where that fails."""
-        with self._lock:
+
+        def spill() -> None:
             self._try_drain()
             self.row_limit = BUFFER_POINTS + 2 * len(self.rows)
 
+        self._alone(spill)
+
     def close(self) -> None:
         """Flush and let go of the file; the journal stays on disk. Raises OSError, and stays open then."""
-        with self._lock:
+
+        def close() -> None:
             self._drain()
             self._closed = True
             self.append_json = self._refuse_row
@@ -251,6 +283,8 @@ class Journal:
             if self._file is not None:
                 os.close(self._file)
                 self._file = None
+
+        self._alone(close)
         self._wake.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
@@ -261,68 +295,71 @@ class Journal:
     def _flush_loop(self) -> None:
         while not self._wake.wait(FLUSH_EVERY_S):
             self.beat()
-            with self._lock:
-                self._try_drain()
+            self._alone(self._try_drain)
 
     def _try_drain(self) -> None:
         """Training goes on when the disk is full: complain once, and try again."""
         try:
             self._drain()
         except OSError as error:
+            if thrown_in(error) is not None:
+                raise
             if not self._in_trouble:
-                log.warning(
-                    "cannot write to the journal (%s): kept in memory and tried again", error.strerror
-                )
+                say("cannot write to the journal (%s): kept in memory and tried again", error.strerror)
             self._in_trouble = True
         else:
             self._in_trouble = False
 
     def _drain(self) -> None:
-        rows, events = list(self.rows.copy()), self._events
+        self._forget_written()
+        rows, events = list(self.rows.copy()), list(self._events)
         if not rows and not events:
             return
         lines = [metrics_line(rows[at : at + LINE_ROWS]) for at in range(0, len(rows), LINE_ROWS)]
         try:
-            self._write([*lines, lines_of(events)])
+            self._write([*lines, lines_of(events)], (rows, events))
         except OSError as error:
             if error.errno != errno.EFBIG:
                 raise
             self._write_singly(rows, events)
-            return
-        self._events = []
-        for _ in rows:
-            self.rows.popleft()
+        self._forget_written()
 
     def _write_singly(self, rows: Sequence[bytes], events: Sequence[list[Any]]) -> None:
         """Where files may grow no more (``ulimit -f``): line by line, a new file where one is full."""
         for row in rows:
-            self._write_somewhere(metrics_line([row]))
-            self.rows.popleft()
+            self._write_somewhere(metrics_line([row]), ([row], ()))
         for event in events:
-            self._write_somewhere(lines_of([event]))
-            self._events = self._events[1:]
+            self._write_somewhere(lines_of([event]), ((), [event]))
 
-    def _write_somewhere(self, line: bytes) -> None:
+    def _write_somewhere(self, line: bytes, content: _Written) -> None:
         try:
-            self._write([line])
+            self._write([line], content)
         except OSError as error:
             if error.errno != errno.EFBIG or self._file is None or not os.fstat(self._file).st_size:
                 raise
             os.close(self._file)
             self._file = None
-            self._write([line])
+            self._write([line], content)
+        self._forget_written()
 
-    def _write(self, lines: Sequence[bytes]) -> None:
+    def _forget_written(self) -> None:
+        rows, events = self._written
+        _take_out(self.rows, rows)
+        _take_out(self._events, events)
+        self._written = ((), ())
+        self._drained += len(rows) + len(events)
+
+    def _write(self, lines: Sequence[bytes], content: _Written) -> None:
         try:
-            self._append(lines)
+            self._append(lines, content)
         except OSError as error:
             reserve = self.folder / "reserve"
             if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not reserve.exists():
                 raise
             reserve.unlink()
-            self._append(lines)
+            self._append(lines, content)
 
-    def _append(self, lines: Sequence[bytes]) -> None:
+    def _append(self, lines: Sequence[bytes], content: _Written) -> None:
         """Whole lines or nothing, so that neither a full disk nor Ctrl-C leaves a torn line in the middle."""
         if self._file is None:
             self._file = open_events(self.folder, self._pid)
@@ -332,6 +369,7 @@ class Journal:
                 written = 0
                 while written < len(line):
                     written += os.write(self._file, line[written:] if written else line)
+            self._written = content
         except BaseException:
             os.ftruncate(self._file, before)
             raise
@@ -345,12 +383,22 @@ class Journal:
         """Keep the tail of what the command printed, replacing the one before."""
         temporary = self.folder / "console.tmp"
         temporary.write_bytes((b"+" if truncated else b"=") + tail)
+        as_folder(temporary)
         temporary.replace(self.folder / "console.txt")
 
     def replace_environment(self, environment: bytes) -> None:
         temporary = self.folder / "environment.tmp"
         temporary.write_bytes(environment)
+        as_folder(temporary)
         temporary.replace(self.folder / "environment.yaml")
+
+
+def _take_out(queue: deque[Item], written: Sequence[Item]) -> None:
+    """Take what is on disk out of `queue`; the rest of it where Ctrl-C came in between."""
+    first = queue[0] if queue else None
+    gone = next((at for at, item in enumerate(written) if item is first), len(written))
+    for _ in range(len(written) - gone):
+        queue.popleft()
 
 
 def _over(run_id: str) -> UsageError:
@@ -361,6 +409,7 @@ def _write_owner(folder: Path) -> None:
     owner = current_owner()
     temporary = folder / f"owner-{owner['pid']}.tmp"
     _write_json(temporary, owner)
+    as_folder(temporary)
     temporary.replace(folder / f"owner-{owner['pid']}.json")
 
 

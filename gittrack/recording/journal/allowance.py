@@ -17,8 +17,8 @@ from gittrack.formats import codec
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import SCHEMA
 from gittrack.formats.series import FULL_SERIES
-from gittrack.recording.journal.events import Kind
-from gittrack.recording.journal.stored import StoredJournal
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.stored import StoredJournal
 
 LIMIT = 450_000
 """Bytes of YAML for each process that writes to a run: with `gittrack run` these are two, and both
@@ -115,8 +115,9 @@ class Allowance:
         elif kind == Kind.DECLARED:
             self.declare(content[0])
         elif kind == Kind.NOT_RECORDED:
-            what, why = content
-            loss = {"not_recorded": [{"what": what, "why": why}]}
+            what, why, *count = content
+            counted = {"count": count[0]} if count else {}
+            loss = {"not_recorded": [{"what": what, "why": why, **counted}]}
             _check({**_BLANK, **loss})
             self._charge({("not_recorded", f"{what}\0{why}"): loss})
         elif kind in (Kind.INPUT, Kind.OUTPUT):

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gittrack.recording.journal.events import POINTS
+from gittrack.git.shared import as_folder
+from gittrack.reading.journal.events import POINTS
 
 Row = tuple[float, int | None, dict[str, Any]]
 """Seconds since the start, step, values by metric (a non-finite one as ``"nan"``, ``"inf"``, ``"-inf"``)."""
@@ -37,7 +38,9 @@ def _number(value: Any) -> Any:
 def open_events(folder: Path, pid: int) -> int:
     """A file of its own for what this process writes; early, so that used-up descriptors cost no point."""
     path = folder / f"events-{event_files(folder):03d}-{pid}.jsonl"
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    as_folder(path)
+    return descriptor
 
 
 def event_files(folder: Path) -> int:

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gittrack.recording.journal.owner import is_alive, owner_of
+from gittrack.reading.journal.owner import is_alive, owner_of
 
 GRACE_S = 10.0
 """Time that a worker has to record its run as killed."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gittrack.errors import RepositoryError
 from gittrack.git.repository import Repository
-from gittrack.recording.journal.owner import current_owner, is_alive, owner_of
+from gittrack.reading.journal.owner import current_owner, is_alive, owner_of
 from gittrack.running.executor.janitor import GRACE_S, clean
 
 

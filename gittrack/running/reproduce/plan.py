@@ -33,18 +33,20 @@ from gittrack.formats.spec import UNSEEDED, has_seed, seed_key, with_seed
 from gittrack.git.repository import Repository
 from gittrack.reading.diff import Pair, environments
 from gittrack.recording.capture.determinism import VARIABLES
+from gittrack.recording.notebook import CELLS_ROLE
 from gittrack.recording.passing import seed_words
 from gittrack.running.executor.choice import SHARED, check_placement
 from gittrack.running.executor.environments import EnvironmentPlan
 from gittrack.running.executor.place import LocatedInput, Sources, find_data
 from gittrack.running.executor.surround import plan_environment
 from gittrack.running.executor.task import INTERPRETER, Surroundings, Task, search_path, with_interpreter
+from gittrack.running.reproduce.cells import cells_of
 
 SAME, NEW = "same", "new"
 _MACHINE = ("python", "os", "host", "cpu", "gpus", "cuda", "image")
 _NOT_AGAIN = frozenset({"gittrack.source", "sweep", "sweep.search"})
 """Tags that say where the original comes from."""
-_NO_FILES = frozenset({"text", "dict", "figure"})
+_NO_FILES = frozenset({"text", "dict", "figure", CELLS_ROLE})
 """Roles of outputs that a program logs as bytes: there need not be a file of that name."""
 
 
@@ -121,9 +123,10 @@ def make_plan(
     seeds = choose_seeds(record, options, protocol, used)
     made = plan_environment(repository, record, environment, options.environment, options.environment_command)
     home = _home(repository, record, options)
-    today = _today(record, environment, options, home)
+    cells = cells_of(record, cache)
+    today = _today(record, environment, options, home, cells)
     around = Surroundings(variables=recorded_variables(record), path=today.path)
-    tasks = tuple(_task(config, record, seed, outputs, around, options, home) for seed in seeds)
+    tasks = tuple(_task(config, record, seed, outputs, around, options, home, cells) for seed in seeds)
     return ReproducePlan(
         original=record,
         protocol=protocol,
@@ -204,8 +207,11 @@ def _task(
     around: Surroundings,
     options: ReproduceOptions,
     home: Path | None,
+    cells: Sequence[str],
 ) -> Task:
     command, params, seed_source = _with_seed(config, record, seed, options)
+    if cells and command != list(record.code.command):
+        raise UsageError(f"run {record.id} was one of a notebook, whose cells take no arguments: --pass env")
     if seed is not None and seed != record.seed:
         variables = {k: v for k, v in around.variables.items() if k != "PYTHONHASHSEED"}
         around = replace(around, variables=variables)  # `gittrack run` sets it to the seed
@@ -214,7 +220,7 @@ def _task(
         experiment=record.experiment,
         code=record.code,
         command=tuple(command),
-        launch=launched(command, home),
+        launch=launched(cells or command, home),
         layers=_layers(record, params),
         seed=seed,
         seed_source=seed_source,
@@ -320,10 +326,14 @@ def _home(repository: Repository, record: Record, options: ReproduceOptions) -> 
 
 
 def _today(
-    record: Record, environment: Mapping[str, Any], options: ReproduceOptions, home: Path | None
+    record: Record,
+    environment: Mapping[str, Any],
+    options: ReproduceOptions,
+    home: Path | None,
+    cells: Sequence[str],
 ) -> _Today:
     """What a rerun would start here; nothing is known of what other machines and environments have."""
-    word = launched(record.code.command, home)[0]
+    word = launched(cells or record.code.command, home)[0]
     if os.sep in word:
         return _seen(record, environment, word) if home and Path(word).is_file() else _Today(word)
     if home is None:

@@ -97,7 +97,7 @@ def _assembled(repository: Repository, config: Config, plan: SweepPlan, told: To
             experiment=plan.experiment, name=plan.id, program=example[0], is_here=is_here,
         ) as template,
     ):  # fmt: skip
-        Ledger(repository, plan.branch, plan.onto).check(objects)
+        Ledger(repository, plan.branch, plan.onto).ready(objects)
         known: dict[str, Record] = {}
         if plan.options.resume:
             known = earlier_runs(repository, plan, template.code, template.data)

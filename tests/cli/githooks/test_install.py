@@ -285,3 +285,41 @@ def test_a_commit_that_trains_nothing_starts_no_python(dvc_project: Path) -> Non
         began = time.monotonic()
         done = git(dvc_project, "commit", "-q", "--allow-empty", "-m", f"nothing {number}")
         assert (done.returncode, done.stderr) == (0, "") and time.monotonic() - began < 5
+
+
+GONE = {
+    "venv removed": "#!/nowhere/python\n",
+    "gittrack removed": "#!/bin/sh\nexit 1\n",
+    "interpreter broken": "#!/bin/sh\nexit 127\n",
+}
+
+
+@pytest.mark.parametrize("why", ["path that is gone", *GONE])
+def test_hooks_whose_interpreter_is_gone_block_no_commit(dvc_project: Path, tmp_path: Path, why: str) -> None:
+    """Each says in one line what was not done; a push of code goes through, one of the ledger does not."""
+    hooks("install", "--all")
+    python = tmp_path / "python"
+    if why in GONE:
+        python.write_text(GONE[why])
+        python.chmod(0o755)
+    git(dvc_project, "config", "gittrack.python", str(python))
+    pipeline.train(dvc_project)
+    done = git(dvc_project, "commit", "-q", "-m", "train\n\nGittrack-Experiment: digits")
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("gittrack: ")]
+    said = [line.split(": ")[1] for line in lines]
+    assert said == [
+        "the result was not checked",
+        "runs were not named",
+        "the message was not checked",
+        "the commit was not recorded",
+    ]
+    assert all(f"{python}, which had gittrack, is gone" in line for line in lines)
+    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(dvc_project, "remote", "add", "origin", str(tmp_path / "hub.git"))
+    git(dvc_project, "config", "gittrack.pushLedger", "true")
+    pushed = git(dvc_project, "push", "-q", "origin", "main")
+    assert pushed.returncode == 0 and "the ledger was not checked" in pushed.stderr
+    git(dvc_project, "branch", "gittrack/runs")
+    pushed = git(dvc_project, "push", "-q", "origin", "gittrack/runs")
+    assert pushed.returncode == 1 and "the ledger was not checked" in pushed.stderr

@@ -115,3 +115,65 @@ def test_a_run_names_them_at_its_end(
 def test_a_clean_tree_has_nothing_to_name(project: Path) -> None:
     """And costs nothing."""
     assert capture(project)[1] == []
+
+
+FILTERS = {
+    "not configured": [],
+    "clean": [("clean", "git-lfs-nowhere clean -- %f")],
+    "clean, required": [("clean", "git-lfs-nowhere clean -- %f"), ("required", "true")],
+    "verb of git": [("clean", "git lfs-nowhere clean -- %f"), ("required", "true")],
+    "process": [("process", "git-lfs-nowhere filter-process")],
+    "process, required": [("process", "git-lfs-nowhere filter-process"), ("required", "true")],
+    "environment removed": [("clean", "'/nowhere/bin/python' -m nbstripout"), ("required", "true")],
+    "module removed": [("clean", "exit 1"), ("required", "true")],
+}
+
+
+@pytest.mark.parametrize("how", FILTERS)
+def test_what_a_filter_that_is_not_here_would_change_is_left_out(project: Path, how: str) -> None:
+    """Named, whether git requires the filter or not; code beside it is held, and what git has stays."""
+    (project / ".gitattributes").write_text("*.weights filter=big -text\n")
+    write(project, "sub/old.weights", "untouched.weights")
+    run_git(project, "add", "-A")
+    run_git(project, "commit", "-q", "-m", "with weights")
+    for key, value in FILTERS[how]:
+        run_git(project, "config", f"filter.big.{key}", value)
+    write(project, "helper.py", "sub/old.weights", "sub/new.weights", count=20)
+    code, notes = capture(project, Limits(inputs=["sub"]))
+    reason = "its filter big is not installed here"
+    assert {(file.path, file.reason) for file in code.left_out} == {
+        ("sub/old.weights", reason), ("sub/new.weights", reason)
+    }  # fmt: skip
+    assert held(project, code) == {
+        ".gitattributes", "train.py", "helper.py", "sub/old.weights", "untouched.weights"
+    }  # fmt: skip
+    committed = run_git(project, "rev-parse", "HEAD:sub/old.weights")
+    assert run_git(project, "rev-parse", f"{code.tree}:sub/old.weights") == committed
+    assert f"sub/old.weights (20 B: {reason})" in notes[-1]
+
+
+def test_a_filter_that_is_here_is_asked(project: Path) -> None:
+    """The snapshot holds what git would have stored."""
+    (project / ".gitattributes").write_text("*.py filter=upper\n")
+    run_git(project, "config", "filter.upper.clean", "tr a-z A-Z")
+    run_git(project, "config", "filter.upper.required", "true")
+    (project / "train.py").write_text("pass\n")
+    code, _ = capture(project)
+    assert not code.left_out
+    assert run_git(project, "show", f"{code.tree}:train.py") == "PASS\n"
+
+
+def test_a_run_goes_on_without_a_required_filter(project: Path) -> None:
+    """From start to record, also when the program changes such a file: nothing is refused."""
+    (project / ".gitattributes").write_text("*.txt filter=big\n")
+    write(project, "a.txt", "b.txt")
+    run_git(project, "add", "-A")
+    run_git(project, "commit", "-q", "-m", "with texts")
+    run_git(project, "config", "filter.big.clean", "git-lfs-nowhere clean -- %f")
+    run_git(project, "config", "filter.big.required", "true")
+    write(project, "a.txt", count=20)
+    done = run_gittrack(project, "run", "--", "sh", "-c", "echo more >> b.txt; exit 3")
+    assert done.returncode == 3, done.stderr
+    assert "left out of the code snapshot: a.txt (20 B: its filter big is not installed here)" in done.stderr
+    (record,) = records(project)
+    assert [file.path for file in record.code.left_out] == ["a.txt"]

@@ -60,6 +60,9 @@ def _write(path, fields):
     data = text.encode("utf-8", "surrogateescape") if sys.version_info[0] > 2 else text
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
+        folder = os.stat(os.path.dirname(path)).st_mode
+        if folder & 0o2000:  # shared by a group, as by gittrack.git.shared
+            os.fchmod(file, 0o600 | (folder & 0o066))
         os.write(file, data)
     finally:
         os.close(file)

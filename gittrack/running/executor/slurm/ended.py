@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from gittrack.formats.record import Record, new_id
 from gittrack.git.repository import Repository
+from gittrack.reading.journal.stored import StoredJournal, journals_dir
 from gittrack.recording.attempts import has_finished
-from gittrack.recording.journal.stored import StoredJournal, journals_dir
 from gittrack.recording.recover import recover
 from gittrack.running.executor.node import exit_status, landed, ledger_of
 from gittrack.running.executor.slurm.queue import Queue

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gittrack.recording.journal.scheduler import current_job, is_requeue_of
+from gittrack.reading.journal.scheduler import current_job, is_requeue_of
 
 
 def current_owner() -> dict[str, Any]:

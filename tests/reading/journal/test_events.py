@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from gittrack.recording.journal.events import Kind
+from gittrack.reading.journal.events import Kind
 
 
 def test_letters_on_disk_stay() -> None:

@@ -33,7 +33,7 @@ class Kind(StrEnum):
     DECLARED = "c"
     """``{metric: {...}}``: what gittrack.yaml says of metrics, in place of what the start has."""
     NOT_RECORDED = "l"
-    """What the record will not hold, and why."""
+    """What the record will not hold, and why; how often it was so, where that was counted."""
     DEFINED = "r"
     """``{metric: {...}}``: what the program says of metrics, before DECLARED; ``a*``: all that begin so."""
     CHANGED = "v"

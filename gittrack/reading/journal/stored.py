@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from gittrack.errors import RecordError
-from gittrack.recording.journal.events import POINTS, Kind
-from gittrack.recording.journal.owner import is_alive
+from gittrack.reading.journal.events import POINTS, Kind
+from gittrack.reading.journal.owner import is_alive
 
 HEARTBEAT = "heartbeat"
 """The file whose time of change is a run's last sign of life."""
@@ -40,7 +41,7 @@ class StoredJournal:
         """Whether an owner still runs it; None when that cannot be told from here."""
         if (self.folder / "ended").exists():
             return False
-        states = {is_alive(_read_json(path)) for path in self.folder.glob("owner-*.json")}
+        states = {is_alive(_read_json(path)) for path in named(self.folder, "owner-", ".json")}
         return True if True in states else None if None in states else False
 
     @property
@@ -80,11 +81,20 @@ class StoredJournal:
             return None
         return data[1:], data[:1] == b"+"
 
+    def beside(self, name: str) -> bytes | None:
+        """What will lie beside the record under that name, as far as there is something yet."""
+        try:
+            if name == "console.txt":
+                return None if self.console is None else self.console[0]
+            return self.environment if name == "environment.yaml" else None
+        except FileNotFoundError:
+            return None
+
     def events(self) -> Iterator[list[Any]]:
         """All events, each process's in its own order; a line torn by a crash ends its file."""
         import orjson
 
-        for path in sorted(self.folder.glob("events-*.jsonl"), key=_place):
+        for path in event_files(self.folder):
             with path.open("rb") as lines:
                 for line in lines:
                     try:
@@ -149,20 +159,37 @@ def _place(path: Path) -> tuple[int, str]:
     return (int(number) if number.isdecimal() else 0), path.name
 
 
-def stored_journals(state_dir: Path) -> list[StoredJournal]:
-    """The journals on disk, oldest first; leftovers of a crash inside gittrack are cleared away."""
-    home = journals_dir(state_dir)
-    if not home.is_dir():
+def named(folder: Path, start: str, end: str) -> list[Path]:
+    """The files of `folder` whose names begin and end so, in order; none where it is gone."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208  (a list of runs asks for many, and globbing takes ten times as long)
+    except FileNotFoundError:
         return []
-    journals = []
-    for folder in sorted(home.iterdir()):
+    return [folder / name for name in sorted(names) if name.startswith(start) and name.endswith(end)]
+
+
+def event_files(folder: Path) -> list[Path]:
+    """Those with the events of a journal, of each process one or more, in the order they were begun."""
+    return sorted(named(folder, "events-", ".jsonl"), key=_place)
+
+
+def journals(state_dir: Path) -> list[StoredJournal]:
+    """The journals on disk, oldest first. Nothing is touched."""
+    try:
+        folders = sorted(path for path in journals_dir(state_dir).iterdir() if path.name[0] != ".")
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [StoredJournal(folder) for folder in folders if folder.is_dir()]
+
+
+def stored_journals(state_dir: Path) -> list[StoredJournal]:
+    """`journals`; leftovers of a crash inside gittrack are cleared away."""
+    for folder in journals_dir(state_dir).glob(".*-*"):
         if folder.name.startswith(".done-"):
             shutil.rmtree(folder, ignore_errors=True)
         elif folder.name.startswith(".new-"):
             _clear_draft(folder)
-        elif folder.is_dir():
-            journals.append(StoredJournal(folder))
-    return journals
+    return journals(state_dir)
 
 
 def _clear_draft(folder: Path) -> None:
@@ -174,7 +201,7 @@ def _clear_draft(folder: Path) -> None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise RecordError(f"{path}: journal is damaged: {error}") from error
     if not isinstance(content, dict):

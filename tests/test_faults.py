@@ -1,0 +1,38 @@
+"""A few of the faults of `tests.faults`, which ``make torture`` injects at every call of a run's life."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+
+import pytest
+
+from tests.faults import Bench, Fault
+
+pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler makes the faults here")
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    return Bench(tmp_path_factory.mktemp("faults"))
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["start_run", "gittrack run"])
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO], ids=errno.errorcode.get)
+def test_a_write_that_fails_loses_no_run(bench: Bench, error: int, wrapped: bool) -> None:
+    """While it begins, joins, logs, stores, ends and is committed; once, and from then on."""
+    faults = [
+        Fault("write", number, error, lasting) for lasting in (False, True) for number in POINTS[lasting]
+    ]
+    assert bench.torment(faults, wrapped=wrapped) == []
+
+
+POINTS = {False: (20, 120, 200), True: (64, 90, 170)}
+"""Calls of a life that fail, of some 230 (300 under gittrack run), alone or with all after them."""
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["start_run", "gittrack run"])
+def test_used_up_descriptors_lose_no_run(bench: Bench, wrapped: bool) -> None:
+    """From the middle of a life on, no file can be opened and no process started."""
+    numbers = (1200, 1500) if wrapped else (700, 900)
+    assert bench.torment([Fault("open", n, errno.EMFILE, True) for n in numbers], wrapped=wrapped) == []
