@@ -234,7 +234,7 @@ def _taken(
     taken = {
         "started": format_time(datetime.now(UTC)),
         "facts": own,
-        "wrote": round(max(0.0, stored.last_write() - begun), 3),
+        "wrote": round(max(0.0, stored.last_sign() - begun), 3),
     }
     return taken if stored.is_again else {**taken, "own": _first(stored, start)}
 
