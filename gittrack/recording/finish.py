@@ -167,7 +167,7 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
         if pointer is not None and item.pointer is not None:
             files[item.pointer] = pointer.encode()
     ending = ending_with(gathered.end, gathered.preempted)
-    elapsed = gathered.elapsed if gathered.end else _until_last_write(journal, gathered.facts["started"])
+    elapsed = gathered.elapsed if gathered.end else _until_last_sign(journal, gathered.facts["started"])
     top = Path(journal.start["top"])
     facts = gathered.facts
     summary = {**facts["environment"], "sha256": hashlib.sha256(environment).hexdigest()}
@@ -245,8 +245,8 @@ def _points(journal: StoredJournal) -> Callable[[], Iterator[Point]]:
     return read
 
 
-def _until_last_write(journal: StoredJournal, started: str) -> float:
-    return max(0.0, journal.last_write() - parse_time(started).timestamp())
+def _until_last_sign(journal: StoredJournal, started: str) -> float:
+    return max(0.0, journal.last_sign() - parse_time(started).timestamp())
 
 
 def final_metrics(

@@ -21,6 +21,7 @@ from gittrack.ledger import Ledger
 from gittrack.reading.journal.events import Kind
 from gittrack.reading.journal.scheduler import current_job
 from gittrack.reading.journal.stored import STANDING, StoredJournal
+from gittrack.recording import live
 from gittrack.recording.attempts import (
     HOST_FACTS,
     facts_of,
@@ -67,6 +68,7 @@ def open_run(repo: Repository, config: Config, checked: Checked, invocation: Inv
             _tried(repo, config, checked, invocation, known) if isinstance(known, StoredJournal) else known
         )
     if isinstance(target, Journal):
+        live.start(target.folder, config.live)
         return target
     if target is None:
         log.warning("nothing of this program is left unfinished here: a new run begins")
@@ -232,7 +234,7 @@ def _taken(
     taken = {
         "started": format_time(datetime.now(UTC)),
         "facts": own,
-        "wrote": round(max(0.0, stored.last_write() - begun), 3),
+        "wrote": round(max(0.0, stored.last_sign() - begun), 3),
     }
     return taken if stored.is_again else {**taken, "own": _first(stored, start)}
 
