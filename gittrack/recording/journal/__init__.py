@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import shutil
 import threading
@@ -32,9 +31,10 @@ from gittrack.errors import RepositoryError, UsageError
 from gittrack.formats.record import clean_text
 from gittrack.git.shared import as_folder
 from gittrack.reading.journal.events import Kind
-from gittrack.reading.journal.owner import current_owner, owner_of
+from gittrack.reading.journal.owner import owner_of
 from gittrack.reading.journal.stored import HEARTBEAT, HELD, StoredJournal, journals_dir
 from gittrack.recording.journal.allowance import Allowance
+from gittrack.recording.journal.files import replace_file, write_json, write_owner
 from gittrack.recording.journal.lines import Row, event_files, lines_of, metrics_line, open_events
 from gittrack.recording.turns import Turns, say, thrown_in
 
@@ -124,8 +124,8 @@ class Journal:
         draft = home / f".new-{os.getpid()}-{run_id}"
         try:
             draft.mkdir(parents=True)
-            _write_json(draft / "start.json", start)
-            _write_owner(draft)
+            write_json(draft / "start.json", start)
+            write_owner(draft)
             (draft / "environment.yaml").write_bytes(environment)
             (draft / f"events-000-{os.getpid()}.jsonl").write_bytes(lines_of(events))
             (draft / HEARTBEAT).touch()
@@ -157,7 +157,7 @@ class Journal:
         journal._begun = event_files(folder)
         journal._file = open_events(folder, journal._pid)
         journal._allowance.recall(StoredJournal(folder))
-        _write_owner(folder)
+        write_owner(folder)
         for path in [*folder.glob("owner-*.json"), *folder.glob("program-*.json")]:
             if path.name != f"owner-{os.getpid()}.json":
                 path.unlink()
@@ -174,7 +174,7 @@ class Journal:
     def note_program(self, pid: int) -> None:
         """Which process the program is: it may live on when `gittrack run` is killed."""
         with contextlib.suppress(OSError):
-            _write_json(self.folder / f"program-{pid}.json", owner_of(pid))
+            write_json(self.folder / f"program-{pid}.json", owner_of(pid))
 
     def claim(self) -> bool:
         """Whether this process is the first to join the run (under `gittrack run`); it then owns it too."""
@@ -184,7 +184,7 @@ class Journal:
             as_folder(self.folder / JOINED)
         except FileExistsError:
             return False
-        _write_owner(self.folder)
+        write_owner(self.folder)
         self._file = open_events(self.folder, self._pid)
         self._allowance.recall(StoredJournal(self.folder), only_again=True)
         return True
@@ -381,16 +381,10 @@ class Journal:
 
     def write_console(self, tail: bytes, truncated: bool) -> None:
         """Keep the tail of what the command printed, replacing the one before."""
-        temporary = self.folder / "console.tmp"
-        temporary.write_bytes((b"+" if truncated else b"=") + tail)
-        as_folder(temporary)
-        temporary.replace(self.folder / "console.txt")
+        replace_file(self.folder / "console.txt", (b"+" if truncated else b"=") + tail)
 
     def replace_environment(self, environment: bytes) -> None:
-        temporary = self.folder / "environment.tmp"
-        temporary.write_bytes(environment)
-        as_folder(temporary)
-        temporary.replace(self.folder / "environment.yaml")
+        replace_file(self.folder / "environment.yaml", environment)
 
 
 def _take_out(queue: deque[Item], written: Sequence[Item]) -> None:
@@ -403,15 +397,3 @@ def _take_out(queue: deque[Item], written: Sequence[Item]) -> None:
 
 def _over(run_id: str) -> UsageError:
     return UsageError(f"run {run_id} has ended; start another with gittrack.start_run()")
-
-
-def _write_owner(folder: Path) -> None:
-    owner = current_owner()
-    temporary = folder / f"owner-{owner['pid']}.tmp"
-    _write_json(temporary, owner)
-    as_folder(temporary)
-    temporary.replace(folder / f"owner-{owner['pid']}.json")
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
