@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from tests.torture import git, make_project, run_ids
 RESUMER = """
 import os, sys, time
 import gittrack
-number, until = int(sys.argv[1]), time.monotonic() + float(sys.argv[2])
+number, until = int(sys.argv[1]), time.monotonic() + float(os.environ["LOGGING_S"])
 with gittrack.start_run("victim", params={"number": number}, resume="auto") as run:
     print("started", run.id, flush=True)
     step = 0 if run.last_step is None else run.last_step + 1
@@ -53,8 +54,9 @@ def attempt(
     With `begun` they count from where it says that its run has started, however slow the machine is.
     """
     child = subprocess.Popen(
-        [sys.executable, "train.py", str(number), str(logging_s)],
-        cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "train.py", str(number)],
+        cwd=project, env={**os.environ, "LOGGING_S": str(logging_s)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert child.stdout is not None
     first = child.stdout.readline() if begun else ""

@@ -99,7 +99,9 @@ def newest(repo: Repository, config: Config, checked: Checked, key: str) -> Unfi
         if alive is None and job is not None and theirs is not None and not is_same_job(theirs, job):
             continue  # another job is another run, as long as it is not known to be gone
         if not alive:
-            later = [run.id for run in own if run.id > journal.run_id]
+            # Of runs that began in the same second the order is not known: the unfinished one is taken.
+            second = journal.run_id.rpartition("-")[0]
+            later = [run.id for run in own if run.id.rpartition("-")[0] > second]
             if _newest_of(repo, config, checked, later) is not None:
                 break  # somebody has begun anew since
             if alive is None:
