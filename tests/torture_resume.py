@@ -21,9 +21,10 @@ from tests.torture import git, make_project, run_ids
 RESUMER = """
 import os, sys, time
 import gittrack
-number, until = int(sys.argv[1]), time.monotonic() + float(os.environ["LOGGING_S"])
+number = int(sys.argv[1])
 with gittrack.start_run("victim", params={"number": number}, resume="auto") as run:
     print("started", run.id, flush=True)
+    until = time.monotonic() + float(os.environ["LOGGING_S"])
     step = 0 if run.last_step is None else run.last_step + 1
     while time.monotonic() < until:
         point = os.getpid() * 100_000 + step
@@ -53,21 +54,23 @@ def attempt(
 
     With `begun` they count from where it says that its run has started, however slow the machine is.
     """
-    child = subprocess.Popen(
-        [sys.executable, "train.py", str(number)],
-        cwd=project, env={**os.environ, "LOGGING_S": str(logging_s)},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert child.stdout is not None
-    first = child.stdout.readline() if begun else ""
+    said = project / "out" / f"said-{number}"
+    with said.open("w") as out:
+        child = subprocess.Popen(
+            [sys.executable, "train.py", str(number)],
+            cwd=project, env={**os.environ, "LOGGING_S": str(logging_s)}, stdout=out, stderr=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+    while begun and "\n" not in said.read_text() and child.poll() is None:
+        time.sleep(0.005)
     with suppress(subprocess.TimeoutExpired):
         child.wait(delay)
     killed = time.monotonic()
     child.send_signal(signal.SIGKILL)
-    said, errors = child.communicate()
+    _, errors = child.communicate()
     assert child.returncode in (0, -signal.SIGKILL), errors
     seen, points = Attempt(), []
-    for line in (first + said).splitlines(keepends=True):
+    for line in said.read_text().splitlines(keepends=True):
         match line.split() if line.endswith("\n") else []:
             case ["started", run_id]:
                 seen.run_id, seen.stage = run_id, "logging"
