@@ -133,6 +133,11 @@ def main(arguments: list[str] | None = None) -> None:
     _open_streams()
     name = "git track" if Path(sys.argv[0]).stem == "git-track" else "gittrack"
     status = execute(sys.argv[1:] if arguments is None else arguments, name)
+    if status < 0:
+        from gittrack.recording.relay import die_of
+
+        die_of(-status)
+        status = 128 - status
     gc.freeze()  # Python looks for garbage once more before it exits, among all that it has loaded
     sys.exit(status)
 
@@ -149,7 +154,10 @@ def _open_streams() -> None:
 
 
 def execute(arguments: list[str], name: str = "gittrack") -> int:
-    """Run the command line `arguments`; the exit code. The one place where errors become lines."""
+    """Run the command line `arguments`; the exit code, negative for a signal that `run` is to end with.
+
+    The one place where errors become lines.
+    """
     try:
         code = typer.main.get_command(app).main(arguments, prog_name=name, standalone_mode=False)
         sys.stdout.flush()

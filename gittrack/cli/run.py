@@ -139,7 +139,7 @@ def command(
         record = outcome.record
         where = f"proposed on {outcome.branch}" if outcome.branch else f"gittrack show {record.id[-6:]}"
         output.note(f"gittrack: run {record.id} of {record.experiment}: {record.status}; {where}")
-    raise typer.Exit(outcome.status)
+    raise typer.Exit(-outcome.signal or outcome.status)
 
 
 def _run_id(parent: str | None) -> str | None:

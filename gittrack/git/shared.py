@@ -107,7 +107,8 @@ def _made(repository: Shareable) -> Iterator[Path]:
 
 def _below(folder: Path) -> Iterable[Path]:
     try:
-        return [Path(entry) for entry in os.scandir(folder)]
+        with os.scandir(folder) as entries:
+            return [Path(entry) for entry in entries]
     except OSError:
         return []
 

@@ -36,12 +36,14 @@ class Collector:
     started: float
     """`time.monotonic` of the program's start."""
     complaints: list[str] = field(default_factory=list)
+    cwd: Path = field(default_factory=Path)
+    """Where the paths are from."""
 
     def metrics(self, names: Sequence[str], usual: Sequence[str]) -> None:
         """The metrics files `names`; those that are `usual` need not be there."""
         read = []
         for name in names:
-            path = Path(name)
+            path = self.cwd / name
             try:
                 written = self._own(f"metrics file {name}", path, needed=name not in usual)
                 if written is None:
@@ -54,7 +56,7 @@ class Collector:
                 if not took_any:
                     self._lose(f"metrics file {name}", "no metric could be read from it")
                 self._name_stale(f"metrics file {name}", [n for n in written.stale if _IS_READ.match(n)])
-                read.append(relative_to_top(name, self.store.top) or str(Path.cwd() / name))
+                read.append(relative_to_top(path, self.store.top) or str(path.absolute()))
             except Exception as error:  # whatever is in the file, the run ends well
                 kind = "" if isinstance(error, (GittrackError, OSError)) else f"{type(error).__name__}: "
                 self._lose(f"metrics file {name}", f"{kind}{error}")

@@ -26,9 +26,8 @@ class Ending:
     ended_by: EndedBy | None = "program"
 
 
-LOST = Ending(
-    "killed", {"type": "lost", "message": "the process ended without finishing the run"}, "recovery"
-)
+_UNSAID = "the process ended without finishing the run; its duration is that up to its last sign of life"
+LOST = Ending("killed", {"type": "lost", "message": _UNSAID}, "recovery")
 """Of a run, or an attempt, whose process is gone without a word."""
 
 

@@ -14,7 +14,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+BEFORE = "before.json"
+"""The file of a journal in which a run keeps its `Before`."""
 
 DIGEST_BYTES = 64 << 20
 """How much is read before a run, of all that lies where it will write."""
@@ -97,11 +100,24 @@ class Before:
             content = {}
         if content.get("cwd") != os.fspath(Path.cwd()) or not set(names) <= set(content["paths"]):
             return cls(map(Path, names), clock)
+        return cls._from(content, Path(), clock)
+
+    @classmethod
+    def of_lost(cls, file: Path, clock: os.stat_result) -> Before:
+        """What was kept, by absolute paths, for a reader who is elsewhere."""
+        content = json.loads(file.read_text())
+        return cls._from(content, Path(content["cwd"]), clock)
+
+    @classmethod
+    def _from(cls, content: dict[str, Any], base: Path, clock: os.stat_result) -> Before:
         before = cls((), clock)
         before._paths = content["paths"]
-        before._folders = {name: stamp and Stamp(*stamp) for name, stamp in content["folders"].items()}
+        before._folders = {
+            os.fspath(base / name): stamp and Stamp(*stamp) for name, stamp in content["folders"].items()
+        }
         for name, (stamp, digest) in content["files"].items():
-            before._files[name] = Known(Stamp(*stamp), digest and bytes.fromhex(digest))
+            known = Known(Stamp(*stamp), digest and bytes.fromhex(digest))
+            before._files[os.fspath(base / name)] = known
         before._inodes = {known.stamp[:2]: known for known in before._files.values()}
         return before
 

@@ -27,11 +27,12 @@ from gittrack.recording.changes import note_code, note_params, watch_params
 from gittrack.recording.collect import Collector
 from gittrack.recording.endings import Ending
 from gittrack.recording.finish import commit, kept
-from gittrack.recording.identity import Before
+from gittrack.recording.identity import BEFORE, Before
 from gittrack.recording.interpreters.settle import settle
 from gittrack.recording.interpreters.watch import Watch
-from gittrack.recording.join import RUN_VARIABLE, below_outer_run
+from gittrack.recording.join import RUN_VARIABLE, below_outer_run, is_left_behind
 from gittrack.recording.journal import Journal
+from gittrack.recording.lost import forget_aims, note_aims
 from gittrack.recording.overlap import claim
 from gittrack.recording.passing import pass_on, setting_of
 from gittrack.recording.program import Program, become, check_command, exit_status, judge
@@ -85,10 +86,13 @@ class Outcome:
     """The program's exit status, and the record (None when it could not be committed)."""
 
     status: int
+    """As a shell gives it: 128 + n for signal n."""
     record: Record | None
     complaint: str = ""
     branch: str | None = None
     """The proposal that the run is on; None where it is on the ledger."""
+    signal: int = 0
+    """What ended the program, where that was a signal."""
 
 
 def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
@@ -110,7 +114,7 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     store, before, program = _start(repo, config, job, checked, journal, outputs, watch)
     start = StoredJournal(journal.folder).start
     started = time.monotonic() - seconds_before(journal)
-    code = program.run(journal if job.console and config.capture.console else None, job.timeout_s)
+    code = program.run(journal, console=job.console and config.capture.console, timeout_s=job.timeout_s)
     complaints: list[str] = []
     record = None
     try:
@@ -120,18 +124,22 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
         _note_end(journal, code, time.monotonic() - started, job.timeout_s if program.timed_out else None)
         settle(repo, journal, watch.end(), watch.installed)
         _note_changes(repo, store, journal.folder, job, outputs)
+        forget_aims(journal.folder)
         collector = Collector(store, journal, before, started, complaints)
         collector.metrics(job.metrics, job.usual)
         collector.outputs(outputs)
         journal.close()
         if stopped:
-            return Outcome(exit_status(code), None, "it was told to end, and may be begun again")
+            why = "it was told to end, and may be begun again"
+            return Outcome(exit_status(code), None, why, signal=max(0, -code))
         record = commit(repo, StoredJournal(journal.folder))
         complaints += contradictions(record.param_conflicts)
     except Exception as error:  # whatever it is, the program's own exit status goes on
         complaints.append(str(kept(error, journal.folder.name)))
+    finally:
+        program.release()
     proposal = start["ledger"] if start["onto"] else None
-    return Outcome(exit_status(code), record, "; ".join(complaints), proposal)
+    return Outcome(exit_status(code), record, "; ".join(complaints), proposal, max(0, -code))
 
 
 def pass_through(repo: Repository, config: Config, job: Job) -> NoReturn:
@@ -203,6 +211,7 @@ def _start(
         if checked.facts["seed"] is not None:
             journal.event(Kind.DETERMINISM, {"env.PYTHONHASHSEED": environment["PYTHONHASHSEED"]})
         before = _before(journal, job, checked, [*job.metrics, *(path for path, _ in outputs)])
+        note_aims(journal.folder, job.metrics, job.usual, outputs)
         settle_rights(repo)
         program = Program(job.launch or job.command, environment, own_group=job.timeout_s is not None)
         watch.follow(program.pid)
@@ -219,7 +228,7 @@ def _before(journal: Journal, job: Job, checked: Checked, names: Sequence[str]) 
     claim(journal.folder, paths)
     usual = [Path.cwd() / "params.yaml"] if job.defaults and [*job.params] in ([], ["params.yaml"]) else []
     watch_params(journal, without_secrets(checked.offered), [Path.cwd() / name for name in job.params], usual)
-    kept, clock = journal.folder / "before.json", (journal.folder / "start.json").stat()
+    kept, clock = journal.folder / BEFORE, (journal.folder / "start.json").stat()
     if checked.request.resume is None:
         return Before(paths, clock)
     if journal.is_taken_up:  # what an earlier attempt has written is the run's own
@@ -319,4 +328,6 @@ def _environment(checked: Checked, journal: Journal | None = None) -> dict[str, 
     if seed is not None:
         env[SEED_VARIABLE] = str(seed)
         env["PYTHONHASHSEED"] = str(seed % 2**32)
+    elif is_left_behind():
+        env.pop(SEED_VARIABLE, None)
     return env

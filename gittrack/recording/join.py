@@ -42,31 +42,45 @@ class Joined:
     """Whether it reproduces another run, which has said what is on the command line."""
 
 
+def outer_run() -> Path | None:
+    """The journal of the `gittrack run` around this process, while that run goes on."""
+    folder = Path(os.environ.get(RUN_VARIABLE) or os.devnull)
+    is_there = RUN_ID.match(folder.name) and (folder / "start.json").is_file()
+    return folder if is_there and StoredJournal(folder).alive is not False else None
+
+
+def is_left_behind() -> bool:
+    """Whether the variables of a `gittrack run` are of one that has ended: in a tmux, a Ray daemon."""
+    return bool(os.environ.get(RUN_VARIABLE)) and outer_run() is None
+
+
 def given_seed(given: int | None) -> tuple[int | None, str | None]:
     """The seed as given, else that of ``gittrack run --seed``; and its source."""
     if given is not None:
         return given, START_RUN
+    if is_left_behind():
+        return None, None
     text = os.environ.get("GITTRACK_SEED", "")
     return (int(text), SEED_VARIABLE) if re.fullmatch("-?[0-9]{1,40}", text) else (None, None)
 
 
 def below_outer_run(request: Request) -> Request:
     """The request of a further run inside `gittrack run`: that one is its parent."""
-    outer = Path(os.environ.get(RUN_VARIABLE, "")).name
-    return replace(request, parent=outer) if request.parent is None and RUN_ID.match(outer) else request
+    outer = outer_run() if request.parent is None else None
+    return request if outer is None else replace(request, parent=outer.name)
 
 
 def may_join() -> bool:
     """Whether `gittrack run` has begun a run around this program that nobody has joined."""
-    folder = Path(os.environ.get(RUN_VARIABLE) or os.devnull)
-    return (folder / "start.json").is_file() and not (folder / "joined").exists()
+    folder = outer_run()
+    return folder is not None and not (folder / "joined").exists()
 
 
 def join(request: Request, where: str | Path | None) -> Joined | None:
     """The run that `gittrack run` has begun around this program, if this is the first to ask for it."""
-    if not may_join():
+    folder = outer_run()
+    if folder is None or not may_join():
         return None
-    folder = Path(os.environ[RUN_VARIABLE])
     stored = StoredJournal(folder)
     start = stored.start
     repo = Repository.discover(start["top"])

@@ -126,7 +126,8 @@ def _reached(journal: StoredJournal, moment: str) -> bool:
     """Whether a run was still there at a moment."""
     if journal.alive:
         return True
-    files = [entry.stat().st_mtime for entry in os.scandir(journal.folder)]
+    with os.scandir(journal.folder) as entries:
+        files = [entry.stat().st_mtime for entry in entries]
     return max(files, default=0.0) >= parse_time(moment).timestamp()
 
 

@@ -6,30 +6,26 @@ import contextlib
 import fcntl
 import logging
 import os
-import re
 import selectors
 import shutil
 import signal
-import subprocess
 import termios
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 from gittrack.errors import UsageError
-from gittrack.formats.record import clean_text
-from gittrack.formats.scrub import scrub_text, secret_arguments
+from gittrack.formats.scrub import secret_arguments
 from gittrack.recording.endings import Ending
 from gittrack.recording.journal import Journal
+from gittrack.recording.relay import Child, Hold, Relay
+from gittrack.recording.tail import Tail
+from gittrack.recording.witness import Witness, write_all
 
 log = logging.getLogger("gittrack")
 
-TAIL_BYTES = 64 << 10
-_KEEP_BYTES = 4 * TAIL_BYTES
 _PIPE_BYTES = 1 << 21
 """More than two pipes can hold: what comes after that from a program that is gone is not its own."""
 _SAVE_EVERY_S = 2.0
@@ -78,54 +74,11 @@ def _cannot_run(command: Sequence[str], error: OSError) -> CommandNotExecutable:
     return CommandNotExecutable(f"cannot run {command[0]}: {(error.strerror or str(error)).lower()}")
 
 
-class Tail:
-    """The end of what a program printed: terminal tricks resolved, secrets gone, at most 64 KiB."""
-
-    def __init__(self) -> None:
-        self._chunks: deque[bytes] = deque()
-        self._size = 0
-        self._cut = False
-        self._open: dict[int, bytes] = {}
-
-    def add(self, data: bytes, source: int = 1) -> None:
-        """Take what came from `source` (1 or 2); lines that are still being written are kept apart by it."""
-        lines, newline, partial = (self._open.pop(source, b"") + data).rpartition(b"\n")
-        partial = _as_seen(partial)
-        if len(partial) > _KEEP_BYTES:
-            lines, newline, partial = lines + newline + partial, b"", b""
-        self._open[source] = partial
-        if not lines and not newline:
-            return
-        self._chunks.append(_as_seen(lines) + newline)
-        self._size += len(self._chunks[-1])
-        while self._size - len(self._chunks[0]) >= _KEEP_BYTES:
-            self._size -= len(self._chunks.popleft())
-            self._cut = True
-
-    def text(self, env: Mapping[str, str]) -> tuple[bytes, bool]:
-        """UTF-8 text and whether its front was cut off."""
-        raw = b"".join([*self._chunks, *self._open.values()]).decode("utf-8", "replace")
-        lines = [line.rstrip("\r") for line in raw.split("\n")]
-        tail = clean_text(scrub_text("\n".join(lines), env)).encode()
-        if len(tail) <= TAIL_BYTES and not self._cut:
-            return tail, False
-        tail = tail[-TAIL_BYTES:]
-        return tail.partition(b"\n")[2] or tail.decode("utf-8", "ignore").encode(), True
-
-
-_OVERWRITTEN = re.compile(rb"(?m)^[^\n]*\r(?=[^\r\n])")
-
-
-def _as_seen(lines: bytes) -> bytes:
-    """A progress bar rewrites its line: what stood there last is what a person saw."""
-    return _OVERWRITTEN.sub(b"", lines) if b"\r" in lines else lines
-
-
 class Program:
     """A program that has been started, its stdin ours.
 
     On a terminal the program sees a terminal; otherwise two pipes, so that stdout and
-    stderr stay apart. Signals to us are passed on to it.
+    stderr stay apart. It gets the signals that it would get without us.
     """
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str], *, own_group: bool = False) -> None:
@@ -135,67 +88,107 @@ class Program:
         """
         self.timed_out = False
         self._own_group = own_group
-        self._process: subprocess.Popen[bytes] | None = None
         self._secrets = {**env, **secret_arguments(command, env)}
-        self._early: list[int] = []
-        self._terminal = os.isatty(1) and os.isatty(2)
+        self._terminal: int | None = None
         self._sources: dict[int, int] = {}
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(self._forwarding())
-            self._process = self._start(command, dict(env), stack)
-            self._stack = stack.pop_all()
-        for number in self._early:
-            self._forward(number)
-
-    def _start(
-        self, command: Sequence[str], env: dict[str, str], stack: contextlib.ExitStack
-    ) -> subprocess.Popen[bytes]:
-        master, slave = _open_terminal(stack) if self._terminal else (0, subprocess.PIPE)
+        self._stack = contextlib.ExitStack()
+        self._hold = Hold()
         try:
-            process = subprocess.Popen(
-                command, env=env, stdout=slave, stderr=slave, process_group=0 if self._own_group else None
-            )
+            with self._stack, contextlib.ExitStack() as ours:
+                self._start(command, dict(env), ours)
+                self._stack = self._stack.pop_all()
+        except BaseException:
+            self._hold.release()
+            raise
+
+    def _start(self, command: Sequence[str], env: dict[str, str], ours: contextlib.ExitStack) -> None:
+        """`ours` ends as soon as it has started."""
+        try:
+            ends = self._open_ends(ours)
+            witness = Witness(self._sources)
+            self._stack.callback(witness.end)
+            early = self._hold.taken()
+            for number in early:
+                witness.takes(number)
+            pid = _spawn(command, env, ends, self._hold.before, own_group=self._own_group)
         except OSError as error:
             raise _cannot_run(command, error) from error
-        finally:
-            if self._terminal:
-                os.close(slave)
-        self._take_ends(process, master, stack)
-        return process
+        self._child = Child(pid, own_group=self._own_group)
+        for number in early:
+            self._child.send(number)
+        relay = Relay(
+            self._child,
+            None if self._own_group else witness,
+            self._waking(),
+            None if self._terminal is None else self._resize,
+        )
+        self._stack.callback(relay.end)
 
-    def _take_ends(self, process: subprocess.Popen[bytes], master: int, stack: contextlib.ExitStack) -> None:
-        """Know what the program prints by where it comes out: its terminal, or its two pipes."""
-        if self._terminal:
-            self._sources[master] = 1
-        for pipe, target in ((process.stdout, 1), (process.stderr, 2)):
-            if pipe is not None:
-                stack.enter_context(pipe)
-                self._sources[pipe.fileno()] = target
+    def _open_ends(self, ours: contextlib.ExitStack) -> tuple[int, int]:
+        """Where the program writes to. What it prints is known by where that comes out."""
+        if os.isatty(1) and os.isatty(2):
+            self._terminal, slave = _open_terminal()
+            self._stack.callback(os.close, self._terminal)
+            ours.callback(os.close, slave)
+            self._sources[self._terminal] = 1
+            self._resize()
+            return slave, slave
+        (out, out_end), (err, err_end) = os.pipe(), os.pipe()
+        for source, end in ((out, out_end), (err, err_end)):
+            self._stack.callback(os.close, source)
+            ours.callback(os.close, end)
+        self._sources = {out: 1, err: 2}
+        return out_end, err_end
+
+    def _resize(self) -> None:
+        """The program's terminal is as large as ours."""
+        if self._terminal is not None:
+            with contextlib.suppress(OSError):
+                fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, fcntl.ioctl(1, termios.TIOCGWINSZ, b"\0" * 8))
+
+    def _waking(self) -> Callable[[], None]:
+        """What makes `_read_all` look at the program at once."""
+        self._woken, end = os.pipe()
+        self._stack.callback(os.close, self._woken)
+        self._stack.callback(os.close, end)
+        os.set_blocking(end, False)
+
+        def wake() -> None:
+            with contextlib.suppress(BlockingIOError):
+                os.write(end, b"!")
+
+        return wake
 
     @property
     def pid(self) -> int:
         """Of the process that was started; those that it starts are below it."""
-        return self._running.pid
+        return self._child.pid
 
-    def run(self, journal: Journal | None, timeout_s: float | None = None) -> int:
-        """Pass its output on until it ends, its tail into `journal`; the return code, a signal negative.
+    def run(self, journal: Journal, *, console: bool, timeout_s: float | None = None) -> int:
+        """Pass its output on until it ends; the return code, a signal negative. With `console` keep the tail.
 
-        After `timeout_s` it is asked to end, and a little later made to.
+        After `timeout_s` it is asked to end, and a little later made to. Until `release` we are deaf to
+        what warned it, while it is recorded, but not to Ctrl-C.
         """
-        tail = Tail()
+        tail = Tail() if console else None
+        saved = time.monotonic()
         with self._stack, self._ending_after(timeout_s):
-            saved = time.monotonic()
             for target, data in self._read_all():
-                _write_all(target, data)
-                if journal is not None:
+                journal.beat()
+                write_all(target, data)
+                if tail is not None and data:
                     tail.add(data, target)
                     if time.monotonic() - saved > _SAVE_EVERY_S:
                         self._save(journal, tail)
                         saved = time.monotonic()
-            code = self._running.wait()
-        if journal is not None:
+        self._hold.loosen()
+        if tail is not None:
             self._save(journal, tail)
-        return code
+        return self._child.wait()
+
+    def release(self) -> None:
+        """Signals do what they did before."""
+        self._hold.release()
 
     def _save(self, journal: Journal, tail: Tail) -> None:
         try:
@@ -203,62 +196,34 @@ class Program:
         except OSError as error:
             log.warning("the end of the output could not be kept: %s", error.strerror)
 
-    @property
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
-            raise ValueError("the program has not been started")
-        return self._process
-
     def _read_all(self) -> Iterator[tuple[int, bytes]]:
-        """(1 or 2, bytes) as they come, until all ends are closed, or the program is gone and all is read.
+        """(1 or 2, bytes) as they come, and nothing a few times a second, until it is gone and all is read.
 
         A background process of the program may hold the other end for ever, and write to it.
         """
         after = 0
+        left = set(self._sources)
         with selectors.DefaultSelector() as selector:
-            for descriptor, target in self._sources.items():
-                selector.register(descriptor, selectors.EVENT_READ, target)
-            while selector.get_map() and after < _PIPE_BYTES:
-                gone = self._running.poll() is not None
+            for descriptor in (self._woken, *left):
+                selector.register(descriptor, selectors.EVENT_READ)
+            while True:
+                gone = self._child.poll() is not None
+                if gone and (not left or after >= _PIPE_BYTES):
+                    return
                 ready = selector.select(timeout=0.02 if gone else 0.2)
                 if gone and not ready:
                     return
                 for key, _ in ready:
-                    try:
-                        data = os.read(key.fd, 1 << 16)
-                    except OSError:
-                        data = b""  # a terminal whose last user has gone
+                    data = _read(key.fd)
+                    if key.fd == self._woken:
+                        continue
                     after += len(data) if gone else 0
-                    if data:
-                        yield key.data, data
-                    else:
+                    if not data:
                         selector.unregister(key.fd)
-
-    # --- signals ------------------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def _forwarding(self) -> Iterator[None]:
-        """Pass on what is sent to us within the block; afterwards signals do what they did before."""
-        before: dict[signal.Signals, Any] = {}
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) != signal.SIG_IGN:  # nohup: stay deaf, as the program does
-                before[number] = signal.signal(number, self._forward)
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _forward(self, number: int, frame: FrameType | None = None) -> None:
-        """Pass a signal on to the program, at once or as soon as it has been started."""
-        if self._process is None:
-            self._early.append(number)
-        elif not self._comes_from_terminal(number):
-            self._signal_all(number)
-
-    def _comes_from_terminal(self, number: int) -> bool:
-        """Ctrl-C reaches the program from the terminal by itself."""
-        return number == signal.SIGINT and (self._terminal or os.isatty(0))
+                        left.remove(key.fd)
+                    yield self._sources[key.fd], data
+                if not ready:
+                    yield 1, b""
 
     @contextlib.contextmanager
     def _ending_after(self, timeout_s: float | None) -> Iterator[None]:
@@ -280,14 +245,29 @@ class Program:
             if over.wait(patience):
                 return
             self.timed_out = True
-            self._signal_all(number)
+            self._child.send(number)
 
-    def _signal_all(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            if self._own_group:
-                os.killpg(self._running.pid, number)
-            else:
-                self._running.send_signal(number)
+
+def _spawn(
+    command: Sequence[str],
+    env: Mapping[str, str],
+    ends: tuple[int, int],
+    mask: Iterable[int],
+    *,
+    own_group: bool,
+) -> int:
+    """Start it with the signals as our caller has set them; it keeps the descriptors that it gave to us."""
+    program = shutil.which(command[0], path=env.get("PATH", os.defpath)) or command[0]
+    group: dict[str, Any] = {"setpgroup": 0} if own_group else {}
+    return os.posix_spawn(
+        program,
+        list(command),
+        env,
+        file_actions=[(os.POSIX_SPAWN_DUP2, end, target) for target, end in enumerate(ends, 1)],
+        setsigmask=mask,
+        setsigdef={signal.SIGPIPE, signal.SIGXFSZ},  # Python ignores these two
+        **group,
+    )
 
 
 def judge(code: int) -> Ending:
@@ -306,24 +286,20 @@ def exit_status(code: int) -> int:
     return 128 - code if code < 0 else code
 
 
-def _open_terminal(stack: contextlib.ExitStack) -> tuple[int, int]:
+def _open_terminal() -> tuple[int, int]:
+    """Both ends of a terminal for the program."""
     import pty
 
     master, slave = pty.openpty()
-    stack.callback(os.close, master)
     with contextlib.suppress(OSError, termios.error):
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, fcntl.ioctl(1, termios.TIOCGWINSZ, b"\0" * 8))
         attributes = termios.tcgetattr(slave)
         attributes[1] &= ~termios.OPOST  # our own terminal turns \n into \r\n
         termios.tcsetattr(slave, termios.TCSANOW, attributes)
     return master, slave
 
 
-def _write_all(target: int, data: bytes) -> None:
-    while data:
-        try:
-            data = data[os.write(target, data) :]
-        except BlockingIOError:
-            time.sleep(0.01)
-        except OSError:
-            return  # whoever read our output has gone, or its disk is full; the training goes on
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 1 << 16)
+    except OSError:
+        return b""  # a terminal whose last user has gone

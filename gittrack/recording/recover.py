@@ -13,6 +13,7 @@ from gittrack.recording.attempts import has_finished
 from gittrack.recording.capture.code import LIVE
 from gittrack.recording.finish import commit
 from gittrack.recording.journal import Journal
+from gittrack.recording.lost import collect_lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ def _recover_one(
             if branch in refusals:
                 return Recovery(journal.run_id, None, refusals[branch], failed=True)
             settle_lost(repo, journal)
+            collect_lost(repo, journal)
             return Recovery(journal.run_id, commit(repo, journal))
     except BlockingIOError:
         return Recovery(journal.run_id, None, "another process is recovering it")

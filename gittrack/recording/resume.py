@@ -17,6 +17,7 @@ from gittrack.formats.environment import summarise
 from gittrack.formats.plain import to_dict
 from gittrack.formats.record import Record, format_time, parse_time, run_path
 from gittrack.git.repository import Repository
+from gittrack.ledger import Ledger
 from gittrack.reading.journal.events import Kind
 from gittrack.reading.journal.scheduler import current_job
 from gittrack.reading.journal.stored import STANDING, StoredJournal
@@ -182,6 +183,7 @@ def _take_up(
         number = stored.standing.get("attempt", 1) + 1
         checked = replace(checked, experiment=facts["experiment"])
         with repo.objects() as objects:
+            Ledger(repo, start["ledger"], start.get("onto")).ready(objects)
             captured = capture_for(repo, objects, config, checked, invocation, f"{stored.run_id}.{number}")
         taken = _taken(stored, start, facts, captured)
         standing = {"attempt": number, "last_step": last_step_of(stored), "counting": _counts(stored)}
@@ -232,7 +234,7 @@ def _taken(
     taken = {
         "started": format_time(datetime.now(UTC)),
         "facts": own,
-        "wrote": round(max(0.0, stored.last_write() - begun), 3),
+        "wrote": round(max(0.0, stored.last_sign() - begun), 3),
     }
     return taken if stored.is_again else {**taken, "own": _first(stored, start)}
 

@@ -26,8 +26,8 @@ from tests.repositories import run_git
     [
         ("pass", 0, "finished"),
         ("raise SystemExit(3)", 3, "failed"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 137, "killed"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", 139, "failed"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", -9, "killed"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", -11, "failed"),
     ],
 )
 def test_exit_status_passes_through(project: Path, program: str, code: int, status: str) -> None:
@@ -330,7 +330,7 @@ def test_kill_9_of_the_program(project: Path) -> None:
         assert process.stdout is not None
         os.kill(int(process.stdout.readline()), signal.SIGKILL)
         process.communicate(timeout=30)
-    assert process.returncode == 137
+    assert process.returncode == -signal.SIGKILL
     assert records(project)[0].status == "killed"
 
 

@@ -15,6 +15,9 @@ from gittrack.errors import RecordError
 from gittrack.reading.journal.events import POINTS, Kind
 from gittrack.reading.journal.owner import is_alive
 
+HEARTBEAT = "heartbeat"
+"""The file whose time of change is a run's last sign of life."""
+
 HELD = "held"
 """The file that names the sign by which a queue stops the run; in the queue's own folder."""
 
@@ -131,10 +134,12 @@ class StoredJournal:
                 raise FileNotFoundError(self.folder)
             yield
 
-    def last_write(self) -> float:
-        """When the run last wrote anything, seconds since the epoch."""
-        written = [self.folder / "start.json", *self.folder.glob("events-*.jsonl")]
-        return max(path.stat().st_mtime for path in written)
+    def last_sign(self) -> float:
+        """When a process of the run last gave a sign of life, seconds since the epoch."""
+        signs = [self.folder / HEARTBEAT]
+        if not signs[0].exists():  # a journal of old
+            signs = [self.folder / "start.json", *self.folder.glob("events-*.jsonl")]
+        return max(path.stat().st_mtime for path in signs)
 
     def give_up(self) -> None:
         """The run has ended and its owner could not commit it: anybody may, though the owner lives on."""

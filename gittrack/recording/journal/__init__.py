@@ -8,6 +8,7 @@ A journal is a folder ``journal/<run-id>/`` in gittrack's folder of the git dire
     environment.yaml   as it will lie beside the record
     events-*.jsonl     one JSON array a line, a file for each process: [kind, ...], see `events.Kind`
     console.txt        tail of the command's output, under `gittrack run`
+    heartbeat          its time of change: the last sign of life, every few seconds
     reserve            bytes to give back when the disk is full
     ended              made when the run has ended and could not be committed
     held               where a scheduler's queue has the run, see `StoredJournal.is_held`
@@ -17,10 +18,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import shutil
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -29,13 +30,17 @@ from typing import Any, TypeVar
 from gittrack.errors import RepositoryError, UsageError
 from gittrack.formats.record import clean_text
 from gittrack.git.shared import as_folder
-from gittrack.reading.journal.events import POINTS, Kind
-from gittrack.reading.journal.owner import current_owner, owner_of
-from gittrack.reading.journal.stored import HELD, StoredJournal, journals_dir
+from gittrack.reading.journal.events import Kind
+from gittrack.reading.journal.owner import owner_of
+from gittrack.reading.journal.stored import HEARTBEAT, HELD, StoredJournal, journals_dir
 from gittrack.recording.journal.allowance import Allowance
+from gittrack.recording.journal.files import replace_file, write_json, write_owner
+from gittrack.recording.journal.lines import Row, event_files, lines_of, metrics_line, open_events
 from gittrack.recording.turns import Turns, say, thrown_in
 
 FLUSH_EVERY_S = 0.5
+BEAT_S = 2.0
+"""Between signs of life, at most."""
 BUFFER_POINTS = 2_000
 """Rows kept in memory before the caller itself writes them out."""
 
@@ -50,9 +55,6 @@ JOINED = "joined"
 
 LINE_ROWS = 400
 """Rows in one line: some 40 kB, which an allocator gives and takes back without asking the kernel."""
-
-Row = tuple[float, int | None, dict[str, Any]]
-"""Seconds since the start, step, values by metric (a non-finite one as ``"nan"``, ``"inf"``, ``"-inf"``)."""
 
 
 Item = TypeVar("Item")
@@ -78,6 +80,7 @@ class Journal:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
+        self._beat_at: float | None = None
         self.is_taken_up = False
         """Whether another process has begun the run, and this one goes on with it."""
         self._begun = 0
@@ -121,11 +124,13 @@ class Journal:
         draft = home / f".new-{os.getpid()}-{run_id}"
         try:
             draft.mkdir(parents=True)
-            _write_json(draft / "start.json", start)
-            _write_owner(draft)
+            write_json(draft / "start.json", start)
+            write_owner(draft)
             (draft / "environment.yaml").write_bytes(environment)
-            (draft / f"events-000-{os.getpid()}.jsonl").write_bytes(_lines(events))
+            (draft / f"events-000-{os.getpid()}.jsonl").write_bytes(lines_of(events))
+            (draft / HEARTBEAT).touch()
             (draft / "reserve").write_bytes(os.urandom(RESERVE_BYTES))
+            file = open_events(draft, os.getpid())
             draft.rename(home / run_id)
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
@@ -134,6 +139,7 @@ class Journal:
             ) from error
         journal = cls(home / run_id)
         journal._allowance = allowance
+        journal._file = file
         return journal
 
     def hold(self, sign: Path) -> None:
@@ -148,9 +154,10 @@ class Journal:
         """
         journal = cls(folder)
         journal.is_taken_up = True
-        journal._begun = _event_files(folder)
+        journal._begun = event_files(folder)
+        journal._file = open_events(folder, journal._pid)
         journal._allowance.recall(StoredJournal(folder))
-        _write_owner(folder)
+        write_owner(folder)
         for path in [*folder.glob("owner-*.json"), *folder.glob("program-*.json")]:
             if path.name != f"owner-{os.getpid()}.json":
                 path.unlink()
@@ -167,7 +174,7 @@ class Journal:
     def note_program(self, pid: int) -> None:
         """Which process the program is: it may live on when `gittrack run` is killed."""
         with contextlib.suppress(OSError):
-            _write_json(self.folder / f"program-{pid}.json", owner_of(pid))
+            write_json(self.folder / f"program-{pid}.json", owner_of(pid))
 
     def claim(self) -> bool:
         """Whether this process is the first to join the run (under `gittrack run`); it then owns it too."""
@@ -177,7 +184,8 @@ class Journal:
             as_folder(self.folder / JOINED)
         except FileExistsError:
             return False
-        _write_owner(self.folder)
+        write_owner(self.folder)
+        self._file = open_events(self.folder, self._pid)
         self._allowance.recall(StoredJournal(self.folder), only_again=True)
         return True
 
@@ -245,6 +253,16 @@ class Journal:
 
         self.append_json(orjson.dumps(row)[:-1])
 
+    def beat(self) -> None:
+        """Leave a sign of life, if the last one is old: of a run that is lost it tells how long it ran.
+
+        For processes of the run alone: what puts an ended run on the ledger writes to its journal too.
+        """
+        if self._beat_at is None or time.monotonic() - self._beat_at >= BEAT_S:
+            self._beat_at = time.monotonic()
+            with contextlib.suppress(OSError):
+                os.utime(self.folder / HEARTBEAT)
+
     def spill(self) -> None:
         """Write `rows` out because they are more than `row_limit`; keep them for later where that fails."""
 
@@ -276,6 +294,7 @@ class Journal:
 
     def _flush_loop(self) -> None:
         while not self._wake.wait(FLUSH_EVERY_S):
+            self.beat()
             self._alone(self._try_drain)
 
     def _try_drain(self) -> None:
@@ -296,8 +315,31 @@ class Journal:
         rows, events = list(self.rows.copy()), list(self._events)
         if not rows and not events:
             return
-        lines = [_metrics_line(rows[at : at + LINE_ROWS]) for at in range(0, len(rows), LINE_ROWS)]
-        self._write([*lines, _lines(events)], (rows, events))
+        lines = [metrics_line(rows[at : at + LINE_ROWS]) for at in range(0, len(rows), LINE_ROWS)]
+        try:
+            self._write([*lines, lines_of(events)], (rows, events))
+        except OSError as error:
+            if error.errno != errno.EFBIG:
+                raise
+            self._write_singly(rows, events)
+        self._forget_written()
+
+    def _write_singly(self, rows: Sequence[bytes], events: Sequence[list[Any]]) -> None:
+        """Where files may grow no more (``ulimit -f``): line by line, a new file where one is full."""
+        for row in rows:
+            self._write_somewhere(metrics_line([row]), ([row], ()))
+        for event in events:
+            self._write_somewhere(lines_of([event]), ((), [event]))
+
+    def _write_somewhere(self, line: bytes, content: _Written) -> None:
+        try:
+            self._write([line], content)
+        except OSError as error:
+            if error.errno != errno.EFBIG or self._file is None or not os.fstat(self._file).st_size:
+                raise
+            os.close(self._file)
+            self._file = None
+            self._write([line], content)
         self._forget_written()
 
     def _forget_written(self) -> None:
@@ -320,9 +362,7 @@ class Journal:
     def _append(self, lines: Sequence[bytes], content: _Written) -> None:
         """Whole lines or nothing, so that neither a full disk nor Ctrl-C leaves a torn line in the middle."""
         if self._file is None:
-            path = self.folder / f"events-{_event_files(self.folder):03d}-{self._pid}.jsonl"
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-            as_folder(path)
+            self._file = open_events(self.folder, self._pid)
         before = os.fstat(self._file).st_size
         try:
             for line in lines:
@@ -333,21 +373,18 @@ class Journal:
         except BaseException:
             os.ftruncate(self._file, before)
             raise
+        if self._beat_at is not None:
+            self._beat_at = None
+            self.beat()
 
     # --- console ---------------------------------------------------------------------------
 
     def write_console(self, tail: bytes, truncated: bool) -> None:
         """Keep the tail of what the command printed, replacing the one before."""
-        temporary = self.folder / "console.tmp"
-        temporary.write_bytes((b"+" if truncated else b"=") + tail)
-        as_folder(temporary)
-        temporary.replace(self.folder / "console.txt")
+        replace_file(self.folder / "console.txt", (b"+" if truncated else b"=") + tail)
 
     def replace_environment(self, environment: bytes) -> None:
-        temporary = self.folder / "environment.tmp"
-        temporary.write_bytes(environment)
-        as_folder(temporary)
-        temporary.replace(self.folder / "environment.yaml")
+        replace_file(self.folder / "environment.yaml", environment)
 
 
 def _take_out(queue: deque[Item], written: Sequence[Item]) -> None:
@@ -360,39 +397,3 @@ def _take_out(queue: deque[Item], written: Sequence[Item]) -> None:
 
 def _over(run_id: str) -> UsageError:
     return UsageError(f"run {run_id} has ended; start another with gittrack.start_run()")
-
-
-def _lines(events: Sequence[list[Any]]) -> bytes:
-    # Params and seeds may be whole numbers above 64 bits, which orjson does not have.
-    return b"".join(json.dumps(event, ensure_ascii=False).encode() + b"\n" for event in events)
-
-
-def _metrics_line(rows: Sequence[bytes]) -> bytes:
-    points = b"],".join(rows)
-    if b"true" in points or b"false" in points:
-        import orjson
-
-        read: list[Row] = orjson.loads(b"[%b]]" % points)
-        numbers = [(t, step, {k: _number(v) for k, v in row.items()}) for t, step, row in read]
-        points = orjson.dumps(numbers)[1:-2]
-    return b"%b[%b]]]\n" % (POINTS, points)
-
-
-def _number(value: Any) -> Any:
-    return int(value) if isinstance(value, bool) else value
-
-
-def _write_owner(folder: Path) -> None:
-    owner = current_owner()
-    temporary = folder / f"owner-{owner['pid']}.tmp"
-    _write_json(temporary, owner)
-    as_folder(temporary)
-    temporary.replace(folder / f"owner-{owner['pid']}.json")
-
-
-def _event_files(folder: Path) -> int:
-    return sum(1 for _ in folder.glob("events-*.jsonl"))
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
