@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import shutil
 import threading
@@ -26,16 +25,25 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from gittrack.errors import RepositoryError, UsageError
 from gittrack.formats.record import clean_text
 from gittrack.git.shared import as_folder
 from gittrack.reading.journal.events import Kind
-from gittrack.reading.journal.owner import current_owner, owner_of
+from gittrack.reading.journal.owner import owner_of
 from gittrack.reading.journal.stored import HEARTBEAT, HELD, StoredJournal, journals_dir
 from gittrack.recording.journal.allowance import Allowance
-from gittrack.recording.journal.lines import Row, event_files, lines_of, metrics_line, open_events
+from gittrack.recording.journal.lines import (
+    Row,
+    event_files,
+    lines_of,
+    metrics_line,
+    open_events,
+    take_out,
+    write_json,
+    write_owner,
+)
 from gittrack.recording.turns import Turns, say, thrown_in
 
 FLUSH_EVERY_S = 0.5
@@ -57,7 +65,6 @@ LINE_ROWS = 400
 """Rows in one line: some 40 kB, which an allocator gives and takes back without asking the kernel."""
 
 
-Item = TypeVar("Item")
 _Written = tuple[Sequence[bytes], Sequence[list[Any]]]
 
 
@@ -124,8 +131,8 @@ class Journal:
         draft = home / f".new-{os.getpid()}-{run_id}"
         try:
             draft.mkdir(parents=True)
-            _write_json(draft / "start.json", start)
-            _write_owner(draft)
+            write_json(draft / "start.json", start)
+            write_owner(draft)
             (draft / "environment.yaml").write_bytes(environment)
             (draft / f"events-000-{os.getpid()}.jsonl").write_bytes(lines_of(events))
             (draft / HEARTBEAT).touch()
@@ -157,7 +164,7 @@ class Journal:
         journal._begun = event_files(folder)
         journal._file = open_events(folder, journal._pid)
         journal._allowance.recall(StoredJournal(folder))
-        _write_owner(folder)
+        write_owner(folder)
         for path in [*folder.glob("owner-*.json"), *folder.glob("program-*.json")]:
             if path.name != f"owner-{os.getpid()}.json":
                 path.unlink()
@@ -174,7 +181,7 @@ class Journal:
     def note_program(self, pid: int) -> None:
         """Which process the program is: it may live on when `gittrack run` is killed."""
         with contextlib.suppress(OSError):
-            _write_json(self.folder / f"program-{pid}.json", owner_of(pid))
+            write_json(self.folder / f"program-{pid}.json", owner_of(pid))
 
     def claim(self) -> bool:
         """Whether this process is the first to join the run (under `gittrack run`); it then owns it too."""
@@ -184,7 +191,7 @@ class Journal:
             as_folder(self.folder / JOINED)
         except FileExistsError:
             return False
-        _write_owner(self.folder)
+        write_owner(self.folder)
         self._file = open_events(self.folder, self._pid)
         self._allowance.recall(StoredJournal(self.folder), only_again=True)
         return True
@@ -344,8 +351,8 @@ class Journal:
 
     def _forget_written(self) -> None:
         rows, events = self._written
-        _take_out(self.rows, rows)
-        _take_out(self._events, events)
+        take_out(self.rows, rows)
+        take_out(self._events, events)
         self._written = ((), ())
         self._drained += len(rows) + len(events)
 
@@ -393,25 +400,5 @@ class Journal:
         temporary.replace(self.folder / "environment.yaml")
 
 
-def _take_out(queue: deque[Item], written: Sequence[Item]) -> None:
-    """Take what is on disk out of `queue`; the rest of it where Ctrl-C came in between."""
-    first = queue[0] if queue else None
-    gone = next((at for at, item in enumerate(written) if item is first), len(written))
-    for _ in range(len(written) - gone):
-        queue.popleft()
-
-
 def _over(run_id: str) -> UsageError:
     return UsageError(f"run {run_id} has ended; start another with gittrack.start_run()")
-
-
-def _write_owner(folder: Path) -> None:
-    owner = current_owner()
-    temporary = folder / f"owner-{owner['pid']}.tmp"
-    _write_json(temporary, owner)
-    as_folder(temporary)
-    temporary.replace(folder / f"owner-{owner['pid']}.json")
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")

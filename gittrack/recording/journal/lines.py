@@ -1,16 +1,19 @@
-"""The files of events that a process appends to, and the lines that it writes there."""
+"""The files of a journal that a process writes, and the lines of those that it appends to."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gittrack.git.shared import as_folder
 from gittrack.reading.journal.events import POINTS
+from gittrack.reading.journal.owner import current_owner
 
+Item = TypeVar("Item")
 Row = tuple[float, int | None, dict[str, Any]]
 """Seconds since the start, step, values by metric (a non-finite one as ``"nan"``, ``"inf"``, ``"-inf"``)."""
 
@@ -45,3 +48,23 @@ def open_events(folder: Path, pid: int) -> int:
 
 def event_files(folder: Path) -> int:
     return sum(1 for _ in folder.glob("events-*.jsonl"))
+
+
+def take_out(queue: deque[Item], written: Sequence[Item]) -> None:
+    """Take what is on disk out of `queue`; the rest of it where Ctrl-C came in between."""
+    first = queue[0] if queue else None
+    gone = next((at for at, item in enumerate(written) if item is first), len(written))
+    for _ in range(len(written) - gone):
+        queue.popleft()
+
+
+def write_owner(folder: Path) -> None:
+    owner = current_owner()
+    temporary = folder / f"owner-{owner['pid']}.tmp"
+    write_json(temporary, owner)
+    as_folder(temporary)
+    temporary.replace(folder / f"owner-{owner['pid']}.json")
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
