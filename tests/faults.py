@@ -245,7 +245,7 @@ def main() -> None:
                 length = lengths[kind]
                 numbers = range(1, length + 1, step if kind == "write" else step * 10)
                 faults = [Fault(kind, number, error, lasting) for number in numbers]
-                found = bench.torment(faults, wrapped=wrapped, jobs=2)
+                found = bench.torment(faults, wrapped=wrapped, jobs=2, lasting_s=1.6 * lasting)
                 wrong += found
                 print(
                     f"{errno.errorcode[error]}, {'lasting' if lasting else 'once'}, "

@@ -52,7 +52,9 @@ def command(
         steps.append(set_textconv(repo))
     for step in steps:
         output.write(f"{'made' if step.done else 'kept'}  {step.what}\n")
-    if repo.worktree is not None and not (repo.worktree / ".dvc").is_dir():
+    from gittrack.dvc.settings import project_of
+
+    if repo.worktree is not None and project_of(repo.worktree) is None:
         output.note("hint: dvc init, and dvc remote add -d NAME URL, let others fetch data and models")
     if ci is not None:
         output.note(f"hint: commit {CI_FILES[ci]}; docs/ci/{ci}.md has what to set on the forge")

@@ -26,6 +26,22 @@ _WORDS = re.compile(
 _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,64}\Z")
 
 
+def project_of(top: Path | None, start: Path | None = None) -> Path | None:
+    """The DVC project of `start`: the nearest ``.dvc`` from there up to the top of the work tree.
+
+    Where there is none, that of the current directory, the same way; None where there is none either.
+    """
+    if top is None:
+        return None
+    for place in (start, Path.cwd()):
+        folders = [] if place is None else [path := Path(os.path.abspath(place)), *path.parents]  # noqa: PTH100
+        above = folders[: folders.index(top) + 1] if top in folders else []
+        project = next((folder for folder in above if (folder / ".dvc").is_dir()), None)
+        if project is not None:
+            return project
+    return top if (top / ".dvc").is_dir() else None
+
+
 def cache_dir(top: Path | None, fallback: Path) -> Path:
     """DVC's cache folder as ``dvc cache dir`` says it; `fallback` where there is no ``.dvc`` at `top`.
 
@@ -59,7 +75,8 @@ def ignore_rules(top: Path | None, path: Path) -> Ignore | None:
 
     Only then is DVC imported.
     """
-    if top is None or not (top / ".dvc").is_dir() or not path.is_relative_to(top) or not path.is_dir():
+    top = project_of(top, path.parent)
+    if top is None or not path.is_relative_to(top) or not path.is_dir():
         return None
     folders = [path, *path.parents]
     above = folders[: folders.index(top) + 1]
@@ -73,11 +90,12 @@ def ignore_rules(top: Path | None, path: Path) -> Ignore | None:
 
 
 def ledger_config(top: Path | None) -> bytes:
-    """``.dvc/config`` for the ledger branch: the remotes of the one at `top`, without credentials.
+    """``.dvc/config`` for the ledger branch: the remotes of `project_of` the work tree, without credentials.
 
-    Folders become absolute, as the ledger is checked out elsewhere. Empty where there is none at `top`,
-    or no work tree (None).
+    Folders become absolute, as the ledger is checked out elsewhere. Empty where there is none, or no work
+    tree (None).
     """
+    top = project_of(top)
     if top is None or not (top / ".dvc" / "config").is_file():
         return b""
     from configobj import ConfigObj
@@ -181,9 +199,10 @@ def _resolve(folder: Path, value: str) -> str:
     return os.path.abspath(folder / Path(value).expanduser())  # noqa: PTH100
 
 
-def cache_of(repository: Repository) -> tuple[Path, list[str]]:
-    """The DVC cache for this repository and its link types; gittrack's own cache without DVC."""
-    from gittrack.dvc.settings import cache_dir, cache_types
+def cache_of(repository: Repository, start: Path | None = None) -> tuple[Path, list[str]]:
+    """The DVC cache for `start` (default: the current directory) and its link types.
 
-    top = repository.worktree
-    return cache_dir(top, repository.state_dir / "dvc" / "cache"), cache_types(top)
+    gittrack's own cache where DVC has no project there.
+    """
+    project = project_of(repository.worktree, start)
+    return cache_dir(project, repository.state_dir / "dvc" / "cache"), cache_types(project)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from gittrack.dvc.cache import object_path, read_dir_object
 from gittrack.dvc.files import Pointer
 from gittrack.dvc.hashing import Kind
+from gittrack.dvc.settings import project_of
 from gittrack.errors import DvcError, GittrackError
 
 Told = Callable[[int, int], None]
@@ -34,7 +35,8 @@ def transfer(
     credentials included. What is there already is not copied again. A folder arrives with its list first,
     and on the remote its list last. DvcError if something is missing on both sides or fails.
     """
-    if not (top / ".dvc").is_dir():
+    project = project_of(top)
+    if project is None:
         raise DvcError(f"{top} has no DVC remote: run `dvc init` and `dvc remote add -d <name> <url>`")
     moved = 0
     with _quiet() as complaints:
@@ -42,7 +44,7 @@ def transfer(
             for kind in ("md5", "md5-dos2unix"):
                 names = {pointer.md5: pointer.path for pointer in pointers if pointer.hash == kind}
                 if names:
-                    move = _Move(top, cache, remote, kind, jobs, progress, complaints)
+                    move = _Move(project, cache, remote, kind, jobs, progress, complaints)
                     moved += move.push(names) if direction == "push" else move.pull(names)
         except GittrackError:
             raise
@@ -56,11 +58,12 @@ def missing_on_remote(top: Path, names: set[str], kind: Kind, remote: str | None
 
     DvcError where there is no remote, or it cannot be asked.
     """
-    if not (top / ".dvc").is_dir():
+    project = project_of(top)
+    if project is None:
         raise DvcError(f"{top} has no DVC remote: run `dvc init` and `dvc remote add -d <name> <url>`")
     with _quiet():
         try:
-            store = _remote_store(top, remote, kind)
+            store = _remote_store(project, remote, kind)
             return names.difference(store.oids_exist(sorted(names)))
         except GittrackError:
             raise

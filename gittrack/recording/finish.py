@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.errors import GittrackError, RepositoryError
-from gittrack.formats.during import Changed
 from gittrack.formats.finals import described, exact, extreme_of, finals_in
 from gittrack.formats.masks import PARAMS
 from gittrack.formats.plain import from_dict, to_dict
@@ -26,16 +25,16 @@ from gittrack.formats.record import (
     parse_time,
 )
 from gittrack.formats.series import FULL_SERIES, HEADING, Point, Table, sample_table, write_table
-from gittrack.formats.sources import Layer, choose_seed, layer_of, resolve
+from gittrack.formats.sources import choose_seed, resolve
 from gittrack.formats.spec import spec_digest
 from gittrack.git.repository import Repository
 from gittrack.git.shared import settle_rights
 from gittrack.ledger import Addition, Ledger
 from gittrack.reading.journal.events import Kind
 from gittrack.reading.journal.stored import StoredJournal
-from gittrack.recording.attempts import Past, all_layers, attempts_of, ending_with, param_changes
+from gittrack.recording.attempts import all_layers, attempts_of, ending_with, param_changes
 from gittrack.recording.capture.code import LIVE
-from gittrack.recording.endings import Ending, merged
+from gittrack.recording.gathered import Gathered
 from gittrack.recording.live import trouble
 from gittrack.recording.overlap import leave_word, overlaps
 from gittrack.recording.own import note_own
@@ -72,90 +71,9 @@ class Frozen:
         return Addition(record.path, self.files, message, code, live)
 
 
-class _Gathered:
-    """What the events of a journal say, metric points apart."""
-
-    def __init__(self, journal: StoredJournal) -> None:
-        self.facts: dict[str, Any] = dict(journal.start["record"])
-        self.layers: list[Layer] = []
-        self.tags: dict[str, str] = {}
-        self.seeds: dict[str, int] = {}
-        self.determinism: dict[str, Any] = {}
-        self.summary: dict[str, Any] = {}
-        self.inputs: dict[str, tuple[DataInput, str | None]] = {}
-        self.outputs: dict[str, tuple[Output, str]] = {}
-        self.losses: dict[tuple[str, str], NotRecorded] = {}
-        self.changed: dict[str, Changed] = {}
-        self.declared: dict[str, Any] = journal.start["metrics"]
-        self.defined: dict[str, Any] = {}
-        self.end: Ending | None = None
-        self.elapsed = 0.0
-        self.preempted = False
-        self.past: list[Past] = []
-        for kind, *content in journal.events():
-            self._take(kind, content)
-
-    def _take(self, kind: str, content: list[Any]) -> None:
-        match kind, content:
-            case Kind.PARAMS, [params, *origin]:
-                self.layers.append(layer_of(params, origin))
-            case Kind.TAGS, [tags]:
-                self.tags.update(tags)
-            case Kind.SEEDS, [seeds]:
-                self.seeds.update(seeds)
-            case Kind.SUMMARY, [metrics]:
-                self.summary.update(metrics)
-            case Kind.DETERMINISM, [flags]:
-                self.determinism.update(flags)
-            case Kind.INPUT, [data, pointer]:
-                data_input = from_dict(DataInput, data)
-                self._input(data_input, pointer)
-            case Kind.OUTPUT, [data, pointer]:
-                output = from_dict(Output, data)
-                self.outputs[output.path] = (output, pointer)
-            case Kind.CHANGED, [what, before, after]:
-                self.change(what, before, after)
-            case Kind.NOT_RECORDED, [what, why, *count]:
-                self.losses[what, why] = NotRecorded(what=what, why=why, count=count[0] if count else None)
-            case Kind.FACTS, [facts]:
-                self.facts.update(facts)
-            case Kind.DECLARED, [declared]:
-                self.declared = declared
-            case Kind.DEFINED, [defined]:
-                self.defined.update(defined)
-            case Kind.ATTEMPT, [taken]:
-                self.past.append(Past(self.layers, self.end, self.elapsed, self.preempted, taken))
-                self.layers, self.end, self.elapsed, self.preempted = [], None, 0.0, False
-            case Kind.PREEMPTED, []:
-                self.preempted = True
-            case Kind.END, [status, failure, elapsed, *by]:
-                # A journal of old does not say who ended the run.
-                ending = Ending(status, failure, by[0] if by else None)
-                self.end = ending if self.end is None else merged(self.end, ending)
-                self.elapsed = elapsed
-
-    def _input(self, data_input: DataInput, pointer: str | None) -> None:
-        """One that is logged again, by the program itself, may be another by then, for every role it has."""
-        for key, (known, _) in list(self.inputs.items()):
-            if known.path != data_input.path:
-                continue
-            before, after = digest_of(known), digest_of(data_input)
-            if before != after:
-                self.change(f"input {known.path}", before, after)
-                self.inputs[key] = (replace(data_input, role=known.role), pointer)
-            if data_input.role is None:
-                data_input = replace(data_input, role=known.role)
-        self.inputs[f"{data_input.path}\0{data_input.role}"] = (data_input, pointer)
-
-    def change(self, what: str, before: Any, after: Any) -> None:
-        """What changed twice has the first value and the last."""
-        first = self.changed[what].before if what in self.changed else before
-        self.changed[what] = Changed(what=what, before=first, after=after)
-
-
 def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
     """The record of `journal` and every file beside it. Without an end, it is that of a killed run."""
-    gathered = _Gathered(journal)
+    gathered = Gathered(journal)
     table = write_table(_points(journal), journal.folder / "metrics.csv")
     environment = journal.environment
     files: dict[str, bytes] = {"environment.yaml": environment}
@@ -220,10 +138,6 @@ def summary_of(environment: bytes) -> dict[str, Any]:
 
     sections: Any = read_yaml(environment, "environment.yaml")
     return to_dict(summarise(sections, hashlib.sha256(environment).hexdigest()))
-
-
-def digest_of(data_input: DataInput) -> str | None:
-    return data_input.sha256 or data_input.md5 or data_input.blob
 
 
 _UNKNOWN = {"spec": "", "tool": {"version": VERSION}}
@@ -347,7 +261,7 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
     start = journal.start
     try:
         leave_word(journal)
-        frozen = freeze(journal, series_store(repo))
+        frozen = freeze(journal, series_store(repo, repo.top / start["record"]["code"]["cwd"]))
         ledger = Ledger(repo, start["ledger"], start.get("onto"))
         ledger.append([frozen.addition()], dvc_config=start["dvc_config"].encode())
     except BaseException:
@@ -377,7 +291,9 @@ def preview(repo: Repository, journal: StoredJournal) -> Record | None:
         return None
 
 
-def series_store(repo: Repository) -> StoreSeries:
+def series_store(repo: Repository, start: Path | None = None) -> StoreSeries:
+    """Into the DVC cache for `start`, a folder; of the current one by default."""
+
     def store(table: Table) -> tuple[str, bytes]:
         from gittrack.dvc.cache import store
         from gittrack.dvc.files import write_pointer
@@ -385,7 +301,7 @@ def series_store(repo: Repository) -> StoreSeries:
         from gittrack.dvc.settings import cache_of
 
         digest = hash_path(table.path)
-        cache, types = cache_of(repo)
+        cache, types = cache_of(repo, start)
         store(table.path, digest, cache, types)
         return digest.md5, write_pointer("metrics.csv", digest)
 

@@ -122,6 +122,7 @@ class Sender:
         self._every = every
         self._mark = self.repository.state_dir / MARKS / journal.name
         self._failures = 0
+        self._is_marked = False
 
     def run(self) -> None:
         """Until there is nothing more to send."""
@@ -167,7 +168,8 @@ class Sender:
         return True
 
     def _write_mark(self) -> None:
-        if not self._mark.exists():
+        if not self._is_marked:  # what is there is of a process before, whose run goes on
+            self._is_marked = True
             self._mark.parent.mkdir(exist_ok=True)
             self._mark.write_text(json.dumps({"remote": self._remote, "owner": current_owner()}))
 

@@ -17,9 +17,11 @@ from gittrack.formats.environment import summarise
 from gittrack.formats.plain import to_dict
 from gittrack.formats.record import Record, format_time, parse_time, run_path
 from gittrack.git.repository import Repository
+from gittrack.ledger import Ledger
 from gittrack.reading.journal.events import Kind
 from gittrack.reading.journal.scheduler import current_job
 from gittrack.reading.journal.stored import STANDING, StoredJournal
+from gittrack.recording import live
 from gittrack.recording.attempts import (
     HOST_FACTS,
     facts_of,
@@ -66,6 +68,7 @@ def open_run(repo: Repository, config: Config, checked: Checked, invocation: Inv
             _tried(repo, config, checked, invocation, known) if isinstance(known, StoredJournal) else known
         )
     if isinstance(target, Journal):
+        live.start(target.folder, config.live)
         return target
     if target is None:
         log.warning("nothing of this program is left unfinished here: a new run begins")
@@ -180,6 +183,7 @@ def _take_up(
         number = stored.standing.get("attempt", 1) + 1
         checked = replace(checked, experiment=facts["experiment"])
         with repo.objects() as objects:
+            Ledger(repo, start["ledger"], start.get("onto")).ready(objects)
             captured = capture_for(repo, objects, config, checked, invocation, f"{stored.run_id}.{number}")
         taken = _taken(stored, start, facts, captured)
         standing = {"attempt": number, "last_step": last_step_of(stored), "counting": _counts(stored)}

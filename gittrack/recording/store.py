@@ -64,7 +64,7 @@ class Store:
         from gittrack.dvc.hashing import HashState
         from gittrack.recording.capture.data import capture_input
 
-        cache, types = self._cache()
+        cache, types = self._cache(named_path(path))
         full = Path.cwd() / named_path(path)
         fingerprint = fingerprint_of(full)
         captured = capture_input(
@@ -169,7 +169,7 @@ class Store:
 
         if not isinstance(role, str) or not 1 <= len(role) <= 500 or not role.isprintable():
             raise UsageError(f"the role of an output is a word such as model, not {role!r}")
-        cache, types = self._cache()
+        cache, types = self._cache(path)
         output, pointer = capture_output(
             path,
             role,
@@ -182,8 +182,10 @@ class Store:
         )
         self._journal.event(Kind.OUTPUT, to_dict(output), pointer.decode())
 
-    def _cache(self) -> tuple[Path, list[str]]:
-        return cache_of(self._repo)
+    def _cache(self, path: Path) -> tuple[Path, list[str]]:
+        """By where the file lies: DVC may have its project below the top."""
+        own = path.is_relative_to(self._files)
+        return cache_of(self._repo, None if own else Path.cwd() / path)
 
     def _git_state(self, path: str) -> Any:
         from gittrack.recording.capture.held import git_state

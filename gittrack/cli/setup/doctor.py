@@ -161,12 +161,12 @@ def _series(repo: Repository, config: Config) -> Iterator[Diagnosis]:
 
 
 def _dvc(repo: Repository, config: Config) -> Iterator[Diagnosis]:
-    if repo.worktree is None or not (repo.worktree / ".dvc").is_dir():
+    from gittrack.dvc.settings import cache_of, ledger_config, project_of
+
+    if project_of(repo.worktree) is None:
         where = repo.state_dir / "dvc" / "cache"
         yield Diagnosis("dvc", "note", f"no DVC here: outputs are kept in {where} alone", "dvc init")
         return
-    from gittrack.dvc.settings import cache_of, ledger_config
-
     cache, types = cache_of(repo)
     yield Diagnosis("dvc", "ok", f"cache {cache} ({', '.join(types)})")
     remotes = ledger_config(repo.worktree)

@@ -34,16 +34,8 @@ from gittrack.reading.journal.events import Kind
 from gittrack.reading.journal.owner import owner_of
 from gittrack.reading.journal.stored import HEARTBEAT, HELD, StoredJournal, journals_dir
 from gittrack.recording.journal.allowance import Allowance
-from gittrack.recording.journal.lines import (
-    Row,
-    event_files,
-    lines_of,
-    metrics_line,
-    open_events,
-    take_out,
-    write_json,
-    write_owner,
-)
+from gittrack.recording.journal.files import replace_file, write_json, write_owner
+from gittrack.recording.journal.lines import Row, event_files, lines_of, metrics_line, open_events, take_out
 from gittrack.recording.turns import Turns, say, thrown_in
 
 FLUSH_EVERY_S = 0.5
@@ -388,16 +380,10 @@ class Journal:
 
     def write_console(self, tail: bytes, truncated: bool) -> None:
         """Keep the tail of what the command printed, replacing the one before."""
-        temporary = self.folder / "console.tmp"
-        temporary.write_bytes((b"+" if truncated else b"=") + tail)
-        as_folder(temporary)
-        temporary.replace(self.folder / "console.txt")
+        replace_file(self.folder / "console.txt", (b"+" if truncated else b"=") + tail)
 
     def replace_environment(self, environment: bytes) -> None:
-        temporary = self.folder / "environment.tmp"
-        temporary.write_bytes(environment)
-        as_folder(temporary)
-        temporary.replace(self.folder / "environment.yaml")
+        replace_file(self.folder / "environment.yaml", environment)
 
 
 def _over(run_id: str) -> UsageError:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gittrack.git.shared import as_folder
 from gittrack.reading.journal.events import POINTS
-from gittrack.reading.journal.owner import current_owner
 
 Item = TypeVar("Item")
 Row = tuple[float, int | None, dict[str, Any]]
@@ -56,15 +55,3 @@ def take_out(queue: deque[Item], written: Sequence[Item]) -> None:
     gone = next((at for at, item in enumerate(written) if item is first), len(written))
     for _ in range(len(written) - gone):
         queue.popleft()
-
-
-def write_owner(folder: Path) -> None:
-    owner = current_owner()
-    temporary = folder / f"owner-{owner['pid']}.tmp"
-    write_json(temporary, owner)
-    as_folder(temporary)
-    temporary.replace(folder / f"owner-{owner['pid']}.json")
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -12,7 +12,7 @@ from typing import Literal
 from gittrack.dvc.cache import checkout, object_path, read_dir_object
 from gittrack.dvc.files import Pointer
 from gittrack.dvc.hashing import hash_path
-from gittrack.dvc.settings import ignore_rules
+from gittrack.dvc.settings import ignore_rules, project_of
 from gittrack.dvc.transfer import missing_on_remote, transfer
 from gittrack.errors import DvcError, GittrackError, NotFoundError, UsageError
 from gittrack.formats.record import Code, DataInput
@@ -88,7 +88,7 @@ def _on_disk(item: DataInput, top: Path) -> bool:
 
 
 def _on_remote(absent: Sequence[DataInput], top: Path) -> list[DataInput]:
-    if not absent or not (top / ".dvc").is_dir():
+    if not absent or project_of(top) is None:
         return []
     present = []
     for kind in ("md5", "md5-dos2unix"):
