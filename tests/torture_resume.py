@@ -12,6 +12,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from tests.torture import git, make_project, run_ids
@@ -97,6 +98,8 @@ def check(project: Path, lives: list[list[Attempt]]) -> None:
     ids = Counter(run_ids(project))
     assert set(ids.values()) == {1}
     for attempts in lives:
+        for one, later in pairwise(one for one in attempts if one.run_id is not None):
+            assert one.stage != "logging" or later.run_id == one.run_id, f"{one.run_id} did not go on"
         for run_id in {one.run_id for one in attempts if one.run_id is not None}:
             assert ids[run_id] == 1, f"{run_id} is not on the ledger"
             folder = f"gittrack/runs:runs/victim/{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}/{run_id}"

@@ -12,7 +12,7 @@ OWN_RUNS = "own-runs"
 
 
 class OwnRun(NamedTuple):
-    """The newest run of a key: its id, the digest of its record, and its job in a scheduler."""
+    """A run of a key: its id, the digest of its record, and its job in a scheduler."""
 
     id: str
     sha256: str
@@ -35,14 +35,12 @@ def is_own(state_dir: Path, run_id: str, run_yaml: bytes) -> bool:
         return False
 
 
-def newest_own(state_dir: Path, key: str, job: str = "") -> OwnRun | None:
-    """The run of that key that began last; with `job`, the last one of that job."""
-    newest: OwnRun | None = None
+def own_runs(state_dir: Path, key: str, job: str = "") -> list[OwnRun]:
+    """The runs of that key, the newest first; with `job`, those of that job."""
+    runs = []
     with suppress(OSError), (state_dir / OWN_RUNS).open() as file:
         for line in file:
             words = line.split()
-            if len(words) != 4 or words[2] != key or job not in ("", words[3]):
-                continue
-            if newest is None or newest.id <= words[0]:
-                newest = OwnRun(words[0], words[1], words[3])
-    return newest
+            if len(words) == 4 and words[2] == key and job in ("", words[3]):
+                runs.append(OwnRun(words[0], words[1], words[3]))
+    return sorted(runs, reverse=True)

@@ -29,7 +29,7 @@ from gittrack.ledger.proposals import review_branch
 from gittrack.reading.journal.events import Kind
 from gittrack.reading.journal.scheduler import current_job, is_same_job
 from gittrack.reading.journal.stored import StoredJournal, stored_journals
-from gittrack.recording.own import newest_own
+from gittrack.recording.own import own_runs
 from gittrack.recording.request import Checked
 
 AUTO = "auto"
@@ -82,11 +82,9 @@ def newest(repo: Repository, config: Config, checked: Checked, key: str) -> Unfi
     """
     job = current_job(os.environ)
     restarted = job is not None and job["restarts"] > 0
-    own = newest_own(repo.state_dir, key, str(job["id"]) if job and restarted else "")
+    own = own_runs(repo.state_dir, key, str(job["id"]) if job and restarted else "")
     continued: set[str] = set()
     for journal in sorted(_journals(repo, key), key=lambda journal: journal.run_id, reverse=True):
-        if own is not None and journal.run_id < own.id:
-            break
         try:
             theirs = journal.start.get("job")
             before = str(journal.start["record"].get("continues"))
@@ -100,15 +98,26 @@ def newest(repo: Repository, config: Config, checked: Checked, key: str) -> Unfi
             raise Gone(f"run {journal.run_id} has just been committed: resume it again") from error
         if alive is None and job is not None and theirs is not None and not is_same_job(theirs, job):
             continue  # another job is another run, as long as it is not known to be gone
-        if alive is None:
-            raise UsageError(_elsewhere(journal.run_id))
         if not alive:
+            later = [run.id for run in own if run.id > journal.run_id]
+            if _newest_of(repo, config, checked, later) is not None:
+                break  # somebody has begun anew since
+            if alive is None:
+                raise UsageError(_elsewhere(journal.run_id))
             return journal
         continued.add(before)
-    record = None if own is None or own.id in continued else record_of(repo, config, checked, own.id)
-    if record is None or record.status == "finished" or _contradicts(checked, *_of_record(record)):
-        return None
-    return record
+    record = _newest_of(repo, config, checked, [run.id for run in own])
+    return None if record is None or record.status == "finished" or record.id in continued else record
+
+
+MOST_LOOKED = 200
+"""Records that are read for the newest run with the same parameters: of a sweep, others have come since."""
+
+
+def _newest_of(repo: Repository, config: Config, checked: Checked, ids: Sequence[str]) -> Record | None:
+    """The first of the runs whose parameters do not contradict what is asked for now."""
+    records = (record_of(repo, config, checked, run_id) for run_id in ids[:MOST_LOOKED])
+    return next((r for r in records if r is not None and not _contradicts(checked, *_of_record(r))), None)
 
 
 def _elsewhere(run_id: str) -> str:

@@ -42,7 +42,7 @@ for step in range(first, first + 3):
 if how:
     run._journal.flush()
     print("ready", flush=True)
-    while True:
+    while how != "goes" or not os.path.exists(".git/go"):
         time.sleep(0.05)
 run.finish()
 """
@@ -194,6 +194,19 @@ def test_an_edited_param_is_said_and_another_program_is_another_run(lab: Path) -
     assert changes["param lr"] == (0.1, 0.5) and "code train.py" in changes
 
 
+def test_a_run_goes_on_though_others_with_other_params_have_finished_since(lab: Path) -> None:
+    """In a loop over seeds, say, each has its own; what has finished since is not taken up."""
+    run_id = killed(lab, LR="0.1")
+    assert train(lab, LR="0.2")[1] == "False"
+    process, interrupted = begin(lab, LR="0.3")
+    kill(process, signal.SIGINT)
+    assert train(lab, LR="0.4")[1] == "False"
+    assert train(lab, LR="0.1") == [run_id, "True", "2"]
+    train(lab, LR="0.3")
+    assert records(lab)[0].continues == interrupted
+    assert train(lab, LR="0.1")[1] == train(lab, LR="0.3")[1] == "False"
+
+
 def test_counted_steps_go_on(inside: Path) -> None:
     """`next_step` and `log` count from where the run stood."""
     code = """
@@ -329,15 +342,15 @@ def test_what_waits_to_be_resumed_is_not_recovered_on_the_way(
 
 def test_a_run_that_only_had_to_be_committed_is_not_gone_on_with(lab: Path) -> None:
     """Its process had said that it finished, and died before the commit: it is made; a new one begins."""
+    process, _ = begin(lab, "goes")
     lock = lab / ".git" / "refs" / "heads" / "gittrack" / "runs.lock"
     lock.parent.mkdir(parents=True)
     lock.touch()
-    process = subprocess.Popen([sys.executable, "train.py"], cwd=lab, stderr=subprocess.DEVNULL)
-    while not any(event[0] == "x" for journal in journals(lab) for event in journal.events()):
-        pass
-    process.kill()
-    process.wait()
+    (lab / ".git" / "go").touch()
     (journal,) = journals(lab)
+    while not any(event[0] == "x" for event in journal.events()):
+        assert process.poll() is None
+    kill(process, signal.SIGKILL)
     lock.unlink()
     new, resumed, _ = train(lab)
     assert new != journal.run_id and resumed == "False"
