@@ -98,7 +98,6 @@ def begin(repo: Repository, config: Config, checked: Checked, invocation: Invoca
             repo.state_dir, run_id, start, captured.environment, [e for e in events if e[1]]
         )
         settle_rights(repo)
-        return journal
     except BaseException:
         _release(repo, run_id)
         raise

@@ -229,8 +229,6 @@ def _before(journal: Journal, job: Job, checked: Checked, names: Sequence[str]) 
     usual = [Path.cwd() / "params.yaml"] if job.defaults and [*job.params] in ([], ["params.yaml"]) else []
     watch_params(journal, without_secrets(checked.offered), [Path.cwd() / name for name in job.params], usual)
     kept, clock = journal.folder / BEFORE, (journal.folder / "start.json").stat()
-    if checked.request.resume is None:
-        return Before(paths, clock)
     if journal.is_taken_up:  # what an earlier attempt has written is the run's own
         return Before.kept(kept, paths, clock)
     before = Before(paths, clock)

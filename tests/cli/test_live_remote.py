@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -161,9 +160,3 @@ def test_a_remote_has_to_be_there(inside: Path, capsys: Captured) -> None:
     run_git(inside, "remote", "add", "origin", str(inside / "nowhere"))
     assert cli.execute(["log", "--live"]) == 5
     assert "could not reach remote origin" in capsys.readouterr().err
-
-
-def test_over_ssh(inside: Path) -> None:
-    """As over HTTP, where this machine has a server for it."""
-    if shutil.which("sshd") is None:
-        pytest.skip("there is no sshd on this machine")

@@ -75,7 +75,7 @@ def test_without_arguments(capsys: pytest.CaptureFixture[str]) -> None:
         (["diff"], "Missing argument"),
         (["-C", "/does/not/exist", "log"], "cannot go to /does/not/exist: No such file or directory"),
         (["log", "--json", "--csv"], "choose one"),
-        (["schema", "nope"], "no schema 'nope': there are annex-iv, config, decision, environment, report"),
+        (["schema", "nope"], "there are annex-iv, config, decision, environment, live, report"),
     ],
 )
 def test_wrong_use(

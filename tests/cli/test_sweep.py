@@ -176,7 +176,7 @@ def test_what_settings_are_compared_by(
         (["-S", "lr=1,2", "-t", "x"], 2, "-t takes KEY=VALUE"),
         (["-S", "lr=1,2", "-e", "../x"], 2, "experiment name"),
         (["-S", "lr=1,2", "-n", ""], 2, "name must have"),
-        (["-S", "lr=1,2", "--executor", "slurm"], 2, "--executor takes local or ray"),
+        (["-S", "lr=1,2", "--executor", "moon"], 2, "--executor takes local, ray, slurm"),
         (["-S", "lr=1,2", "--resource", "GPU"], 2, "--resource takes"),
         (["-S", "lr=1,2", "--jobs", "0"], 2, "'--jobs'"),
         (["-S", "lr=1,2", "--timeout", "0"], 2, "'--timeout'"),

@@ -23,6 +23,7 @@ capture: {dirty: refuse, max_file_mb: 2.5, locks: [sub/uv.lock], console: false}
 inputs: [{path: data/train.csv, role: train}]
 outputs: [{path: model.pkl, role: model}]
 dvc: {store_inputs: true}
+live: {remote: origin, every: 20}
 experiments:
   digits:
     question: Does more data help?

@@ -153,7 +153,7 @@ def test_one_refusal_of_the_ledger_answers_for_every_journal(
     hook = inside / ".git" / "hooks" / "reference-transaction"
     hook.parent.mkdir(exist_ok=True)
     count = inside / ".git" / "asked"
-    runs = [gittrack.start_run() for _ in range(3)]
+    runs = [gittrack.start_run(on_error="raise") for _ in range(3)]
     text = f"#!/bin/sh\n[ $1 = prepared ] || exit 0\necho x >> '{count}'\nexit 1\n"
     hook.write_text(text)
     hook.chmod(0o755)

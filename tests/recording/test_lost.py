@@ -43,6 +43,7 @@ def recovered(project: Path, elsewhere: Path) -> Record:
     assert "committed as killed" in done.stdout
     (record,) = records(project)
     assert record.failure is not None and record.failure.type == "lost"
+    assert "metrics files" not in losses(record), losses(record)
     return record
 
 

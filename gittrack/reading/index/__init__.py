@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gittrack.errors import NotFoundError
 from gittrack.git.repository import Repository
-from gittrack.git.shared import as_folder
 from gittrack.reading.index.branch import ledger_branch, ledger_tip
 from gittrack.reading.index.rows import DAMAGED, SUPERSEDED, Row, no_experiment
 from gittrack.reading.index.select import NEWEST, SELECT, order_of, row_of, where_of
@@ -144,7 +143,6 @@ class Index:
             return False
         try:
             self._connection = open_file(self._path)
-            as_folder(self._path)
             return "tip" in standing_of(self._connection)
         except (sqlite3.Error, OSError):
             return True  # `refresh` sees to it

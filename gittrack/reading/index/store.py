@@ -19,6 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from gittrack.git.repository import Repository
+from gittrack.git.shared import as_folder
 
 APPLICATION_ID = 0x67747278  # "gtrx"
 FORMAT = 5
@@ -106,12 +107,14 @@ def open_file(path: Path) -> sqlite3.Connection:
     Raises sqlite3.Error or OSError where the file cannot be used at all.
     """
     try:
-        return _open(path)
+        connection = _open(path)
     except sqlite3.Error as error:
         if not is_damage(error):
             raise
-    discard(path)
-    return _open(path)
+        discard(path)
+        connection = _open(path)
+    as_folder(path)
+    return connection
 
 
 def open_memory(copy_of: Path | None = None) -> sqlite3.Connection:

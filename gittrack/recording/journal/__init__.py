@@ -25,7 +25,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from gittrack.errors import RepositoryError, UsageError
 from gittrack.formats.record import clean_text
@@ -35,7 +35,7 @@ from gittrack.reading.journal.owner import owner_of
 from gittrack.reading.journal.stored import HEARTBEAT, HELD, StoredJournal, journals_dir
 from gittrack.recording.journal.allowance import Allowance
 from gittrack.recording.journal.files import replace_file, write_json, write_owner
-from gittrack.recording.journal.lines import Row, event_files, lines_of, metrics_line, open_events
+from gittrack.recording.journal.lines import Row, event_files, lines_of, metrics_line, open_events, take_out
 from gittrack.recording.turns import Turns, say, thrown_in
 
 FLUSH_EVERY_S = 0.5
@@ -57,7 +57,6 @@ LINE_ROWS = 400
 """Rows in one line: some 40 kB, which an allocator gives and takes back without asking the kernel."""
 
 
-Item = TypeVar("Item")
 _Written = tuple[Sequence[bytes], Sequence[list[Any]]]
 
 
@@ -344,8 +343,8 @@ class Journal:
 
     def _forget_written(self) -> None:
         rows, events = self._written
-        _take_out(self.rows, rows)
-        _take_out(self._events, events)
+        take_out(self.rows, rows)
+        take_out(self._events, events)
         self._written = ((), ())
         self._drained += len(rows) + len(events)
 
@@ -385,14 +384,6 @@ class Journal:
 
     def replace_environment(self, environment: bytes) -> None:
         replace_file(self.folder / "environment.yaml", environment)
-
-
-def _take_out(queue: deque[Item], written: Sequence[Item]) -> None:
-    """Take what is on disk out of `queue`; the rest of it where Ctrl-C came in between."""
-    first = queue[0] if queue else None
-    gone = next((at for at, item in enumerate(written) if item is first), len(written))
-    for _ in range(len(written) - gone):
-        queue.popleft()
 
 
 def _over(run_id: str) -> UsageError:

@@ -20,14 +20,10 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_bytes(_json(content))
+    replace_file(path, json.dumps(content, ensure_ascii=False, indent=1).encode())
 
 
 def write_owner(folder: Path) -> None:
     """Say that this process writes the journal."""
     owner = current_owner()
-    replace_file(folder / f"owner-{owner['pid']}.json", _json(owner))
-
-
-def _json(content: Mapping[str, Any]) -> bytes:
-    return json.dumps(content, ensure_ascii=False, indent=1).encode()
+    write_json(folder / f"owner-{owner['pid']}.json", owner)

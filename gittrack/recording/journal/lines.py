@@ -1,16 +1,18 @@
-"""The files of events that a process appends to, and the lines that it writes there."""
+"""The files of a journal that a process writes, and the lines of those that it appends to."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gittrack.git.shared import as_folder
 from gittrack.reading.journal.events import POINTS
 
+Item = TypeVar("Item")
 Row = tuple[float, int | None, dict[str, Any]]
 """Seconds since the start, step, values by metric (a non-finite one as ``"nan"``, ``"inf"``, ``"-inf"``)."""
 
@@ -45,3 +47,11 @@ def open_events(folder: Path, pid: int) -> int:
 
 def event_files(folder: Path) -> int:
     return sum(1 for _ in folder.glob("events-*.jsonl"))
+
+
+def take_out(queue: deque[Item], written: Sequence[Item]) -> None:
+    """Take what is on disk out of `queue`; the rest of it where Ctrl-C came in between."""
+    first = queue[0] if queue else None
+    gone = next((at for at, item in enumerate(written) if item is first), len(written))
+    for _ in range(len(written) - gone):
+        queue.popleft()

@@ -337,7 +337,7 @@ def _with_script(where: Path) -> Path:
         ({"seeds": "1,1"}, "names a seed twice"),
         ({"seeds": "one"}, "takes same, new or numbers"),
         ({"seeds": "1,2", "repeats": 3}, "give one of them"),
-        ({"executor": "moon"}, "takes local or ray"),
+        ({"executor": "moon"}, "takes local, ray, slurm"),
     ],
 )
 def test_wrong_options_are_refused(
