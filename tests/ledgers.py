@@ -170,3 +170,13 @@ def addition(name: str, code: tuple[str, ...] = (), text: str = "x: 1\n") -> Add
 
 def paths(top: Path, branch: str = "gittrack/runs") -> list[str]:
     return run_git(top, "ls-tree", "-r", "--name-only", branch).split()
+
+
+def complete_series(top: Path, record: Record) -> bytes:
+    """All points of a run, from DVC's cache where git has a sample."""
+    series = record.series
+    assert series is not None
+    if series.md5 is None:
+        return run_git(top, "show", f"{BRANCH}:{record.path}/metrics.csv").encode()
+    cache = Repository.discover(top).state_dir / "dvc" / "cache" / "files" / "md5"
+    return (cache / series.md5[:2] / series.md5[2:]).read_bytes()

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 import gittrack
+from gittrack.reading.series import parse_series
 from gittrack.recording.turns import Turns
+from tests.ledgers import complete_series
 from tests.recording.processes import only, run, start
 
 HAMMER = """
@@ -55,9 +57,8 @@ def test_every_point_of_both_is_there_once(project: Path, call: str, body: str) 
     status, out, err = run(project, HAMMER.format(call=call, body=WHILE + body))
     assert status == 0, err
     (found,) = gittrack.search(repository=project)
-    series = found.series()
-    assert series is not None and found.record.status == "finished" and not found.record.not_recorded
-    curves = series.curves
+    assert found.record.status == "finished" and not found.record.not_recorded
+    curves = parse_series(complete_series(project, found.record), "metrics.csv").curves
     assert list(curves["h"].values) == [*range(1, int(out) + 1)]
     assert list(curves["m"].values) == [*range(1, len(curves["m"].values) + 1)]
 
