@@ -36,11 +36,13 @@ def is_own(state_dir: Path, run_id: str, run_yaml: bytes) -> bool:
 
 
 def own_runs(state_dir: Path, key: str, job: str = "") -> list[OwnRun]:
-    """The runs of that key, the newest first, those of one second as they were recorded; of `job`, if given."""
+    """The runs of that key, the newest first, of one second the last recorded; of `job`, if given."""
     runs = []
     with suppress(OSError), (state_dir / OWN_RUNS).open() as file:
         for line in file:
             words = line.split()
             if len(words) == 4 and words[2] == key and job in ("", words[3]):
                 runs.append(OwnRun(words[0], words[1], words[3]))
-    return sorted(reversed(runs), key=lambda run: run.id.rpartition("-")[0], reverse=True)
+    runs.reverse()
+    runs.sort(key=lambda run: run.id.rpartition("-")[0], reverse=True)
+    return runs
