@@ -63,8 +63,9 @@ def below(pid: int) -> Iterator[int]:
     for number in pids:
         yield number
         try:
-            for task in os.scandir(_PROC / str(number) / "task"):
-                pids += map(int, Path(task.path, "children").read_text().split())
+            with os.scandir(_PROC / str(number) / "task") as tasks:
+                for task in tasks:
+                    pids += map(int, Path(task.path, "children").read_text().split())
         except OSError:
             continue  # it has just ended
 

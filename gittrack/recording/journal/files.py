@@ -1,4 +1,4 @@
-"""Small files of a journal, which another process finds whole or not at all."""
+"""Small files of a journal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gittrack.reading.journal.owner import current_owner
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Put `data` at `path` in the place of what is there."""
+    """Put `data` at `path` in the place of what is there; others find the one or the other, whole."""
     temporary = path.with_suffix(".tmp")
     temporary.write_bytes(data)
     as_folder(temporary)
@@ -20,10 +20,16 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    replace_file(path, json.dumps(content, ensure_ascii=False, indent=1).encode())
+    """For a file that nobody reads yet, or waits for."""
+    path.write_bytes(_json(content))
+    as_folder(path)
 
 
 def write_owner(folder: Path) -> None:
     """Say that this process writes the journal."""
     owner = current_owner()
-    write_json(folder / f"owner-{owner['pid']}.json", owner)
+    replace_file(folder / f"owner-{owner['pid']}.json", _json(owner))
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, ensure_ascii=False, indent=1).encode()
