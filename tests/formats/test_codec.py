@@ -337,7 +337,7 @@ fragments = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=1200, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.one_of(st.binary(max_size=60), st.lists(fragments, max_size=12).map(lambda x: "".join(x).encode())))
 def test_arbitrary_bytes_give_a_value_or_a_record_error(data: bytes) -> None:
     """No other exception, from either parser; and where a value comes, it can be written."""
@@ -535,7 +535,7 @@ pieces = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.lists(pieces, max_size=14).map("".join))
 def test_the_quick_reader_takes_nothing_but_what_the_writer_writes(text: str) -> None:
     """Whatever it takes, it takes as the strict reader does, and the writer would write just that."""

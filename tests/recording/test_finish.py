@@ -179,19 +179,19 @@ def test_final_metrics_follow_what_gittrack_yaml_says_of_a_beginning(inside: Pat
 
 
 def test_memory_stays_flat(inside: Path) -> None:
-    """200,000 rows of five metrics, logged and committed, never take 40 MB of Python objects."""
+    """100,000 rows of five metrics, logged and committed, never take 25 MB of Python objects."""
     gittrack.start_run().finish()
     tracemalloc.start()
     try:
         run = gittrack.start_run()
-        for step in range(200_000):
+        for step in range(100_000):
             run.log_metrics({"a": 0.5, "b": step / 3, "c": step / 7, "d": 1.5, "e": step / 11}, step=step)
         record = finished(run)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert record.series is not None and record.series.rows == 200_000
-    assert peak < 40_000_000
+    assert record.series is not None and record.series.rows == 100_000
+    assert peak < 25_000_000
 
 
 def test_the_environment_beside_the_record_is_the_one_it_names(inside: Path) -> None:
