@@ -58,7 +58,8 @@ def main(arguments: list[str]) -> int:
         _install(checkout, binaries)
         temporary = scratch / "tmp ß"
         temporary.mkdir()
-        here = {name: os.environ[name] for name in ("PATH", "HOME", "NODE_PATH") if name in os.environ}
+        kept = ("PATH", "HOME", "NODE_PATH", "PYTEST_XDIST_AUTO_NUM_WORKERS")
+        here = {name: os.environ[name] for name in kept if name in os.environ}
         environment = {**here, **VARIABLES, "LC_ALL": _locale(), "TMPDIR": str(temporary)}
         command = [binaries / "python", "-m", "pytest", "-p", "no:cacheprovider", *arguments]
         return subprocess.run(
