@@ -17,7 +17,7 @@ from gittrack.errors import NotFoundError
 from gittrack.git.repository import Repository
 from gittrack.ledger.sync import choose_remote
 from gittrack.reading.index import Index, Row, open_index
-from gittrack.reading.index.rows import RUNNING, SILENT, UNRECORDED
+from gittrack.reading.journal.status import RUNNING, SILENT, UNRECORDED
 from gittrack.reading.live.follow import Watch
 from gittrack.reading.live.remote import points_of, watched
 from gittrack.reading.live.runs import AllRuns, open_runs

@@ -23,7 +23,7 @@ from gittrack.errors import UsageError
 from gittrack.git.repository import Repository
 from gittrack.reading.index import Index, Row, open_index, open_newest
 from gittrack.reading.index.branch import declared_metrics
-from gittrack.reading.index.rows import SILENT
+from gittrack.reading.journal.status import SILENT
 from gittrack.reading.live.runs import AllRuns, open_runs, opening
 from gittrack.text.tables import require_one_form
 

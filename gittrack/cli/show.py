@@ -16,7 +16,7 @@ from gittrack.errors import UsageError
 from gittrack.formats.reproduction import Reproduction
 from gittrack.reading.entry import Entry, entry_of
 from gittrack.reading.index import Index, Row, open_index
-from gittrack.reading.index.rows import SILENT, UNRECORDED
+from gittrack.reading.journal.status import SILENT, UNRECORDED
 from gittrack.reading.live.runs import in_full, open_runs
 from gittrack.reading.reproductions import reproductions_of
 from gittrack.text.json_text import json_compact

@@ -23,8 +23,8 @@ from gittrack.errors import GittrackError
 from gittrack.formats.config import LiveConfig
 from gittrack.git.process import outside_environment
 from gittrack.git.repository import GitResult, Repository, explain
-from gittrack.reading.index.rows import UNRECORDED
 from gittrack.reading.journal.owner import current_owner, is_alive
+from gittrack.reading.journal.status import UNRECORDED
 from gittrack.reading.journal.stored import journals_dir
 
 MARKS = "live"

@@ -13,7 +13,6 @@ from gittrack.recording.attempts import has_finished
 from gittrack.recording.capture.code import LIVE
 from gittrack.recording.finish import commit
 from gittrack.recording.journal import Journal
-from gittrack.recording.lost import collect_lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +87,8 @@ def _recover_one(
     named: bool,
     refusals: dict[str, str],
 ) -> Recovery:
+    from gittrack.recording.lost import collect_lost
+
     branch = ""
     try:
         with journal.alone():

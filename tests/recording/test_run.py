@@ -710,6 +710,18 @@ def test_a_run_variable_that_means_nothing_is_ignored(inside: Path, monkeypatch:
     assert finish(gittrack.start_run()).parent is None
 
 
+def test_a_run_loads_no_reader_of_ledgers_or_files(inside: Path) -> None:
+    """Each costs a start of Python some 10 ms: the index, and what reads people's files."""
+    script = (
+        "import gittrack, sys\nwith gittrack.start_run() as run: run.log_metric('a', 1)\nprint(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=inside, check=True, capture_output=True, text=True
+    )
+    heavy = ("sqlite3", "gittrack.reading.index", "gittrack.recording.results", "gittrack.recording.collect")
+    assert [name for name in done.stdout.split() if name.startswith(heavy)] == []
+
+
 def test_times_are_those_of_the_run(inside: Path) -> None:
     """Times of points count from the start of the run."""
     run = gittrack.start_run()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from gittrack.reading.index.rows import DAMAGED, ELSEWHERE, RUNNING, SILENT, UNRECORDED
+from gittrack.reading.index.rows import DAMAGED
+from gittrack.reading.journal.status import ELSEWHERE, RUNNING, SILENT, UNRECORDED
 from gittrack.text import text
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from typing import Any
 
 from gittrack.errors import UsageError
 from gittrack.reading.index.filters import Both, Compare, Condition, Field, IsNull, Not, OneOf, numeric
-from gittrack.reading.index.rows import DAMAGED, LIVE, OUTCOME
+from gittrack.reading.index.rows import DAMAGED, OUTCOME
+from gittrack.reading.journal.status import LIVE
 
 Sql = tuple[str, list[Any]]
 """SQL text with ``?`` in it, and the values that belong there."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from gittrack.errors import NotFoundError, RecordError
-from gittrack.reading.index.rows import UNRECORDED
 from gittrack.reading.journal.follow import Following
+from gittrack.reading.journal.status import UNRECORDED
 from gittrack.reading.journal.stored import StoredJournal, journals_dir
 from gittrack.reading.live.runs import UNREADABLE, status_of
 from gittrack.reading.live.state import Point, State

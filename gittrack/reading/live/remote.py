@@ -11,7 +11,7 @@ from gittrack.errors import RecordError
 from gittrack.formats.live import load, record_of
 from gittrack.git.repository import Repository
 from gittrack.ledger.live import listed, received
-from gittrack.reading.index.rows import RUNNING, SILENT
+from gittrack.reading.journal.status import RUNNING, SILENT
 from gittrack.reading.live.state import Point
 
 ATTEMPTS = 3

@@ -14,8 +14,8 @@ from typing import Any
 from gittrack.errors import GittrackError, NotFoundError
 from gittrack.git.repository import Repository
 from gittrack.reading.index import Index, Progress, Row, Where, open_index
-from gittrack.reading.index.rows import ELSEWHERE, RUNNING, UNRECORDED
 from gittrack.reading.journal.glimpse import glimpse
+from gittrack.reading.journal.status import ELSEWHERE, RUNNING, UNRECORDED
 from gittrack.reading.journal.stored import StoredJournal, journals, journals_dir
 from gittrack.reading.live.state import State
 from gittrack.reading.names import before_latest
