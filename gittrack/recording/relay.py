@@ -127,9 +127,10 @@ class Relay:
     def end(self) -> None:
         """No longer; what has come by now has been passed on."""
         self._over = True
-        if self._thread.ident is not None:
-            signal.pthread_kill(self._thread.ident, signal.SIGCHLD)
-        self._thread.join()
+        while self._thread.is_alive():  # a sign may come just before it waits, where it does not block it yet
+            if self._thread.ident is not None:
+                signal.pthread_kill(self._thread.ident, signal.SIGCHLD)
+            self._thread.join(0.05)
 
     def _take(self) -> None:
         while True:
