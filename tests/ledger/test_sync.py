@@ -15,16 +15,6 @@ from tests.ledgers import addition, paths
 from tests.repositories import run_git
 
 
-@pytest.fixture
-def hub(project: Path, tmp_path: Path) -> Path:
-    """A bare repository that the project and its clones share."""
-    bare = tmp_path / "hub.git"
-    run_git(tmp_path, "clone", "-q", "--bare", str(project), str(bare))
-    run_git(project, "remote", "add", "origin", str(bare))
-    run_git(project, "fetch", "-q", "origin")
-    return bare
-
-
 def clone(hub: Path, where: Path) -> Ledger:
     run_git(where.parent, "clone", "-q", str(hub), str(where))
     return Ledger(Repository.discover(where))

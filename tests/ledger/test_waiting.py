@@ -201,16 +201,6 @@ def test_a_read_only_repository_is_said_before_the_program_starts(
         assert f"cannot write to {project / '.git' / place}: make" in done.stdout, done.stderr
 
 
-@pytest.fixture
-def hub(project: Path, tmp_path: Path) -> Path:
-    """A bare repository that the project pushes to."""
-    bare = tmp_path / "hub.git"
-    run_git(tmp_path, "clone", "-q", "--bare", str(project), str(bare))
-    run_git(project, "remote", "add", "origin", str(bare))
-    run_git(project, "fetch", "-q", "origin")
-    return bare
-
-
 def server_hook(hub: Path, name: str, script: str) -> Path:
     """A hook of the server that counts how often it was asked; the file with the count."""
     count = hub / "asked"

@@ -9,9 +9,8 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from gittrack.running.executor.cluster import _connected, run_tasks_on_ray
 from gittrack.running.reproduce import ReproduceOptions, plan
 from gittrack.verify import verify
 from tests.repositories import run_git
+from tests.running.moments import when
 from tests.running.remotes import Remotes, make_remotes, send_data
 from tests.running.training import again, left_behind
 
@@ -111,20 +111,6 @@ def remotes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Remotes:
     found = make_remotes(tmp_path)
     monkeypatch.chdir(found.top)
     return found
-
-
-def when(condition: Callable[[], bool], then: Callable[[], object]) -> threading.Thread:
-    """Do something, in a thread, once a condition holds."""
-
-    def watch() -> None:
-        until = time.monotonic() + 90
-        while not condition() and time.monotonic() < until:
-            time.sleep(0.05)
-        then()
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    return thread
 
 
 @needs_ray

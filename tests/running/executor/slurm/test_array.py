@@ -6,9 +6,6 @@ import json
 import os
 import signal
 import sys
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +19,7 @@ from gittrack.reading.index import Index
 from gittrack.verify import verify
 from tests.recording.commands import gittrack
 from tests.repositories import run_git
+from tests.running.moments import when
 from tests.running.remotes import Remotes
 from tests.running.slurm import Slurm
 from tests.running.training import again
@@ -48,20 +46,6 @@ def left_behind(top: Path) -> list[str]:
     left = [str(path) for name in ("slurm", "journal", "reproduce") for path in (state / name).glob("*")]
     left += run_git(top, "worktree", "list", "--porcelain").split("\n\n")[1:-1]
     return left + run_git(top, "for-each-ref", "refs/gittrack/live", "refs/gittrack/queued").splitlines()
-
-
-def when(condition: Callable[[], object], then: Callable[[], object]) -> threading.Thread:
-    """Do something, in a thread, once a condition holds."""
-
-    def watch() -> None:
-        until = time.monotonic() + 90
-        while not condition() and time.monotonic() < until:
-            time.sleep(0.05)
-        then()
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    return thread
 
 
 def swept(top: Path, *options: str, code: int = 0) -> dict[str, Any]:
