@@ -131,8 +131,7 @@ def _enqueue(repo: Repository, made: ReproducePlan, quiet: bool) -> None:
 
     queue = queue_reruns(repo, made)
     if not quiet:
-        jobs = ", ".join(array.number for array in queue.arrays)
-        output.note(f"gittrack: {len(made.tasks)} reruns are in Slurm's queue as job {jobs}")
+        output.note(f"gittrack: {len(made.tasks)} reruns are in Slurm's queue as job {queue.jobs}")
         output.note(f"gittrack: later: gittrack reproduce --collect {queue.id}")
 
 

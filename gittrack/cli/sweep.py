@@ -172,9 +172,10 @@ def _enqueue(repo: Repository, config: Config, plan: SweepPlan, quiet: bool) -> 
 
     queue = queue_sweep(repo, config, plan)
     if not quiet:
-        jobs = ", ".join(array.number for array in queue.arrays)
         output.note(f"gittrack: {pages.headline(plan)}")
-        output.note(f"gittrack: in Slurm's queue as job {jobs}; later: gittrack sweep --collect {queue.id}")
+        output.note(
+            f"gittrack: in Slurm's queue as job {queue.jobs}; later: gittrack sweep --collect {queue.id}"
+        )
 
 
 def _collected(repo: Repository, config: Config, name: str, quiet: bool) -> Swept:

@@ -51,7 +51,7 @@ def rivals(journal: StoredJournal, path: Path) -> list[str]:
     mine, now = _absolute(path), stamp_of(os.fspath(path))
     return [
         run.run_id
-        for run in _beside(journal)
+        for run in _beside(journal, _others(journal))
         if any(_meet(mine, theirs) and (left is None or left == now) for theirs, left in run.writes.items())
     ]
 
@@ -62,10 +62,12 @@ def overlaps(journal: StoredJournal, top: Path) -> tuple[Overlap, ...]:
     if not mine:
         return ()
     found = {}
-    for other in _others(journal) if (below := [p for p in mine if _meet(p, str(top.resolve()))]) else ():
-        if _may_write_anywhere(other, top):
+    others = _others(journal)
+    below = [path for path in mine if _meet(path, str(top.resolve()))]
+    for other in others:
+        if below and _may_write_anywhere(other, top):
             found[other.run_id] = Overlap(run=other.run_id, paths=_shown(below, top), unknown=True)
-    for run in _beside(journal):
+    for run in _beside(journal, others):
         if shared := [path for path in mine if any(_meet(path, theirs) for theirs in run.writes)]:
             found[run.run_id] = Overlap(run=run.run_id, paths=_shown(shared, top))
     return tuple(overlap for _, overlap in sorted(found.items()))
@@ -96,11 +98,11 @@ def leave_word(journal: StoredJournal) -> None:
                 _append(other.folder / _BESIDE, [word])
 
 
-def _beside(journal: StoredJournal) -> Iterator[_Beside]:
+def _beside(journal: StoredJournal, others: Iterable[StoredJournal]) -> Iterator[_Beside]:
     for row in _rows(journal.folder / _BESIDE):
         writes = {path: Stamp(*left) if left else None for path, left in row["writes"].items()}
         yield _Beside(row["run"], writes)
-    for other in _others(journal):
+    for other in others:
         yield _Beside(other.run_id, {row["path"]: None for row in _rows(other.folder / _WRITES)})
 
 

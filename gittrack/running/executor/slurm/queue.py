@@ -68,6 +68,11 @@ class Queue:
         return self.folder.name
 
     @property
+    def jobs(self) -> str:
+        """The numbers of its arrays, for people."""
+        return ", ".join(array.number for array in self.arrays)
+
+    @property
     def name(self) -> str:
         """Of its jobs."""
         return f"gittrack-{self.id}"
