@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,7 @@ class Files:
     _ended: bool
     _losses: Losses
     _store: Store
-
-    def _open(self, verb: str) -> Journal | None:
-        raise NotImplementedError
+    _open: Callable[[str], Journal | None]
 
     @verb("input")
     def log_input(self, path: str | Path, role: Role | None = None, *, store: bool | None = None) -> None:
