@@ -26,6 +26,7 @@ WINGS = (
     "verify",
     "running",
     "exporters",
+    "importers",
     "publishing",
     "__init__",
     "cli",
