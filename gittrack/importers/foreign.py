@@ -1,10 +1,10 @@
 """A run as another tracker kept it: what an importer reads, before anything is decided about the record.
 
-An importer is a module with one function ``read(source, options)``: a generator of `ForeignRun` and of
-`Skipped` for what could not be read. It opens files for reading only, talks to no network, loads no pickle, runs
-nothing, follows no link that leads out of the source, and holds one run in memory at a time, of its points one
-`Curve` at a time. What it says was in the source; what it does not know it leaves out; what it
-reads and cannot say goes to `lost`, by name.
+An importer is a module with one function ``read(source, options)``: a generator of `ForeignRun`, and of
+`Skipped` for what could not be read. It opens files for reading only, talks to no network, loads no
+pickle, runs nothing, follows no link that leads out of the source, and holds one run in memory at a time, of
+its points one `Curve` at a time. What it says was in the source; what it does not know it leaves out; what
+it reads and cannot say goes to `lost`, by name.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class TextPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignFile:
-    """A file of the run under its logical `path`, with ``/``; or, with `missing`, why its bytes are not here."""
+    """A file of the run under its logical `path`, with ``/``; with `missing`, why its bytes are not here."""
 
     path: str
     kind: Literal["artifact", "model", "media", "table", "console", "requirements", "patch", "other"]
@@ -75,7 +75,7 @@ class ForeignFile:
     """Where its bytes are: a regular file below the source, the bytes, or what streams them."""
     missing: str | None = None
     name: str | None = None
-    """Of the artifact or model that it belongs to, with `version` and `aliases`, where the source has those."""
+    """Of the artifact or model that it belongs to, with `version` and `aliases`, where there are those."""
     version: str | None = None
     aliases: tuple[str, ...] = ()
     digest: str | None = None
@@ -145,7 +145,7 @@ class ForeignRun:
     """``mlflow``, ``wandb``, ``neptune``, ``clearml``, ``comet``, ``tensorboard``, ``dvclive``, ..."""
     system_version: str | None = None
     id: str
-    """The source's own id of the run; the same again when the source is read again or from a copy elsewhere."""
+    """The source's own id of the run; the same when the source is read again, or a copy of it elsewhere."""
     experiment: str
     """As the source names it: any text."""
     name: str | None = None
