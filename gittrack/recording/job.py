@@ -246,7 +246,7 @@ def _note_changes(
     try:
         note_params(journal, take=not (folder / "joined").exists())
         store.note_changes(journal)
-        note_code(journal, repo, leave)
+        note_code(journal, repo, leave, in_between=True)
     except (GittrackError, OSError) as error:
         journal.not_recorded("changed", f"what it read could not be compared again: {error}")
     journal.close()
