@@ -246,20 +246,20 @@ def note_code(
     if status.commit not in (code.get("commit"), code.get("snapshot")):
         journal.event(Kind.CHANGED, "code commit", code.get("commit"), status.commit)
     left_out = {item["path"] for item in code.get("left_out", [])}
-    paths = [
-        path
-        for path in _candidates(repository, code, status)
-        if clean_text(path) not in left_out
-        and not any(path == name or path.startswith(f"{name}/") for name in leave)
-    ]
-    changed = _note_files(journal, repository, code["tree"], paths)
+
+    def is_no_code(path: str) -> bool:
+        return clean_text(path) in left_out or any(path == n or path.startswith(f"{n}/") for n in leave)
+
+    paths = [path for path in _candidates(repository, code, status) if not is_no_code(path)]
+    changed = set(_note_files(journal, repository, code["tree"], paths))
     if in_between:
-        known = {change.path: change.state for change in status.changes}
-        untracked = [
-            path for path, state in known.items() if state == "?" and clean_text(path) not in left_out
-        ]
-        is_back = status.commit in (code.get("commit"), code.get("snapshot"))
-        note_code_touched(journal, repository, untracked, changed, is_same_commit=is_back)
+        note_code_touched(
+            journal,
+            repository,
+            [change.path for change in status.changes if change.state == "?"],
+            lambda path: path in changed or is_no_code(path),
+            is_same_commit=status.commit in (code.get("commit"), code.get("snapshot")),
+        )
 
 
 def _candidates(repository: Repository, code: Mapping[str, Any], status: Status) -> list[str]:
