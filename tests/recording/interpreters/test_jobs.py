@@ -192,6 +192,16 @@ def test_a_program_that_calls_gittrack_itself_says_what_it_runs_in(job: Path) ->
     assert "PASS" in gittrack(job, "verify").stdout
 
 
+def test_a_program_that_calls_gittrack_and_becomes_another(job: Path) -> None:
+    """What it says of itself is not said of the Python that its process runs later."""
+    becomes = "os.execv('.venv/bin/python', ['.venv/bin/python', 'prep.py'])"
+    (job / "train.py").write_text(f"import os, gittrack\ngittrack.start_run()\n{becomes}\n")
+    _, environment = run_one(job, PYTHON, "train.py")
+    first, second = environment["interpreters"]
+    assert (first["ran"], second["ran"]) == (["train.py"], ["prep.py"])
+    assert first["packages"] == environment["packages"] and second["packages"] == {"rarething": "1.5"}
+
+
 def test_a_lost_job_has_its_interpreter(job: Path) -> None:
     """gittrack run was killed: recover takes what the Pythons had said of themselves."""
     program = "import os, signal; os.kill(os.getppid(), signal.SIGKILL)"
