@@ -94,6 +94,43 @@ def test_job_control_on_a_terminal(project: Path) -> None:
     assert records(project)[0].status == "failed"
 
 
+STOPS = """
+import os, signal, sys, time
+from gittrack.recording.relay import Child, Hold, Relay
+from gittrack.recording.witness import Witness
+hold = Hold()
+witness = Witness({})
+pid = os.fork()
+if pid == 0:
+    hold.release()
+    while True: signal.pause()
+child = Child(pid, own_group=False)
+os.killpg(0, signal.SIGTSTP)
+while signal.SIGCHLD not in signal.sigpending(): time.sleep(0.01)
+Relay(child, witness, lambda: None, None)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+signal.pause()
+"""
+"""Here the program has stopped before the signal to all is looked at, as it can be on a machine that is busy."""
+
+
+def test_a_program_that_stops_first_stops_us_once(project: Path) -> None:
+    process = subprocess.Popen([PYTHON, "-c", STOPS], process_group=0)
+    stops = 0
+    try:
+        while True:
+            _, status = os.waitpid(process.pid, os.WUNTRACED)
+            if not os.WIFSTOPPED(status):
+                break
+            stops += 1
+            os.killpg(process.pid, signal.SIGCONT)
+            # A second stop comes at once where there is one, and before what would end it.
+            os.kill(process.pid, signal.SIGTERM)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+    assert stops == 1
+
+
 def test_one_request_that_comes_twice_at_once(project: Path, tmp_path: Path) -> None:
     """timeout(1) sends to its child and then to the group: the program is not asked a second time."""
     log = tmp_path / "arrivals"
