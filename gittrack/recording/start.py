@@ -216,6 +216,7 @@ def current_run() -> Run:
     """The active run; one is begun if there is none, as MLflow does, and ends with the process.
 
     A worker process begins none: it joins that of `gittrack run` if nobody has, else its verbs do nothing.
+    None is begun once the process has ended its runs.
     """
     try:
         run = open_runs.current()
@@ -260,6 +261,8 @@ _beginning = threading.RLock()
 
 
 def _first_run() -> Run:
+    if exits.is_over():
+        raise UsageError("the program is ending, and its run has ended with it")
     if not is_worker() or imports_again() or may_join():
         return start_run()
     log.warning(
