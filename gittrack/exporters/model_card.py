@@ -104,8 +104,8 @@ def _head(source: Source) -> Section:
 
 def _training(source: Source) -> Iterator[Section]:
     record = source.record
-    code, environment = record.code, record.environment
-    commit = code.snapshot or code.commit or code.tree
+    code, environment = record.code, record.surroundings
+    commit = code.revision or "not known"
     facts = {
         "Command": shlex.join(code.command),
         "Code": commit + (" (a snapshot of uncommitted changes)" if code.snapshot else ""),

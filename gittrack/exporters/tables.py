@@ -62,7 +62,7 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
         "key": "text",
         "value": "number",
         "status": "text",
-        "step": "whole",
+        "step": "number",
         "split": "text",
         "direction": "text",
         "unit": "text",
@@ -192,8 +192,10 @@ def _param(value: Any) -> tuple[str, float | None, str | None]:
 
 
 def _metric(metric: Mapping[str, Any]) -> tuple[Any, ...]:
-    value = metric.get("value")
+    value, step = metric.get("value"), metric.get("step")
     return (
         None if value is None else float(number(value)),
-        *(metric.get(name) for name in ("status", "step", "split", "direction", "unit", "rule")),
+        metric.get("status"),
+        None if step is None else float(step),
+        *(metric.get(name) for name in ("split", "direction", "unit", "rule")),
     )

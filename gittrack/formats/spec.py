@@ -59,9 +59,7 @@ def spec_digest(
 
 def spec_of(record: Record) -> str:
     """`spec_digest` of what a record says."""
-    return spec_digest(
-        record.code, record.params, record.data, record.locks, record.masked, record.datasets
-    )
+    return spec_digest(record.code, record.params, record.data, record.locks, record.masked, record.datasets)
 
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})

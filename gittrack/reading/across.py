@@ -249,14 +249,14 @@ def _sort(entries: list[PlacedRun], order_by: Sequence[str], places: Sequence[Pl
         entries[:] = [entry for _, entry in present] + [entry for value, entry in keyed if value is None]
 
 
-_ROW_NAMES = {"duration": "duration_s"}
+_ROW_NAMES = {"duration": "duration_s", "started": "began", "imported": "system"}
 
 
 def _value(row: Row, field: Field) -> int | float | str | None:
     """What the index sorts `row` by."""
     if field.family == "attributes":
         if field.key == "ended":
-            return None if row.duration_s is None else row.started + row.duration_s
+            return None if row.duration_s is None or row.began is None else row.began + row.duration_s
         value: int | float | str | None = getattr(row, _ROW_NAMES.get(field.key, field.key))
         return value
     if field.family == "tags":

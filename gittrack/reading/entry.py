@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,12 @@ class Entry:
         return blob.data
 
     @property
+    def _names(self) -> Mapping[str, str]:
+        """The metrics in columns of the series that are called otherwise."""
+        names: Mapping[str, str] = self.row.record.get("series", {}).get("names", {})
+        return names
+
+    @property
     def _journal(self) -> StoredJournal:
         """Of a run without a record."""
         return StoredJournal(journals_dir(self.repository.state_dir) / self.id)
@@ -99,7 +106,7 @@ class Entry:
             sent = self.row.record["live"].get("curves")
             return series_of(self._journal.folder) if sent is None else series_in(sent)
         data = self.file("metrics.csv")
-        return None if data is None else parse_series(data, f"{self.path}/metrics.csv")
+        return None if data is None else parse_series(data, f"{self.path}/metrics.csv", self._names)
 
     def environment(self) -> dict[str, Any]:
         """environment.yaml as plain values; empty if there is none."""

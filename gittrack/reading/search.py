@@ -198,7 +198,7 @@ def _facts(record: Record) -> dict[str, Any]:
         "ended_by": record.ended_by,
         "started": record.started,
         "duration_s": record.duration_s,
-        "author": record.author.name,
+        "author": record.author_name,
         "commit": code.commit,
         "dirty": code.dirty,
         "seed": record.seed,

@@ -24,7 +24,7 @@ from gittrack.formats.record import (
     Series,
     parse_time,
 )
-from gittrack.formats.series import FULL_SERIES, HEADING, Point, Table, sample_table, write_table
+from gittrack.formats.series import FULL_SERIES, HEADING, Point, Step, Table, sample_table, write_table
 from gittrack.formats.sources import choose_seed, resolve
 from gittrack.formats.spec import spec_digest
 from gittrack.git.repository import Repository
@@ -123,7 +123,7 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
         not_recorded=stated_losses(list(gathered.losses.values())),
         changed=tuple(gathered.changed.values()),
         overlaps=overlaps(journal, top),
-        attempts=attempts_of(gathered.past, stated.started, ending, elapsed),
+        attempts=attempts_of(gathered.past, facts["started"], ending, elapsed),
         spec=spec_digest(stated.code, said.params, data, stated.locks, masked),
     )
     from gittrack.formats import codec
@@ -196,16 +196,16 @@ def final_metrics(
     return metrics
 
 
-def _by_rule(table: Table, facts: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Any, int | None]]:
+def _by_rule(table: Table, facts: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Any, Step | None]]:
     """Value and step of the metrics of which not the last value is the final one."""
     ruled = {name: extreme_of(facts[name]["rule"], facts[name].get("direction")) for name in table.last}
     rules = {name: rule for name, rule in ruled.items() if rule is not None and rule != "last"}
     if not rules:
         return {}
     with table.path.open(encoding="utf-8", newline="\n") as lines:
-        finals = finals_in(lines, rules)
+        finals = finals_in(lines, rules, table.names)
     return {
-        name: (cell if cell in ("nan", "inf", "-inf") else exact(cell), int(step) if step else None)
+        name: (cell if cell in ("nan", "inf", "-inf") else exact(cell), exact(step) if step else None)
         for name, (cell, step) in finals.items()
     }
 
@@ -221,9 +221,17 @@ def stated_losses(losses: Sequence[NotRecorded]) -> tuple[NotRecorded, ...]:
     return (*losses[: MOST_LOSSES - 1], NotRecorded(what=f"{more:,} more", why="the list has room for 1,000"))
 
 
-def keep_series(table: Table, files: dict[str, bytes], store_series: StoreSeries) -> Series:
+def keep_series(
+    table: Table, files: dict[str, bytes], store_series: StoreSeries, axes: Mapping[str, str] | None = None
+) -> Series:
+    """What the record says of the series, which joins `files`, or goes to DVC where it is large."""
     series = Series(
-        rows=table.rows, columns=table.columns, sha256=table.sha256, values_sha256=table.values_sha256
+        rows=table.rows,
+        columns=table.columns,
+        sha256=table.sha256,
+        values_sha256=table.values_sha256,
+        names=table.names,
+        axes=axes or {},
     )
     if table.size <= SERIES_IN_GIT:
         files["metrics.csv"] = table.path.read_bytes()

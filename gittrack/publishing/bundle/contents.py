@@ -218,14 +218,17 @@ def add_listings(
     trees = CodeTrees(objects)
     seen: set[tuple[str, str]] = set()
     for record in records:
+        tree = record.code.tree
+        if tree is None:
+            continue
         for data in record.data:
             inside = PurePosixPath(data.path)
-            key = (record.code.tree, data.path)
+            key = (tree, data.path)
             if data.source != "dvc" or key in seen or inside.is_absolute() or ".." in inside.parts:
                 continue
             seen.add(key)
             try:
-                tracking = find_tracking_in(CodeFiles(trees, record.code.tree), data.path)
+                tracking = find_tracking_in(CodeFiles(trees, tree), data.path)
             except (RecordError, Absent):
                 continue  # verify says it
             if tracking is not None and tracking.inside is not None:

@@ -19,7 +19,7 @@ from gittrack.errors import NotFoundError
 from gittrack.git.repository import Repository
 from gittrack.reading.index.branch import ledger_branch, ledger_tip
 from gittrack.reading.index.rows import DAMAGED, SUPERSEDED, Row, no_experiment
-from gittrack.reading.index.select import NEWEST, SELECT, order_of, row_of, where_of
+from gittrack.reading.index.select import IMPORTS, NEWEST, SELECT, order_of, row_of, where_of
 from gittrack.reading.index.store import (
     FILE_NAME,
     Progress,
@@ -232,6 +232,10 @@ class Index:
             names += [f"{family}.{key}" for (key,) in self._ask(sql, values)]
         return names
 
+    def imports(self, system: str) -> dict[str, tuple[str, str]]:
+        """By a tracker's id each run imported from it, the last record: its id here, its source's digest."""
+        return {source: (run_id, digest) for source, run_id, digest in self._ask(IMPORTS, [system])}
+
     def decisions(self, run_id: str) -> list[Decided]:
         """The decisions on a run, oldest first: the last one holds."""
         from gittrack.reading.index.parse import Decided
@@ -274,12 +278,13 @@ class Index:
         `name` is an unambiguous beginning or end of a run id, ``latest``, ``latest~2`` (two
         before), or an abbreviated code commit or snapshot (at least four digits), which
         means all the runs of that one commit. ``<experiment>/`` in front looks in that
-        experiment alone. A run id wins over a commit.
+        experiment alone. A run id wins over a tracker's id of an imported run, that over a commit.
         """
         experiment, slash, short = name.rpartition("/")
-        if slash:
+        rows = self._of_source(name, None) if slash else []
+        if slash and not rows:
             self.require_experiment(experiment)
-        rows = self._named(short, experiment if slash else None)
+        rows = rows or self._named(short, experiment if slash else None)
         if not rows:
             raise NotFoundError(f"no run {name!r}: gittrack log lists the runs there are")
         return rows
@@ -302,10 +307,14 @@ class Index:
         rows = self._matching(
             "(substr(r.id, 1, ?1) = ?2 OR substr(r.id, -?1) = ?2)", [len(name), name], experiment
         )
-        rows = [row for row in rows if row.id == name] or rows
+        rows = [row for row in rows if row.id == name] or rows or self._of_source(name, experiment)
         if len(rows) > 1:
             raise NotFoundError(f"{name!r} is ambiguous: it may be {_candidates(rows)}")
         return rows or self._of_commit(name.lower(), experiment)
+
+    def _of_source(self, name: str, experiment: str | None) -> list[Row]:
+        """The imported runs that another tracker calls so."""
+        return self._matching(f"r.source = ?1 AND NOT {SUPERSEDED}", [name], experiment)
 
     def _of_commit(self, name: str, experiment: str | None) -> list[Row]:
         if not re.fullmatch(r"[0-9a-f]{4,64}", name):

@@ -17,7 +17,7 @@ from gittrack.text.json_text import json_compact, json_line
 RUN_COLUMNS = (
     "path", "blob", "id", "tail", "experiment", "status", "started", "duration_s", "author", "email", "name",
     "hypothesis", "commit_id", "snapshot", "branch", "dirty", "seed", "spec", "fault", "supersedes",
-    "continues",
+    "continues", "system", "source",
 )  # fmt: skip
 
 Number = int | float | None
@@ -71,14 +71,16 @@ def rows_of(path: str, blob: str, record: Mapping[str, Any]) -> Parsed:
 
 
 def _columns(path: str, blob: str, record: Mapping[str, Any]) -> tuple[Any, ...]:
-    code, author = record["code"], record.get("author", {})
+    code, author, imported = record["code"], record.get("author", {}), record.get("imported", {})
+    dirty, started = code.get("dirty", False), record.get("started")
     return (
         path, blob, record["id"], record["id"][-6:], record["experiment"], record["status"],
-        datetime.fromisoformat(record["started"]).timestamp(), record.get("duration_s"),
+        0.0 if started is None else datetime.fromisoformat(started).timestamp(), record.get("duration_s"),
         author.get("name"), author.get("email"),
         record.get("name"), record.get("hypothesis"), code.get("commit"), code.get("snapshot"),
-        code.get("branch"), int(code.get("dirty", False)), number(record.get("seed")), record.get("spec"),
-        None, record.get("supersedes"), record.get("continues"),
+        code.get("branch"), None if dirty is None else int(dirty), number(record.get("seed")),
+        record.get("spec"), None, record.get("supersedes"), record.get("continues"),
+        imported.get("system"), imported.get("id"),
     )  # fmt: skip
 
 

@@ -144,6 +144,8 @@ def make_plan(
 
 
 def _check(record: Record) -> None:
+    if record.imported is not None:
+        raise UsageError(f"run {record.id} was imported: which code it ran, and where, was not observed")
     if record.status != "finished":
         ended = "has an unknown end" if record.status == "unknown" else record.status
         raise UsageError(f"run {record.id} {ended}: it has no result that could be had again")
@@ -157,7 +159,7 @@ def _check(record: Record) -> None:
             f"the command of run {record.id} has an argument that the record masks ({hidden}): "
             "nothing can be run with it; hand credentials over in variables"
         )
-    if Path(record.code.cwd).is_absolute():
+    if Path(record.code.cwd or ".").is_absolute():
         raise UsageError(f"run {record.id} was started outside its repository, in {record.code.cwd}")
 
 
@@ -232,7 +234,7 @@ def _task(
         reproduces=record.id,
         data=record.data,
         outputs=outputs,
-        image=record.environment.image,
+        image=record.surroundings.image,
         surroundings=around,
         timeout_s=options.timeout_s,
         branch=config.ledger.branch,
@@ -322,7 +324,7 @@ def _home(repository: Repository, record: Record, options: ReproduceOptions) -> 
     """The folder of the user's work tree that the run was started in, where reruns use what is here now."""
     if options.executor not in SHARED or options.environment not in ("current", "command"):
         return None
-    return repository.top / record.code.cwd
+    return repository.top / (record.code.cwd or ".")
 
 
 def _today(
@@ -356,7 +358,7 @@ def _closest(record: Record, environment: Mapping[str, Any], on_path: _Today, ow
 def _seen(record: Record, environment: Mapping[str, Any], program: str | None) -> _Today:
     from gittrack.recording.capture import describe_program
 
-    now = describe_program(Path(program) if program else None, record.environment.image)
+    now = describe_program(Path(program) if program else None, record.surroundings.image)
     asked = {name: facts for name, facts in environment.items() if name != "interpreters"}
     packages, machine = environments((asked, record), (now, record))
     machine_pairs = tuple(p for p in machine if not p.same and p.name.split(".")[0] in _MACHINE)
