@@ -114,14 +114,15 @@ def _dependencies(source: Source) -> Iterator[Descriptor]:
     record = source.record
     code = record.code
     commit = code.snapshot or code.commit
-    yield _descriptor(
-        name="code",
-        uri=repository_uri(code.remote),
-        digest={"gitCommit": commit} if commit else without_none({"gitTree": code.tree}),
-        tree=code.tree,
-        branch=code.branch,
-        basedOn=code.commit if code.snapshot else None,
-    )
+    if code.revision is not None:
+        yield _descriptor(
+            name="code",
+            uri=repository_uri(code.remote),
+            digest={"gitCommit": commit} if commit else {"gitTree": code.revision},
+            tree=code.tree,
+            branch=code.branch,
+            basedOn=code.commit if code.snapshot else None,
+        )
     for item in record.data:
         if digest := digests(item):
             yield _descriptor(name=item.path, digest=digest, role=item.role, source=item.source)

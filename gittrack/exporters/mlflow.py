@@ -267,7 +267,7 @@ def _tags(source: Source, parent: str | None) -> dict[str, str]:
     sampled = series is not None and series.pointer is not None
     facts = {
         "mlflow.user": record.author_name,
-        "mlflow.note.content": record.hypothesis,
+        "mlflow.note.content": (record.imported.note if record.imported else None) or record.hypothesis,
         "mlflow.source.name": code.entry or " ".join(code.command),
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": code.snapshot or code.commit,
@@ -275,6 +275,7 @@ def _tags(source: Source, parent: str | None) -> dict[str, str]:
         "mlflow.source.git.repoURL": code.remote,
         "mlflow.parentRunId": parent,
         RUN_ID: record.id,
+        "gittrack.imported": record.imported.sentence if record.imported else None,
         "gittrack.experiment": record.experiment,
         "gittrack.spec": record.spec,
         "gittrack.record_sha256": source.record_sha256,

@@ -107,6 +107,7 @@ def _training(source: Source) -> Iterator[Section]:
     code, environment = record.code, record.surroundings
     commit = code.revision or "not known"
     facts = {
+        "Imported": record.imported.sentence if record.imported else None,
         "Command": shlex.join(code.command),
         "Code": commit + (" (a snapshot of uncommitted changes)" if code.snapshot else ""),
         "Repository": code.remote if repository_uri(code.remote) else None,

@@ -143,13 +143,13 @@ def _code(made: _Document, source: Source, run: str) -> None:
     """The code as the plan that was followed, and the record as what was written down."""
     record = source.record
     code = record.code
-    content = code.revision or f"code-of-{record.id}"
-    plan = made.add(
-        "entity", f"content:{content}", prov__type=_named("prov:Plan"), prov__label=code.entry or "code",
-        gittrack__commit=code.commit, gittrack__snapshot=code.snapshot, gittrack__tree=code.tree,
-        gittrack__repository=repository_uri(code.remote),
-    )  # fmt: skip
-    made.relate("used", prov__activity=run, prov__entity=plan, gittrack__role="code")
+    if code.revision is not None:
+        plan = made.add(
+            "entity", f"content:{code.revision}", prov__type=_named("prov:Plan"),
+            prov__label=code.entry or "code", gittrack__commit=code.commit, gittrack__snapshot=code.snapshot,
+            gittrack__tree=code.tree, gittrack__repository=repository_uri(code.remote),
+        )  # fmt: skip
+        made.relate("used", prov__activity=run, prov__entity=plan, gittrack__role="code")
     said = made.add(
         "entity", f"content:{source.record_sha256}", prov__type=_named("gittrack:Record"),
         prov__label=source.row.path, gittrack__sha256=source.record_sha256,

@@ -42,6 +42,11 @@ class Imported:
     labels: tuple[str, ...] = ()
     """Tags without a value."""
 
+    @property
+    def sentence(self) -> str:
+        """Whose word it is that the run was so."""
+        return f"run {self.id} of {self.system}: claimed by it, not observed here"
+
 
 def is_same_import(one: Imported | None, other: Imported | None) -> bool:
     """Whether both are of one run of one system."""

@@ -258,7 +258,8 @@ def _repos(repos: Sequence[str] | None) -> list[Column]:
 def _commit(row: Row) -> str | None:
     if row.fault is not None:
         return None
-    return (row.commit or "none")[:7] + ("*" if row.dirty else "")
+    without = "none" if row.system is None else "?"
+    return (row.commit or without)[:7] + ("*" if row.dirty else "")
 
 
 def _measured(rows: Sequence[Row], choice: Choice, repos: Sequence[str] | None) -> list[Column]:

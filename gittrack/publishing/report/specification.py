@@ -49,6 +49,8 @@ def _run(report: Report, record: Record) -> Iterator[Block]:
         ),
         ("Author", record.author_name or "not known"),
     ]
+    if record.imported is not None:
+        rows.insert(1, ("Imported", record.imported.sentence))
     if record.hypothesis:
         rows.append(("Hypothesis", record.hypothesis))
     if record.failure:
