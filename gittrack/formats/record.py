@@ -25,6 +25,7 @@ from gittrack.formats.code import LeftOut as LeftOut
 from gittrack.formats.code import Submodule as Submodule
 from gittrack.formats.datasets import Dataset as Dataset
 from gittrack.formats.during import Changed, Overlap, Ranks
+from gittrack.formats.experiments import EXPERIMENT as EXPERIMENT
 from gittrack.formats.imported import Imported as Imported
 from gittrack.formats.imported import is_same_import
 from gittrack.formats.scheduler import Scheduler
@@ -40,7 +41,6 @@ Pins = Literal["hashed", "versions", "none"]
 Value = Any
 
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6,12}\Z")
-EXPERIMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z")
 OID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
@@ -145,6 +145,8 @@ class Output:
     size: int | None = None
     """Absent where a past commit was recorded whose dvc.lock does not say it."""
     nfiles: int | None = None
+    logical: bool = False
+    """True where `path` is a name that the run gave it, and no place in the work tree."""
     name: str | None = None
     """Of the artifact that it is a version of, or a part of one; absent where it has none."""
     version: str | None = None

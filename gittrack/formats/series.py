@@ -28,8 +28,8 @@ from gittrack.formats.tables import (
 )
 
 __all__ = [
-    "FULL_SERIES", "HEADING", "Part", "Point", "Step", "Table", "by_step", "column_of", "sample_table",
-    "tables_of", "values_digest", "write_table",
+    "FULL_SERIES", "HEADING", "Part", "Point", "Step", "Table", "by_step", "column_of", "names_of",
+    "sample_table", "tables_of", "values_digest", "write_table",
 ]  # fmt: skip
 
 _ROW = 12

@@ -26,7 +26,9 @@ from gittrack.formats.record import (
 )
 from gittrack.formats.series import FULL_SERIES, HEADING, Point, Step, Table, sample_table, write_table
 from gittrack.formats.sources import choose_seed, resolve
-from gittrack.formats.spec import spec_digest
+from gittrack.formats.spec import spec_of
+from gittrack.formats.texts import FILE as TEXTS
+from gittrack.formats.texts import StoreFile, Text, write_texts
 from gittrack.git.repository import Repository
 from gittrack.git.shared import settle_rights
 from gittrack.ledger import Addition, Ledger
@@ -41,9 +43,6 @@ from gittrack.recording.own import note_own
 from gittrack.version import VERSION
 
 log = logging.getLogger("gittrack")
-
-StoreSeries = Callable[[Table], tuple[str, bytes]]
-"""Puts a large series into the DVC cache; its md5 and the pointer's bytes."""
 
 SERIES_IN_GIT = 1 << 20
 """Bytes above which the complete series goes to DVC and a sample to git."""
@@ -71,7 +70,7 @@ class Frozen:
         return Addition(record.path, self.files, message, code, live)
 
 
-def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
+def freeze(journal: StoredJournal, store: StoreFile) -> Frozen:
     """The record of `journal` and every file beside it. Without an end, it is that of a killed run."""
     gathered = Gathered(journal)
     table = write_table(_points(journal), journal.folder / "metrics.csv")
@@ -118,14 +117,16 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
         data=data,
         determinism=gathered.determinism,
         outputs=tuple(o for o, _ in gathered.outputs.values()),
-        series=keep_series(table, files, store_series) if table.rows else None,
+        datasets=tuple(gathered.datasets.values()),
+        series=keep_series(table, files, store, axes_of(table, gathered.defined)) if table.rows else None,
+        texts=write_texts(_texts(journal), journal.folder / TEXTS, files, store),
         console=_console(journal, files),
         not_recorded=stated_losses(list(gathered.losses.values())),
         changed=tuple(gathered.changed.values()),
         overlaps=overlaps(journal, top),
         attempts=attempts_of(gathered.past, facts["started"], ending, elapsed),
-        spec=spec_digest(stated.code, said.params, data, stated.locks, masked),
     )
+    record = replace(record, spec=spec_of(record))
     from gittrack.formats import codec
 
     return Frozen(record, {"run.yaml": codec.dump_record(record), **files})
@@ -144,9 +145,7 @@ _UNKNOWN = {"spec": "", "tool": {"version": VERSION}}
 
 
 def _points(journal: StoredJournal) -> Callable[[], Iterator[Point]]:
-    # Points before the first next_step() belong to step 0, but only once there is one.
-    counting = (event for event in journal.events() if event[0] == Kind.COUNTING)
-    first = next((event[1] if len(event) > 1 else 0 for event in counting), None)
+    first = _first_counted(journal)
 
     def read() -> Iterator[Point]:
         for event in journal.events():
@@ -157,6 +156,27 @@ def _points(journal: StoredJournal) -> Callable[[], Iterator[Point]]:
                     yield elapsed, first if step is None else step, values
 
     return read
+
+
+def _first_counted(journal: StoredJournal) -> int | None:
+    """The step of what was logged before the first next_step(); None where there was none."""
+    counting = (event for event in journal.events() if event[0] == Kind.COUNTING)
+    return next((event[1] if len(event) > 1 else 0 for event in counting), None)
+
+
+def _texts(journal: StoredJournal) -> Iterator[Text]:
+    first = _first_counted(journal)
+    for event in journal.events():
+        if event[0] == Kind.TEXT:
+            elapsed, step, texts = event[1:]
+            for name, text in texts.items():
+                yield Text(name, text, first if step is None else step, round(elapsed, 3))
+
+
+def axes_of(table: Table, defined: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """By metric of the series, the one of them that the program said to draw it over."""
+    axes = {name: described(name, defined).get("axis") for name in table.last}
+    return {name: axis for name, axis in axes.items() if axis in table.last and axis != name}
 
 
 def _until_last_sign(journal: StoredJournal, started: str) -> float:
@@ -177,6 +197,8 @@ def final_metrics(
         name: {"rule": "last", **described(name, declared), **described(name, defined or {})}
         for name in {**table.last, **summary}
     }
+    for stated in facts.values():
+        stated.pop("axis", None)
     for name, stated in facts.items():
         if extreme_of(stated["rule"], stated.get("direction")) is None:
             log.warning(
@@ -222,7 +244,7 @@ def stated_losses(losses: Sequence[NotRecorded]) -> tuple[NotRecorded, ...]:
 
 
 def keep_series(
-    table: Table, files: dict[str, bytes], store_series: StoreSeries, axes: Mapping[str, str] | None = None
+    table: Table, files: dict[str, bytes], store: StoreFile, axes: Mapping[str, str] | None = None
 ) -> Series:
     """What the record says of the series, which joins `files`, or goes to DVC where it is large."""
     series = Series(
@@ -236,7 +258,7 @@ def keep_series(
     if table.size <= SERIES_IN_GIT:
         files["metrics.csv"] = table.path.read_bytes()
         return series
-    md5, pointer = store_series(table)
+    md5, pointer = store(table.path)
     sample = sample_table(table, SAMPLE_ROWS, SERIES_IN_GIT)
     files["metrics.csv"] = sample
     files[FULL_SERIES] = pointer
@@ -269,7 +291,7 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
     start = journal.start
     try:
         leave_word(journal)
-        frozen = freeze(journal, series_store(repo, repo.top / start["record"]["code"]["cwd"]))
+        frozen = freeze(journal, file_store(repo, repo.top / start["record"]["code"]["cwd"]))
         ledger = Ledger(repo, start["ledger"], start.get("onto"))
         ledger.append([frozen.addition()], dvc_config=start["dvc_config"].encode())
     except BaseException:
@@ -294,24 +316,24 @@ def preview(repo: Repository, journal: StoredJournal) -> Record | None:
     What is wrong then is said when `gittrack run` commits it: the training is not to fail of it.
     """
     try:
-        return freeze(journal, series_store(repo)).record
+        return freeze(journal, file_store(repo)).record
     except GittrackError:
         return None
 
 
-def series_store(repo: Repository, start: Path | None = None) -> StoreSeries:
-    def store(table: Table) -> tuple[str, bytes]:
+def file_store(repo: Repository, start: Path | None = None) -> StoreFile:
+    def keep(path: Path) -> tuple[str, bytes]:
         from gittrack.dvc.cache import store
         from gittrack.dvc.files import write_pointer
         from gittrack.dvc.hashing import hash_path
         from gittrack.dvc.settings import cache_of
 
-        digest = hash_path(table.path)
+        digest = hash_path(path)
         cache, types = cache_of(repo, start)
-        store(table.path, digest, cache, types)
-        return digest.md5, write_pointer("metrics.csv", digest)
+        store(path, digest, cache, types)
+        return digest.md5, write_pointer(path.name, digest)
 
-    return store
+    return keep
 
 
 def kept(error: Exception, run_id: str) -> GittrackError:

@@ -130,6 +130,8 @@ def _pointers(
     stated |= {o.pointer: o.md5 for o in record.outputs}
     if record.series is not None and record.series.pointer:
         stated[record.series.pointer] = record.series.md5
+    if record.texts is not None and record.texts.pointer:
+        stated[record.texts.pointer] = record.texts.md5 or ""
     for name, md5 in stated.items():
         if name not in files:
             yield f"{folder}/{name}: is missing, and the record names it"

@@ -13,6 +13,7 @@ from gittrack.dvc.hashing import Kind
 from gittrack.dvc.tracking import find_tracking_in
 from gittrack.errors import DvcError, NotFoundError, RecordError
 from gittrack.formats.record import Record
+from gittrack.formats.texts import FILE
 from gittrack.git.repository import ObjectReader
 from gittrack.publishing.bundle.layout import data_name
 from gittrack.reading.index import Index, Row
@@ -74,6 +75,12 @@ def items_of(record: Record) -> Iterator[Item]:
         yield Item(
             folder=record.path, kind="series", role="series", path="metrics.csv", pointer=series.pointer,
             md5=series.md5, sha256=series.sha256, size=series.size,
+        )  # fmt: skip
+    texts = record.texts
+    if texts is not None and texts.pointer is not None:
+        yield Item(
+            folder=record.path, kind="series", role="texts", path=FILE, pointer=texts.pointer,
+            md5=texts.md5, sha256=texts.complete_sha256, size=texts.complete_size,
         )  # fmt: skip
 
 

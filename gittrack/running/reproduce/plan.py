@@ -119,7 +119,7 @@ def make_plan(
     _check(record)
     cache, _ = cache_of(repository)
     sources = Sources(cache, repository.top)
-    outputs = tuple((o.path, o.role) for o in record.outputs if o.role not in _NO_FILES)
+    outputs = tuple((o.path, o.role) for o in record.outputs if not o.logical and o.role not in _NO_FILES)
     seeds = choose_seeds(record, options, protocol, used)
     made = plan_environment(repository, record, environment, options.environment, options.environment_command)
     home = _home(repository, record, options)
