@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from gittrack.errors import NotFoundError
+from gittrack.formats.experiments import experiment_of
 from gittrack.formats.flat import flatten
 from gittrack.git.repository import Repository
 from gittrack.reading.index import Index, Progress, Row, open_index
@@ -109,7 +110,7 @@ class Across:
     def require_experiment(self, name: str) -> None:
         """NotFoundError, with the names there are, unless one of the ledgers has the experiment `name`."""
         known = {experiment for place in self.places for experiment in place.index.experiments()}
-        if name not in known:
+        if experiment_of(name) not in known:
             raise no_experiment(name, known)
 
     def count(self) -> int:

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gittrack.errors import NotFoundError
+from gittrack.formats.experiments import experiment_of
 from gittrack.git.repository import Repository
 from gittrack.reading.index.branch import ledger_branch, ledger_tip
 from gittrack.reading.index.rows import DAMAGED, SUPERSEDED, Row, no_experiment
@@ -86,8 +87,7 @@ class Index:
         self._path: Path | None = repository.state_dir / FILE_NAME
         """None once the cache is in memory."""
         self._connection: sqlite3.Connection | None = None
-        self._mended = self._apart = False
-        self._fresh = False
+        self._mended = self._apart = self._fresh = False
         self.partial = False
         """Whether only the newest runs are in it, see `open_newest`."""
 
@@ -129,8 +129,7 @@ class Index:
         from gittrack.reading.index.parse import insert
 
         index = cls(repository, branch)
-        index.tip, index._path, index._apart = "", None, True
-        index._connection = open_memory()
+        index.tip, index._path, index._apart, index._connection = "", None, True, open_memory()
         with transaction(index._connection) as connection:
             for row in rows:
                 insert(connection, row)
@@ -158,7 +157,7 @@ class Index:
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+        self._connection = None
 
     def refresh(self) -> None:
         """Follow the ledger to where it is now. One git process, more when it has moved."""
@@ -212,14 +211,14 @@ class Index:
 
     def successor(self, run_id: str) -> str | None:
         """The id of the record that supersedes that of a run; None where none does."""
-        successor = f"SELECT s.id FROM runs s, runs r WHERE s.supersedes = r.id AND r.id = ? AND {SUPERSEDED}"  # noqa: S608
-        rows = self._ask(successor, [run_id])
+        sql = f"SELECT s.id FROM runs s, runs r WHERE s.supersedes = r.id AND r.id = ? AND {SUPERSEDED}"  # noqa: S608
+        rows = self._ask(sql, [run_id])
         return str(rows[0][0]) if rows else None
 
     def continuations(self, run_id: str) -> list[str]:
         """The ids of the runs that continue a run, oldest first."""
         sql = f"SELECT r.id FROM runs r WHERE r.continues = ? AND NOT {SUPERSEDED} ORDER BY r.id"  # noqa: S608
-        return [str(row_id) for (row_id,) in self._ask(sql, [run_id])]
+        return [str(run) for (run,) in self._ask(sql, [run_id])]
 
     def names(self, experiment: str | None = None, only: Field | None = None) -> list[str]:
         """Full names of the metrics, parameters and tags that runs have, or `only` that one if they do."""
@@ -243,11 +242,12 @@ class Index:
         rows = self._ask("SELECT * FROM decisions WHERE run_id = ? ORDER BY made, id", [run_id])
         return [Decided(*row) for row in rows]
 
-    def require_experiment(self, name: str) -> None:
-        """NotFoundError, with the names there are, unless `name` is an experiment of the ledger."""
-        known = self.experiments()
-        if name not in known:
+    def require_experiment(self, name: str) -> str:
+        """The experiment of that name; NotFoundError, with those there are, where the ledger has none."""
+        known, experiment = self.experiments(), experiment_of(name)
+        if experiment not in known:
             raise no_experiment(name, known)
+        return experiment
 
     def known(self, ids: Sequence[str]) -> set[str]:
         """Those of `ids` that are runs of this ledger."""
@@ -283,7 +283,7 @@ class Index:
         experiment, slash, short = name.rpartition("/")
         rows = self._of_source(name, None) if slash else []
         if slash and not rows:
-            self.require_experiment(experiment)
+            experiment = self.require_experiment(experiment)
         rows = rows or self._named(short, experiment if slash else None)
         if not rows:
             raise NotFoundError(f"no run {name!r}: gittrack log lists the runs there are")

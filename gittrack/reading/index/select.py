@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from gittrack.formats.experiments import experiment_of
 from gittrack.reading.index.rows import OUTCOME, SUPERSEDED, Row
 
 _ROW = (
@@ -38,7 +39,7 @@ def where_of(filter: str | None, experiment: str | None, ids: Sequence[str] | No
         terms.append(sql)
     if experiment is not None:
         terms.append("r.experiment = ?")
-        values.append(experiment)
+        values.append(experiment_of(experiment))
     if ids is not None:
         terms.append("r.id IN (SELECT value FROM json_each(?))")
         values.append(json.dumps(list(ids)))

@@ -191,7 +191,9 @@ class Allowance:
         for name in names:
             longest = {**_LONGEST_METRIC, **self._declared.get(name, {})}
             parts[("metrics", name)] = {"metrics": {name: longest}}
-            parts[("columns", name)] = {"series": {"c": [column_of(name)], "n": names_of([name])}}
+            parts[("columns", name)] = {"series": {"c": [column_of(name)]}}
+            if odd := names_of([name]):
+                parts[("names", name)] = {"series": {"n": odd}}
         self._charge(parts)
 
     def _check_pointer(self, pointer: str | None, path: str) -> None:
