@@ -27,7 +27,7 @@ from gittrack.recording.finish import commit, kept, preview
 from gittrack.recording.interpreter import error_going_on
 from gittrack.recording.journal import Journal
 from gittrack.recording.notebook import Work
-from gittrack.recording.params import ParamsBook
+from gittrack.recording.params import ParamsBook, shortened
 from gittrack.recording.points import Points
 from gittrack.recording.request import check_seeds
 from gittrack.recording.shown import Shown
@@ -120,9 +120,11 @@ class Run(Points, Shown, Files):
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Record parameters. One that was logged before with another value keeps the first.
 
-        Where another source, such as the command line, says something else, what is logged is recorded.
+        Where another source, such as the command line, says something else, what is logged is recorded. Text
+        that is too long for the record is kept as an output, which the parameter names.
         """
-        self._book.add(params, self._open("log_params"))
+        journal = self._open("log_params")
+        self._book.add(params if journal is None else shortened(params, self._store.keep_long), journal)
 
     @verb("param", subject="key")
     def _keep_param(self, key: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -38,6 +40,10 @@ def named_path(path: str | Path) -> Path:
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
         raise UsageError(f"a path names a file or a folder: {path!r} does not")
     return Path(os.fsdecode(path))
+
+
+PARAM_ROLE = "param"
+_LONGEST_NAME = 100
 
 
 class Version(NamedTuple):
@@ -147,6 +153,16 @@ class Store:
         with self._room_for(name) as path:
             path.write_bytes(data)
         self._log_output(path, role, top=self._files, cwd=self._files)
+
+    def keep_long(self, param: str, text: str) -> str:
+        """Keep a parameter that is too long for the record as an output; what the record has in its place."""
+        data = clean_text(scrub_text(text, os.environ)).encode()
+        digest = hashlib.sha256(data).hexdigest()
+        like = re.sub(r"[^A-Za-z0-9_.-]", "_", param)[:_LONGEST_NAME].strip(".")
+        same = hashlib.sha256(param.encode(errors="replace")).hexdigest()[:8]
+        name = f"params/{like}.txt" if like == param else f"params/{like}-{same}.txt"
+        self.log_bytes(data, name, PARAM_ROLE)
+        return f"{len(text):,} characters, kept as the output {name} (sha256 {digest})"
 
     def log_dict(self, content: Any, name: str) -> None:
         plain = to_value(content, str(name), room=1000)

@@ -186,3 +186,16 @@ def test_an_experiment_of_any_name(inside: Path) -> None:
     (found,) = gittrack.search(experiment="probe é/sub", repository=inside)
     assert found.id == record.id
     assert finish(gittrack.start_run("plain")).experiment_name is None
+
+
+def test_long_parameters_are_kept(inside: Path) -> None:
+    """Up to 100,000 characters in their place, longer ones as outputs that the parameter names."""
+    with gittrack.start_run(params={"prompt": "a" * 100_000}) as run:
+        run.log_params({"model": {"chat template": "b" * 100_001}, "lr": 0.1})
+    record = run.record
+    assert record is not None and record.params["prompt"] == "a" * 100_000 and record.params["lr"] == 0.1
+    (output,) = record.outputs
+    assert output.path.startswith("params/model.chat_template-") and output.size == 100_001
+    stated = record.params["model"]["chat template"]
+    assert stated == f"100,001 characters, kept as the output {output.path} (sha256 {output.sha256})"
+    assert faults(inside) == []

@@ -35,6 +35,7 @@ from gittrack.reading.diff import Pair, environments
 from gittrack.recording.capture.determinism import VARIABLES
 from gittrack.recording.notebook import CELLS_ROLE
 from gittrack.recording.passing import seed_words
+from gittrack.recording.store import PARAM_ROLE
 from gittrack.running.executor.choice import SHARED, check_placement
 from gittrack.running.executor.environments import EnvironmentPlan
 from gittrack.running.executor.place import LocatedInput, Sources, find_data
@@ -46,7 +47,7 @@ SAME, NEW = "same", "new"
 _MACHINE = ("python", "os", "host", "cpu", "gpus", "cuda", "image")
 _NOT_AGAIN = frozenset({"gittrack.source", "sweep", "sweep.search"})
 """Tags that say where the original comes from."""
-_NO_FILES = frozenset({"text", "dict", "figure", CELLS_ROLE})
+_NO_FILES = frozenset({"text", "dict", "figure", PARAM_ROLE, CELLS_ROLE})
 """Roles of outputs that a program logs as bytes: there need not be a file of that name."""
 
 
