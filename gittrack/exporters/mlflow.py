@@ -312,6 +312,18 @@ def _log_inputs(client: Any, run: str, source: Source) -> None:
         )
         for item in source.record.data
     ]
+    inputs += [
+        DatasetInput(
+            Dataset(
+                name=item.name[:500],
+                digest=(item.digest or "unknown")[:36],
+                source_type="external",
+                source=(item.source or "unknown")[:500],
+            ),
+            [InputTag("mlflow.data.context", item.context)] if item.context else [],
+        )
+        for item in source.record.datasets
+    ]
     if inputs:
         client.log_inputs(run, datasets=inputs)
 
