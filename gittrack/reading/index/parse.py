@@ -41,6 +41,10 @@ class Parsed(NamedTuple):
     def blob(self) -> str:
         return str(self.run[1])
 
+    def row(self, place: int = 0) -> Row:
+        """What the index would answer."""
+        return _row(self.run, self.json, place)
+
 
 def parse(path: str, blob: str, data: bytes | None) -> Parsed:
     """The rows of the run.yaml at `path`; a record that cannot be read becomes a row with its fault."""
@@ -86,8 +90,14 @@ def _columns(path: str, blob: str, record: Mapping[str, Any]) -> tuple[Any, ...]
 
 def row_beside(path: str, record: Mapping[str, Any]) -> Row:
     """The row of a run that is on no ledger, and newer than those that are."""
-    facts = dict(zip(RUN_COLUMNS, _columns(path, "", record), strict=True))
-    facts |= {"commit": facts["commit_id"], "text": json_compact(record), "place": 1 << 30}
+    return _row(_columns(path, "", record), json_compact(record), 1 << 30)
+
+
+def _row(columns: tuple[Any, ...], text: str, place: int) -> Row:
+    facts = dict(zip(RUN_COLUMNS, columns, strict=True))
+    dirty = facts["dirty"]
+    facts |= {"commit": facts["commit_id"], "text": text, "place": place}
+    facts |= {"dirty": None if dirty is None else bool(dirty)}
     return Row(**{name: facts[name] for name in Row.__dataclass_fields__ if name in facts})
 
 
