@@ -62,6 +62,19 @@ def described(name: str, declared: Mapping[str, Mapping[str, Any]]) -> Mapping[s
     return declared[max(stars, key=len)] if stars else {}
 
 
+AXIS = "axis"
+"""What a program defines of a metric besides: the metric that it is to be drawn over."""
+
+
+def meaning_of(
+    name: str, declared: Mapping[str, Mapping[str, Any]], defined: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """What a record says beside the value: what gittrack.yaml declares, and the program, which goes before."""
+    meaning = {**described(name, declared), **described(name, defined)}
+    meaning.pop(AXIS, None)
+    return meaning
+
+
 def finals_in(
     lines: Iterable[str], rules: Mapping[str, str], names: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, tuple[str, str]]:

@@ -17,6 +17,8 @@ from gittrack.reading.series import MAX_SERIES_BYTES, Series, parse_series
 if TYPE_CHECKING:
     import git
 
+    from gittrack.formats.texts import Text
+
 __all__ = ["MAX_SERIES_BYTES", "Entry", "Series", "entry_of", "open_index", "parse_series"]
 
 
@@ -107,6 +109,13 @@ class Entry:
             return series_of(self._journal.folder) if sent is None else series_in(sent)
         data = self.file("metrics.csv")
         return None if data is None else parse_series(data, f"{self.path}/metrics.csv", self._names)
+
+    def texts(self) -> list[Text]:
+        """Texts that were logged at steps: all of them, or the first and the last where there are many."""
+        from gittrack.formats.texts import FILE, read_texts
+
+        data = self.file(FILE)
+        return [] if data is None else read_texts(data, f"{self.path}/{FILE}")
 
     def environment(self) -> dict[str, Any]:
         """environment.yaml as plain values; empty if there is none."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.errors import GittrackError, RepositoryError
-from gittrack.formats.finals import described, exact, extreme_of, finals_in
+from gittrack.formats.finals import AXIS, described, exact, extreme_of, finals_in, meaning_of
 from gittrack.formats.masks import PARAMS
 from gittrack.formats.plain import from_dict, to_dict
 from gittrack.formats.record import (
@@ -175,7 +175,7 @@ def _texts(journal: StoredJournal) -> Iterator[Text]:
 
 def axes_of(table: Table, defined: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """By metric of the series, the one of them that the program said to draw it over."""
-    axes = {name: described(name, defined).get("axis") for name in table.last}
+    axes = {name: described(name, defined).get(AXIS) for name in table.last}
     return {name: axis for name, axis in axes.items() if axis in table.last and axis != name}
 
 
@@ -194,11 +194,9 @@ def final_metrics(
     `declared` is by gittrack.yaml, `defined` by the program, which goes before.
     """
     facts = {
-        name: {"rule": "last", **described(name, declared), **described(name, defined or {})}
+        name: {"rule": "last", **meaning_of(name, declared, defined or {})}
         for name in {**table.last, **summary}
     }
-    for stated in facts.values():
-        stated.pop("axis", None)
     for name, stated in facts.items():
         if extreme_of(stated["rule"], stated.get("direction")) is None:
             log.warning(

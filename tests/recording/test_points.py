@@ -49,6 +49,8 @@ def test_steps_times_and_names_are_kept_as_they_are(inside: Path) -> None:
     assert (curve.steps, curve.values) == ((0.5, -3, -3), (1.0, 2.0, 3.0))
     assert [round(time or 0) for time in curve.times] == [5, -5, 5]
     assert series.curves["step"].values == (4.0,)
+    frame = pytest.importorskip("pandas") and found.to_pandas()
+    assert list(frame["step"]) == [0.5, -3.0, -3.0] and list(frame["a,b"]) == [1.0, 2.0, 3.0]
     assert record.metrics["a,b"].step == -3 and record.series is not None
     assert sorted(record.series.names.values()) == ["a,b", "step"]
     assert file_of(inside, record, "metrics.csv").startswith("step,time,a_b~")
@@ -89,6 +91,7 @@ def test_texts_stand_beside_the_numbers(inside: Path, monkeypatch: pytest.Monkey
         ("sample", "cät 1\n***", 1),
     ]
     assert (texts[3].name, texts[3].step) == ("only", None)
+    assert gittrack.load("latest", repository=inside).texts() == texts
     assert faults(inside) == []
 
 

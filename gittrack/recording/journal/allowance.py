@@ -15,6 +15,7 @@ from typing import Any
 
 from gittrack.errors import RecordError, UsageError
 from gittrack.formats import codec
+from gittrack.formats.finals import AXIS
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import SCHEMA
 from gittrack.formats.series import FULL_SERIES, column_of, names_of
@@ -134,7 +135,7 @@ class Allowance:
             key = json.dumps([dataset.get(part) for part in ("name", "digest", "context")])
             self._charge({("datasets", key): {"datasets": [dataset]}})
         elif kind == Kind.DEFINED:
-            axes = {name: facts["axis"] for name, facts in content[0].items() if "axis" in facts}
+            axes = {name: facts[AXIS] for name, facts in content[0].items() if AXIS in facts}
             self._charge({("axes", name): {"series": {"a": {name: axis}}} for name, axis in axes.items()})
         elif kind in (Kind.INPUT, Kind.OUTPUT):
             section, item = _SECTIONS[kind], content[0]
