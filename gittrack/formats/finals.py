@@ -69,7 +69,7 @@ AXIS = "axis"
 def meaning_of(
     name: str, declared: Mapping[str, Mapping[str, Any]], defined: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """What a record says beside the value: what gittrack.yaml declares, and the program, which goes before."""
+    """What a record says beside the value: as gittrack.yaml declares, and the program, which goes before."""
     meaning = {**described(name, declared), **described(name, defined)}
     meaning.pop(AXIS, None)
     return meaning

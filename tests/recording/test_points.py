@@ -12,6 +12,7 @@ import gittrack
 from gittrack.formats.record import Dataset, Record, parse_time
 from gittrack.formats.texts import read_texts
 from gittrack.git.repository import Repository
+from gittrack.reading.journal.stored import StoredJournal
 from gittrack.verify import verify
 from tests.ledgers import file_of
 from tests.repositories import run_git
@@ -202,3 +203,28 @@ def test_long_parameters_are_kept(inside: Path) -> None:
     stated = record.params["model"]["chat template"]
     assert stated == f"100,001 characters, kept as the output {output.path} (sha256 {output.sha256})"
     assert faults(inside) == []
+
+
+def test_a_run_that_goes_on_is_seen_as_it_is(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With fractional steps, odd names and axes; what is sent to others has their form."""
+    from gittrack.cli import execute
+    from gittrack.formats import live
+    from gittrack.reading.journal.stored import journals_dir
+    from gittrack.reading.live.curves import Curves
+    from gittrack.reading.live.state import State
+
+    with gittrack.start_run() as run:
+        run.define_metric("a,b", step_metric="epoch")
+        run.log({"a,b": 1.0, "epoch": 0.5, "text": "t"}, step=1.5)
+        run._journal.flush()  # type: ignore[union-attr]
+        assert execute(["show", run.id]) == 0 and execute(["log"]) == 0
+        assert "a,b" in capsys.readouterr().out
+        stored = StoredJournal(journals_dir(Repository.discover(inside).state_dir) / run.id)
+        state, curves = State(stored.start), Curves()
+        for event in stored.events():
+            for elapsed, step, values in state.take(event):
+                curves.add(elapsed, step, values)
+        sent = live.dump(state.record("running"), curves.points(), sent=state.facts["started"], every=60)
+        plain = live.load(sent, "x")
+        assert plain["metrics"]["a,b"] == {"value": 1.0, "step": 1.5, "rule": "last"}
+        assert plain["curves"]["a,b"][0][0] == 1.5
