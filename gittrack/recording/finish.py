@@ -73,7 +73,8 @@ class Frozen:
 def freeze(journal: StoredJournal, store: StoreFile) -> Frozen:
     """The record of `journal` and every file beside it. Without an end, it is that of a killed run."""
     gathered = Gathered(journal)
-    table = write_table(_points(journal), journal.folder / "metrics.csv")
+    first = gathered.counted_from
+    table = write_table(_points(journal, first), journal.folder / "metrics.csv")
     environment = journal.environment
     files: dict[str, bytes] = {"environment.yaml": environment}
     items: list[tuple[DataInput | Output, str | None]] = [
@@ -119,7 +120,9 @@ def freeze(journal: StoredJournal, store: StoreFile) -> Frozen:
         outputs=tuple(o for o, _ in gathered.outputs.values()),
         datasets=tuple(gathered.datasets.values()),
         series=keep_series(table, files, store, axes_of(table, gathered.defined)) if table.rows else None,
-        texts=write_texts(_texts(journal), journal.folder / TEXTS, files, store),
+        texts=write_texts(_texts(journal, first), journal.folder / TEXTS, files, store)
+        if gathered.has_texts
+        else None,
         console=_console(journal, files),
         not_recorded=stated_losses(list(gathered.losses.values())),
         changed=tuple(gathered.changed.values()),
@@ -144,8 +147,8 @@ def summary_of(environment: bytes) -> dict[str, Any]:
 _UNKNOWN = {"spec": "", "tool": {"version": VERSION}}
 
 
-def _points(journal: StoredJournal) -> Callable[[], Iterator[Point]]:
-    first = _first_counted(journal)
+def _points(journal: StoredJournal, first: int | None) -> Callable[[], Iterator[Point]]:
+    """`first`: the step of points without one, where steps were counted."""
 
     def read() -> Iterator[Point]:
         for event in journal.events():
@@ -158,14 +161,7 @@ def _points(journal: StoredJournal) -> Callable[[], Iterator[Point]]:
     return read
 
 
-def _first_counted(journal: StoredJournal) -> int | None:
-    """The step of what was logged before the first next_step(); None where there was none."""
-    counting = (event for event in journal.events() if event[0] == Kind.COUNTING)
-    return next((event[1] if len(event) > 1 else 0 for event in counting), None)
-
-
-def _texts(journal: StoredJournal) -> Iterator[Text]:
-    first = _first_counted(journal)
+def _texts(journal: StoredJournal, first: int | None) -> Iterator[Text]:
     for event in journal.events():
         if event[0] == Kind.TEXT:
             elapsed, step, texts = event[1:]

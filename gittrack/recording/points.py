@@ -81,8 +81,12 @@ class Points:
             return
         try:
             # Names that were logged just so before, with floats: what is written then needs no closer look.
-            is_plain = type(step) is int and step <= MAX_STEP and timestamp is None
-            if is_plain and [*metrics] == self._plain_names:
+            if (
+                timestamp is None
+                and type(step) is int
+                and step <= MAX_STEP
+                and [*metrics] == self._plain_names
+            ):
                 total = sum(metrics.values())
                 if type(total) is float and total - total == 0.0:  # all of them finite
                     journal.append_json(self._to_json((monotonic() - self._t0, step, metrics))[:-1])
