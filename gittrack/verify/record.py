@@ -10,6 +10,7 @@ from gittrack.errors import RecordError
 from gittrack.formats import codec
 from gittrack.formats.record import SCHEMA, Record
 from gittrack.formats.texts import FILE as TEXTS
+from gittrack.formats.texts import Texts, read_texts
 from gittrack.verify.context import MODES, Context, RunFiles
 from gittrack.verify.environment import FILE as ENVIRONMENT
 from gittrack.verify.environment import environment_of
@@ -74,6 +75,7 @@ def check_record(context: Context, run: RunFiles) -> Iterator[Finding]:
         yield from _beside(context, run, CONSOLE, console.sha256, console.size)
     if texts is not None:
         yield from _beside(context, run, TEXTS, texts.sha256, texts.size)
+        yield from _texts(context, run, texts)
 
 
 def _unreadable(data: bytes, run: RunFiles, fault: str) -> Finding:
@@ -149,6 +151,21 @@ def _beside(context: Context, run: RunFiles, name: str, sha256: str, size: int) 
     digest = hashlib.sha256(data).hexdigest()
     if (digest, len(data)) != (sha256, size):
         yield _digest(run, name, f"{sha256}, {size} bytes", f"{digest}, {len(data)} bytes")
+
+
+def _texts(context: Context, run: RunFiles, texts: Texts) -> Iterator[Finding]:
+    data = _bytes(context, run, TEXTS)
+    if data is None:
+        return
+    stated = texts.rows if texts.pointer is None else texts.sampled_rows
+    try:
+        count = len(read_texts(data, TEXTS))
+    except RecordError as error:
+        yield run.finding("record-texts", str(error), TEXTS)
+        return
+    if count != stated:
+        says = "texts.jsonl has more or fewer texts than the record says"
+        yield run.finding("record-texts", says, TEXTS, expected=str(stated), found=str(count))
 
 
 # --- findings ------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gittrack.formats.finals import exact, extreme_of, finals_in
 from gittrack.formats.record import Metric, Record, Series
-from gittrack.formats.tables import tables_of
+from gittrack.formats.tables import column_of, tables_of
 
 Fault = tuple[str, str, str | None, str | None]
 """Code, what it says, expected and found."""
@@ -67,6 +67,10 @@ def _shape(lines: list[str], series: Series, sampled: bool) -> tuple[Fault | Non
     except ValueError as error:
         return (code, f"metrics.csv is no series: {error}", None, None), []
     columns = ("step", "time", *(name for names, _ in tables for name in names[2:]))
+    odd = {column: name for column, name in series.names.items() if column_of(name) != column}
+    if odd or not series.names.keys() <= {*columns}:
+        says = "the record names metrics of columns that are not called after them"
+        return (code, says, None, str(odd or dict(series.names))[:500]), []
     if columns != series.columns or any(names[:2] != ["step", "time"] for names, _ in tables):
         says = "metrics.csv has other columns than the record says"
         return (code, says, ",".join(series.columns)[:500], ",".join(columns)[:500]), []

@@ -76,6 +76,17 @@ def test_series_finals_and_texts_are_held_to_it(tmp_path: Path) -> None:
     assert {f.code for f in found if f.severity == "fail"} == {"import-id", "record-metrics", "record-digest"}
 
 
+def test_names_and_texts_are_what_lies_there(tmp_path: Path) -> None:
+    """A column is called after its metric, and every line is a text."""
+    record, files = imported(tmp_path)
+    assert record.series is not None and record.texts is not None
+    forged = replace(record.series, names={"loss": "accuracy", **record.series.names})
+    torn = b'{"name":"prediction"}\n'
+    texts = replace(record.texts, sha256=sha256(torn), size=len(torn))
+    found = append(tmp_path, replace(record, series=forged, texts=texts), {**files, FILE: torn})
+    assert {f.code for f in found if f.severity == "fail"} == {"import-id", "record-series", "record-texts"}
+
+
 def test_a_file_that_the_record_does_not_name_is_unexpected(tmp_path: Path) -> None:
     """An environment is stated or it is not there."""
     record, files = imported(tmp_path)
