@@ -87,6 +87,8 @@ class Program:
         With `own_group` all that it starts can be ended with it; it cannot read from a terminal then.
         """
         self.timed_out = False
+        self.left_behind = False
+        """Whether something that it had started still held its output open when it was gone."""
         self._own_group = own_group
         self._secrets = {**env, **secret_arguments(command, env)}
         self._terminal: int | None = None
@@ -209,9 +211,11 @@ class Program:
             while True:
                 gone = self._child.poll() is not None
                 if gone and (not left or after >= _PIPE_BYTES):
+                    self.left_behind = bool(left)
                     return
                 ready = selector.select(timeout=0.02 if gone else 0.2)
                 if gone and not ready:
+                    self.left_behind = bool(left)
                     return
                 for key, _ in ready:
                     data = _read(key.fd)

@@ -267,6 +267,16 @@ def test_script_joins_the_run(project: Path) -> None:
     assert journals(project) == []
 
 
+@pytest.mark.parametrize("end", ["os._exit(0)", "os.execv('/bin/true', ['true'])"])
+def test_joined_script_that_does_not_end_its_run(project: Path, end: str) -> None:
+    """The exit status is the command's; what the script had not yet written is gone, and said."""
+    script(project, f"import gittrack, os\ngittrack.start_run().log_metric('acc', 1)\n{end}")
+    gittrack(project, "run", "-q", "--", PYTHON, "train.py")
+    (record,) = records(project)
+    assert (record.status, record.ended_by) == ("finished", "command")
+    assert [loss.what for loss in record.not_recorded] == ["end of the script that joined the run"]
+
+
 @pytest.mark.parametrize("options", [[], ["--input", "train.py:train"]])
 def test_the_joined_script_knows_best_why_it_failed(project: Path, options: list[str]) -> None:
     """The exception's type, not only the exit status, whoever of the two wrote to the journal first."""
@@ -372,7 +382,9 @@ def test_background_process_does_not_hold_up_the_run(project: Path, background: 
     os.kill(pid, signal.SIGKILL)
     assert "done" in done.stdout
     assert time.monotonic() - began < 20
-    assert records(project)[0].status == "finished"
+    (record,) = records(project)
+    assert record.status == "finished"
+    assert [loss.what for loss in record.not_recorded] == ["processes that the command had started"]
 
 
 def test_very_large_output(project: Path) -> None:
