@@ -41,14 +41,15 @@ class Files:
         source: str | None = None,
         context: str | None = None,
         details: Mapping[str, Any] | None = None,
+        **more: Any,
     ) -> None:
         """Record a dataset that the run reads and that has no path here, as it is stated.
 
-        `context`: what for, such as ``training``; `details`: what else there is to say, such as its schema.
-        What has a path is better recorded by `log_input`, which takes digests of its bytes. Of MLflow's
-        datasets: ``log_dataset(**dataset.to_dict())``.
+        `context`: what for, such as ``training``; `details`, and whatever else is given: what there is to say
+        besides, such as its schema. What has a path is better recorded by `log_input`, which takes digests of
+        its bytes. Of MLflow's datasets: ``log_dataset(**dataset.to_dict(), context="training")``.
         """
-        dataset = stated_dataset(name, digest, source, context, details)
+        dataset = stated_dataset(name, digest, source, context, {**(details or {}), **more})
         if self._open("log_dataset") is not None:
             self._store.log_dataset(dataset)
 

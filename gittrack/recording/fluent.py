@@ -65,9 +65,10 @@ def log_dataset(
     source: str | None = None,
     context: str | None = None,
     details: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> None:
     """`Run.log_dataset` of the active run."""
-    current_run().log_dataset(name, digest, source, context, details)
+    current_run().log_dataset(name, digest, source, context, details, **more)
 
 
 def log_artifact(

@@ -182,6 +182,17 @@ def test_datasets_without_a_path(inside: Path) -> None:
     assert faults(inside) == []
 
 
+def test_a_dataset_as_mlflow_describes_it(inside: Path) -> None:
+    """What a record has no field for is among the details."""
+    described = {"name": "wine", "digest": "6f2", "source_type": "http", "source": "{}", "schema": '{"a": 1}'}
+    with gittrack.start_run() as run:
+        run.log_dataset(**described, context="training")
+    assert run.record is not None
+    (dataset,) = run.record.datasets
+    assert (dataset.name, dataset.context) == ("wine", "training")
+    assert dataset.details == {"schema": '{"a": 1}', "source_type": "http"}
+
+
 def test_an_experiment_of_any_name(inside: Path) -> None:
     """Is kept with its name, below one that commands and folders take; both find it."""
     record = finish(gittrack.start_run("probe é/sub"))
