@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gittrack.cli import execute
-from gittrack.formats.codec import dump_imported, dump_record
+from gittrack.formats.codec import dump_imported, dump_record, validate
 from gittrack.formats.record import Author, Code, Dataset, Imported, Record, Series
 from gittrack.formats.series import Point, write_table
 from gittrack.formats.spec import spec_of
@@ -101,6 +101,7 @@ def test_every_command_reads_them(runs: list[Record], say: Say, tmp_path: Path) 
     assert "PASS" in say("verify", first) and "PASS" in say("verify")
     assert say("report", failed, "--format", "md", "-o", "-").count("not observed here") >= 2
     assert say("report", "digits", "--format", "html", "-o", "-")
+    validate(json.loads(say("report", failed, "--format", "json", "-o", "-")), "report", "report")
     for to in ("in-toto", "prov", "cyclonedx", "model-card"):
         for run in (first, failed) if to != "model-card" else (first,):
             assert say("export", run, "--to", to)
