@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         end_run,
         log,
         log_artifact,
+        log_dataset,
         log_dict,
         log_figure,
         log_input,
@@ -45,9 +46,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "gittrack.errors": ("GittrackError",),
     "gittrack.recording.fluent": (
-        "define_metric", "end_run", "log", "log_artifact", "log_dict", "log_figure", "log_input",
-        "log_metric", "log_metrics", "log_model", "log_param", "log_params", "log_text", "next_step",
-        "set_tag", "set_tags",
+        "define_metric", "end_run", "log", "log_artifact", "log_dataset", "log_dict", "log_figure",
+        "log_input", "log_metric", "log_metrics", "log_model", "log_param", "log_params", "log_text",
+        "next_step", "set_tag", "set_tags",
     ),
     "gittrack.reading.search": ("Found", "Runs", "load", "search"),
     "gittrack.formats.record": ("Record",),
@@ -69,6 +70,7 @@ __all__ = [
     "load",
     "log",
     "log_artifact",
+    "log_dataset",
     "log_dict",
     "log_figure",
     "log_input",

@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gittrack.formats.codec import dump_record, load_record
+from gittrack.formats.codec import dump_imported, dump_record, load_record
 from gittrack.formats.decision import Candidate, Criteria, Decision
 from gittrack.formats.decision import dump as dump_decision
-from gittrack.formats.record import Author, Code, EnvironmentSummary, Failure, Metric, Record, Tool
+from gittrack.formats.record import Author, Code, EnvironmentSummary, Failure, Imported, Metric, Record, Tool
+from gittrack.formats.spec import spec_of
 from gittrack.git.objects import BLOB_MODE, TREE_MODE, GitObject, Signature, TreeEntry, make, make_tree
 from gittrack.git.repository import Repository
 from gittrack.ledger import Addition
@@ -53,6 +54,22 @@ def make_record(number: int = 0, **changes: Any) -> Record:
     if changes.get("status", "finished") != "finished":
         changes.setdefault("failure", Failure(type="ValueError", message="no data"))
     return replace(record, **changes)
+
+
+def make_import(source: str = "5f" * 16, **changes: Any) -> Record:
+    """A run of MLflow of which nothing is known but what every source says; metrics may be plain numbers."""
+    record = make_record(
+        **{
+            "imported": Imported(system="mlflow", id=source, digest="5" * 64),
+            "author": None,
+            "environment": None,
+            "started": None,
+            "duration_s": None,
+            "code": Code(dirty=None, cwd=None),
+            **changes,
+        }
+    )
+    return dump_imported(replace(record, spec=spec_of(record)))[0]
 
 
 def files_of(record: Record, **beside: bytes) -> dict[str, bytes]:

@@ -31,7 +31,8 @@ texts = st.one_of(st.sampled_from(TRICKY), st.text(characters, max_size=40))
 keys = texts.map(lambda text: text[:250]).filter(bool)
 labels = texts.map(lambda text: "".join(c for c in text if c >= " " and c != "\x7f")[:500]).filter(bool)
 paths = texts.map(lambda text: text.replace("\0", "")[:4096]).filter(bool)
-metric_names = labels.map(lambda text: text.replace(",", "").replace('"', "").strip(" ")[:250]).filter(bool)
+columns = labels.map(lambda text: text.replace(",", "").replace('"', "").strip(" ")[:250]).filter(bool)
+metric_names = texts.map(lambda text: text[:1000]).filter(bool)
 integers = st.one_of(st.integers(), st.integers(1 - 2**4096, 2**4096 - 1))
 floats = st.floats(allow_nan=False, allow_infinity=False)
 counts = st.integers(0, 2**63 - 1)
@@ -85,7 +86,7 @@ metrics = st.one_of(
     st.builds(
         r.Metric,
         value=integers | floats,
-        step=maybe(st.integers(-(2**63), 2**63 - 1)),
+        step=maybe(st.integers(-(2**63), 2**63 - 1) | st.floats(-1e18, 1e18)),
         split=maybe(labels),
         direction=directions,
         unit=maybe(labels),
@@ -94,6 +95,19 @@ metrics = st.one_of(
 )
 submodules = st.builds(r.Submodule, path=paths, commit=maybe(oids), recorded=maybe(oids), dirty=st.booleans())
 left_out = st.builds(r.LeftOut, path=paths, size=counts, reason=texts)
+
+
+@st.composite
+def foreign_codes(draw: st.DrawFn) -> r.Code:
+    """Of an imported run: as much as its source states."""
+    return r.Code(
+        commit=draw(maybe(oids)),
+        tree=draw(maybe(oids)),
+        dirty=draw(maybe(st.booleans())),
+        command=draw(tuples(texts.map(lambda text: text.replace("\0", "")))),
+        cwd=draw(maybe(paths)),
+        entry=draw(maybe(paths)),
+    )
 
 
 @st.composite
@@ -168,20 +182,59 @@ outputs = st.builds(
     sha256=sha256s,
     size=counts,
     nfiles=maybe(counts),
+    logical=st.booleans(),
+    name=maybe(texts),
+    version=maybe(texts),
+    aliases=tuples(texts),
+)
+datasets = st.builds(
+    r.Dataset,
+    name=texts,
+    digest=maybe(texts),
+    source=maybe(texts),
+    context=maybe(texts),
+    details=st.dictionaries(keys, floats, max_size=2),
+)
+imports = st.builds(
+    r.Imported,
+    system=st.sampled_from(["mlflow", "wandb"]),
+    version=maybe(texts),
+    id=labels,
+    digest=sha256s,
+    status=maybe(labels),
+    deleted=st.booleans(),
+    parent=maybe(labels),
+    note=maybe(texts),
+    group=maybe(texts),
+    job_type=maybe(texts),
+    labels=tuples(texts),
 )
 series = st.one_of(
-    st.builds(r.Series, rows=counts, columns=tuples(metric_names, 1), sha256=sha256s),
+    st.builds(r.Series, rows=counts, columns=tuples(columns, 1), sha256=sha256s),
     st.builds(
         r.Series,
         rows=counts,
-        columns=tuples(metric_names, 1),
+        columns=tuples(columns, 1),
         sha256=sha256s,
         pointer=pointers("outputs"),
         md5=md5s,
         size=counts,
         sampled_rows=counts,
         sampled_sha256=sha256s,
+        names=st.dictionaries(columns, metric_names, max_size=2),
+        axes=st.dictionaries(metric_names, metric_names, max_size=2),
     ),
+)
+texts_at_steps = st.builds(r.Texts, rows=counts, sha256=sha256s, size=counts) | st.builds(
+    r.Texts,
+    rows=counts,
+    sha256=sha256s,
+    size=counts,
+    pointer=pointers("outputs"),
+    md5=md5s,
+    complete_sha256=sha256s,
+    complete_size=counts,
+    sampled_rows=counts,
 )
 consoles = st.builds(r.Console, sha256=sha256s, size=counts, truncated=st.booleans())
 base_models = st.builds(
@@ -223,30 +276,40 @@ attempts = st.just(()) | st.lists(attempt, min_size=2, max_size=3).map(tuple)
 def records(draw: st.DrawFn) -> r.Record:
     """Any record that the schema allows."""
     status: r.Status = draw(st.sampled_from(["finished", "failed", "killed"]))
+    imported = draw(maybe(imports))
+
+    def known(strategy: st.SearchStrategy[Any]) -> Any:
+        """What only an imported run may leave out."""
+        return draw(strategy if imported is None else maybe(strategy))
+
     return r.Record(
         id=draw(run_ids),
         experiment=draw(experiments),
+        experiment_name=draw(maybe(texts)),
+        imported=imported,
         name=draw(maybe(labels)),
         status=status,
         failure=draw(failures if status == "failed" else maybe(failures)),
-        started=draw(moments),
+        started=known(moments),
         duration_s=draw(st.floats(0, 1e9)),
-        author=r.Author(name=draw(texts), email=draw(texts)),
+        author=known(st.builds(r.Author, name=texts, email=texts)),
         hypothesis=draw(maybe(texts)),
         tags=draw(st.dictionaries(keys, texts, max_size=3)),
         params=draw(free),
         seed=draw(maybe(seeds)),
         seeds=draw(st.dictionaries(keys, seeds, max_size=2)),
         metrics=draw(st.dictionaries(metric_names, metrics, max_size=3)),
-        code=draw(codes()),
+        code=draw(codes() if imported is None else foreign_codes()),
         ranks=draw(maybe(ranks)),
         data=draw(tuples(data_inputs)),
+        datasets=draw(tuples(datasets)),
         locks=draw(tuples(locks)),
-        environment=draw(environments),
+        environment=known(environments),
         scheduler=draw(maybe(schedulers)),
         determinism=draw(free),
         outputs=draw(tuples(outputs)),
         series=draw(maybe(series)),
+        texts=draw(maybe(texts_at_steps)),
         console=draw(maybe(consoles)),
         spec=draw(sha256s),
         protocol=draw(maybe(oids)),

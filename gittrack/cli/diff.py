@@ -65,11 +65,12 @@ def _print(comparison: Comparison, form: str, everything: bool, pager: bool) -> 
 def _print_code(one: Entry, two: Entry, pager: bool) -> bool:
     """The patch: byte for byte to a file or a pipe, escaped and coloured to a terminal."""
     missing = missing_tree(one) or missing_tree(two)
-    if missing is not None:
-        raise NotFoundError(missing)
+    first, second = one.record.code.tree, two.record.code.tree
+    if missing is not None or first is None or second is None:
+        raise NotFoundError(missing or "the code is not known")
     patch = one.repository.git(
         "diff-tree", "-r", "-p", "--no-ext-diff", "--no-textconv", "--no-color", "--end-of-options",
-        one.record.code.tree, two.record.code.tree, doing="compare the code",
+        first, second, doing="compare the code",
     )  # fmt: skip
     if sys.stdout.isatty():
         output.page(pages.code_lines(patch, output.paint()), pager=pager)

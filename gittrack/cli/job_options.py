@@ -43,7 +43,7 @@ class JobOptions:
         from gittrack.recording.request import Request
 
         request = Request(
-            experiment=self.experiment,
+            experiment=_typed(self.experiment),
             name=self.name,
             hypothesis=self.hypothesis,
             seed=seed,
@@ -68,6 +68,18 @@ class JobOptions:
             passing=checked_way(self.passing),
             console=console,
         )
+
+
+def _typed(experiment: str | None) -> str | None:
+    """Whoever types a name can choose another; programs have names that they are given."""
+    from gittrack.formats.experiments import EXPERIMENT
+
+    if experiment is not None and not EXPERIMENT.match(experiment):
+        raise UsageError(
+            f"experiment name {experiment!r} will not do: up to 100 letters, digits, '_', '-' and '.', "
+            "beginning with a letter, digit or '_'"
+        )
+    return experiment
 
 
 def _pair(text: str, option: str, separator: str) -> tuple[str, str]:

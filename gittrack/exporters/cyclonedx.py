@@ -45,7 +45,7 @@ def bom(source: Source, licence: str | None = None) -> dict[str, Any]:
         "metadata": {
             **({"timestamp": format_time(record.ended)} if record.ended else {}),
             "tools": {"components": [_tool(record.tool.version)]},
-            "authors": [{"name": record.author.name}],
+            **({"authors": [{"name": record.author_name}]} if record.author_name else {}),
             "component": model,
         },
         "components": [*parts, *outputs],
@@ -254,7 +254,7 @@ def _code(source: Source) -> Iterator[Component]:
 
 def _libraries(source: Source) -> Iterator[Component]:
     """Python and the installed distributions; those not from an index have no package URL."""
-    python = source.record.environment.python
+    python = source.record.surroundings.python
     if python is not None:
         yield {"type": "platform", "bom-ref": "python", "name": "python", "version": python,
                "purl": purl("generic", "python", python)}  # fmt: skip

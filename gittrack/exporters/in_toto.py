@@ -89,10 +89,10 @@ def provenance(source: Source) -> dict[str, Any]:
             "internalParameters": without_none(
                 {
                     "determinism": plain(record.determinism),
-                    "python": record.environment.python,
-                    "os": record.environment.os,
-                    "cpu": record.environment.cpu,
-                    "gpus": list(record.environment.gpus),
+                    "python": record.surroundings.python,
+                    "os": record.surroundings.os,
+                    "cpu": record.surroundings.cpu,
+                    "gpus": list(record.surroundings.gpus),
                 }
             ),
             "resolvedDependencies": list(_dependencies(source)),
@@ -101,7 +101,7 @@ def provenance(source: Source) -> dict[str, Any]:
             "builder": {"id": BUILDER, "version": {"gittrack": record.tool.version}},
             "metadata": {
                 "invocationId": record.id,
-                "startedOn": record.started,
+                **({"startedOn": record.started} if record.started else {}),
                 **({"finishedOn": format_time(record.ended)} if record.ended else {}),
             },
             "byproducts": list(_byproducts(source)),
@@ -114,28 +114,30 @@ def _dependencies(source: Source) -> Iterator[Descriptor]:
     record = source.record
     code = record.code
     commit = code.snapshot or code.commit
-    yield _descriptor(
-        name="code",
-        uri=repository_uri(code.remote),
-        digest={"gitCommit": commit} if commit else {"gitTree": code.tree},
-        tree=code.tree,
-        branch=code.branch,
-        basedOn=code.commit if code.snapshot else None,
-    )
+    if code.revision is not None:
+        yield _descriptor(
+            name="code",
+            uri=repository_uri(code.remote),
+            digest={"gitCommit": commit} if commit else {"gitTree": code.revision},
+            tree=code.tree,
+            branch=code.branch,
+            basedOn=code.commit if code.snapshot else None,
+        )
     for item in record.data:
         if digest := digests(item):
             yield _descriptor(name=item.path, digest=digest, role=item.role, source=item.source)
     for lock in record.locks:
         digest = without_none({"sha256": lock.sha256, "gitBlob": lock.blob})
         yield _descriptor(name=lock.path, digest=digest, role="lock", kind=lock.kind, pins=lock.pins)
-    environment = {"sha256": record.environment.sha256}
-    yield _descriptor(name=f"{record.path}/environment.yaml", digest=environment, role="environment")
+    if record.environment is not None:
+        environment = {"sha256": record.environment.sha256}
+        yield _descriptor(name=f"{record.path}/environment.yaml", digest=environment, role="environment")
     if record.protocol is not None:
         yield _descriptor(name=FILE, digest=_protocol_digest(source), role="protocol")
     for model in record.base_models:
         yield _base_model(model)
-    if record.environment.image is not None:
-        name, _, image = record.environment.image.rpartition("@")
+    if record.surroundings.image is not None:
+        name, _, image = record.surroundings.image.rpartition("@")
         yield _descriptor(name=name or "container image", digest=named_digest(image), role="image")
 
 

@@ -21,7 +21,7 @@ from gittrack.exporters.contents import Names, contents_of, safe_path
 from gittrack.exporters.source import Source, Subject
 from gittrack.exporters.values import text
 from gittrack.formats.flat import flatten
-from gittrack.formats.record import Metric, Record, parse_time
+from gittrack.formats.record import Metric, Record, format_time, parse_time
 
 RUN_ID = "gittrack.run_id"
 _STATUS = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED", "unknown": "KILLED"}
@@ -189,8 +189,9 @@ def _chunks(items: list[Any], size: int) -> Iterable[list[Any]]:
     return (items[at : at + size] for at in range(0, len(items), size))
 
 
-def _milliseconds(stamp: str) -> int:
-    return _milliseconds_of(parse_time(stamp).timestamp())
+def _milliseconds(stamp: str | None) -> int:
+    """0 where the moment is not known."""
+    return 0 if stamp is None else _milliseconds_of(parse_time(stamp).timestamp())
 
 
 def _milliseconds_of(seconds: float) -> int:
@@ -220,7 +221,7 @@ def _params(source: Source) -> dict[str, Any]:
 
 def _end(record: Record) -> int:
     """The start, with a tag, where the end is not known: MLflow would put the present moment."""
-    return _milliseconds_of((record.ended or parse_time(record.started)).timestamp())
+    return _milliseconds(record.started if record.ended is None else format_time(record.ended))
 
 
 def _points(source: Source) -> Iterator[Point]:
@@ -234,14 +235,14 @@ def _points(source: Source) -> Iterator[Point]:
     for name, curve in curves.items():
         for at, value in enumerate(curve.values):
             known, time = curve.steps[at], curve.times[at]
-            step = at if known is None else known
+            step = at if known is None else int(known)  # MLflow has whole steps
             last[name] = value, step
             yield names[name], value, start + _milliseconds_of(time or 0.0), step
     for name, metric in record.metrics.items():
         value, before = _final(metric), last.get(name)
         if before is None or repr(before[0]) != repr(value):
             reached = before[1] if before else 0
-            final_step = reached if metric.step is None else metric.step
+            final_step = reached if metric.step is None else int(metric.step)
             yield names[name], value, end, max(final_step, reached if before else final_step)
 
 
@@ -265,8 +266,8 @@ def _tags(source: Source, parent: str | None) -> dict[str, str]:
     series = record.series
     sampled = series is not None and series.pointer is not None
     facts = {
-        "mlflow.user": record.author.name,
-        "mlflow.note.content": record.hypothesis,
+        "mlflow.user": record.author_name,
+        "mlflow.note.content": (record.imported.note if record.imported else None) or record.hypothesis,
         "mlflow.source.name": code.entry or " ".join(code.command),
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": code.snapshot or code.commit,
@@ -274,6 +275,7 @@ def _tags(source: Source, parent: str | None) -> dict[str, str]:
         "mlflow.source.git.repoURL": code.remote,
         "mlflow.parentRunId": parent,
         RUN_ID: record.id,
+        "gittrack.imported": record.imported.sentence if record.imported else None,
         "gittrack.experiment": record.experiment,
         "gittrack.spec": record.spec,
         "gittrack.record_sha256": source.record_sha256,
@@ -309,6 +311,18 @@ def _log_inputs(client: Any, run: str, source: Source) -> None:
             [InputTag("mlflow.data.context", item.role)] if item.role else [],
         )
         for item in source.record.data
+    ]
+    inputs += [
+        DatasetInput(
+            Dataset(
+                name=item.name[:500],
+                digest=(item.digest or "unknown")[:36],
+                source_type="external",
+                source=(item.source or "unknown")[:500],
+            ),
+            [InputTag("mlflow.data.context", item.context)] if item.context else [],
+        )
+        for item in source.record.datasets
     ]
     if inputs:
         client.log_inputs(run, datasets=inputs)

@@ -104,9 +104,10 @@ def _head(source: Source) -> Section:
 
 def _training(source: Source) -> Iterator[Section]:
     record = source.record
-    code, environment = record.code, record.environment
-    commit = code.snapshot or code.commit or code.tree
+    code, environment = record.code, record.surroundings
+    commit = code.revision or "not known"
     facts = {
+        "Imported": record.imported.sentence if record.imported else None,
         "Command": shlex.join(code.command),
         "Code": commit + (" (a snapshot of uncommitted changes)" if code.snapshot else ""),
         "Repository": code.remote if repository_uri(code.remote) else None,

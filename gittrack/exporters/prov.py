@@ -125,16 +125,17 @@ def _figure(name: str, value: Any) -> Any:
 
 def _agents(made: _Document, source: Source, run: str) -> None:
     author, tool = source.record.author, source.record.tool
-    digest = hashlib.sha256(f"{author.name}\n{author.email}".encode()).hexdigest()[:12]
-    person = made.add(
-        "agent", f"agent:{digest}", prov__type=_named("prov:Person"), prov__label=author.name,
-        gittrack__email=author.email,
-    )  # fmt: skip
+    if author is not None:
+        digest = hashlib.sha256(f"{author.name}\n{author.email}".encode()).hexdigest()[:12]
+        person = made.add(
+            "agent", f"agent:{digest}", prov__type=_named("prov:Person"), prov__label=author.name,
+            gittrack__email=author.email,
+        )  # fmt: skip
+        made.relate("wasAssociatedWith", prov__activity=run, prov__agent=person)
     program = made.add(
         "agent", f"agent:gittrack-{_local(tool.version.replace('.', '-'))}",
         prov__type=_named("prov:SoftwareAgent"), prov__label=f"{tool.name} {tool.version}",
     )  # fmt: skip
-    made.relate("wasAssociatedWith", prov__activity=run, prov__agent=person)
     made.relate("wasAssociatedWith", prov__activity=run, prov__agent=program)
 
 
@@ -142,13 +143,13 @@ def _code(made: _Document, source: Source, run: str) -> None:
     """The code as the plan that was followed, and the record as what was written down."""
     record = source.record
     code = record.code
-    commit = code.snapshot or code.commit or code.tree
-    plan = made.add(
-        "entity", f"content:{commit}", prov__type=_named("prov:Plan"), prov__label=code.entry or "code",
-        gittrack__commit=code.commit, gittrack__snapshot=code.snapshot, gittrack__tree=code.tree,
-        gittrack__repository=repository_uri(code.remote),
-    )  # fmt: skip
-    made.relate("used", prov__activity=run, prov__entity=plan, gittrack__role="code")
+    if code.revision is not None:
+        plan = made.add(
+            "entity", f"content:{code.revision}", prov__type=_named("prov:Plan"),
+            prov__label=code.entry or "code", gittrack__commit=code.commit, gittrack__snapshot=code.snapshot,
+            gittrack__tree=code.tree, gittrack__repository=repository_uri(code.remote),
+        )  # fmt: skip
+        made.relate("used", prov__activity=run, prov__entity=plan, gittrack__role="code")
     said = made.add(
         "entity", f"content:{source.record_sha256}", prov__type=_named("gittrack:Record"),
         prov__label=source.row.path, gittrack__sha256=source.record_sha256,

@@ -111,9 +111,7 @@ def build(subject: Subject, *, data: bool, licence: str | None) -> Crate:
         {
             "name": f"Experiment {subject.name}" if subject.whole else f"Run {subject.name}",
             "description": _about(subject),
-            "datePublished": max(
-                format_time(s.record.ended) if s.record.ended else s.record.started for s in subject.sources
-            ),
+            "datePublished": max(filter(None, map(_latest, subject.sources)), default=None),
             "license": _licence(crate, licence),
             "conformsTo": {"@id": PROFILE},
             "author": _authors(crate),
@@ -177,14 +175,14 @@ def _action(crate: Crate, source: Source, data: bool) -> Node:
             "@type": "CreateAction",
             "name": record.name or f"Run {record.id} of {record.experiment}",
             "description": record.hypothesis or f"A run of {record.experiment}: {record.ending}.",
-            "startTime": seconds(record.started),
+            "startTime": seconds(record.started) if record.started else None,
             "endTime": seconds(format_time(record.ended)) if record.ended else None,
             "actionStatus": f"http://schema.org/{status}ActionStatus" if status else None,
             "error": (f"{failure.type}: {failure.message}" if failure else record.status)
             if status != "Completed" else None,
-            "agent": _agent(crate, record.author.name, record.author.email),
+            "agent": _agent(crate, record.author.name, record.author.email) if record.author else None,
             "instrument": _instrument(crate, record.code),
-            "containerImage": _image(crate, record.environment.image),
+            "containerImage": _image(crate, record.surroundings.image),
             "object": [*(_input(crate, item) for item in record.data), *_settings(crate, source)],
             "result": [*(_output(crate, source, item, data) for item in record.outputs),
                        *_metrics(crate, source)],
@@ -194,6 +192,12 @@ def _action(crate: Crate, source: Source, data: bool) -> Node:
     return {"@id": action}
 
 
+def _latest(source: Source) -> str | None:
+    """When the run ended, else when it started; None where neither is known."""
+    record = source.record
+    return format_time(record.ended) if record.ended else record.started
+
+
 def _agent(crate: Crate, name: str, email: str) -> Node:
     digest = hashlib.sha256(f"{name}\n{email}".encode()).hexdigest()[:12]
     return crate.add(f"#person-{digest}", "Person", name=name, email=email)
@@ -201,7 +205,7 @@ def _agent(crate: Crate, name: str, email: str) -> Node:
 
 def _instrument(crate: Crate, code: Code) -> Node:
     """The code at its commit, with the command in its description."""
-    commit = code.snapshot or code.commit or code.tree
+    commit = code.revision or "unknown"
     url = http_address(code.remote)
     command = " ".join(code.command)
     digest = hashlib.sha256(f"{code.cwd}\0{command}".encode()).hexdigest()[:8]
@@ -210,7 +214,7 @@ def _instrument(crate: Crate, code: Code) -> Node:
         ["SoftwareSourceCode", "SoftwareApplication"],
         name=code.entry or command or "code",
         description=f"Command: {command}" if command else None,
-        version=commit,
+        version=code.revision,
         url=url and {"@id": crate.add(url, "WebSite", name=url)["@id"]},
         codeRepository=code.remote,
         identifier=f"swh:1:rev:{commit}" if len(commit) == 40 and commit != code.tree else None,

@@ -55,7 +55,9 @@ class Source:
     def files(self) -> dict[str, bytes]:
         """Those of FILES that there are, in that order. RecordError where one that has to be is not."""
         files = {name: data for name in FILES if (data := self.file(name)) is not None}
-        for name, wanted in (("run.yaml", None), ("environment.yaml", self.record.environment.sha256)):
+        around = self.record.environment
+        needed = [("run.yaml", None), *([("environment.yaml", around.sha256)] if around is not None else [])]
+        for name, wanted in needed:
             digest = hashlib.sha256(files.get(name, b"")).hexdigest()
             if name not in files or digest != (wanted or digest):
                 raise RecordError(f"{self.row.folder}/{name} is missing or altered: run gittrack verify")
@@ -69,7 +71,8 @@ class Source:
     @cached_property
     def environment(self) -> dict[str, Any]:
         """environment.yaml as plain values."""
-        value = read_yaml(self.files["environment.yaml"], f"{self.row.folder}/environment.yaml")
+        data = self.files.get("environment.yaml")
+        value = None if data is None else read_yaml(data, f"{self.row.folder}/environment.yaml")
         return value if isinstance(value, dict) else {}
 
     @property
@@ -82,7 +85,13 @@ class Source:
     def series(self) -> Series | None:
         """The per-step series (a sample of it where it is large)."""
         data = self.files.get("metrics.csv")
-        return None if data is None else parse_series(data, f"{self.row.folder}/metrics.csv")
+        return (
+            None
+            if data is None
+            else parse_series(
+                data, f"{self.row.folder}/metrics.csv", self.record.series.names if self.record.series else {}
+            )
+        )
 
     # --- what was fixed before, and what was found after ----------------------------------
 

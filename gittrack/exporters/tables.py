@@ -41,6 +41,8 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
         "reproduces": "text",
         "continues": "text",
         "supersedes": "text",
+        "imported": "text",
+        "source_id": "text",
         "failure_type": "text",
         "failure_message": "text",
         "path": "text",
@@ -62,7 +64,7 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
         "key": "text",
         "value": "number",
         "status": "text",
-        "step": "whole",
+        "step": "number",
         "split": "text",
         "direction": "text",
         "unit": "text",
@@ -81,6 +83,14 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
         "size": "whole",
         "nfiles": "whole",
     },
+    "datasets": {
+        "repo": "text",
+        "run_id": "text",
+        "name": "text",
+        "digest": "text",
+        "source": "text",
+        "context": "text",
+    },
     "outputs": {
         "repo": "text",
         "run_id": "text",
@@ -90,6 +100,8 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
         "sha256": "text",
         "size": "whole",
         "nfiles": "whole",
+        "name": "text",
+        "version": "text",
     },
     "decisions": {
         "repo": "text",
@@ -106,7 +118,7 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_ENTRIES = {"inputs": "data", "outputs": "outputs"}
+_ENTRIES = {"inputs": "data", "datasets": "datasets", "outputs": "outputs"}
 """Tables of the lists of a record."""
 
 
@@ -152,7 +164,7 @@ def _run(row: Row, record: Mapping[str, Any]) -> tuple[Any, ...]:
         row.author, row.email, row.hypothesis, row.outcome, row.commit, row.snapshot, row.branch,
         None if damaged else row.dirty, _fitting(record.get("seed")), row.spec,
         record.get("parent"), record.get("reproduces"), record.get("continues"),
-        record.get("supersedes"),
+        record.get("supersedes"), row.system, record.get("imported", {}).get("id"),
         failure.get("type"), failure.get("message"),
         row.path, row.blob, row.fault, None if damaged else row.text,
     )  # fmt: skip
@@ -192,8 +204,10 @@ def _param(value: Any) -> tuple[str, float | None, str | None]:
 
 
 def _metric(metric: Mapping[str, Any]) -> tuple[Any, ...]:
-    value = metric.get("value")
+    value, step = metric.get("value"), metric.get("step")
     return (
         None if value is None else float(number(value)),
-        *(metric.get(name) for name in ("status", "step", "split", "direction", "unit", "rule")),
+        metric.get("status"),
+        None if step is None else float(step),
+        *(metric.get(name) for name in ("split", "direction", "unit", "rule")),
     )

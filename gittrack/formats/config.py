@@ -19,8 +19,9 @@ from typing import Any, Literal
 
 from gittrack.errors import ConfigError, RecordError, RepositoryError, UsageError
 from gittrack.formats.codec import MAX_BYTES, read_yaml, validate
+from gittrack.formats.experiments import experiment_of
 from gittrack.formats.plain import from_dict
-from gittrack.formats.record import EXPERIMENT, Role
+from gittrack.formats.record import Role, clean_text
 from gittrack.version import VERSION
 
 FILE = "gittrack.yaml"
@@ -355,14 +356,19 @@ DEFAULT_EXPERIMENT = "default"
 
 
 def choose_experiment(given: str | None, config: Config) -> str:
-    """The experiment's name: as given, GITTRACK_EXPERIMENT, gittrack.yaml's, or ``default``."""
+    """The experiment: as given, GITTRACK_EXPERIMENT, gittrack.yaml's, or ``default``; in the grammar."""
+    return experiment_of(named_experiment(given, config))
+
+
+def named_experiment(given: str | None, config: Config) -> str:
+    """The experiment as it is named, by whatever name."""
     name = given or os.environ.get("GITTRACK_EXPERIMENT") or config.experiment or DEFAULT_EXPERIMENT
-    if not isinstance(name, str) or not EXPERIMENT.match(name):
-        raise UsageError(
-            f"experiment name {name!r} will not do: up to 100 letters, digits, '_', '-' and '.', "
-            "beginning with a letter, digit or '_'"
-        )
-    return name
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME:
+        raise UsageError(f"an experiment's name is text of at most {_LONGEST_NAME} characters")
+    return clean_text(name)
+
+
+_LONGEST_NAME = 1000
 
 
 def declared_metrics(config: Config, experiment: str) -> dict[str, dict[str, Any]]:

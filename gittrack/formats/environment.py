@@ -23,7 +23,7 @@ def summarise(environment: Mapping[str, Any], sha256: str) -> EnvironmentSummary
 def _python(python: Mapping[str, Any] | None) -> str | None:
     if python is None:
         return None
-    version, implementation = python["version"], python["implementation"]
+    version, implementation = python["version"], python.get("implementation", "CPython")
     return version if implementation == "CPython" else f"{implementation} {version}"
 
 

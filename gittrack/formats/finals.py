@@ -9,6 +9,7 @@ NaN is neither smallest nor largest while there is another value. ``given`` come
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from gittrack.formats.tables import HEADING
@@ -38,7 +39,7 @@ class Final:
         if self._rule == "last":
             key = None
         elif self._rule == "greatest-step":
-            key = int(step) if step else None
+            key = exact(step) if step else None
             if self._key is not None and (key is None or key < self._key):
                 return
         else:
@@ -61,16 +62,31 @@ def described(name: str, declared: Mapping[str, Mapping[str, Any]]) -> Mapping[s
     return declared[max(stars, key=len)] if stars else {}
 
 
-def finals_in(lines: Iterable[str], rules: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+AXIS = "axis"
+"""What a program defines of a metric besides: the metric that it is to be drawn over."""
+
+
+def meaning_of(
+    name: str, declared: Mapping[str, Mapping[str, Any]], defined: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """What a record says beside the value: as gittrack.yaml declares, and the program, which goes before."""
+    meaning = {**described(name, declared), **described(name, defined)}
+    meaning.pop(AXIS, None)
+    return meaning
+
+
+def finals_in(
+    lines: Iterable[str], rules: Mapping[str, str], names: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, tuple[str, str]]:
     """By metric of `rules`: the cells of its final value and of its step, in the lines of a metrics.csv.
 
-    ValueError for a cell that is no number.
+    `names`: the metrics in columns that are called otherwise. ValueError for a cell that is no number.
     """
     finals = {name: Final(rule) for name, rule in rules.items()}
     wanted: list[tuple[int, Final]] = []
     for line in lines:
         if line.startswith(HEADING):
-            columns = line.rstrip("\n").split(",")
+            columns = [names.get(name, name) for name in line.rstrip("\n").split(",")]
             wanted = [(at, finals[name]) for at, name in enumerate(columns) if name in finals]
         elif wanted:
             cells = line.rstrip("\n").split(",")

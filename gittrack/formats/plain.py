@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-# These are part of every record, even when empty: a reader must see that there was none.
+# These are part of every record, even when empty: a reader must see that there was none, or, by null, that
+# it is not known.
 ALWAYS = frozenset(
-    {"params", "metrics", "data", "locks", "determinism", "outputs", "dirty", "command", "truncated"}
+    {"params", "metrics", "data", "locks", "determinism", "outputs", "dirty", "command", "cwd", "truncated"}
 )
 
 

@@ -20,8 +20,16 @@ from gittrack.formats.attempts import Attempt
 from gittrack.formats.attempts import EndedBy as EndedBy
 from gittrack.formats.attempts import Failure as Failure
 from gittrack.formats.attempts import Status as Status
+from gittrack.formats.code import Code as Code
+from gittrack.formats.code import LeftOut as LeftOut
+from gittrack.formats.code import Submodule as Submodule
+from gittrack.formats.datasets import Dataset as Dataset
 from gittrack.formats.during import Changed, Overlap, Ranks
+from gittrack.formats.experiments import EXPERIMENT as EXPERIMENT
+from gittrack.formats.imported import Imported as Imported
+from gittrack.formats.imported import is_same_import
 from gittrack.formats.scheduler import Scheduler
+from gittrack.formats.texts import Texts as Texts
 
 SCHEMA = "gittrack/run/1"
 """The version that this gittrack writes; readers look at it before anything else."""
@@ -33,7 +41,6 @@ Pins = Literal["hashed", "versions", "none"]
 Value = Any
 
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6,12}\Z")
-EXPERIMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z")
 OID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
@@ -51,59 +58,11 @@ class Metric:
 
     value: int | float | None = None
     status: Literal["nan", "inf", "-inf"] | None = None
-    step: int | None = None
+    step: int | float | None = None
     split: str | None = None
     direction: Literal["maximize", "minimize"] | None = None
     unit: str | None = None
     rule: Literal["last", "greatest-step", "min", "max", "best", "given"] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submodule:
-    """A submodule as it stood: the commit checked out, and whether it had changes."""
-
-    path: str
-    commit: str | None = None
-    recorded: str | None = None
-    """The commit that the superproject's tree names, where it differs from `commit`."""
-    dirty: bool = False
-    """True where the submodule has changes of its own; these are not in the snapshot."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
-    """A file that the snapshot does not hold, and why."""
-
-    path: str
-    size: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Code:
-    """The code that ran. `tree` is the snapshot's tree if there is a snapshot, else the commit's."""
-
-    commit: str | None = None
-    """HEAD at the start; absent on an unborn branch."""
-    tree: str
-    branch: str | None = None
-    """Absent on a detached HEAD, and where the branch is not known."""
-    detached: bool = False
-    """True where HEAD named a commit and no branch."""
-    dirty: bool = False
-    snapshot: str | None = None
-    """Commit that keeps the uncommitted changes; its parent is `commit`."""
-    remote: str | None = None
-    """URL of the branch's remote (or origin), without credentials."""
-    command: tuple[str, ...] = ()
-    cwd: str = "."
-    """Working directory, relative to the top of the work tree, with ``/``."""
-    entry: str | None = None
-    """Script or module that was started, relative to the top of the work tree."""
-    metrics_files: tuple[str, ...] = ()
-    """Metrics files that `gittrack run` read at the end, relative to the top of the work tree."""
-    submodules: tuple[Submodule, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +145,12 @@ class Output:
     size: int | None = None
     """Absent where a past commit was recorded whose dvc.lock does not say it."""
     nfiles: int | None = None
+    logical: bool = False
+    """True where `path` is a name that the run gave it, and no place in the work tree."""
+    name: str | None = None
+    """Of the artifact that it is a version of, or a part of one; absent where it has none."""
+    version: str | None = None
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +171,14 @@ class Series:
     size: int | None = None
     sampled_rows: int | None = None
     sampled_sha256: str | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    """By column, the metric in it, where its name cannot head a column of CSV."""
+    axes: Mapping[str, str] = field(default_factory=dict)
+    """By metric, the metric that it is to be drawn over, in place of the step."""
+
+    def metric_of(self, column: str) -> str:
+        """The name of the metric in a column."""
+        return self.names.get(column, column)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,18 +233,23 @@ class Record:
     schema: str = SCHEMA
     id: str
     experiment: str
+    experiment_name: str | None = None
+    """The experiment as it was named, where the grammar does not allow that name."""
     name: str | None = None
+    imported: Imported | None = None
+    """Of a run that another tracker kept: then the record says what that claims, and no more."""
     status: Status
     failure: Failure | None = None
     ended_by: EndedBy | None = None
     """Who says how it ended: the ``program`` (`finish`, a with block); the ``process``, whose end was
     observed because the program did not end the run; the ``command``, by its exit status;
     ``recovery``, when the process was gone; or ``preemption``, of which the program said so."""
-    started: str
-    """UTC, ISO 8601 with microseconds and ``Z``."""
+    started: str | None = None
+    """UTC, ISO 8601 with microseconds and ``Z``; None only of an imported run whose source does not say."""
     duration_s: float | None = None
     """Absent where nobody measured it, as of a commit that was recorded later."""
-    author: Author
+    author: Author | None = None
+    """None only of an imported run."""
     hypothesis: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, Value] = field(default_factory=dict)
@@ -287,14 +265,18 @@ class Record:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     code: Code
     data: tuple[DataInput, ...] = ()
+    datasets: tuple[Dataset, ...] = ()
+    """What the run read, as far as it has a name and no path."""
     locks: tuple[Lock, ...] = ()
-    environment: EnvironmentSummary
+    environment: EnvironmentSummary | None = None
+    """None only of an imported run."""
     ranks: Ranks | None = None
     """Absent where the run was of one process, as far as a launcher says."""
     scheduler: Scheduler | None = None
     determinism: Mapping[str, Value] = field(default_factory=dict)
     outputs: tuple[Output, ...] = ()
     series: Series | None = None
+    texts: Texts | None = None
     console: Console | None = None
     spec: str
     protocol: str | None = None
@@ -324,6 +306,8 @@ class Record:
 
     def succeeds(self, before: Record) -> bool:
         """Whether this record, which says that it supersedes `before`, is of the same execution."""
+        if self.imported is not None or before.imported is not None:
+            return is_same_import(self.imported, before.imported)
         return self.code.commit is not None and (self.experiment, self.started, self.code.commit) == (
             before.experiment,
             before.started,
@@ -338,8 +322,23 @@ class Record:
     @property
     def ended(self) -> datetime | None:
         """None where the duration is not known."""
-        seconds = self.duration_s
-        return None if seconds is None else parse_time(self.started) + timedelta(seconds=seconds)
+        began, seconds = self.began, self.duration_s
+        return None if seconds is None or began is None else began + timedelta(seconds=seconds)
+
+    @property
+    def surroundings(self) -> EnvironmentSummary:
+        """`environment`; one that says nothing where it is not known."""
+        return self.environment or EnvironmentSummary(sha256="")
+
+    @property
+    def author_name(self) -> str | None:
+        """None where it is not known who ran it."""
+        return self.author.name if self.author is not None and self.author.name else None
+
+    @property
+    def began(self) -> datetime | None:
+        """When it started; None where that is not known."""
+        return None if self.started is None else parse_time(self.started)
 
 
 def run_path(experiment: str, run_id: str) -> str:

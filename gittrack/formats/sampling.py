@@ -42,27 +42,27 @@ def sample_table(table: Table, rows: int, size: int = 1 << 20) -> bytes:
         source = _Source(table, part, start)
         limit = min(rows, share * part.rows // part.size)
         if part.rows <= limit:
-            text += _lines(part.metrics, source.rows())
-        elif len(part.metrics) == 1 or limit // (4 * len(part.metrics) + 4) >= _FEWEST:
-            text += _lines(part.metrics, _whole_rows(source, limit))
+            text += _lines(part.columns, source.rows())
+        elif len(part.columns) == 1 or limit // (4 * len(part.columns) + 4) >= _FEWEST:
+            text += _lines(part.columns, _whole_rows(source, limit))
         else:
-            text += _apart(source, min(rows, share // (_STEP * len(part.metrics) + part.size // part.rows)))
+            text += _apart(source, min(rows, share // (_STEP * len(part.columns) + part.size // part.rows)))
     return b"".join(text)
 
 
 def _shares(parts: Sequence[Part], size: int) -> list[int]:
     """The bytes that each part may have: as many a metric; what a small one does not need goes to others."""
     shares = [0] * len(parts)
-    metrics = sum(len(part.metrics) for part in parts)
-    for at in sorted(range(len(parts)), key=lambda at: parts[at].size / len(parts[at].metrics)):
-        shares[at] = min(size * len(parts[at].metrics) // metrics, parts[at].size)
-        metrics -= len(parts[at].metrics)
+    metrics = sum(len(part.columns) for part in parts)
+    for at in sorted(range(len(parts)), key=lambda at: parts[at].size / len(parts[at].columns)):
+        shares[at] = min(size * len(parts[at].columns) // metrics, parts[at].size)
+        metrics -= len(parts[at].columns)
         size -= shares[at]
     return shares
 
 
-def _lines(metrics: Sequence[str], rows: Iterator[Row] | Sequence[Row]) -> Iterator[bytes]:
-    yield f"step,time,{','.join(metrics)}\n".encode()
+def _lines(columns: Sequence[str], rows: Iterator[Row] | Sequence[Row]) -> Iterator[bytes]:
+    yield f"step,time,{','.join(columns)}\n".encode()
     for _, cells in rows:
         yield b",".join(cells) + b"\n"
 
@@ -71,7 +71,7 @@ def _whole_rows(source: _Source, limit: int) -> list[Row]:
     """The rows that some metric needs, and some spread evenly: at most `limit` but for a single stretch."""
     last, spread = source.part.rows - 1, limit // 2
     evenly = [round(at * last / max(spread - 1, 1)) for at in range(spread)]
-    stretches = max(1, (limit - spread) // (2 * len(source.part.metrics) + 2))
+    stretches = max(1, (limit - spread) // (2 * len(source.part.columns) + 2))
     while True:
         needed: dict[int, list[bytes]] = {}
         for column in source.columns(stretches, evenly, needed):
@@ -85,7 +85,7 @@ def _apart(source: _Source, limit: int) -> Iterator[bytes]:
     """A table for each metric."""
     for at, column in enumerate(source.columns(max(1, limit // 4))):
         rows = {number: [*cells[:2], cells[at + 2]] for number, cells in column.kept}
-        yield from _lines([source.part.metrics[at]], sorted(rows.items()))
+        yield from _lines([source.part.columns[at]], sorted(rows.items()))
 
 
 class _Source:
@@ -116,7 +116,7 @@ class _Source:
     def _chunks(self) -> Iterator[_Chunk]:
         """All rows, as many at once as memory bears."""
         time = b""
-        at_once = max(1, _CELLS // (len(self.part.metrics) + 2))
+        at_once = max(1, _CELLS // (len(self.part.columns) + 2))
         with self._path.open("rb") as file:
             file.seek(self._start)
             file.readline()
@@ -137,7 +137,7 @@ class _Chunk:
         """Numbers; None for an empty cell, a word for one that is not finite."""
         self._start = start
         self._time = time
-        self._steps: Sequence[int | None] = self.columns[0]
+        self._steps: Sequence[float | None] = self.columns[0]
         self._ascending = None not in self._steps and [*self._steps] == sorted(self.columns[0])
 
     def row(self, at: int) -> Row:
@@ -156,9 +156,9 @@ class _Chunk:
         first, last = bisect_left(numbers, self._start), bisect_left(numbers, self.end)
         return (number - self._start for number in numbers[first:last])
 
-    def top(self, places: Sequence[int]) -> tuple[int, Row] | None:
+    def top(self, places: Sequence[int]) -> tuple[float, Row] | None:
         """The greatest step among `places`, and the last row that has it."""
-        best: tuple[int, int] | None = None
+        best: tuple[float, int] | None = None
         for at in places[-1:] if self._ascending else places:
             step = self._steps[at]
             if step is not None and (best is None or step >= best[0]):
@@ -184,7 +184,7 @@ class _Column:
         self._last: Row | None = None
         self._low: tuple[float, Row] | None = None
         self._high: tuple[float, Row] | None = None
-        self._top: tuple[int, Row] | None = None
+        self._top: tuple[float, Row] | None = None
         self._odd: dict[str, Row] = {}
 
     def take(self, chunk: _Chunk, values: Sequence[Any]) -> None:

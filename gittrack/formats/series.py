@@ -14,11 +14,22 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gittrack.formats.sampling import sample_table
-from gittrack.formats.tables import FULL_SERIES, HEADING, Part, Point, Table, tables_of, values_digest
+from gittrack.formats.tables import (
+    FULL_SERIES,
+    HEADING,
+    Part,
+    Point,
+    Step,
+    Table,
+    column_of,
+    names_of,
+    tables_of,
+    values_digest,
+)
 
 __all__ = [
-    "FULL_SERIES", "HEADING", "Part", "Point", "Table", "by_step", "sample_table", "tables_of",
-    "values_digest", "write_table",
+    "FULL_SERIES", "HEADING", "Part", "Point", "Step", "Table", "by_step", "column_of", "names_of",
+    "sample_table", "tables_of", "values_digest", "write_table",
 ]  # fmt: skip
 
 _ROW = 12
@@ -33,14 +44,14 @@ _CELLS = 65_536
 """Cells of several tables that are held before they are written out."""
 
 
-def write_table(points: Callable[[], Iterable[Point]], path: Path) -> Table:
+def write_table(points: Callable[[], Iterable[Point]], path: Path, decimals: int = 3) -> Table:
     """Write the points, which are read twice, to `path`.
 
     Points that follow each other with the same step share a row until a metric comes
-    again. A point without a step keeps an empty step.
+    again. A point without a step keeps an empty step. `decimals`: of the times, in seconds.
     """
     census = _Census(_rows(points()))
-    out = _Digested(path)
+    out = _Digested(path, decimals)
     groups = census.groups()
     with path.open("wb") as file:
         out.file = file
@@ -50,9 +61,10 @@ def write_table(points: Callable[[], Iterable[Point]], path: Path) -> Table:
             with path.with_name(path.name + ".parts").open("w+b") as spool:
                 parts = _write_groups(_rows(points()), groups, spool, out)
             path.with_name(path.name + ".parts").unlink()
-    columns = ("step", "time", *(name for part in parts for name in part.metrics))
+    columns = ("step", "time", *(name for part in parts for name in part.columns))
     digests = (out.whole.hexdigest(), out.of_values.hexdigest())
-    return Table(path, sum(p.rows for p in parts), columns, *digests, out.size, census.last(), parts)
+    names = names_of(census.names)
+    return Table(path, sum(p.rows for p in parts), columns, *digests, out.size, census.last(), parts, names)
 
 
 class _Census:
@@ -86,9 +98,9 @@ class _Census:
         """Whether all rows have the same metrics, in the same order."""
         return len(self._shapes) == 1
 
-    def last(self) -> dict[str, tuple[Any, int | None]]:
+    def last(self) -> dict[str, tuple[Any, Step | None]]:
         """By metric: its last value, and the step of that."""
-        last: dict[str, tuple[Any, int | None]] = dict.fromkeys(self.names, (None, None))
+        last: dict[str, tuple[Any, Step | None]] = dict.fromkeys(self.names, (None, None))
         for _, _, (_, step, values) in sorted(self._shapes.values(), key=lambda noted: noted[1]):
             for name, value in values.items():
                 last[name] = (value, step)
@@ -145,8 +157,9 @@ def _rows(points: Iterable[Point]) -> Iterator[Point]:
 class _Digested:
     """The file of a series, its length and its two digests so far."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, decimals: int) -> None:
         self.file: BinaryIO
+        self._form = f"%.{decimals}f"
         self.whole, self.of_values = hashlib.sha256(), hashlib.sha256()
         self.size = 0
 
@@ -157,15 +170,29 @@ class _Digested:
         self.of_values.update(values.encode())
         self.size += self.file.write(data)
 
-    def write_heading(self, metrics: Sequence[str]) -> None:
-        names = ",".join(metrics)
+    def write_heading(self, columns: Sequence[str]) -> None:
+        names = ",".join(columns)
         self.write(f"step,time,{names}\n", f"step,{names}\n")
+
+    def times(self, rows: Sequence[tuple[float | None, Any, Any]], before: str = "") -> list[str]:
+        """The cells of their times; `before`: that of the row above, or of none."""
+        try:
+            return [self._form % elapsed for elapsed, _, _ in rows]
+        except TypeError:  # some are not known
+            cells = []
+            for elapsed, _, _ in rows:
+                cell = self._form % elapsed if elapsed is not None else "nan" if before else ""
+                before = cell
+                cells.append(cell)
+            return cells
 
 
 def _write_one(rows: Iterator[Point], census: _Census, out: _Digested) -> Part:
     """All rows as they were logged, with a cell for each metric."""
     names = [*census.names]
-    out.write_heading(names)
+    columns = tuple(map(column_of, names))
+    out.write_heading(columns)
+    time = ""
     at_once = min(_CHUNK, max(_CELLS // max(len(names), 1), 1))
     while chunk := list(itertools.islice(rows, at_once)):
         steps = ["" if step is None else str(step) for _, step, _ in chunk]
@@ -174,12 +201,14 @@ def _write_one(rows: Iterator[Point], census: _Census, out: _Digested) -> Part:
             if census.uniform
             else [[values.get(name) for name in names] for _, _, values in chunk]
         )
-        timed = zip(steps, chunk, cells, strict=True)
+        times = out.times(chunk, time)
+        time = times[-1]
+        timed = zip(steps, times, cells, strict=True)
         out.write(
-            "".join([f"{step},{row[0]:.3f},{line}\n" for step, row, line in timed]),
+            "".join([f"{step},{at},{line}\n" for step, at, line in timed]),
             "".join([f"{step},{line}\n" for step, line in zip(steps, cells, strict=True)]),
         )
-    return Part(census.names, census.rows, out.size, census.points())
+    return Part(columns, census.rows, out.size, census.points())
 
 
 def _cells(rows: Sequence[list[Any]]) -> list[str]:
@@ -208,17 +237,17 @@ class _Group:
 
     def __init__(self, metrics: tuple[str, ...]) -> None:
         self.metrics = metrics
-        self.waiting: list[tuple[float, int | None, list[Any]]] = []
+        self.waiting: list[tuple[float | None, Step | None, list[Any]]] = []
         self.extents: list[tuple[int, int]] = []
         self.rows = 0
         self._time = ""
 
-    def text(self) -> str:
+    def text(self, out: _Digested) -> str:
         """The rows that wait, which then wait no more."""
         cells = _cells([values for _, _, values in self.waiting])
         lines = []
-        for (elapsed, step, _), line in zip(self.waiting, cells, strict=True):
-            time = f"{elapsed:.3f}"
+        times = out.times(self.waiting, self._time)
+        for (_, step, _), time, line in zip(self.waiting, times, cells, strict=True):
             lines.append(f"{'' if step is None else step},{'' if time == self._time else time},{line}\n")
             self._time = time
         self.rows += len(lines)
@@ -240,29 +269,30 @@ def _write_groups(
                 table.waiting.append((elapsed, step, [values[metric] for metric in table.metrics]))
         cells += len(values)
         if cells >= _CELLS:
-            _spill(tables, spool)
+            _spill(tables, spool, out)
             cells = 0
-    _spill(tables, spool)
+    _spill(tables, spool, out)
     return tuple(_written(table, spool, out) for table in tables)
 
 
-def _spill(tables: Iterable[_Group], spool: BinaryIO) -> None:
+def _spill(tables: Iterable[_Group], spool: BinaryIO, out: _Digested) -> None:
     for table in tables:
         if table.waiting:
             at = spool.tell()
-            spool.write(table.text().encode())
+            spool.write(table.text(out).encode())
             table.extents.append((at, spool.tell() - at))
 
 
 def _written(table: _Group, spool: BinaryIO, out: _Digested) -> Part:
     before = out.size
-    out.write_heading(table.metrics)
+    columns = tuple(map(column_of, table.metrics))
+    out.write_heading(columns)
     for at, length in table.extents:
         spool.seek(at)
         text = spool.read(length).decode()
         lines = (line.split(",", 2) for line in text.splitlines(keepends=True))
         out.write(text, "".join([f"{step},{cells}" for step, _, cells in lines]))
-    return Part(table.metrics, table.rows, out.size - before, (table.rows,) * len(table.metrics))
+    return Part(columns, table.rows, out.size - before, (table.rows,) * len(table.metrics))
 
 
 def by_step(rows: Iterable[tuple[int | None, dict[str, Any]]]) -> list[tuple[int | None, dict[str, Any]]]:

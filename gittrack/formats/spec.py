@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from gittrack.formats.record import Code, DataInput, Lock, Record, Value
+from gittrack.formats.record import Code, DataInput, Dataset, Lock, Record, Value
 
 SEED_NAMES = frozenset({"seed", "random_seed", "random_state"})
 
@@ -27,28 +27,39 @@ def spec_digest(
     data: Sequence[DataInput],
     locks: Sequence[Lock],
     masked: Mapping[str, str] | None = None,
+    datasets: Sequence[Dataset] = (),
 ) -> str:
     """SHA-256 of what was run, the seed apart: runs of one spec are replicates of each other.
 
     The digest is of the JSON text (sorted keys, no spaces, UTF-8) of ``{"code": tree, "command":
     [...], "cwd": ..., "data": [[path, role, digest]...], "locks": [[path, sha256]...],
-    "params": {...}}``, and, where the record has it, ``"masked": {path: digest}``. Left out are,
-    anywhere in params, entries named seed, random_seed or random_state that hold a number, and
-    from the command ``--seed N``, ``--seed=N`` and ``seed=N``, with any of these names, and with
-    names in front (``--model.seed 1``, ``+model.seed=1``).
+    "params": {...}}``, and, where the record has them, ``"masked": {path: digest}`` and ``"datasets":
+    [[name, digest, context]...]``. Of an imported run whose source knows no tree, ``code`` is the commit, or
+    null, and ``"entry"`` is added. Left out are, anywhere in params, entries named seed, random_seed or
+    random_state that hold a number, and from the command ``--seed N``, ``--seed=N`` and ``seed=N``, with any
+    of these names, and with names in front (``--model.seed 1``, ``+model.seed=1``).
     """
-    stated = {
-        "code": code.tree,
+    stated: dict[str, Value] = {
+        "code": code.tree or code.commit,
         "command": without_seed_arguments(code.command),
         "cwd": code.cwd,
         "data": sorted([d.path, d.role or "", d.sha256 or d.md5 or d.blob or ""] for d in data),
         "locks": sorted([lock.path, lock.sha256] for lock in locks),
         "params": _without_seeds(params),
     }
+    if code.tree is None:
+        stated["entry"] = code.entry
+    if datasets:
+        stated["datasets"] = sorted([d.name, d.digest or "", d.context or ""] for d in datasets)
     if masked:
         stated["masked"] = dict(masked)
     text = json.dumps(stated, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def spec_of(record: Record) -> str:
+    """`spec_digest` of what a record says."""
+    return spec_digest(record.code, record.params, record.data, record.locks, record.masked, record.datasets)
 
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
@@ -98,8 +109,15 @@ def with_seed(command: Sequence[str], params: Mapping[str, Value], seed: int) ->
 
 def _seeded(value: Value, seed: int) -> Value:
     if isinstance(value, Mapping):
-        return {key: seed if _is_seed(key, entry) else _seeded(entry, seed) for key, entry in value.items()}
+        return {
+            key: _like(entry, seed) if _is_seed(key, entry) else _seeded(entry, seed)
+            for key, entry in value.items()
+        }
     return [_seeded(entry, seed) for entry in value] if isinstance(value, (list, tuple)) else value
+
+
+def _like(entry: Value, seed: int) -> Value:
+    return str(seed) if isinstance(entry, str) else seed
 
 
 def has_seed(params: Value) -> bool:
@@ -110,4 +128,6 @@ def has_seed(params: Value) -> bool:
 
 
 def _is_seed(key: str, entry: Value) -> bool:
+    if isinstance(entry, str):  # of a tracker that keeps all parameters as text
+        return key in SEED_NAMES and re.fullmatch(r"-?[0-9]{1,39}", entry, re.ASCII) is not None
     return key in SEED_NAMES and isinstance(entry, (int, float)) and not isinstance(entry, bool)

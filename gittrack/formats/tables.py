@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,41 @@ FULL_SERIES = "outputs/_gittrack/metrics.csv.dvc"
 HEADING = "step,"
 """How the first line of each table begins, and no other line."""
 
-Point = tuple[float, int | None, dict[str, Any]]
+Step = int | float
+Point = tuple[float | None, Step | None, dict[str, Any]]
+"""Seconds since the start of the run, step, values by metric; a time or a step that is not known is None."""
+
+_LONGEST = 250
+_LONGEST_KEPT = 200
+_NOT_IN_A_COLUMN = re.compile('[\x00-\x1f",\x7f-\x9f\u2028\u2029]')
+_OF_A_DIGEST = re.compile(r"~[0-9a-f]{12}\Z")
+
+
+def column_of(metric: str) -> str:
+    """The column that holds a metric: its name, or, where that cannot head one, what it is like and a digest.
+
+    >>> column_of("loss"), column_of("a,b")
+    ('loss', 'a_b~8f84f2f7e7d7')
+    """
+    is_odd = metric[:1] == " " or len(metric) > _LONGEST or metric in ("step", "time")
+    if not is_odd and not _NOT_IN_A_COLUMN.search(metric) and not _OF_A_DIGEST.search(metric):
+        return metric
+    digest = hashlib.sha256(metric.encode("utf-8", "backslashreplace")).hexdigest()[:12]
+    return f"{_NOT_IN_A_COLUMN.sub('_', metric)[:_LONGEST_KEPT].strip()}~{digest}"
+
+
+def names_of(metrics: Iterable[str]) -> dict[str, str]:
+    """By column, the metric in it, of those whose column is called otherwise."""
+    columns = ((column_of(metric), metric) for metric in metrics)
+    return {column: metric for column, metric in columns if column != metric}
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """One of the tables of a series."""
 
-    metrics: tuple[str, ...]
+    columns: tuple[str, ...]
+    """Of its metrics."""
     rows: int
     size: int
     """Bytes, its heading among them."""
@@ -35,8 +63,8 @@ class Table:
     """A series written to `path`: its parts one after the other, each under a heading.
 
     A single part has one row per step as it was logged. `time` is seconds since the start of the run. An
-    empty cell was not logged; a non-finite value is the word nan, inf or -inf. Where there are several
-    parts, an empty `time` is that of the row above.
+    empty cell was not logged; a non-finite value is the word nan, inf or -inf. An empty `time` is that of the
+    row above, and not known in front of all others; nan is one that is not known.
     """
 
     path: Path
@@ -48,9 +76,11 @@ class Table:
     values_sha256: str
     """Of the same text without the column `time`."""
     size: int
-    last: dict[str, tuple[Any, int | None]]
+    last: dict[str, tuple[Any, Step | None]]
     """By metric: the value that was logged last, and its step."""
     parts: tuple[Part, ...]
+    names: Mapping[str, str] = field(default_factory=dict)
+    """By column, the metric in it, where it is called otherwise."""
 
 
 def tables_of(lines: Sequence[str]) -> list[tuple[list[str], Sequence[str]]]:

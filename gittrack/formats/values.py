@@ -24,6 +24,8 @@ from gittrack.formats.structures import is_unset, is_used_up, parts_of
 
 MAX_NAME = 250
 MAX_TEXT = 20_000
+MAX_LONG = 100_000
+"""Characters of a parameter, and of a text at a step: what the schema allows."""
 MAX_ITEMS = 10_000
 MAX_DEPTH = 20
 MAX_VALUES = 50_000
@@ -31,8 +33,6 @@ MAX_INT_BITS = 4096
 MAX_STEP = 2**63 - 1
 
 
-# Characters that would end a cell or a line of a CSV file for one reader or another.
-_NOT_IN_COLUMN = re.compile('[\x00-\x1f",\x7f-\x9f\u2028\u2029]')
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 
 
@@ -47,15 +47,18 @@ def check_name(name: object, what: str) -> str:
 
 
 def check_metric_name(name: object) -> str:
-    """A metric's name; it becomes a CSV column, so no comma, quote or control character."""
+    """A metric's name: any text of 1 to 250 characters."""
     if not isinstance(name, str):
         raise UsageError(f"a metric's name must be text, not {type(name).__name__}")
-    checked = check_name(name, "metric")
-    if checked[0] == " " or _NOT_IN_COLUMN.search(checked):
-        raise UsageError(f"metric name {name!r} has a comma, quote, control character or leading space")
-    if checked in ("step", "time"):
-        raise UsageError(f"a metric cannot be called {checked!r}: that is a column of every series")
-    return checked
+    return check_name(name, "metric")
+
+
+def check_text(name: object, text: str) -> dict[str, str]:
+    """A text at a step by its name, without credentials."""
+    checked, plain = check_metric_name(name), clean_text(str(text))
+    if len(plain) > MAX_LONG:
+        raise UsageError(f"text {checked!r} has more than {MAX_LONG} characters: keep it with log_text()")
+    return {checked: without_secrets(plain, checked)}
 
 
 def by_name(metrics: Any) -> Mapping[str, Any]:
@@ -152,33 +155,47 @@ def to_number(value: Any) -> Any:
         return None
 
 
-def check_step(step: Any) -> int:
-    """A step: a whole number that fits 64 bits."""
+def check_step(step: Any) -> int | float:
+    """A step: a number that fits 63 bits; a whole one is an int."""
     number = to_number(step)
-    if isinstance(number, float) and number.is_integer():
-        number = int(number)
-    if not isinstance(number, int) or isinstance(number, bool) or not -MAX_STEP - 1 <= number <= MAX_STEP:
-        raise UsageError(f"a step must be a whole number of at most 63 bits, not {str(step)[:80]!r}")
-    return int(number)
+    if isinstance(number, float) and math.isfinite(number):
+        number = int(number) if number.is_integer() else float(number)
+    is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
+    if not is_number or not -MAX_STEP - 1 <= number <= MAX_STEP:
+        raise UsageError(f"a step must be a number of at most 63 bits, not {str(step)[:80]!r}")
+    return int(number) if isinstance(number, int) else float(number)
 
 
-def to_value(value: Any, where: str = "value", *, room: int = 1) -> Value:
+def check_timestamp(timestamp: Any) -> float:
+    """Seconds since 1970, of a moment in milliseconds, as MLflow has it."""
+    number = to_number(timestamp)
+    is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
+    if not is_number or not 0 <= number <= _LATEST_MS:
+        raise UsageError(f"a timestamp is in milliseconds since 1970, not {str(timestamp)[:80]!r}")
+    return float(number) / 1000
+
+
+_LATEST_MS = 253_402_300_799_999  # the end of the year 9999
+
+
+def to_value(value: Any, where: str = "value", *, room: int = 1, longest: int = MAX_TEXT) -> Value:
     """The plain value (null, bool, int, finite float, text, list, mapping) that `value` is.
 
     Non-finite numbers become the words nan, inf and -inf; objects that are none of the
-    known kinds become their `str`, without memory addresses. Raises UsageError where a limit is passed;
-    a file has `room` times that of a record.
+    known kinds become their `str`, without memory addresses. Raises UsageError where a limit is passed,
+    such as `longest` for a text; a file has `room` times that of a record.
     """
-    return _Plain(where, room).take(value, where, 0)
+    return _Plain(where, room, longest).take(value, where, 0)
 
 
 class _Plain:
     """Makes one value plain, up to a number of parts in all: a list may hold itself."""
 
-    def __init__(self, value: str, room: int) -> None:
+    def __init__(self, value: str, room: int, longest: int) -> None:
         self._whole = value
         self._room = room
         self._left = MAX_VALUES * room
+        self._longest = longest * room
 
     def take(self, value: Any, where: str, depth: int) -> Value:
         self._left -= 1
@@ -246,8 +263,8 @@ class _Plain:
 
     def _text(self, text: str, where: str) -> str:
         text = clean_text(text)
-        if len(text) > MAX_TEXT * self._room:
-            most = MAX_TEXT * self._room
+        if len(text) > self._longest:
+            most = self._longest
             raise UsageError(f"{where} has {len(text)} characters, more than {most}: keep it with log_text()")
         return text
 
@@ -319,7 +336,7 @@ def _mask(value: Value, name: str, secrets: Sequence[str], owner: str) -> Value:
         return MASK
     for secret in secrets:
         value = value.replace(secret, MASK)
-    return clean_text(scrub_text(value, {}))[:MAX_TEXT]
+    return clean_text(scrub_text(value, {}))[:MAX_LONG]
 
 
 def to_params(params: Any) -> dict[str, Value]:
@@ -327,7 +344,7 @@ def to_params(params: Any) -> dict[str, Value]:
 
     UsageError where two of them have one name once they are written with dots: ``a.b`` and ``a: {b: ...}``.
     """
-    plain = to_value(params, "params")
+    plain = to_value(params, "params", longest=MAX_LONG)
     if not isinstance(plain, dict):
         raise UsageError(f"params must be names with values, such as a dict, not {type(params).__name__}")
     name = meeting(plain)

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from gittrack.errors import NotFoundError
+from gittrack.formats.experiments import experiment_of
 from gittrack.formats.flat import flatten
 from gittrack.git.repository import Repository
 from gittrack.reading.index import Index, Progress, Row, open_index
@@ -109,7 +110,7 @@ class Across:
     def require_experiment(self, name: str) -> None:
         """NotFoundError, with the names there are, unless one of the ledgers has the experiment `name`."""
         known = {experiment for place in self.places for experiment in place.index.experiments()}
-        if name not in known:
+        if experiment_of(name) not in known:
             raise no_experiment(name, known)
 
     def count(self) -> int:
@@ -249,14 +250,14 @@ def _sort(entries: list[PlacedRun], order_by: Sequence[str], places: Sequence[Pl
         entries[:] = [entry for _, entry in present] + [entry for value, entry in keyed if value is None]
 
 
-_ROW_NAMES = {"duration": "duration_s"}
+_ROW_NAMES = {"duration": "duration_s", "started": "began", "imported": "system"}
 
 
 def _value(row: Row, field: Field) -> int | float | str | None:
     """What the index sorts `row` by."""
     if field.family == "attributes":
         if field.key == "ended":
-            return None if row.duration_s is None else row.started + row.duration_s
+            return None if row.duration_s is None or row.began is None else row.began + row.duration_s
         value: int | float | str | None = getattr(row, _ROW_NAMES.get(field.key, field.key))
         return value
     if field.family == "tags":

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gittrack.errors import RecordError
-from gittrack.formats.record import Record, parse_time, run_path
+from gittrack.formats.record import Record, run_path
+from gittrack.formats.tables import Step
 from gittrack.reading.series import Rows, Series, parse_series
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ def chained(objects: ObjectReader, commit: str, record: Record) -> Series | None
         if before is None:
             break
         known.add(before.id)
-        pause = parse_time(first.started).timestamp() - parse_time(before.started).timestamp()
+        if first.began is None or before.began is None:
+            break
+        pause = first.began.timestamp() - before.began.timestamp()
         series = joined(earlier, series, pause)
         first = before
     return series
@@ -51,7 +54,11 @@ def _record(objects: ObjectReader, commit: str, experiment: str, run_id: str) ->
 def _own(objects: ObjectReader, commit: str, record: Record) -> Series | None:
     path = f"{record.path}/metrics.csv"
     blob = objects.get(f"{commit}:{path}")
-    return None if blob is None or blob.kind != "blob" else parse_series(blob.data, path)
+    return (
+        None
+        if blob is None or blob.kind != "blob"
+        else parse_series(blob.data, path, record.series.names if record.series else {})
+    )
 
 
 def joined(earlier: Series | None, later: Series | None, pause: float) -> Series | None:
@@ -71,7 +78,7 @@ def _moved(table: Rows, seconds: float) -> Rows:
     return Rows(table.steps, tuple(None if t is None else t + seconds for t in table.times), table.values)
 
 
-def _until(table: Rows, step: int | None) -> Rows:
+def _until(table: Rows, step: Step | None) -> Rows:
     """The rows below `step`, and those without one."""
     if step is None:
         return table

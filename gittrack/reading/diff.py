@@ -192,9 +192,11 @@ def missing_tree(entry: Entry) -> str | None:
     """Why the code of a run cannot be read in this clone; None if it can."""
     code = entry.record.code
     with entry.repository.objects() as objects:
-        if objects.tree(code.tree) is not None:
+        if code.tree is not None and objects.tree(code.tree) is not None:
             return None
-    name = f"commit {(code.snapshot or code.commit or code.tree)[:12]}"
+    if code.tree is None:
+        return f"which files the code of run {entry.id} had is not known"
+    name = f"commit {code.short}"
     return (
         f"{name} of run {entry.id} is not in this clone; gittrack pull, or git fetch --unshallow, brings it"
     )
@@ -234,7 +236,7 @@ def _facts(record: Record) -> dict[str, Any]:
         "ended_by": record.ended_by,
         "name": record.name,
         "hypothesis": record.hypothesis,
-        "author": record.author.name,
+        "author": record.author_name,
         "duration_s": record.duration_s,
         "seed": record.seed,
         **{f"seeds.{k}": v for k, v in record.seeds.items()},
@@ -302,7 +304,7 @@ def _machine(environment: Mapping[str, Any], record: Record) -> dict[str, Any]:
     """What a run ran on, packages apart, and the determinism flags in force."""
     facts = {k: v for k, v in environment.items() if k not in _APART}
     if not facts:
-        summary = asdict(record.environment)
+        summary = asdict(record.surroundings)
         facts = {k: v for k, v in summary.items() if k != "sha256" and v not in (None, ())}
     facts = {k: v for k, v in facts.items() if v != {}}  # no variable is none that differs
     ranks = {"ranks": record.ranks.sentence} if record.ranks else {}
@@ -311,13 +313,13 @@ def _machine(environment: Mapping[str, Any], record: Record) -> dict[str, Any]:
 
 def _code(a: Entry, b: Entry, unavailable: dict[str, str]) -> tuple[tuple[str, str], ...]:
     one, two = a.record.code.tree, b.record.code.tree
-    if one == two:
+    if one is not None and one == two:
         return ()
     missing = missing_tree(a) or missing_tree(b)
-    if missing is None:
+    if one is not None and two is not None and missing is None:
         try:
             return tuple((letter, path) for letter, _, _, path in a.repository.diff_tree(one, two))
         except RepositoryError as error:
             missing = str(error)
-    unavailable["code"] = missing
+    unavailable["code"] = missing or ""
     return ()

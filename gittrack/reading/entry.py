@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from gittrack.reading.series import MAX_SERIES_BYTES, Series, parse_series
 
 if TYPE_CHECKING:
     import git
+
+    from gittrack.formats.texts import Text
 
 __all__ = ["MAX_SERIES_BYTES", "Entry", "Series", "entry_of", "open_index", "parse_series"]
 
@@ -61,6 +64,12 @@ class Entry:
         return blob.data
 
     @property
+    def _names(self) -> Mapping[str, str]:
+        """The metrics in columns of the series that are called otherwise."""
+        names: Mapping[str, str] = self.row.record.get("series", {}).get("names", {})
+        return names
+
+    @property
     def _journal(self) -> StoredJournal:
         """Of a run without a record."""
         return StoredJournal(journals_dir(self.repository.state_dir) / self.id)
@@ -99,7 +108,14 @@ class Entry:
             sent = self.row.record["live"].get("curves")
             return series_of(self._journal.folder) if sent is None else series_in(sent)
         data = self.file("metrics.csv")
-        return None if data is None else parse_series(data, f"{self.path}/metrics.csv")
+        return None if data is None else parse_series(data, f"{self.path}/metrics.csv", self._names)
+
+    def texts(self) -> list[Text]:
+        """Texts that were logged at steps: all of them, or the first and the last where there are many."""
+        from gittrack.formats.texts import FILE, read_texts
+
+        data = self.file(FILE)
+        return [] if data is None else read_texts(data, f"{self.path}/{FILE}")
 
     def environment(self) -> dict[str, Any]:
         """environment.yaml as plain values; empty if there is none."""

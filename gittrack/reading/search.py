@@ -11,6 +11,7 @@ from gittrack.errors import RecordError, UsageError
 from gittrack.formats import shown
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import Record
+from gittrack.formats.tables import column_of
 from gittrack.reading.entry import Entry
 from gittrack.reading.index import Index, Row
 from gittrack.reading.index.known import require_known
@@ -49,14 +50,19 @@ class Found(Entry):
     def to_pandas(self) -> pd.DataFrame:
         """The series as a DataFrame: ``step``, ``time`` (seconds since the start), a column for each metric.
 
-        Of a long run it is the sample that git keeps; ``record.series`` says so and points to the rest.
+        Of a long run it is the sample that git keeps; ``record.series`` says so and points to the rest. A
+        metric that is called ``step`` or ``time`` has the column that it has in metrics.csv.
         """
         pandas = _pandas()
         series = self.series()
         if series is None:
             return pandas.DataFrame({"step": [], "time": []})
-        steps = pandas.array(series.steps, dtype="Int64")
-        return pandas.DataFrame({"step": steps, "time": series.times, **series.values})
+        is_whole = all(isinstance(step, int) for step in series.steps if step is not None)
+        steps = pandas.array(series.steps, dtype="Int64" if is_whole else "Float64")
+        values = {
+            column_of(name) if name in ("step", "time") else name: v for name, v in series.values.items()
+        }
+        return pandas.DataFrame({"step": steps, "time": series.times, **values})
 
 
 class Runs(Sequence[Found]):
@@ -198,7 +204,7 @@ def _facts(record: Record) -> dict[str, Any]:
         "ended_by": record.ended_by,
         "started": record.started,
         "duration_s": record.duration_s,
-        "author": record.author.name,
+        "author": record.author_name,
         "commit": code.commit,
         "dirty": code.dirty,
         "seed": record.seed,

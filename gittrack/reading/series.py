@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
 from gittrack.errors import RecordError
-from gittrack.formats.tables import tables_of
+from gittrack.formats.finals import exact
+from gittrack.formats.tables import Step, tables_of
 
 MAX_SERIES_BYTES = 64 << 20
 
@@ -19,7 +22,7 @@ class Curve:
     A step or a time that is not known is None; ``nan`` and ``inf`` are floats.
     """
 
-    steps: tuple[int | None, ...]
+    steps: tuple[Step | None, ...]
     times: tuple[float | None, ...]
     values: tuple[float, ...]
 
@@ -31,7 +34,7 @@ class Rows:
     A cell without a number is None.
     """
 
-    steps: tuple[int | None, ...]
+    steps: tuple[Step | None, ...]
     times: tuple[float | None, ...]
     values: dict[str, tuple[float | None, ...]]
 
@@ -63,7 +66,7 @@ class Series:
         return sum(len(table.steps) for table in self.tables)
 
     @property
-    def steps(self) -> tuple[int | None, ...]:
+    def steps(self) -> tuple[Step | None, ...]:
         return self._whole.steps
 
     @property
@@ -83,7 +86,7 @@ class Series:
 
 def _joined(tables: Sequence[Rows]) -> Rows:
     """One table of all, by step: of each the first row of a step, then the second; those without one last."""
-    times: dict[tuple[int | None, int], float | None] = {}
+    times: dict[tuple[Step | None, int], float | None] = {}
     keys = []
     for table in tables:
         keys.append(_keys(table))
@@ -102,10 +105,10 @@ def _joined(tables: Sequence[Rows]) -> Rows:
     return Rows(tuple(key[0] for key in order), tuple(times[key] for key in order), columns)
 
 
-def _keys(table: Rows) -> list[tuple[int | None, int]]:
+def _keys(table: Rows) -> list[tuple[Step | None, int]]:
     """Of each row its step and how many of that step came before it; without a step, a place of its own."""
-    counts: dict[int | None, int] = {}
-    keys: list[tuple[int | None, int]] = []
+    counts: dict[Step | None, int] = {}
+    keys: list[tuple[Step | None, int]] = []
     for step in table.steps:
         count = counts.get(step, 0)
         counts[step] = count + 1
@@ -113,8 +116,11 @@ def _keys(table: Rows) -> list[tuple[int | None, int]]:
     return keys
 
 
-def parse_series(data: bytes, where: str) -> Series:
-    """The series in the bytes of a metrics.csv; RecordError if it is none."""
+def parse_series(data: bytes, where: str, names: Mapping[str, str] = MappingProxyType({})) -> Series:
+    """The series in the bytes of a metrics.csv; RecordError if it is none.
+
+    `names`: what the record says of the metrics in columns that are called otherwise.
+    """
     if len(data) > MAX_SERIES_BYTES:
         raise RecordError(f"{where}: {len(data):,} bytes are more than a series in git may have")
     lines = data.decode("utf-8", "replace").split("\n")
@@ -123,35 +129,38 @@ def parse_series(data: bytes, where: str) -> Series:
     tables, number = [], 1
     try:
         for columns, rows in tables_of(lines):
-            tables.append(_rows(columns, rows, number))
+            metrics = [names.get(name, name) for name in columns[2:]]
+            tables.append(_rows(metrics, rows, number))
             number += len(rows) + 1
         return Series(tuple(tables))
     except ValueError as error:
         raise RecordError(f"{where}: {error}") from error
 
 
-def _rows(columns: Sequence[str], lines: Sequence[str], heading: int) -> Rows:
+def _rows(metrics: Sequence[str], lines: Sequence[str], heading: int) -> Rows:
     """The table under the line of number `heading`."""
     cells = [line.split(",") for line in lines]
     for number, row in enumerate(cells, heading + 1):
-        if len(row) != len(columns):
-            raise ValueError(f"line {number} has {len(row)} cells, not {len(columns)}")
-    steps, times, *values = zip(*cells, strict=True) if cells else [()] * len(columns)
+        if len(row) != len(metrics) + 2:
+            raise ValueError(f"line {number} has {len(row)} cells, not {len(metrics) + 2}")
+    steps, times, *values = zip(*cells, strict=True) if cells else [()] * (len(metrics) + 2)
     return Rows(
-        tuple([int(step) if step else None for step in steps]),
+        tuple([exact(step) if step else None for step in steps]),
         tuple(_times(times)),
         {
             name: tuple([float(cell) if cell else None for cell in column])
-            for name, column in zip(columns[2:], values, strict=True)
+            for name, column in zip(metrics, values, strict=True)
         },
     )
 
 
 def _times(cells: Sequence[str]) -> list[float | None]:
-    """An empty time is that of the row above."""
+    """An empty time is that of the row above, nan one that is not known."""
     times: list[float | None] = []
     time = None
     for cell in cells:
-        time = float(cell) if cell else time
+        if cell:
+            number = float(cell)
+            time = None if math.isnan(number) else number
         times.append(time)
     return times

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import floor
 from typing import Any
 
 from gittrack.formats.attempts import Attempt
@@ -156,9 +157,10 @@ def facts_of(journal: StoredJournal) -> dict[str, Any]:
 
 
 def last_step_of(journal: StoredJournal) -> int | None:
-    """The greatest step of the points on disk."""
+    """The greatest step of the points on disk, of a fraction the whole number below."""
     steps = (step for event in journal.events() if event[0] == Kind.METRICS for _, step, _ in event[1])
-    return max((step for step in steps if step is not None), default=None)
+    last = max((step for step in steps if step is not None), default=None)
+    return None if last is None else floor(last)
 
 
 def say_again(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gittrack.errors import UsageError
 from gittrack.formats.record import Role, clean_text
 from gittrack.recording.journal import Journal
+from gittrack.recording.stating import stated_dataset, stated_version
 from gittrack.recording.store import Store
 from gittrack.recording.verbs import Losses, verb
 
@@ -32,11 +33,47 @@ class Files:
         if self._open("log_input") is not None:
             self._store.log_input(path, role, store=store)
 
+    @verb("dataset")
+    def log_dataset(
+        self,
+        name: str,
+        digest: str | None = None,
+        source: str | None = None,
+        context: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> None:
+        """Record a dataset that the run reads and that has no path here, as it is stated.
+
+        `context`: what for, such as ``training``; `details`, and whatever else is given: what there is to say
+        besides, such as its schema. What has a path is better recorded by `log_input`, which takes digests of
+        its bytes. Of MLflow's datasets: ``log_dataset(**dataset.to_dict(), context="training")``.
+        """
+        dataset = stated_dataset(name, digest, source, context, {**(details or {}), **more})
+        if self._open("log_dataset") is not None:
+            self._store.log_dataset(dataset)
+
     @verb("output")
-    def log_artifact(self, path: str | Path, role: str = "artifact") -> None:
-        """Keep a file or folder that the run produced in the DVC cache, now, and point to it."""
+    def log_artifact(
+        self,
+        path: str | Path,
+        role: str = "artifact",
+        artifact_path: str | None = None,
+        *,
+        name: str | None = None,
+        version: str | None = None,
+        aliases: Sequence[str] = (),
+    ) -> None:
+        """Keep a file or folder that the run produced in the DVC cache, now, and point to it.
+
+        It is called by its place in the work tree; with MLflow's `artifact_path` by its own name in that
+        folder, wherever it lies. `name` is that of an artifact of which it is a version, `version` which one,
+        and `aliases` what else that is called, such as ``best``; one that has a version lies in a folder
+        ``name/version`` if `artifact_path` gives no other, so that several versions stand side by side.
+        """
+        stated = stated_version(name, version, aliases)
         if self._open("log_artifact") is not None:
-            self._store.log_output(path, role)
+            self._store.log_output(path, role, folder=artifact_path, version=stated)
 
     def log_model(self, path: str | Path) -> None:
         """`log_artifact` with the role ``model``."""

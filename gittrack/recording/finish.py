@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.errors import GittrackError, RepositoryError
-from gittrack.formats.finals import described, exact, extreme_of, finals_in
+from gittrack.formats.finals import AXIS, described, exact, extreme_of, finals_in, meaning_of
 from gittrack.formats.masks import PARAMS
 from gittrack.formats.plain import from_dict, to_dict
 from gittrack.formats.record import (
@@ -24,9 +24,11 @@ from gittrack.formats.record import (
     Series,
     parse_time,
 )
-from gittrack.formats.series import FULL_SERIES, HEADING, Point, Table, sample_table, write_table
+from gittrack.formats.series import FULL_SERIES, HEADING, Point, Step, Table, sample_table, write_table
 from gittrack.formats.sources import choose_seed, resolve
-from gittrack.formats.spec import spec_digest
+from gittrack.formats.spec import spec_of
+from gittrack.formats.texts import FILE as TEXTS
+from gittrack.formats.texts import StoreFile, Text, write_texts
 from gittrack.git.repository import Repository
 from gittrack.git.shared import settle_rights
 from gittrack.ledger import Addition, Ledger
@@ -41,9 +43,6 @@ from gittrack.recording.own import note_own
 from gittrack.version import VERSION
 
 log = logging.getLogger("gittrack")
-
-StoreSeries = Callable[[Table], tuple[str, bytes]]
-"""Puts a large series into the DVC cache; its md5 and the pointer's bytes."""
 
 SERIES_IN_GIT = 1 << 20
 """Bytes above which the complete series goes to DVC and a sample to git."""
@@ -71,10 +70,11 @@ class Frozen:
         return Addition(record.path, self.files, message, code, live)
 
 
-def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
+def freeze(journal: StoredJournal, store: StoreFile) -> Frozen:
     """The record of `journal` and every file beside it. Without an end, it is that of a killed run."""
     gathered = Gathered(journal)
-    table = write_table(_points(journal), journal.folder / "metrics.csv")
+    first = gathered.counted_from
+    table = write_table(_points(journal, first), journal.folder / "metrics.csv")
     environment = journal.environment
     files: dict[str, bytes] = {"environment.yaml": environment}
     items: list[tuple[DataInput | Output, str | None]] = [
@@ -118,14 +118,18 @@ def freeze(journal: StoredJournal, store_series: StoreSeries) -> Frozen:
         data=data,
         determinism=gathered.determinism,
         outputs=tuple(o for o, _ in gathered.outputs.values()),
-        series=keep_series(table, files, store_series) if table.rows else None,
+        datasets=tuple(gathered.datasets.values()),
+        series=keep_series(table, files, store, axes_of(table, gathered.defined)) if table.rows else None,
+        texts=write_texts(_texts(journal, first), journal.folder / TEXTS, files, store)
+        if gathered.has_texts
+        else None,
         console=_console(journal, files),
         not_recorded=stated_losses(list(gathered.losses.values())),
         changed=tuple(gathered.changed.values()),
         overlaps=overlaps(journal, top),
-        attempts=attempts_of(gathered.past, stated.started, ending, elapsed),
-        spec=spec_digest(stated.code, said.params, data, stated.locks, masked),
+        attempts=attempts_of(gathered.past, facts["started"], ending, elapsed),
     )
+    record = replace(record, spec=spec_of(record))
     from gittrack.formats import codec
 
     return Frozen(record, {"run.yaml": codec.dump_record(record), **files})
@@ -143,10 +147,8 @@ def summary_of(environment: bytes) -> dict[str, Any]:
 _UNKNOWN = {"spec": "", "tool": {"version": VERSION}}
 
 
-def _points(journal: StoredJournal) -> Callable[[], Iterator[Point]]:
-    # Points before the first next_step() belong to step 0, but only once there is one.
-    counting = (event for event in journal.events() if event[0] == Kind.COUNTING)
-    first = next((event[1] if len(event) > 1 else 0 for event in counting), None)
+def _points(journal: StoredJournal, first: int | None) -> Callable[[], Iterator[Point]]:
+    """`first`: the step of points without one, where steps were counted."""
 
     def read() -> Iterator[Point]:
         for event in journal.events():
@@ -157,6 +159,20 @@ def _points(journal: StoredJournal) -> Callable[[], Iterator[Point]]:
                     yield elapsed, first if step is None else step, values
 
     return read
+
+
+def _texts(journal: StoredJournal, first: int | None) -> Iterator[Text]:
+    for event in journal.events():
+        if event[0] == Kind.TEXT:
+            elapsed, step, texts = event[1:]
+            for name, text in texts.items():
+                yield Text(name, text, first if step is None else step, round(elapsed, 3))
+
+
+def axes_of(table: Table, defined: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """By metric of the series, the one of them that the program said to draw it over."""
+    axes = {name: described(name, defined).get(AXIS) for name in table.last}
+    return {name: axis for name, axis in axes.items() if axis in table.last and axis != name}
 
 
 def _until_last_sign(journal: StoredJournal, started: str) -> float:
@@ -174,7 +190,7 @@ def final_metrics(
     `declared` is by gittrack.yaml, `defined` by the program, which goes before.
     """
     facts = {
-        name: {"rule": "last", **described(name, declared), **described(name, defined or {})}
+        name: {"rule": "last", **meaning_of(name, declared, defined or {})}
         for name in {**table.last, **summary}
     }
     for name, stated in facts.items():
@@ -196,16 +212,16 @@ def final_metrics(
     return metrics
 
 
-def _by_rule(table: Table, facts: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Any, int | None]]:
+def _by_rule(table: Table, facts: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Any, Step | None]]:
     """Value and step of the metrics of which not the last value is the final one."""
     ruled = {name: extreme_of(facts[name]["rule"], facts[name].get("direction")) for name in table.last}
     rules = {name: rule for name, rule in ruled.items() if rule is not None and rule != "last"}
     if not rules:
         return {}
     with table.path.open(encoding="utf-8", newline="\n") as lines:
-        finals = finals_in(lines, rules)
+        finals = finals_in(lines, rules, table.names)
     return {
-        name: (cell if cell in ("nan", "inf", "-inf") else exact(cell), int(step) if step else None)
+        name: (cell if cell in ("nan", "inf", "-inf") else exact(cell), exact(step) if step else None)
         for name, (cell, step) in finals.items()
     }
 
@@ -221,14 +237,22 @@ def stated_losses(losses: Sequence[NotRecorded]) -> tuple[NotRecorded, ...]:
     return (*losses[: MOST_LOSSES - 1], NotRecorded(what=f"{more:,} more", why="the list has room for 1,000"))
 
 
-def keep_series(table: Table, files: dict[str, bytes], store_series: StoreSeries) -> Series:
+def keep_series(
+    table: Table, files: dict[str, bytes], store: StoreFile, axes: Mapping[str, str] | None = None
+) -> Series:
+    """What the record says of the series, which joins `files`, or goes to DVC where it is large."""
     series = Series(
-        rows=table.rows, columns=table.columns, sha256=table.sha256, values_sha256=table.values_sha256
+        rows=table.rows,
+        columns=table.columns,
+        sha256=table.sha256,
+        values_sha256=table.values_sha256,
+        names=table.names,
+        axes=axes or {},
     )
     if table.size <= SERIES_IN_GIT:
         files["metrics.csv"] = table.path.read_bytes()
         return series
-    md5, pointer = store_series(table)
+    md5, pointer = store(table.path)
     sample = sample_table(table, SAMPLE_ROWS, SERIES_IN_GIT)
     files["metrics.csv"] = sample
     files[FULL_SERIES] = pointer
@@ -261,7 +285,7 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
     start = journal.start
     try:
         leave_word(journal)
-        frozen = freeze(journal, series_store(repo, repo.top / start["record"]["code"]["cwd"]))
+        frozen = freeze(journal, file_store(repo, repo.top / start["record"]["code"]["cwd"]))
         ledger = Ledger(repo, start["ledger"], start.get("onto"))
         ledger.append([frozen.addition()], dvc_config=start["dvc_config"].encode())
     except BaseException:
@@ -286,24 +310,24 @@ def preview(repo: Repository, journal: StoredJournal) -> Record | None:
     What is wrong then is said when `gittrack run` commits it: the training is not to fail of it.
     """
     try:
-        return freeze(journal, series_store(repo)).record
+        return freeze(journal, file_store(repo)).record
     except GittrackError:
         return None
 
 
-def series_store(repo: Repository, start: Path | None = None) -> StoreSeries:
-    def store(table: Table) -> tuple[str, bytes]:
+def file_store(repo: Repository, start: Path | None = None) -> StoreFile:
+    def keep(path: Path) -> tuple[str, bytes]:
         from gittrack.dvc.cache import store
         from gittrack.dvc.files import write_pointer
         from gittrack.dvc.hashing import hash_path
         from gittrack.dvc.settings import cache_of
 
-        digest = hash_path(table.path)
+        digest = hash_path(path)
         cache, types = cache_of(repo, start)
-        store(table.path, digest, cache, types)
-        return digest.md5, write_pointer("metrics.csv", digest)
+        store(path, digest, cache, types)
+        return digest.md5, write_pointer(path.name, digest)
 
-    return store
+    return keep
 
 
 def kept(error: Exception, run_id: str) -> GittrackError:

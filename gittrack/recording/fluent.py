@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,24 +25,28 @@ def log_params(params: Mapping[str, Any]) -> None:
     current_run().log_params(params)
 
 
-def log_metric(key: str, value: float, step: int | None = None) -> None:
+def log_metric(key: str, value: float, step: float | None = None, timestamp: float | None = None) -> None:
     """`Run.log_metric` of the active run."""
-    current_run().log_metric(key, value, step)
+    current_run().log_metric(key, value, step, timestamp)
 
 
-def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
+def log_metrics(
+    metrics: Mapping[str, float], step: float | None = None, timestamp: float | None = None
+) -> None:
     """`Run.log_metrics` of the active run."""
-    current_run().log_metrics(metrics, step)
+    current_run().log_metrics(metrics, step, timestamp)
 
 
-def log(values: Mapping[str, Any], step: int | None = None) -> None:
+def log(values: Mapping[str, Any], step: float | None = None) -> None:
     """`Run.log` of the active run."""
     current_run().log(values, step)
 
 
-def define_metric(name: str, summary: str | None = None, goal: str | None = None) -> None:
+def define_metric(
+    name: str, summary: str | None = None, goal: str | None = None, step_metric: str | None = None
+) -> None:
     """`Run.define_metric` of the active run."""
-    current_run().define_metric(name, summary, goal)
+    current_run().define_metric(name, summary, goal, step_metric)
 
 
 def next_step() -> int:
@@ -55,9 +59,29 @@ def log_input(path: str | Path, role: Role | None = None, *, store: bool | None 
     current_run().log_input(path, role, store=store)
 
 
-def log_artifact(path: str | Path, role: str = "artifact") -> None:
+def log_dataset(
+    name: str,
+    digest: str | None = None,
+    source: str | None = None,
+    context: str | None = None,
+    details: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> None:
+    """`Run.log_dataset` of the active run."""
+    current_run().log_dataset(name, digest, source, context, details, **more)
+
+
+def log_artifact(
+    path: str | Path,
+    role: str = "artifact",
+    artifact_path: str | None = None,
+    *,
+    name: str | None = None,
+    version: str | None = None,
+    aliases: Sequence[str] = (),
+) -> None:
     """`Run.log_artifact` of the active run."""
-    current_run().log_artifact(path, role)
+    current_run().log_artifact(path, role, artifact_path, name=name, version=version, aliases=aliases)
 
 
 def log_model(path: str | Path) -> None:

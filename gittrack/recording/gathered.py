@@ -7,7 +7,7 @@ from typing import Any
 
 from gittrack.formats.during import Changed
 from gittrack.formats.plain import from_dict
-from gittrack.formats.record import DataInput, NotRecorded, Output
+from gittrack.formats.record import DataInput, Dataset, NotRecorded, Output
 from gittrack.formats.sources import Layer, layer_of
 from gittrack.reading.journal.events import Kind
 from gittrack.reading.journal.stored import StoredJournal
@@ -27,6 +27,10 @@ class Gathered:
         self.summary: dict[str, Any] = {}
         self.inputs: dict[str, tuple[DataInput, str | None]] = {}
         self.outputs: dict[str, tuple[Output, str]] = {}
+        self.datasets: dict[tuple[str, str | None, str | None], Dataset] = {}
+        self.counted_from: int | None = None
+        """The step of what was logged before the first `next_step`; None where there was none."""
+        self.has_texts = False
         self.losses: dict[tuple[str, str], NotRecorded] = {}
         self.changed: dict[str, Changed] = {}
         self.declared: dict[str, Any] = journal.start["metrics"]
@@ -53,6 +57,14 @@ class Gathered:
             case Kind.INPUT, [data, pointer]:
                 data_input = from_dict(DataInput, data)
                 self._input(data_input, pointer)
+            case Kind.COUNTING, first:
+                if self.counted_from is None:
+                    self.counted_from = first[0] if first else 0
+            case Kind.TEXT, _:
+                self.has_texts = True
+            case Kind.DATASET, [data]:
+                dataset = from_dict(Dataset, data)
+                self.datasets[dataset.name, dataset.digest, dataset.context] = dataset
             case Kind.OUTPUT, [data, pointer]:
                 output = from_dict(Output, data)
                 self.outputs[output.path] = (output, pointer)

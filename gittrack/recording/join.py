@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gittrack.formats.config import choose_experiment, declared_metrics
+from gittrack.formats.config import declared_metrics, named_experiment
+from gittrack.formats.experiments import experiment_of
 from gittrack.formats.masks import is_masked
 from gittrack.formats.plain import from_dict
 from gittrack.formats.record import RUN_ID, Code
@@ -98,7 +99,9 @@ def join(request: Request, where: str | Path | None) -> Joined | None:
     facts |= _seed(statement, start)
     config = load_cached(repo.worktree, repo.state_dir)
     if request.experiment is not None and "experiment" not in start["given"]:
-        facts["experiment"] = choose_experiment(request.experiment, config)
+        named = named_experiment(request.experiment, config)
+        facts["experiment"] = experiment_of(named)
+        facts["experiment_name"] = named if named != facts["experiment"] else None
     code = from_dict(Code, start["record"]["code"])
     environment, changed = capture_here(repo, config, code, request.image)
     journal = Journal(folder)
@@ -106,7 +109,7 @@ def join(request: Request, where: str | Path | None) -> Joined | None:
         return None
     _say_not_resumed(request, stored)
     if stored.is_again:
-        say_again(journal, {**facts, "experiment": None}, (environment, changed))
+        say_again(journal, {**facts, "experiment": None, "experiment_name": None}, (environment, changed))
         facts.pop("experiment", None)
     else:
         journal.replace_environment(environment)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from gittrack.errors import UsageError
 from gittrack.formats.flat import dotted, meeting
 from gittrack.formats.masks import masked_params
+from gittrack.formats.scrub import looks_secret
 from gittrack.formats.sources import COMMAND_LINE, LOGGED, Layer, contradictions, resolve
-from gittrack.formats.values import to_params, without_secrets
+from gittrack.formats.values import MAX_LONG, to_params, without_secrets
 from gittrack.reading.journal.events import Kind
 from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording.arguments import fitting, own_arguments, read_arguments
@@ -56,6 +57,23 @@ def with_arguments(request: Request) -> Request:
 def masked_layer(layer: Layer, key: Key) -> Layer:
     """`layer` with the digests of what a record masks, as another clone would have another key for them."""
     return replace(layer, masked={**masked_params(layer.params, key)[1], **layer.masked})
+
+
+def shortened(params: Any, keep: Callable[[str, str], str], within: str = "") -> Any:
+    """`params` with what `keep(name, text)` says in place of each text that is too long for a record.
+
+    A credential stays, and is refused.
+    """
+    if not isinstance(params, Mapping):
+        return params
+    short: dict[Any, Any] = {}
+    for key, value in params.items():
+        name = f"{within}{key}"
+        if isinstance(value, str) and len(value) > MAX_LONG and not looks_secret(str(key), value):
+            short[key] = keep(name, value)
+        else:
+            short[key] = shortened(value, keep, f"{name}.")
+    return short
 
 
 class ParamsBook:

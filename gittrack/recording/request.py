@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from gittrack.errors import UsageError
-from gittrack.formats.config import Config, choose_experiment
+from gittrack.formats.config import Config, named_experiment
+from gittrack.formats.experiments import experiment_of
 from gittrack.formats.masks import without_masked
 from gittrack.formats.plain import to_dict
 from gittrack.formats.record import RUN_ID, BaseModel, clean_text
@@ -81,10 +82,12 @@ def check(request: Request, config: Config) -> Checked:
     """The request as a run can be begun with it. UsageError names what a record cannot hold."""
     own = Layer(START_RUN, to_params(request.params))
     layers = [replace(layer, params=to_params(layer.params)) for layer in request.layers]
+    named = named_experiment(request.experiment, config)
+    experiment = experiment_of(named)
     return Checked(
         request=request,
-        experiment=choose_experiment(request.experiment, config),
-        facts=stated(request),
+        experiment=experiment,
+        facts={**stated(request), "experiment_name": named if named != experiment else None},
         layers=(*layers, *([own] if own.params else [])),
         tags=to_tags(request.tags),
         seeds=check_seeds(request.seeds),

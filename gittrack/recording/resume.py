@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from math import floor
 from typing import Any
 
 from gittrack.errors import UsageError
@@ -174,7 +175,8 @@ def _last_step(repo: Repository, config: Config, before: Record) -> int | None:
             if objects.get(f"{ref}:{before.path}/run.yaml") is not None:
                 series = chained(objects, ref, before)
                 steps = [s for table in series.tables for s in table.steps] if series else []
-                return max((step for step in steps if step is not None), default=None)
+                last = max((step for step in steps if step is not None), default=None)
+                return None if last is None else floor(last)
     return None
 
 

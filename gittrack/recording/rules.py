@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from gittrack.errors import UsageError
 from gittrack.formats.config import Direction, Final
-from gittrack.formats.finals import described, extreme_of
+from gittrack.formats.finals import AXIS, described, extreme_of
 from gittrack.formats.values import check_metric_name
 from gittrack.reading.journal.events import Kind
 from gittrack.reading.journal.stored import StoredJournal
@@ -16,9 +16,13 @@ from gittrack.recording.journal import Journal
 log = logging.getLogger("gittrack")
 
 
-def define(journal: Journal | None, name: str, summary: str | None, goal: str | None) -> None:
+def define(
+    journal: Journal | None, name: str, summary: str | None, goal: str | None, step_metric: str | None
+) -> None:
     """Note what `Run.define_metric` is given; where gittrack.yaml says otherwise, with a warning."""
     facts = _checked(check_metric_name(name), summary, goal)
+    if step_metric is not None:
+        facts[AXIS] = check_metric_name(step_metric)
     if journal is None:
         return
     declared = described(name, _declared(StoredJournal(journal.folder)))

@@ -11,16 +11,8 @@ from types import TracebackType
 from typing import Any
 
 from gittrack.errors import GittrackError, UsageError
-from gittrack.formats.flat import flatten, meeting
 from gittrack.formats.record import Record, Status, parse_time
 from gittrack.formats.values import (
-    MAX_STEP,
-    by_name,
-    check_metric_name,
-    check_step,
-    metric_row,
-    metric_value,
-    to_number,
     to_tags,
 )
 from gittrack.git.repository import Repository
@@ -35,12 +27,11 @@ from gittrack.recording.finish import commit, kept, preview
 from gittrack.recording.interpreter import error_going_on
 from gittrack.recording.journal import Journal
 from gittrack.recording.notebook import Work
-from gittrack.recording.params import ParamsBook
+from gittrack.recording.params import ParamsBook, shortened
+from gittrack.recording.points import Points
 from gittrack.recording.request import check_seeds
-from gittrack.recording.rules import define
 from gittrack.recording.shown import Shown
 from gittrack.recording.store import Store
-from gittrack.recording.turns import thrown_in
 from gittrack.recording.verbs import Losses, turns, verb
 from gittrack.recording.views import ParamsView, SummaryView
 
@@ -49,7 +40,7 @@ log = logging.getLogger("gittrack")
 open_runs: OpenRuns[Run] = OpenRuns()
 
 
-class Run(Shown, Files):
+class Run(Points, Shown, Files):
     """A run in progress. Made by `start_run`; ends with the ``with`` block, `finish`, or the process.
 
     A run of another rank than 0, or seen from a forked worker, has the same methods and
@@ -79,6 +70,7 @@ class Run(Shown, Files):
         self.config = ParamsView(self)
         self.summary = SummaryView(self)
         self._t0 = monotonic()
+        self._began = 0.0
         self.id = ""
         self.experiment = ""
         self.parent: str | None = None
@@ -99,7 +91,8 @@ class Run(Shown, Files):
         standing = StoredJournal(journal.folder).standing
         if standing:
             self._go_on(standing)
-        self._t0 -= datetime.now(UTC).timestamp() - parse_time(start["started"]).timestamp()
+        self._began = parse_time(start["started"]).timestamp()
+        self._t0 -= datetime.now(UTC).timestamp() - self._began
         self._store = Store(repository, journal, start["code"]["tree"])
         journal.keep_flushing()
 
@@ -127,9 +120,11 @@ class Run(Shown, Files):
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Record parameters. One that was logged before with another value keeps the first.
 
-        Where another source, such as the command line, says something else, what is logged is recorded.
+        Where another source, such as the command line, says something else, what is logged is recorded. Text
+        that is too long for the record is kept as an output, which the parameter names.
         """
-        self._book.add(params, self._open("log_params"))
+        journal = self._open("log_params")
+        self._book.add(params if journal is None else shortened(params, self._store.keep_long), journal)
 
     @verb("param", subject="key")
     def _keep_param(self, key: str) -> None:
@@ -162,102 +157,6 @@ class Run(Shown, Files):
         journal = self._open("mark_preempted")
         if journal is not None:
             journal.event(Kind.PREEMPTED)
-
-    # --- metrics ------------------------------------------------------------------------------
-
-    @verb("definition of metric")
-    def define_metric(self, name: str, summary: str | None = None, goal: str | None = None) -> None:
-        """Say which value of a metric is the final one, as W&B's ``define_metric``; ``val/*`` means all such.
-
-        `summary` is last (the default), greatest-step, min, max or best, `goal` maximize or minimize; best
-        needs one, here or in gittrack.yaml. UsageError for anything else. Where gittrack.yaml says otherwise,
-        this holds, with a warning.
-        """
-        define(self._open("define_metric"), name, summary, goal)
-
-    def log_metric(self, key: str, value: float, step: int | None = None) -> None:
-        """Record one value of a metric at a step."""
-        self.log_metrics({key: value}, step)
-
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Record values of several metrics at one step. A memory write; on disk within a second.
-
-        A value is anything that holds one number: int, float, bool, NumPy or torch scalar.
-        """
-        journal = self._journal
-        if journal is None:
-            return
-        try:
-            # Names that were logged just so before, with floats: what is written then needs no closer look.
-            if [*metrics] == self._plain_names and type(step) is int and step <= MAX_STEP:
-                total = sum(metrics.values())
-                if type(total) is float and total - total == 0.0:  # all of them finite
-                    journal.append_json(self._to_json((monotonic() - self._t0, step, metrics))[:-1])
-                    if len(journal.rows) > journal.row_limit:
-                        turns.share(journal.spill)
-                    return
-        except Exception as error:  # whatever that was, it is said below
-            if thrown_in(error) is not None:
-                raise
-        self._log_row(metrics, step)
-
-    @verb("metric", part=lambda run, metric: metric_row(metric, {}, lambda names: None), at_once=True)
-    def _log_row(self, metrics: Mapping[str, float], step: int | None) -> None:
-        journal = self._open("log_metrics")
-        if journal is None:
-            return
-        row = metric_row(by_name(metrics), self._names, journal.new_metrics)
-        plain = [*row] == [*metrics] and all(type(value) is float for value in metrics.values())
-        self._plain_names = [*row] if plain else None
-        try:
-            step = self.step if step is None else check_step(step)
-        except UsageError as error:
-            self._losses.take(self, "step", error)
-            step = None  # the values are kept, in their order
-        journal.append_json(self._to_json((monotonic() - self._t0, step, row))[:-1])
-        if len(journal.rows) > journal.row_limit:
-            journal.spill()
-
-    def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
-        """Record metrics as W&B's ``log``: nested names joined by dots; without `step`, calls are counted."""
-        try:
-            values = by_name(values)
-            flat = flatten(values)
-            name = None if flat.keys() == values.keys() else meeting(values)
-            if name is not None:
-                raise UsageError(f"metric {name!r} is there twice, nested and written with dots: rename one")
-        except Exception as error:
-            self._losses.take(self, "metric", error)
-            return
-        at = self._log_calls if step is None else step
-        self.log_metrics(flat, at)
-        number = at if type(at) is int else to_number(at)
-        is_whole = isinstance(number, (int, float)) and number % 1 == 0
-        self._log_calls = (int(number) if is_whole else self._log_calls) + 1
-
-    def next_step(self) -> int:
-        """Move on to the next step, as DVCLive's ``next_step``; the first step is 0."""
-        self._note_counting()
-        self.step = 1 if self.step is None else self.step + 1
-        return self.step
-
-    @verb("step", at_once=True)
-    def _note_counting(self) -> None:
-        journal = self._open("next_step")
-        if not self._counting:
-            self._counting = True
-            first = 0 if self.last_step is None else self.last_step + 1
-            if self.step is None and first:
-                self.step = first
-            if journal is not None:
-                journal.event(Kind.COUNTING, *([first] if first else []))
-
-    @verb("final metric")
-    def _set_summary(self, name: str, value: Any) -> None:
-        journal = self._open("summary")
-        if journal is not None:
-            name = check_metric_name(name)
-            journal.event(Kind.SUMMARY, {name: metric_value(name, value)})
 
     # --- the end ------------------------------------------------------------------------------
 

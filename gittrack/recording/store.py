@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePath, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from gittrack.dvc.settings import cache_of
 from gittrack.errors import GittrackError, RepositoryError, UsageError
 from gittrack.formats.config import Config
 from gittrack.formats.plain import to_dict
+from gittrack.formats.record import Dataset, clean_text
 from gittrack.formats.scrub import scrub_text
 from gittrack.formats.values import to_value
 from gittrack.git.repository import Repository
@@ -36,6 +40,26 @@ def named_path(path: str | Path) -> Path:
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
         raise UsageError(f"a path names a file or a folder: {path!r} does not")
     return Path(os.fsdecode(path))
+
+
+PARAM_ROLE = "param"
+_LONGEST_NAME = 100
+
+
+class Version(NamedTuple):
+    """Of which artifact something is a version, which one, and what else that is called."""
+
+    name: str
+    version: str | None = None
+    aliases: tuple[str, ...] = ()
+
+
+def _logical(name: object) -> str:
+    """A name for an output as a relative path; UsageError where it is none."""
+    pure = PurePosixPath(name) if isinstance(name, (str, PurePath)) else PurePosixPath()
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts or "\0" in str(name):
+        raise UsageError(f"{name!r} is no name for an output: use a relative path such as plots/loss.png")
+    return clean_text(str(pure))
 
 
 class Store:
@@ -96,23 +120,51 @@ class Store:
         except (GittrackError, OSError) as error:
             journal.not_recorded("changed", f"inputs and code could not be compared again: {error}")
 
-    def log_output(self, path: str | Path, role: str, without: Collection[str] = ()) -> None:
-        """`without`: files of a folder, relative to it, that are no output of this run."""
+    def log_output(
+        self,
+        path: str | Path,
+        role: str,
+        without: Collection[str] = (),
+        folder: str | None = None,
+        version: Version | None = None,
+    ) -> None:
+        """`without`: files of a folder, relative to it, that are no output of this run.
+
+        `folder`: where the run says that it lies, in place of the work tree; `version`: of what it is one.
+        """
         named = named_path(path)
         if self._repo.top.resolve().is_relative_to((Path.cwd() / named).resolve()):
             raise UsageError(f"{str(path)!r} is the whole work tree: name the file or the folder to keep")
-        self._log_output(named, role, top=self._repo.top, cwd=Path.cwd(), without=without)
+        if folder is None and version is not None and version.version is not None:
+            folder = f"{version.name}/{version.version}"
+        name = None if folder is None else _logical(f"{folder}/{(Path.cwd() / named).resolve().name}")
+        self._log_output(
+            named, role, top=self._repo.top, cwd=Path.cwd(), without=without, name=name, version=version
+        )
         try:
             note_written(self._journal.folder, named)
         except OSError as error:
             why = f"runs of the same time are not told of it: {error.strerror or error}"
             self._journal.not_recorded(f"overlaps at {named}", why)
 
+    def log_dataset(self, dataset: Dataset) -> None:
+        self._journal.event(Kind.DATASET, to_dict(dataset))
+
     def log_bytes(self, data: bytes, name: str, role: str) -> None:
         """Keep `data` as the output `name`, which need not be a file anywhere."""
         with self._room_for(name) as path:
             path.write_bytes(data)
         self._log_output(path, role, top=self._files, cwd=self._files)
+
+    def keep_long(self, param: str, text: str) -> str:
+        """Keep a parameter that is too long for the record as an output; what the record has in its place."""
+        data = clean_text(scrub_text(text, os.environ)).encode()
+        digest = hashlib.sha256(data).hexdigest()
+        like = re.sub(r"[^A-Za-z0-9_.-]", "_", param)[:_LONGEST_NAME].strip(".")
+        same = hashlib.sha256(param.encode(errors="replace")).hexdigest()[:8]
+        name = f"params/{like}.txt" if like == param else f"params/{like}-{same}.txt"
+        self.log_bytes(data, name, PARAM_ROLE)
+        return f"{len(text):,} characters, kept as the output {name} (sha256 {digest})"
 
     def log_dict(self, content: Any, name: str) -> None:
         plain = to_value(content, str(name), room=1000)
@@ -151,10 +203,7 @@ class Store:
     @contextmanager
     def _room_for(self, name: str) -> Iterator[Path]:
         """Where the bytes of the output `name` are to be written."""
-        pure = PurePosixPath(name) if isinstance(name, (str, PurePath)) else PurePosixPath()
-        if pure.is_absolute() or ".." in pure.parts or not pure.parts or "\0" in str(name):
-            raise UsageError(f"{name!r} is no name for an output: use a relative path such as plots/loss.png")
-        path = self._files / pure
+        path = self._files / _logical(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             yield path
@@ -164,7 +213,15 @@ class Store:
             raise RepositoryError(f"cannot keep output {name!r}: {error.strerror or error}") from error
 
     def _log_output(
-        self, path: Path, role: str, *, top: Path, cwd: Path, without: Collection[str] = ()
+        self,
+        path: Path,
+        role: str,
+        *,
+        top: Path,
+        cwd: Path,
+        without: Collection[str] = (),
+        name: str | None = None,
+        version: Version | None = None,
     ) -> None:
         from gittrack.dvc.hashing import HashState
         from gittrack.recording.capture.data import capture_output
@@ -181,7 +238,12 @@ class Store:
             types=types,
             state=HashState(self._repo.state_dir),
             without=without,
+            name=name,
         )
+        if version is not None:
+            output = replace(
+                output, name=version.name, version=version.version, aliases=tuple(version.aliases)
+            )
         self._journal.event(Kind.OUTPUT, to_dict(output), pointer.decode())
 
     def _cache(self, path: Path) -> tuple[Path, list[str]]:

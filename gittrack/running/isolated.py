@@ -79,7 +79,7 @@ def _tree(repository: Repository, template: Template) -> Iterator[Path]:
 def _run(repository: Repository, config: Config, job: Job, template: Template, tree: Path) -> Outcome:
     """Run `job` there, from the folder that is ours here."""
     before = Path.cwd()
-    cwd = tree / template.code.cwd
+    cwd = tree / (template.code.cwd or ".")
     if not cwd.is_dir():
         raise UsageError(f"{template.code.cwd} is not in the code that git has: start in a folder that is")
     params = [_within(repository, tree, path) for path in job.params]

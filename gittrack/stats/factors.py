@@ -98,7 +98,7 @@ def _chance(original: Result) -> Iterator[str]:
         yield "torch.cudnn.benchmark is on: cuDNN chooses its kernels by measured time"
     if flags.get("tensorflow.op_determinism") is False:
         yield "tensorflow.op_determinism is off"
-    if original.record.environment.gpus:
+    if original.record.surroundings.gpus:
         yield "GPU: atomic additions of its kernels have no fixed order"
     if "env.PYTHONHASHSEED" not in flags:
         yield "PYTHONHASHSEED is not set: sets of text are walked in another order each time"

@@ -150,7 +150,7 @@ def _facts(group: Group) -> dict[str, str]:
     run = group.runs[0]
     data = [d.sha256 or d.md5 or d.blob or "" for d in run.data]
     return {
-        "code": (run.code.snapshot or run.code.commit or run.code.tree)[:7],
+        "code": run.code.revision[:7] if run.code.revision else "not known",
         "data": ",".join(digest[:7] for digest in data),
         "locks": ",".join(lock.sha256[:7] for lock in run.locks),
     }

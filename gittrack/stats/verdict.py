@@ -19,7 +19,7 @@ from gittrack.formats.config import ExperimentConfig
 from gittrack.formats.masks import likeness
 from gittrack.formats.record import Metric, Output, Record
 from gittrack.formats.reproduction import ENOUGH, Agreement, Level, Rerun, RerunLevel, Varied, Verdict
-from gittrack.formats.series import values_digest
+from gittrack.formats.series import column_of, values_digest
 from gittrack.formats.spec import seed_key, spec_digest
 from gittrack.stats.factors import at_most, factors_of
 from gittrack.stats.result import Result
@@ -174,7 +174,7 @@ def _values(result: Result, ignored: Sequence[str]) -> str | None:
     series = result.record.series
     if series is None:
         return None
-    leave_out = set(ignored) & set(series.columns)
+    leave_out = set(map(column_of, ignored)) & set(series.columns)
     if not leave_out and series.values_sha256 is not None:
         return series.values_sha256
     return None if series.pointer or result.series is None else values_digest(result.series, leave_out)

@@ -22,8 +22,12 @@ def check_code(context: Context, run: RunFiles) -> Iterator[Finding]:
     commits = [oid for oid in (code.snapshot, code.commit) if oid]
     commits_by_id = {oid: _commit(context, oid) for oid in commits}
     missing = [f"commit {oid}" for oid, commit in commits_by_id.items() if commit is None]
-    if not missing and not code_trees(context).has(code.tree):
+    if not missing and code.tree is not None and not code_trees(context).has(code.tree):
         missing = [f"tree {code.tree}"]
+    if record.imported is not None:
+        yield from _claimed(run, missing, record.imported.system)
+        yield from _trees(code, commits_by_id, run)
+        return
     for what in missing:
         says = (
             f"{what} of the code is not here, so that neither it nor locks, data and protocol can be "
@@ -37,6 +41,13 @@ def check_code(context: Context, run: RunFiles) -> Iterator[Finding]:
         yield from _submodules(context, code, commits_by_id, run)
     except Absent as absent:
         yield unchecked("code-unchecked", run, absent)
+
+
+def _claimed(run: RunFiles, missing: list[str], system: str) -> Iterator[Finding]:
+    """Code of an imported run may be that of another repository."""
+    for what in missing:
+        says = f"{what}, which {system} names as the code, is not in this repository"
+        yield run.finding("code-elsewhere", says, severity="note", expected=what.rpartition(" ")[2])
 
 
 _Commit = tuple[str, list[str]]
@@ -56,7 +67,7 @@ def _commit(context: Context, oid: str) -> _Commit | None:
 
 def _trees(code: Code, commits: dict[str, _Commit | None], run: RunFiles) -> Iterator[Finding]:
     ran = commits.get(code.snapshot or code.commit or "")
-    if ran is not None and ran[0] != code.tree:
+    if ran is not None and code.tree is not None and ran[0] != code.tree:
         says = "the commit that ran holds another tree than the record says"
         yield run.finding("code-tree", says, expected=code.tree, found=ran[0])
     parents = [code.commit] if code.commit else []
@@ -112,13 +123,14 @@ def _submodules(
     context: Context, code: Code, commits: dict[str, _Commit | None], run: RunFiles
 ) -> Iterator[Finding]:
     trees = code_trees(context)
-    if not code.submodules or not trees.has(code.tree):
+    tree = code.tree
+    if not code.submodules or tree is None or not trees.has(tree):
         return
     committed = commits.get(code.commit or "")
     for module in code.submodules:
         links = [
             entry.oid if entry is not None and entry.mode == GITLINK_MODE else None
-            for root in (code.tree, *([committed[0]] if committed else []))
+            for root in (tree, *([committed[0]] if committed else []))
             for entry in [trees.entry(root, module.path)]
         ]
         if not _is_said(module, *links):

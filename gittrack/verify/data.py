@@ -99,7 +99,7 @@ def _shown(named: tuple[object, ...]) -> str:
 
 
 def _in_git(context: Context, run: RunFiles, record: Record, item: DataInput) -> Iterator[Finding]:
-    trees, root = code_trees(context), record.code.tree
+    trees, root = code_trees(context), record.code.tree or ""
     own = trees.entry(root, item.path)
     target = follow(lambda path: trees.entry(root, path), lambda oid: _blob(context, oid), item.path)
     entry = target[1] if target else None
@@ -152,7 +152,7 @@ def _blob(context: Context, oid: str) -> bytes:
 
 
 def _in_dvc(context: Context, run: RunFiles, record: Record, item: DataInput) -> Iterator[Finding]:
-    tracking = _tracking(context, record.code.tree, item.path)
+    tracking = _tracking(context, record.code.tree or "", item.path)
     tracked = _tracked(context, tracking, item) if isinstance(tracking, Tracking) else None
     if tracked is not None and tracked == (item.md5, item.hash or "md5"):
         return
@@ -175,8 +175,8 @@ def _in_dvc(context: Context, run: RunFiles, record: Record, item: DataInput) ->
 
 def _is_read_by_stage(context: Context, record: Record, item: DataInput) -> bool:
     """Whether a dvc.lock near the data or the command says that a stage has read just this content."""
-    files = CodeFiles(code_trees(context), record.code.tree)
-    near = [PurePosixPath(item.path), PurePosixPath(record.code.cwd) / "command"]
+    files = CodeFiles(code_trees(context), record.code.tree or "")
+    near = [PurePosixPath(item.path), PurePosixPath(record.code.cwd or ".") / "command"]
     folders = dict.fromkeys(str(parent) for path in near for parent in path.parents)
     try:
         return any(

@@ -11,7 +11,7 @@ from typing import Any
 from gittrack.errors import ConfigError, NotFoundError, RecordError
 from gittrack.formats.decision import ROOT, Candidate, Decision, dump, load
 from gittrack.formats.plain import to_dict
-from gittrack.formats.record import Record, parse_time, run_path
+from gittrack.formats.record import Record, run_path
 from gittrack.governance.criteria import candidate_of, compared, criteria_of
 from gittrack.ledger.order import places_of
 from gittrack.reading.index.rows import newest_key
@@ -128,7 +128,10 @@ def _candidate(
 
 def _oldest_first(context: Context, records: Sequence[Record]) -> tuple[list[Record], bool]:
     """`records` as the gate and decisions have them, and whether this clone has the history that says so."""
-    starts = {f"{record.path}/run.yaml": parse_time(record.started).timestamp() for record in records}
+    starts = {
+        f"{record.path}/run.yaml": 0.0 if record.began is None else record.began.timestamp()
+        for record in records
+    }
     places = places_of(context.repository, context.tip, {path: int(at) for path, at in starts.items()})
 
     def key(record: Record) -> tuple[int, int, float, str]:

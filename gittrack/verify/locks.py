@@ -27,18 +27,19 @@ def check_locks(context: Context, run: RunFiles) -> Iterator[Finding]:
     for lock in record.locks:
         if environment is not None:
             yield from _drift(lock, environment, run)
-        if not code_is_here(context, record):
+        tree = record.code.tree
+        if tree is None or not code_is_here(context, record):
             continue
         try:
-            yield from _lock(context, run, record, lock, environment)
+            yield from _lock(context, run, record, lock, environment, tree)
         except Absent as absent:
             yield unchecked("locks-unchecked", run, absent)
 
 
 def _lock(
-    context: Context, run: RunFiles, record: Record, lock: Lock, environment: Environment | None
+    context: Context, run: RunFiles, record: Record, lock: Lock, environment: Environment | None, tree: str
 ) -> Iterator[Finding]:
-    entry = code_trees(context).entry(record.code.tree, lock.path)
+    entry = code_trees(context).entry(tree, lock.path)
     tracked = None if entry is None or entry.is_tree or entry.mode == GITLINK_MODE else entry.oid
     if tracked != lock.blob:
         says = f"{lock.path} is another file in the code tree than the record says"
@@ -46,7 +47,7 @@ def _lock(
             "locks-blob", says, expected=lock.blob or "not in the code tree", found=tracked or "none"
         )
     elif tracked is not None:
-        again, sha256 = _read(context, record.code.tree, lock, tracked, environment)
+        again, sha256 = _read(context, tree, lock, tracked, environment)
         if sha256 != lock.sha256:
             says = f"{lock.path} has another digest than the record says"
             yield run.finding("locks-digest", says, expected=lock.sha256, found=sha256)

@@ -41,14 +41,15 @@ def _asked(record: Record, policy: PolicyConfig) -> Iterator[Fault]:
         if role not in used:
             roles = ", ".join(sorted(used)) or "no data"
             yield "policy-data-role", f"the policy requires data with the role {role}", role, roles
-    if policy.clean_tree and (record.code.dirty or record.code.commit is None):
-        says = "the policy allows committed code only, and the run had uncommitted changes"
+    if policy.clean_tree and (record.code.dirty is not False or record.code.commit is None):
+        had = "the run had uncommitted changes" if record.code.dirty else "that the run had is not known"
+        says = f"the policy allows committed code only, and {had}"
         yield "policy-clean-tree", says, "a clean work tree", record.code.snapshot
     if policy.hashed_locks:
         yield from _hashed(record.locks)
     if policy.seed and seed_key(record) == UNSEEDED:
         yield "policy-seed", "the policy requires a seed, and the record states none", None, None
-    if policy.image and record.environment.image is None:
+    if policy.image and record.surroundings.image is None:
         yield "policy-image", "the policy requires the digest of the container image", "an image digest", None
 
 
@@ -80,13 +81,15 @@ def _annex_iv(record: Record) -> Iterator[Fault]:
 
 def _needs(record: Record) -> Iterator[tuple[str, str, bool]]:
     code, roles = record.code, {data.role for data in record.data}
-    is_whole = not code.left_out and not any(module.dirty for module in code.submodules)
+    is_whole = (
+        code.tree is not None and not code.left_out and not any(module.dirty for module in code.submodules)
+    )
     python = [lock for lock in record.locks if lock.kind in PYTHON_LOCKS]
     hashed = bool(python) and all(lock.pins == "hashed" for lock in python)
     metrics = record.metrics.values()
     yield "1(a)", "the code whole: a commit, or a snapshot that leaves nothing out", is_whole
     yield "1(c)", "the versions of the software: locks with a digest for every package", hashed
-    yield "1(e) and 2(c)", "the hardware: at least the processor", record.environment.cpu is not None
+    yield "1(e) and 2(c)", "the hardware: at least the processor", record.surroundings.cpu is not None
     yield "2(a)", "a revision or digest of every base model", _base_models(record)
     yield "2(b)", "a hypothesis: what the run was to show, and why", bool(record.hypothesis)
     yield "2(b) and 4", "the direction of every metric", _all(m.direction for m in metrics)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gittrack.formats.config import FILE
-from gittrack.formats.spec import spec_digest
+from gittrack.formats.spec import spec_of
 from gittrack.git.objects import GITLINK_MODE
 from gittrack.verify.context import Context, RunFiles
 from gittrack.verify.findings import Finding
@@ -17,14 +17,15 @@ def check_protocol(context: Context, run: RunFiles) -> Iterator[Finding]:
     record = context.records.get(run.folder)
     if record is None:
         return
-    spec = spec_digest(record.code, record.params, record.data, record.locks, record.masked)
+    spec = spec_of(record)
     if spec != record.spec:
         says = "the spec is not the digest of code tree, command, params, data and locks of the record"
         yield run.finding("protocol-spec", says, expected=spec, found=record.spec)
-    if not code_is_here(context, record):
+    tree = record.code.tree
+    if tree is None or not code_is_here(context, record):
         return
     try:
-        entry = code_trees(context).entry(record.code.tree, FILE)
+        entry = code_trees(context).entry(tree, FILE)
     except Absent as absent:
         yield unchecked("protocol-unchecked", run, absent)
         return

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from gittrack.errors import RecordError
 from gittrack.formats import codec
 from gittrack.formats.record import SCHEMA, Record
+from gittrack.formats.texts import FILE as TEXTS
+from gittrack.formats.texts import Texts, read_texts
 from gittrack.verify.context import MODES, Context, RunFiles
 from gittrack.verify.environment import FILE as ENVIRONMENT
 from gittrack.verify.environment import environment_of
@@ -68,7 +70,12 @@ def check_record(context: Context, run: RunFiles) -> Iterator[Finding]:
     yield from _files(run, record)
     yield from _environment(context, run, record)
     yield from _series(context, run, record)
-    yield from _console(context, run, record)
+    console, texts = record.console, record.texts
+    if console is not None:
+        yield from _beside(context, run, CONSOLE, console.sha256, console.size)
+    if texts is not None:
+        yield from _beside(context, run, TEXTS, texts.sha256, texts.size)
+        yield from _texts(context, run, texts)
 
 
 def _unreadable(data: bytes, run: RunFiles, fault: str) -> Finding:
@@ -82,7 +89,9 @@ def _unreadable(data: bytes, run: RunFiles, fault: str) -> Finding:
 def _files(run: RunFiles, record: Record) -> Iterator[Finding]:
     """What lies beside the record is what it names, no more and no less."""
     pointers = [*(item.pointer for item in record.data), *(item.pointer for item in record.outputs)]
-    named = {RECORD, ENVIRONMENT, *(pointer for pointer in pointers if pointer)}
+    named = {RECORD, *(pointer for pointer in pointers if pointer)}
+    named |= {ENVIRONMENT} if record.environment else set()
+    named |= {TEXTS, record.texts.pointer or TEXTS} if record.texts else set()
     named |= {SERIES, record.series.pointer or SERIES} if record.series else set()
     named |= {CONSOLE} if record.console else set()
     for name in sorted(named - run.blobs.keys()):
@@ -94,6 +103,8 @@ def _files(run: RunFiles, record: Record) -> Iterator[Finding]:
 
 def _environment(context: Context, run: RunFiles, record: Record) -> Iterator[Finding]:
     environment = environment_of(context, run)
+    if record.environment is None:
+        return  # a file that lies there is one that the record does not name
     if environment is None:
         if ENVIRONMENT in run.blobs:
             yield _absent(context, run, ENVIRONMENT)
@@ -129,17 +140,32 @@ def _series(context: Context, run: RunFiles, record: Record) -> Iterator[Finding
         yield run.finding(code, says, SERIES if series else RECORD, expected=expected, found=actual)
 
 
-def _console(context: Context, run: RunFiles, record: Record) -> Iterator[Finding]:
-    if record.console is None or CONSOLE not in run.blobs:
+def _beside(context: Context, run: RunFiles, name: str, sha256: str, size: int) -> Iterator[Finding]:
+    """A file of which the record has digest and size."""
+    if name not in run.blobs:
         return
-    data = _bytes(context, run, CONSOLE)
+    data = _bytes(context, run, name)
     if data is None:
-        yield _absent(context, run, CONSOLE)
+        yield _absent(context, run, name)
         return
     digest = hashlib.sha256(data).hexdigest()
-    if (digest, len(data)) != (record.console.sha256, record.console.size):
-        stated = f"{record.console.sha256}, {record.console.size} bytes"
-        yield _digest(run, CONSOLE, stated, f"{digest}, {len(data)} bytes")
+    if (digest, len(data)) != (sha256, size):
+        yield _digest(run, name, f"{sha256}, {size} bytes", f"{digest}, {len(data)} bytes")
+
+
+def _texts(context: Context, run: RunFiles, texts: Texts) -> Iterator[Finding]:
+    data = _bytes(context, run, TEXTS)
+    if data is None:
+        return
+    stated = texts.rows if texts.pointer is None else texts.sampled_rows
+    try:
+        count = len(read_texts(data, TEXTS))
+    except RecordError as error:
+        yield run.finding("record-texts", str(error), TEXTS)
+        return
+    if count != stated:
+        says = "texts.jsonl has more or fewer texts than the record says"
+        yield run.finding("record-texts", says, TEXTS, expected=str(stated), found=str(count))
 
 
 # --- findings ------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ class Start(NamedTuple):
 
     spec: str
     started: str
+    """Empty where it is not known, as of an imported run."""
     supersedes: str | None = None
     continues: str | None = None
 
@@ -31,7 +32,7 @@ class Records(Mapping[str, Record]):
 
     def note(self, folder: str, record: Record) -> None:
         """The record of `folder` was read."""
-        self.starts[folder] = Start(record.spec, record.started, record.supersedes, record.continues)
+        self.starts[folder] = Start(record.spec, record.started or "", record.supersedes, record.continues)
         self._keep(folder, record)
 
     def _keep(self, folder: str, record: Record) -> None:

@@ -16,6 +16,7 @@ from gittrack.verify.code import check_code
 from gittrack.verify.context import Context, Listing, RunFiles
 from gittrack.verify.data import check_pointers
 from gittrack.verify.findings import Finding
+from gittrack.verify.imports import check_import
 from gittrack.verify.locks import check_locks
 from gittrack.verify.policy import check_policy
 from gittrack.verify.protocol import check_protocol
@@ -33,6 +34,7 @@ RUN_CHECKS: tuple[RunCheck, ...] = (
     check_pointers,
     check_protocol,
     check_policy,
+    check_import,
 )
 
 MOST = 1000

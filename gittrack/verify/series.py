@@ -1,16 +1,16 @@
 """metrics.csv against its record: shape, and the final metrics by the rules that the record names.
 
-Cells are compared as the writer wrote them. No name of a metric holds a comma, a quotation
+Cells are compared as the writer wrote them. No column's name holds a comma, a quotation
 mark or a line end, so that lines and cells need no reader of CSV.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gittrack.formats.finals import exact, extreme_of, finals_in
 from gittrack.formats.record import Metric, Record, Series
-from gittrack.formats.tables import tables_of
+from gittrack.formats.tables import column_of, tables_of
 
 Fault = tuple[str, str, str | None, str | None]
 """Code, what it says, expected and found."""
@@ -53,7 +53,7 @@ def check_complete(record: Record, lines: Iterable[str]) -> Iterator[Fault]:
         and (rule := extreme_of(metric.rule or "last", metric.direction)) not in (None, "given")
     }
     try:
-        yield from _metrics(record, finals_in(lines, rules))
+        yield from _metrics(record, finals_in(lines, rules, _names(record)))
     except (ValueError, IndexError):
         yield "record-series", "the complete series has a row or a cell that is none", None, None
 
@@ -67,6 +67,10 @@ def _shape(lines: list[str], series: Series, sampled: bool) -> tuple[Fault | Non
     except ValueError as error:
         return (code, f"metrics.csv is no series: {error}", None, None), []
     columns = ("step", "time", *(name for names, _ in tables for name in names[2:]))
+    odd = {column: name for column, name in series.names.items() if column_of(name) != column}
+    if odd or not series.names.keys() <= {*columns}:
+        says = "the record names metrics of columns that are not called after them"
+        return (code, says, None, str(odd or dict(series.names))[:500]), []
     if columns != series.columns or any(names[:2] != ["step", "time"] for names, _ in tables):
         says = "metrics.csv has other columns than the record says"
         return (code, says, ",".join(series.columns)[:500], ",".join(columns)[:500]), []
@@ -95,26 +99,31 @@ def _finals(record: Record, lines: Sequence[str], tables: Sequence[Table], sampl
     """The final value of each metric that the series has one of; ValueError for cells that are no numbers."""
     named = {name: metric.rule for name, metric in record.metrics.items() if metric.rule is not None}
     finals: _Finals = {}
+    names = _names(record)
     for columns, rows in tables:
-        unnamed = sampled and any(name not in named for name in columns[2:])
-        finals |= _last(columns, rows[-1:] if unnamed else rows)
+        metrics = [names.get(name, name) for name in columns[2:]]
+        unnamed = sampled and any(name not in named for name in metrics)
+        finals |= _last(metrics, rows[-1:] if unnamed else rows)
     rules = {
         name: rule
         for name, metric in record.metrics.items()
         if metric.rule and (rule := extreme_of(metric.rule, metric.direction)) not in (None, "last", "given")
     }
-    return {**finals, **finals_in(lines, rules)} if rules else finals
+    return {**finals, **finals_in(lines, rules, names)} if rules else finals
 
 
-def _last(columns: Sequence[str], rows: Sequence[str]) -> _Finals:
+def _names(record: Record) -> Mapping[str, str]:
+    return record.series.names if record.series is not None else {}
+
+
+def _last(metrics: Sequence[str], rows: Sequence[str]) -> _Finals:
     last: _Finals = {}
-    wanted = len(columns) - 2
     for line in reversed(rows):
         cells = line.split(",")
-        for name, cell in zip(columns[2:], cells[2:], strict=True):
+        for name, cell in zip(metrics, cells[2:], strict=True):
             if cell and name not in last:
                 last[name] = (cell, cells[0])
-        if len(last) == wanted:
+        if len(last) == len(metrics):
             break
     return last
 
@@ -123,13 +132,14 @@ def _metrics(record: Record, finals: _Finals) -> Iterator[Fault]:
     code = "record-metrics"
     for name in finals.keys() - record.metrics.keys():
         yield code, f"the series has the metric {name}, the record has not", None, finals[name][0][:100]
-    columns = record.series.columns[2:] if record.series else ()
+    series = record.series
+    metrics = frozenset(map(series.metric_of, series.columns[2:])) if series else frozenset()
     for name, metric in record.metrics.items():
         if metric.rule == "given" or (metric.rule is None and metric.step is None):
             continue  # run.summary stands in place of what the series says
         if extreme_of(metric.rule or "last", metric.direction) is None:
             yield code, f"the final value of {name} is to be the best, but it has no direction", None, None
-        elif name not in columns:
+        elif name not in metrics:
             at = "a step" if metric.rule is None else f"the rule {metric.rule}"
             yield code, f"the metric {name} has {at}, but no series", str(metric.step), None
         elif name not in finals and metric.rule is not None:

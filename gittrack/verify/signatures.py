@@ -133,7 +133,8 @@ def _approval(
 def _same_person(context: Context, folder: str, author: Signed | None, approver: Signed) -> bool:
     """By key, by principal, or by the address in the record. Two keys of one person look like two people."""
     record = context.records.get(folder)
-    email = record.author.email.lower() if record is not None and record.author.email else None
+    author_stated = None if record is None else record.author
+    email = author_stated.email.lower() if author_stated is not None and author_stated.email else None
     if author is not None and author.state == "good" and approver.key == author.key:
         return True
     names = {name for name in (author.who if author is not None else None, email) if name}

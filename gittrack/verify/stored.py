@@ -82,6 +82,10 @@ def stored_by(record: Record) -> Iterator[Stored]:
     series = record.series
     if series is not None and series.pointer is not None:
         yield Stored(pointer=series.pointer, md5=series.md5 or "", sha256=series.sha256, size=series.size)
+    texts = record.texts
+    if texts is not None and texts.pointer is not None:
+        sha256, size = texts.complete_sha256, texts.complete_size
+        yield Stored(pointer=texts.pointer, md5=texts.md5 or "", sha256=sha256, size=size)
 
 
 def counted_otherwise(context: Context) -> dict[tuple[str, str], Kind]:

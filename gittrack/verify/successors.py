@@ -34,7 +34,7 @@ def check_continued(context: Context) -> Iterator[Finding]:
         if before is None:
             says = "it continues a run that is not on the ledger, or is of another experiment"
             yield finding("record-continues", says, path, "incomplete", found=start.continues)
-        elif before.started >= start.started:
+        elif before.started and start.started and before.started >= start.started:
             says = "it continues a run that did not begin before it"
             yield finding("record-continues", says, path, expected=start.started, found=before.started)
 

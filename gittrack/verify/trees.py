@@ -99,7 +99,7 @@ def code_trees(context: Context) -> CodeTrees:
 
 def code_is_here(context: Context, record: Record) -> bool:
     """Whether what ran can be looked into; the code check says so where it cannot."""
-    return code_trees(context).has(record.code.tree)
+    return record.code.tree is not None and code_trees(context).has(record.code.tree)
 
 
 def anchors(context: Context) -> list[str]:

@@ -81,7 +81,7 @@ def test_what_is_no_snapshot_is_refused(data: bytes) -> None:
     [{"schema": "gittrack/live/2"}, {"status": "finished"}, {"host": "n1"}, {"id": "../../x"},
      {"id": "20261122-142233-7f3a2c\n"}, {"experiment": "\x1b[2J"}, {"every": 0}, {"every": "60"},
      {"sent": "yesterday"}, {"started": "2026-11-22"}, {"curves": {"loss": [[1, 2]]}},
-     {"curves": {"loss": [[1, 2, "big"]]}}, {"metrics": {"loss": 3}}, {"metrics": {"a,b": {"value": 1}}},
+     {"curves": {"loss": [[1, 2, "big"]]}}, {"metrics": {"loss": 3}}, {"metrics": {"x" * 1001: {"value": 1}}},
      {"params": {"x" * 300: 1}}, {"curves": {"loss": [[1, 1, 1]] * 2_001}}, {"name": "x" * LARGEST}],
 )  # fmt: skip
 def test_the_schema_decides(changes: dict[str, Any]) -> None:

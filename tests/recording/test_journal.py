@@ -241,7 +241,7 @@ def test_a_closed_journal_takes_nothing(journal: Journal) -> None:
         (Kind.PARAMS, {"k" * 251: 1}),
         (Kind.TAGS, {"a": 3}),
         (Kind.SEEDS, {"a": 2**129}),
-        (Kind.SUMMARY, {"a,b": 1.0}),
+        (Kind.SUMMARY, {"x" * 1001: 1.0}),
         (
             Kind.OUTPUT,
             {"path": "x", "role": "m", "pointer": "outside.dvc", "md5": "0", "sha256": "0", "size": 1},

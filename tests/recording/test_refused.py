@@ -23,8 +23,8 @@ ROW = {"a": 1.0, "b": 2.0}
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda run: run.log_metrics(ROW, step=2**63), "a step must be a whole number"),
-        (lambda run: run.log_metrics(ROW, step=2**64), "a step must be a whole number"),
+        (lambda run: run.log_metrics(ROW, step=2**63), "a step must be a number"),
+        (lambda run: run.log_metrics(ROW, step=2**64), "a step must be a number"),
         (lambda run: run.log_metrics({"a": 1.0, "b": 2**70 + 1}, step=1), "'b' is a whole number of 71 bits"),
         (lambda run: run.log({"c.d": 1.0, "c": {"d": 2.0}}), "metric 'c.d' is there twice"),
         (lambda run: run.log_params({"x": {"y": 2}}), "param 'x.y' was logged before"),
@@ -75,7 +75,7 @@ def test_refused_metrics_leave_room_for_the_model(inside: Path) -> None:
     with gittrack.start_run() as run:
         for number in range(6000):
             with pytest.raises(UsageError):
-                run.log_metrics({f"metric {number}": 1.0, "text": "no number"})
+                run.log_metrics({f"metric {number}": 1.0, "none": None})
         run.log_model("model.bin")
     assert run.record is not None and [o.path for o in run.record.outputs] == ["model.bin"]
 

@@ -25,7 +25,7 @@ def test_a_checked_request_is_plain() -> None:
 @rows(
     ("request_", "says"),
     [
-        ({"experiment": "not a name"}, "experiment name"),
+        ({"experiment": "x" * 1001}, "an experiment's name"),
         ({"name": ""}, "name must have 1 to 250 characters"),
         ({"parent": "yesterday"}, "parent must be a full run id"),
         ({"dirty": "stash"}, "dirty must be snapshot or refuse"),

@@ -186,7 +186,7 @@ def test_an_odd_value_after_many_plain_ones(inside: Path, odd: Any, cell: str) -
 
 
 @pytest.mark.usefixtures("strict")
-@pytest.mark.parametrize("bad", ["text", None, [1.0], {"a": 1.0}, np.zeros(2), object()])
+@pytest.mark.parametrize("bad", [None, [1.0], {"a": 1.0}, np.zeros(2), object()])
 def test_a_bad_value_after_many_plain_ones(inside: Path, bad: Any) -> None:
     """It is refused, and the rows before and after are kept."""
     run = gittrack.start_run()
@@ -194,7 +194,7 @@ def test_a_bad_value_after_many_plain_ones(inside: Path, bad: Any) -> None:
         run.log_metrics({"a": 0.5, "b": 0.5}, step=step)
     with pytest.raises(UsageError, match="must be a number"):
         run.log_metrics({"a": 0.5, "b": bad}, step=3)
-    with pytest.raises(UsageError, match="a step must be a whole number"):
+    with pytest.raises(UsageError, match="a step must be a number"):
         run.log_metrics({"a": 0.5, "b": 0.5}, step=2**70)
     run.log_metrics({"a": 0.5, "b": 0.5}, step=4)
     assert [row[0] for row in table(inside, finish(run))[1:]] == ["0", "1", "2", "4"]
@@ -206,9 +206,9 @@ def test_a_bad_metric_costs_nothing(inside: Path) -> None:
     run = gittrack.start_run()
     run.log_metric("acc", 0.5, step=1)
     with pytest.raises(UsageError, match="metric 'acc' must be a number"):
-        run.log_metrics({"loss": 1.0, "acc": "high"}, step=2)  # type: ignore[dict-item]
-    with pytest.raises(UsageError, match="step must be a whole number"):
-        run.log_metric("acc", 0.6, step=1.5)  # type: ignore[arg-type]
+        run.log_metrics({"loss": 1.0, "acc": None}, step=2)  # type: ignore[dict-item]
+    with pytest.raises(UsageError, match="step must be a number"):
+        run.log_metric("acc", 0.6, step="first")  # type: ignore[arg-type]
     assert table(inside, finish(run)) == [["step", "acc"], ["1", "0.5"]]
 
 
@@ -425,7 +425,7 @@ def test_gittrack_yaml_declares_inputs_and_what_metrics_mean(inside: Path) -> No
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"experiment": "no spaces"},
+        {"experiment": "x" * 1001},
         {"experiment": 3},
         {"name": "two\nlines"},
         {"name": "x" * 251},
@@ -435,7 +435,7 @@ def test_gittrack_yaml_declares_inputs_and_what_metrics_mean(inside: Path) -> No
         {"seed": 2**130},
         {"seeds": {"a": "b"}},
         {"params": [1]},
-        {"params": {"x": "y" * 20_001}},
+        {"params": {"x": "y" * 100_001}},
         {"params": {str(k): "y" * 19_000 for k in range(30)}},
         {"tags": ["a"]},
         {"tags": {"k" * 251: 1}},
@@ -683,8 +683,8 @@ def test_the_program_under_gittrack_run_joins_it(inside: Path, monkeypatch: pyte
     outer = begin(repo, Config(), check(request, Config()), command_invocation(["true"], inside))
     monkeypatch.setenv("GITTRACK_RUN", str(outer.folder))
     monkeypatch.setenv("GITTRACK_PARAMS", json.dumps({"lr": 0.1, "api_key": "planted"}))
-    with pytest.raises(UsageError, match="experiment name"):
-        gittrack.start_run("not a name")
+    with pytest.raises(UsageError, match="an experiment's name"):
+        gittrack.start_run("x" * 1001)
     with gittrack.start_run("digits", name="other", seed=0, params={"width": 3}, base_models=["bert"]) as run:
         assert run.id == outer.folder.name and run.experiment == "digits"
         assert run.config.lr == 0.1

@@ -24,11 +24,14 @@ class Unshowable:
 
 MISUSES: list[tuple[str, Callable[[Any], Any]]] = [
     ("metric a", lambda run: run.log_metric("a", None)),
-    ("metric b", lambda run: run.log({"b": "text"})),
-    ("metric c,d", lambda run: run.log_metric("c,d", 1.0)),
+    ("metric b", lambda run: run.log({"b": [1.0]})),
+    ("metric ", lambda run: run.log_metric("", 1.0)),
     ("metric", lambda run: run.log_metrics([1.0])),
     ("metric", lambda run: run.log_metrics(None)),
-    ("step", lambda run: run.log_metric("e", 1.0, step=0.5)),
+    ("step", lambda run: run.log_metric("e", 1.0, step="first")),
+    ("timestamp", lambda run: run.log_metric("f", 1.0, step=1, timestamp=-1)),
+    ("dataset", lambda run: run.log_dataset(None)),
+    ("output a.bin", lambda run: run.log_artifact("a.bin", version="1")),
     ("param lr", lambda run: run.log_param("lr", 0.2)),
     ("param lr", lambda run: run.config.update(lr=0.3)),
     ("param lr", lambda run: run.config.pop("lr")),
@@ -74,11 +77,11 @@ def test_what_is_lost_is_shown(inside: Path) -> None:
     """`show` has the reason and the count."""
     active = gittrack.start_run()
     for step in range(5):
-        active.log_metrics({"loss": 0.5, "note": "good"}, step=step)  # type: ignore[dict-item]
+        active.log_metrics({"loss": 0.5, "note": None}, step=step)  # type: ignore[dict-item]
     record = finished(active)
     assert record.metrics["loss"].step == 4 and record.series is not None and record.series.rows == 5
     (rows,) = (section.rows for section in sections(record) if section.title == "Not recorded")
-    assert rows == [("metric note", "metric 'note' must be a number, not str 'good' (5 times)")]
+    assert rows == [("metric note", "metric 'note' must be a number, not NoneType 'None' (5 times)")]
     assert "    count: 5\n" in run_git(inside, "show", f"gittrack/runs:{record.path}/run.yaml")
 
 
@@ -105,7 +108,7 @@ def test_thousands_of_things_are_not_named_one_by_one(inside: Path, caplog: pyte
     """Neither the terminal nor the record is flooded."""
     active = gittrack.start_run()
     for number in range(2000):
-        active.log_metric(f"m{number}", "text")  # type: ignore[arg-type]
+        active.log_metric(f"m{number}", None)  # type: ignore[arg-type]
     record = finished(active)
     assert len(record.not_recorded) == 201 and len(caplog.messages) == 201
     assert (record.not_recorded[-1].what, record.not_recorded[-1].count) == ("more", 1800)

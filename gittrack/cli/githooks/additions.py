@@ -12,13 +12,14 @@ from gittrack.dvc.files import parse_pointer
 from gittrack.errors import RecordError
 from gittrack.formats import codec, decision, reproduction
 from gittrack.formats.record import EXPERIMENT, RUN_ID, Record, run_path
+from gittrack.formats.texts import FILE as TEXTS
 from gittrack.git.repository import ObjectReader
 
 MAX_FILES_A_RUN = 20_000
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 _DECISION = re.compile(r"decisions/([^/]+)/([^/]+)/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\.yaml\Z")
 
-LIMITS = {"run.yaml": codec.MAX_BYTES, "metrics.csv": 8 << 20, "console.txt": 8 << 20}
+LIMITS = {"run.yaml": codec.MAX_BYTES, "metrics.csv": 8 << 20, "console.txt": 8 << 20, TEXTS: 8 << 20}
 POINTER_LIMIT = 1 << 20
 """Bytes of a pointer, of environment.yaml and of a decision."""
 
@@ -103,17 +104,21 @@ def _data(objects: ObjectReader, files: Mapping[str, Added], name: str) -> bytes
 
 
 def _digests(objects: ObjectReader, folder: str, record: Record, files: Mapping[str, Added]) -> Iterator[str]:
-    expected = {"environment.yaml": record.environment.sha256}
+    expected = {}
+    if record.environment is not None:
+        expected["environment.yaml"] = record.environment.sha256
     if record.series is not None:
         expected["metrics.csv"] = record.series.sampled_sha256 or record.series.sha256
     if record.console is not None:
         expected["console.txt"] = record.console.sha256
+    if record.texts is not None:
+        expected[TEXTS] = record.texts.sha256
     for name, sha256 in expected.items():
         if name not in files:
             yield f"{folder}/{name}: is missing, and the record gives its digest"
         elif hashlib.sha256(_data(objects, files, name)).hexdigest() != sha256:
             yield f"{folder}/{name}: is not the file whose digest the record gives"
-    for name in ("metrics.csv", "console.txt"):
+    for name in ("environment.yaml", "metrics.csv", "console.txt", TEXTS):
         if name in files and name not in expected:
             yield f"{folder}/{name}: the record says nothing of it"
 
@@ -125,6 +130,8 @@ def _pointers(
     stated |= {o.pointer: o.md5 for o in record.outputs}
     if record.series is not None and record.series.pointer:
         stated[record.series.pointer] = record.series.md5
+    if record.texts is not None and record.texts.pointer:
+        stated[record.texts.pointer] = record.texts.md5 or ""
     for name, md5 in stated.items():
         if name not in files:
             yield f"{folder}/{name}: is missing, and the record names it"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from gittrack.formats.record import clean_text, format_time, parse_time
+from gittrack.formats.record import clean_text, format_time
 from gittrack.governance.gate import UNPROVEN, Finding, JudgedRun, Judgement, Origin
 from gittrack.governance.gate.judgement import Kind, Outcome
 from gittrack.text import junit, text
@@ -105,8 +105,9 @@ def _about(judgement: Judgement) -> Iterator[tuple[str, str]]:
 
 def _origin(origin: Origin, judgement: Judgement) -> str:
     """Commit, what git proves of it, and its date beside the first run."""
-    started = {run.id: parse_time(run.record.started).timestamp() for run in judgement.runs}
-    first, count = min(started[run] for run in origin.runs), len(origin.runs)
+    starts = {run.id: run.record.began for run in judgement.runs}
+    first = min(began.timestamp() for run in origin.runs if (began := starts[run]) is not None)
+    count = len(origin.runs)
     date = datetime.fromtimestamp(origin.seconds, UTC)
     apart = text.duration(round(abs(first - origin.seconds)))
     when = f"{apart} {'before' if first >= origin.seconds else 'after'} {'it' if count == 1 else 'the first'}"

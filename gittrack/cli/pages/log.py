@@ -232,11 +232,12 @@ def _attributes(rows: Sequence[Row]) -> list[Column]:
     columns = {
         name: [getattr(row, name) for row in rows] for name in ("name", "author", "email", "branch", "dirty")
     }
+    columns["imported"] = [row.system for row in rows]
     columns["duration"] = [row.duration_s for row in rows]
     columns["spec"] = [row.spec and row.spec[:12] for row in rows]
-    columns["started"] = [_moment(row.started) for row in rows]
+    columns["started"] = [_moment(row.began) for row in rows]
     columns["ended"] = [
-        None if row.duration_s is None else _moment(row.started + row.duration_s) for row in rows
+        None if row.duration_s is None else _moment(row.began and row.began + row.duration_s) for row in rows
     ]
     return [Column(name, name, tuple(values)) for name, values in columns.items()]
 
@@ -257,7 +258,8 @@ def _repos(repos: Sequence[str] | None) -> list[Column]:
 def _commit(row: Row) -> str | None:
     if row.fault is not None:
         return None
-    return (row.commit or "none")[:7] + ("*" if row.dirty else "")
+    without = "none" if row.system is None else "?"
+    return (row.commit or without)[:7] + ("*" if row.dirty else "")
 
 
 def _measured(rows: Sequence[Row], choice: Choice, repos: Sequence[str] | None) -> list[Column]:
@@ -352,12 +354,14 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 def _plain(row: Row, name: str) -> Any:
     if name == "started":
-        return _moment(row.started)
+        return _moment(row.began)
     return row.record.get(name) if name == "reproduces" else getattr(row, name)
 
 
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+def _moment(seconds: float | None) -> str | None:
+    return (
+        None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+    )
 
 
 def _line(row: Row, at: int, columns: Sequence[Column], precision: int, wide: int | None) -> Line:

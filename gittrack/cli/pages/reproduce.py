@@ -33,7 +33,7 @@ def _plan(plan: ReproducePlan) -> Iterator[tuple[str, str]]:
     record, code = plan.original, plan.original.code
     yield (
         f"{'run':<12}",
-        f"{record.id}  {record.experiment}, by {one_line(record.author.name)}"
+        f"{record.id}  {record.experiment}, by {one_line(record.author_name or 'not known')}"
         + (", recorded by this clone" if plan.own else ""),
     )
     yield f"{'command':<12}", one_line(shlex.join(plan.tasks[0].launch or plan.tasks[0].command))
@@ -41,7 +41,7 @@ def _plan(plan: ReproducePlan) -> Iterator[tuple[str, str]]:
     if plan.program is not None or is_current:
         yield f"{'program':<12}", one_line(plan.program or "not found on PATH")
     what = f"snapshot {code.snapshot[:12]}, uncommitted changes of" if code.snapshot else "commit"
-    yield f"{'code':<12}", f"{what} {(code.commit or 'nothing')[:12]}, in {one_line(code.cwd)}"
+    yield f"{'code':<12}", f"{what} {(code.commit or 'nothing')[:12]}, in {one_line(code.cwd or '.')}"
     for item in plan.data[:MOST]:
         data = item.data
         yield (

@@ -14,9 +14,10 @@ from gittrack.formats.attempts import Attempt
 from gittrack.formats.during import Overlap
 from gittrack.formats.flat import flatten
 from gittrack.formats.masks import is_masked
-from gittrack.formats.record import Code, DataInput, Lock, Metric, Output, Record, parse_time
+from gittrack.formats.record import DataInput, Dataset, Lock, Metric, Output, Record, parse_time
 from gittrack.formats.reproduction import Reproduction
 from gittrack.formats.sources import source_of
+from gittrack.formats.texts import FILE
 from gittrack.reading.entry import Entry, Series
 from gittrack.reading.index import Row
 from gittrack.text import text
@@ -95,9 +96,7 @@ def sections(
     """The sections that have something to say. `pythons`: version, and what they ran, of the further ones."""
     params = [_param(record, name, value) for name, value in flatten(record.params).items()]
     tags = [(text.clean(k), text.one_line(v)) for k, v in record.tags.items()]
-    facts = {"sha256": "not known", "python": "not known", "os": "not recorded"}
-    facts |= {k: text.value(v) for k, v in asdict(record.environment).items() if v}
-    environment = [(name, facts.pop(name)) for name in ("sha256", "python", "os")] + [*facts.items()]
+    environment = [*_environment(record)]
     environment += [("also ran", text.one_line(f"Python {version}: {ran}")) for version, ran in pythons]
     if record.ranks is not None:
         environment.append(("ranks", text.one_line(record.ranks.sentence)))
@@ -108,24 +107,23 @@ def sections(
         (text.one_line(m.name), text.value(m.revision), text.value(m.modification))
         for m in record.base_models
     ]
-    series = (
-        [(f"{record.series.rows:,} rows", text.value(list(record.series.columns)))] if record.series else []
-    )
     losses = [(text.one_line(loss.what), text.one_line(loss.reason)) for loss in record.not_recorded]
     for title, rows in (
+        ("Imported", list(_imported(record))),
         ("Decisions", [_decision(item) for item in reversed(decisions)]),
         ("Parameters", params),
         ("Seeds", _seeds(record)),
         ("Metrics", [_metric(name, metric) for name, metric in record.metrics.items()]),
         ("Tags", tags),
-        ("Code", list(_code(record.code))),
+        ("Code", list(_code(record))),
         ("Data", [_data(item) for item in record.data]),
+        ("Datasets", [_dataset(item) for item in record.datasets]),
         ("Base models", models),
         ("Locks", [_lock(lock) for lock in record.locks]),
         ("Environment", environment),
         ("Determinism", determinism),
         ("Outputs", [_output(item) for item in record.outputs]),
-        ("Series", series),
+        ("Series", list(_series(record))),
         ("Changed while it ran", [(text.one_line(item.what), item.shown) for item in record.changed]),
         ("Attempts", [_attempt(number, item) for number, item in enumerate(record.attempts, 1)]),
         ("Ran at the same time", [_overlap(item) for item in record.overlaps]),
@@ -167,15 +165,39 @@ def _about(entry: Entry) -> str:
     record = entry.record
     took = "not recorded" if record.duration_s is None else text.duration(record.duration_s)
     state = last_point(entry.row) if entry.row.is_live else f"took {took}"
-    from_when = text.age(parse_time(record.started).timestamp())
+    from_when = "start not known" if record.began is None else text.age(record.began.timestamp())
     about = f"{record.experiment}, {from_when}, {state}"
-    if record.author.name:
-        about += f", by {text.one_line(record.author.name)}"
+    if record.author_name:
+        about += f", by {text.one_line(record.author_name)}"
     if record.name:
         about += f', named "{text.one_line(record.name)}"'
     if record.failure:
         about += f": {text.one_line(record.failure.type)}: {text.one_line(record.failure.message)}"
     return about
+
+
+def _imported(record: Record) -> Iterator[tuple[str, ...]]:
+    """What the other tracker calls the run, and what only it says."""
+    imported = record.imported
+    if imported is None:
+        return
+    yield "from", text.one_line(" ".join(filter(None, (imported.system, imported.version)))), CLAIMED
+    for name, value in (
+        ("id", imported.id),
+        ("experiment", record.experiment_name),
+        ("status", imported.status),
+        ("deleted", "yes" if imported.deleted else None),
+        ("parent", imported.parent),
+        ("group", imported.group),
+        ("job type", imported.job_type),
+        ("labels", ", ".join(imported.labels)),
+        ("note", imported.note),
+    ):
+        if value:
+            yield name, text.one_line(value)
+
+
+CLAIMED = "claimed by it, not observed here"
 
 
 def last_point(row: Row) -> str:
@@ -218,12 +240,12 @@ def _metric(name: str, metric: Metric) -> tuple[str, ...]:
     return text.clean(name), amount, ", ".join(text.one_line(part) for part in about if part)
 
 
-def _code(code: Code) -> Iterator[tuple[str, ...]]:
-    yield (
-        "commit",
-        (code.commit or "none: no commit yet") + (" with uncommitted changes" if code.dirty else ""),
-    )
+def _code(record: Record) -> Iterator[tuple[str, ...]]:
+    code, is_foreign = record.code, record.imported is not None
+    without = "not known" if is_foreign else "none: no commit yet"
+    yield "commit", (code.commit or without) + (" with uncommitted changes" if code.dirty else "")
     for name, value in (
+        ("tree", code.tree if is_foreign else None),
         ("snapshot", code.snapshot),
         ("branch", code.branch or ("none: detached HEAD" if code.detached else "not recorded")),
         ("remote", code.remote),
@@ -238,6 +260,31 @@ def _code(code: Code) -> Iterator[tuple[str, ...]]:
         yield "submodule", f"{text.one_line(module.path)} {module.commit or 'not checked out'}{changed}"
     for file in code.left_out:
         yield "left out", f"{text.one_line(file.path)} {text.size(file.size)}: {text.one_line(file.reason)}"
+
+
+def _environment(record: Record) -> Iterator[tuple[str, ...]]:
+    around = {k: text.value(v) for k, v in asdict(record.surroundings).items() if v}
+    if record.environment is None:
+        yield "environment", "not known"
+    else:
+        for name, otherwise in (("sha256", "not known"), ("python", "not known"), ("os", "not recorded")):
+            yield name, around.pop(name, otherwise)
+        yield from around.items()
+
+
+def _series(record: Record) -> Iterator[tuple[str, ...]]:
+    series, texts = record.series, record.texts
+    if series is not None:
+        yield f"{series.rows:,} rows", text.value([series.metric_of(name) for name in series.columns])
+        for name, axis in series.axes.items():
+            yield text.clean(name), f"over {text.clean(axis)}"
+    if texts is not None:
+        yield f"{texts.rows:,} texts", FILE
+
+
+def _dataset(item: Dataset) -> tuple[str, ...]:
+    facts = (item.context, item.digest, item.source)
+    return text.one_line(item.name), *(text.one_line(fact) for fact in facts if fact)
 
 
 def _data(item: DataInput) -> tuple[str, ...]:
@@ -269,7 +316,14 @@ def _output(item: Output) -> tuple[str, ...]:
         text.one_line(item.role),
         (item.sha256 or item.md5)[:12],
         text.size(item.size) + count,
+        *([text.one_line(_version(item))] if item.name or item.version or item.aliases else []),
     )
+
+
+def _version(item: Output) -> str:
+    """``classifier v3 (best)``: of which artifact it is a version."""
+    aliases = f"({', '.join(item.aliases)})" if item.aliases else None
+    return " ".join(filter(None, (item.name, item.version, aliases)))
 
 
 def _provenance(record: Record) -> Iterator[tuple[str, ...]]:

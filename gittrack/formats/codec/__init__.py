@@ -17,6 +17,7 @@ from gittrack.formats.codec.plain import MAX_BYTES, MAX_DEPTH, MAX_INT_BITS, MAX
 from gittrack.formats.codec.reader import read_yaml
 from gittrack.formats.codec.schema import schema_names, schema_text, validate, validate_plain
 from gittrack.formats.codec.writer import canonical, write_yaml
+from gittrack.formats.imported import BLANK, import_id, with_id
 from gittrack.formats.plain import from_dict, to_dict
 from gittrack.formats.record import SCHEMA, Record, parse_time
 
@@ -25,6 +26,7 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_INT_BITS",
     "MAX_NODES",
+    "dump_imported",
     "dump_record",
     "judge_record",
     "load_plain",
@@ -91,6 +93,13 @@ def dump_record(record: Record) -> bytes:
     return data
 
 
+def dump_imported(record: Record) -> tuple[Record, bytes]:
+    """An imported `record`, whatever id it has, with the id that follows from all else, and its run.yaml."""
+    data = dump_record(dataclasses.replace(record, id=BLANK))
+    run_id = import_id(data, record.started)
+    return dataclasses.replace(record, id=run_id), with_id(data, run_id)
+
+
 def _check_version(value: Any, where: str) -> None:
     """The version comes first: a record of another version is not malformed."""
     schema = value.get("schema") if isinstance(value, dict) else None
@@ -106,6 +115,8 @@ def _check_version(value: Any, where: str) -> None:
 
 def _check_time(value: dict[str, Any], where: str) -> None:
     """A date that the calendar lacks passes the schema."""
+    if "started" not in value:
+        return
     try:
         parse_time(value["started"]) + timedelta(seconds=value.get("duration_s", 0))
     except (ValueError, OverflowError) as error:

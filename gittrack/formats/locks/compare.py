@@ -44,7 +44,9 @@ _INTERPRETER: ContextVar[tuple[str, str] | None] = ContextVar("interpreter", def
 @contextlib.contextmanager
 def markers_of(python: Mapping[str, Any] | None) -> Iterator[None]:
     """Within the block `use_of` judges markers as the interpreter with these facts would."""
-    token = _INTERPRETER.set((python["version"], python["implementation"]) if python else None)
+    token = _INTERPRETER.set(
+        (python["version"], python["implementation"]) if python and "implementation" in python else None
+    )
     try:
         yield
     finally:

@@ -128,6 +128,12 @@ def _named(index: Index, name: str) -> Row:
 def _rule(history: History, group: Group) -> Rule:
     """The rule in force when the runs were made: they share a code tree, as that is part of their spec."""
     tree = group.runs[0].code.tree
+    foreign = next((run for run in group.runs if run.imported is not None), None)
+    if tree is None or foreign is not None:
+        name = group.runs[0].id if foreign is None else foreign.id
+        raise ConfigError(
+            f"run {name} was imported: which {FILE} was in force was not observed, so that no gate judges it"
+        )
     blob = history.blob(tree)
     odd = next((run for run in group.runs if run.protocol != blob), None)
     if odd is not None:

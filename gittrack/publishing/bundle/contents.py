@@ -13,6 +13,7 @@ from gittrack.dvc.hashing import Kind
 from gittrack.dvc.tracking import find_tracking_in
 from gittrack.errors import DvcError, NotFoundError, RecordError
 from gittrack.formats.record import Record
+from gittrack.formats.texts import FILE
 from gittrack.git.repository import ObjectReader
 from gittrack.publishing.bundle.layout import data_name
 from gittrack.reading.index import Index, Row
@@ -74,6 +75,12 @@ def items_of(record: Record) -> Iterator[Item]:
         yield Item(
             folder=record.path, kind="series", role="series", path="metrics.csv", pointer=series.pointer,
             md5=series.md5, sha256=series.sha256, size=series.size,
+        )  # fmt: skip
+    texts = record.texts
+    if texts is not None and texts.pointer is not None:
+        yield Item(
+            folder=record.path, kind="series", role="texts", path=FILE, pointer=texts.pointer,
+            md5=texts.md5, sha256=texts.complete_sha256, size=texts.complete_size,
         )  # fmt: skip
 
 
@@ -218,14 +225,17 @@ def add_listings(
     trees = CodeTrees(objects)
     seen: set[tuple[str, str]] = set()
     for record in records:
+        tree = record.code.tree
+        if tree is None:
+            continue
         for data in record.data:
             inside = PurePosixPath(data.path)
-            key = (record.code.tree, data.path)
+            key = (tree, data.path)
             if data.source != "dvc" or key in seen or inside.is_absolute() or ".." in inside.parts:
                 continue
             seen.add(key)
             try:
-                tracking = find_tracking_in(CodeFiles(trees, record.code.tree), data.path)
+                tracking = find_tracking_in(CodeFiles(trees, tree), data.path)
             except (RecordError, Absent):
                 continue  # verify says it
             if tracking is not None and tracking.inside is not None:

@@ -84,7 +84,7 @@ def _software(report: Report) -> Iterator[Evidence]:
     sentence = f"{_counted(len(locks), 'lock file')} with versions" if locks else "no lock file"
     packages = _counted(len(report.packages), "installed package") if report.packages else ""
     packages = packages or ("packages not known" if report.packages is None else "no package installed")
-    sentence = f"Python {record.environment.python or 'not known'}, {packages}, {sentence}"
+    sentence = f"Python {record.surroundings.python or 'not known'}, {packages}, {sentence}"
     yield Evidence(text=sentence, section="environment", runs=(record.id,))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from gittrack.formats.record import Record, parse_time
+from gittrack.formats.record import Record
 from gittrack.publishing.report.document import (
     Block,
     Cell,
@@ -309,7 +309,7 @@ def _run(report: Report, run: Record, names: list[str]) -> list[Cell]:
         Code(run.id),
         Mark(run.ending, "plain" if run.status == "finished" else "bad"),
         report.outcomes.get(run.id, ""),
-        parse_time(run.started).strftime("%Y-%m-%d %H:%M"),
+        "not known" if run.began is None else run.began.strftime("%Y-%m-%d %H:%M"),
         "not recorded" if run.duration_s is None else duration(run.duration_s),
         seed_words(run.seed, run.seeds, ""),
         Ref(run.spec[:8], f"#spec-{run.spec[:12]}", code=True),

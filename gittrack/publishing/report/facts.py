@@ -20,7 +20,7 @@ def time_spent(runs: Iterable[Record], outcomes: Mapping[str, str]) -> list[Spen
     """Hours by what became of the runs and by machine: every run once, none left out."""
     totals: dict[tuple[str, str], list[float]] = {}
     for run in runs:
-        around = run.environment
+        around = run.surroundings
         machine = ", ".join([around.cpu or around.os or "machine not recorded", *around.gpus])
         kind: str = run.status
         if run.status == "finished":

@@ -91,6 +91,7 @@ def _run(report: Report, run: Record) -> dict[str, Any]:
         "status": run.status,
         "ended_by": run.ended_by,
         "outcome": report.outcomes.get(run.id),
+        "imported": run.imported.system if run.imported else None,
         "started": run.started,
         "duration_s": run.duration_s,
         "seed": run.seed,

@@ -145,7 +145,7 @@ def _mechanisms(record: Record) -> Iterator[str]:
     )
     seeded = seed_key(record) != UNSEEDED or has_seed(record.params)
     yield "seed recorded" if seeded else "no seed recorded"
-    yield "container image by digest" if record.environment.image else "no container image recorded"
+    yield "container image by digest" if record.surroundings.image else "no container image recorded"
     flags = sum(1 for flag in record.determinism.values() if flag not in (None, False))
     if flags:
         yield f"{flags} switches of determinism in force, listed with the environment"
@@ -159,7 +159,7 @@ def _factors(report: Report) -> list[str]:
 
 def _limits(record: Record | None) -> Iterator[str]:
     yield "nobody promises equality across machines, drivers and libraries: verdicts say what was seen"
-    if record is not None and record.environment.gpus:
+    if record is not None and record.surroundings.gpus:
         yield "the run used a GPU: atomic additions of its kernels have no fixed order unless switched off"
     yield "an interval covers only what was varied between the runs that it comes from"
 

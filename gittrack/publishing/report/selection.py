@@ -88,7 +88,7 @@ def _origins(report: Report) -> Iterator[Block]:
     """Since when the gate is in force, and when the first result came."""
     started = {run.id: run.started for run in report.records}
     for origin in report.origins:
-        first = min((started[run] for run in origin.runs if run in started), default=None)
+        first = min(filter(None, (started.get(run) for run in origin.runs)), default=None)
         older = ", or before: this clone is shallow" if origin.cut_off else ""
         when = f" The first of them started {parse_time(first):%Y-%m-%d %H:%M} UTC." if first else ""
         yield Para(

@@ -47,13 +47,15 @@ def _run(report: Report, record: Record) -> Iterator[Block]:
                 else ", after how long: not recorded",
             ],
         ),
-        ("Author", record.author.name),
+        ("Author", record.author_name or "not known"),
     ]
+    if record.imported is not None:
+        rows.insert(1, ("Imported", record.imported.sentence))
     if record.hypothesis:
         rows.append(("Hypothesis", record.hypothesis))
     if record.failure:
         rows.append(("Failure", f"{record.failure.type}: {record.failure.message}"))
-    rows.append(("Code", commit(report, code.commit) if code.commit else ["tree ", Code(code.tree[:12])]))
+    rows.append(("Code", commit(report, code.commit) if code.commit else ["tree ", Code(code.short)]))
     if code.dirty:
         snapshot: Cell = ["kept as snapshot ", commit(report, code.snapshot)] if code.snapshot else "not kept"
         rows.append(("Uncommitted changes", snapshot))
@@ -66,7 +68,7 @@ def _run(report: Report, record: Record) -> Iterator[Block]:
     rows += [
         (
             "Command",
-            [Code(command), *([f", in {code.cwd}"] if code.cwd != "." else [])]
+            [Code(command), *([f", in {code.cwd}"] if code.cwd not in (".", None) else [])]
             if command
             else "none recorded",
         ),
@@ -138,7 +140,7 @@ def _params(record: Record) -> Block:
 
 
 def _environment(report: Report, record: Record) -> Iterator[Block]:
-    around = record.environment
+    around = record.surroundings
     rows: list[tuple[str, Cell]] = [
         ("Python", around.python or "not known"),
         ("Operating system", around.os or "not recorded"),

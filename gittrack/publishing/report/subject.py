@@ -110,9 +110,11 @@ def origins_of(
     """The commits since which the gate of the subject's spec is in force, as git proves it; or why not."""
     if group is None:
         return (), ""
-    history = History(repository, objects, group.experiment)
+    history, tree = History(repository, objects, group.experiment), group.runs[0].code.tree
+    if tree is None:
+        return (), "which code ran is not known"
     try:
-        rule = history.rule(group.runs[0].code.tree)
+        rule = history.rule(tree)
         return ((), "") if rule is None else (history.proven(group.runs, rule)[0], "")
     except Absent as absent:
         return (), f"{absent} is not in this clone"

@@ -57,6 +57,8 @@ def _of_records(records: Sequence[Record]) -> Iterator[str]:
         if wanted:
             yield f"{_names(wanted, len(records))} {text}"
 
+    foreign = [r for r in records if r.imported is not None]
+    yield from those(foreign, "was imported: nobody saw it here, so does the word of its tracker suffice?")
     unknown = [r for r in records if r.status == "unknown"]
     yield from those(unknown, "ended unseen, so that nobody knows whether it succeeded: who can tell?")
     failed = [r for r in records if r.status in ("failed", "killed")]
@@ -77,7 +79,7 @@ def _of_records(records: Sequence[Record]) -> Iterator[str]:
     yield from those(seedless, "has no seed: is its result meant to be repeatable?")
     silent = [r for r in records if not r.hypothesis]
     yield from those(silent, "states no hypothesis: what was it to show?")
-    no_data = [r for r in records if not r.data]
+    no_data = [r for r in records if not r.data and not r.datasets]
     yield from those(no_data, "names no data: what did it read?")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Literal
+from typing import Literal
 
 from gittrack.errors import NotFoundError, RecordError, UsageError
 from gittrack.formats.decision import Decision
@@ -17,7 +17,7 @@ from gittrack.ledger import MARK, is_add_only
 from gittrack.ledger.order import places_of
 from gittrack.reading.index import Index, Row
 from gittrack.reading.index.follow import EMPTY_TREE
-from gittrack.reading.index.parse import RUN_COLUMNS, is_decision, parse
+from gittrack.reading.index.parse import is_decision, parse
 
 Kind = Literal["ledger", "code"]
 
@@ -29,8 +29,6 @@ MOST_DECISIONS = 50
 
 MOST_REPLICATES = 200
 """Of the baseline's replicates, the newest are enough for a mean."""
-
-_NAMES = {"commit_id": "commit"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +137,7 @@ def _decisions(objects: ObjectReader, decided: dict[str, str]) -> Iterator[Decis
 
 def read_row(path: str, blob: str, data: bytes | None) -> Row:
     """The run.yaml at `path` as the index would have it, damaged or not."""
-    parsed = parse(path, blob, data)
-    facts: dict[str, Any] = dict(zip(RUN_COLUMNS, parsed.run, strict=True))
-    for column in ("tail", "supersedes"):  # of the table alone
-        facts.pop(column, None)
-    facts = {_NAMES.get(key, key): value for key, value in facts.items()}
-    facts["dirty"] = bool(facts["dirty"])
-    return Row(**facts, text=parsed.json)
+    return parse(path, blob, data).row()
 
 
 def runs_of_commits(repo: Repository, index: Index, span: Range) -> Selection:

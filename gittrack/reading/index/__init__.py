@@ -16,10 +16,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gittrack.errors import NotFoundError
+from gittrack.formats.experiments import experiment_of
 from gittrack.git.repository import Repository
 from gittrack.reading.index.branch import ledger_branch, ledger_tip
 from gittrack.reading.index.rows import DAMAGED, SUPERSEDED, Row, no_experiment
-from gittrack.reading.index.select import NEWEST, SELECT, order_of, row_of, where_of
+from gittrack.reading.index.select import IMPORTS, NEWEST, SELECT, order_of, row_of, where_of
 from gittrack.reading.index.store import (
     FILE_NAME,
     Progress,
@@ -86,8 +87,7 @@ class Index:
         self._path: Path | None = repository.state_dir / FILE_NAME
         """None once the cache is in memory."""
         self._connection: sqlite3.Connection | None = None
-        self._mended = self._apart = False
-        self._fresh = False
+        self._mended = self._apart = self._fresh = False
         self.partial = False
         """Whether only the newest runs are in it, see `open_newest`."""
 
@@ -129,8 +129,7 @@ class Index:
         from gittrack.reading.index.parse import insert
 
         index = cls(repository, branch)
-        index.tip, index._path, index._apart = "", None, True
-        index._connection = open_memory()
+        index.tip, index._path, index._apart, index._connection = "", None, True, open_memory()
         with transaction(index._connection) as connection:
             for row in rows:
                 insert(connection, row)
@@ -158,7 +157,7 @@ class Index:
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+        self._connection = None
 
     def refresh(self) -> None:
         """Follow the ledger to where it is now. One git process, more when it has moved."""
@@ -212,14 +211,14 @@ class Index:
 
     def successor(self, run_id: str) -> str | None:
         """The id of the record that supersedes that of a run; None where none does."""
-        successor = f"SELECT s.id FROM runs s, runs r WHERE s.supersedes = r.id AND r.id = ? AND {SUPERSEDED}"  # noqa: S608
-        rows = self._ask(successor, [run_id])
+        sql = f"SELECT s.id FROM runs s, runs r WHERE s.supersedes = r.id AND r.id = ? AND {SUPERSEDED}"  # noqa: S608
+        rows = self._ask(sql, [run_id])
         return str(rows[0][0]) if rows else None
 
     def continuations(self, run_id: str) -> list[str]:
         """The ids of the runs that continue a run, oldest first."""
         sql = f"SELECT r.id FROM runs r WHERE r.continues = ? AND NOT {SUPERSEDED} ORDER BY r.id"  # noqa: S608
-        return [str(row_id) for (row_id,) in self._ask(sql, [run_id])]
+        return [str(run) for (run,) in self._ask(sql, [run_id])]
 
     def names(self, experiment: str | None = None, only: Field | None = None) -> list[str]:
         """Full names of the metrics, parameters and tags that runs have, or `only` that one if they do."""
@@ -232,6 +231,10 @@ class Index:
             names += [f"{family}.{key}" for (key,) in self._ask(sql, values)]
         return names
 
+    def imports(self, system: str) -> dict[str, tuple[str, str]]:
+        """By a tracker's id each run imported from it, the last record: its id here, its source's digest."""
+        return {source: (run_id, digest) for source, run_id, digest in self._ask(IMPORTS, [system])}
+
     def decisions(self, run_id: str) -> list[Decided]:
         """The decisions on a run, oldest first: the last one holds."""
         from gittrack.reading.index.parse import Decided
@@ -239,11 +242,12 @@ class Index:
         rows = self._ask("SELECT * FROM decisions WHERE run_id = ? ORDER BY made, id", [run_id])
         return [Decided(*row) for row in rows]
 
-    def require_experiment(self, name: str) -> None:
-        """NotFoundError, with the names there are, unless `name` is an experiment of the ledger."""
-        known = self.experiments()
-        if name not in known:
+    def require_experiment(self, name: str) -> str:
+        """The experiment of that name; NotFoundError, with those there are, where the ledger has none."""
+        known, experiment = self.experiments(), experiment_of(name)
+        if experiment not in known:
             raise no_experiment(name, known)
+        return experiment
 
     def known(self, ids: Sequence[str]) -> set[str]:
         """Those of `ids` that are runs of this ledger."""
@@ -274,12 +278,13 @@ class Index:
         `name` is an unambiguous beginning or end of a run id, ``latest``, ``latest~2`` (two
         before), or an abbreviated code commit or snapshot (at least four digits), which
         means all the runs of that one commit. ``<experiment>/`` in front looks in that
-        experiment alone. A run id wins over a commit.
+        experiment alone. A run id wins over a tracker's id of an imported run, that over a commit.
         """
         experiment, slash, short = name.rpartition("/")
-        if slash:
-            self.require_experiment(experiment)
-        rows = self._named(short, experiment if slash else None)
+        rows = self._of_source(name, None) if slash else []
+        if slash and not rows:
+            experiment = self.require_experiment(experiment)
+        rows = rows or self._named(short, experiment if slash else None)
         if not rows:
             raise NotFoundError(f"no run {name!r}: gittrack log lists the runs there are")
         return rows
@@ -302,10 +307,14 @@ class Index:
         rows = self._matching(
             "(substr(r.id, 1, ?1) = ?2 OR substr(r.id, -?1) = ?2)", [len(name), name], experiment
         )
-        rows = [row for row in rows if row.id == name] or rows
+        rows = [row for row in rows if row.id == name] or rows or self._of_source(name, experiment)
         if len(rows) > 1:
             raise NotFoundError(f"{name!r} is ambiguous: it may be {_candidates(rows)}")
         return rows or self._of_commit(name.lower(), experiment)
+
+    def _of_source(self, name: str, experiment: str | None) -> list[Row]:
+        """The imported runs that another tracker calls so."""
+        return self._matching(f"r.source = ?1 AND NOT {SUPERSEDED}", [name], experiment)
 
     def _of_commit(self, name: str, experiment: str | None) -> list[Row]:
         if not re.fullmatch(r"[0-9a-f]{4,64}", name):

@@ -30,7 +30,7 @@ ATTRIBUTES = {
     "ended": "ended", "end_time": "ended", "duration": "duration", "duration_s": "duration",
     "author": "author", "user": "author", "user_id": "author", "email": "email", "commit": "commit",
     "branch": "branch", "dirty": "dirty", "seed": "seed", "spec": "spec",
-    "hypothesis": "hypothesis", "outcome": "outcome",
+    "hypothesis": "hypothesis", "outcome": "outcome", "imported": "imported",
 }  # fmt: skip
 FAMILIES: dict[str, Family] = {
     "metrics": "metrics", "metric": "metrics", "params": "params", "param": "params", "parameters": "params",

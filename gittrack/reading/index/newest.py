@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 
 from gittrack.formats.decision import ROOT as DECISIONS
+from gittrack.formats.experiments import experiment_of
 from gittrack.formats.record import clean_text
 from gittrack.git.objects import TreeEntry
 from gittrack.git.partial import fetch_objects
@@ -35,6 +36,7 @@ def newest_runs(
     with repository.objects() as objects:
         roots = _folders(objects, f"{tip}:runs")
         if experiment is not None:
+            experiment = experiment_of(experiment)
             if experiment not in roots:
                 raise no_experiment(experiment, roots)
             roots = {experiment: roots[experiment]}

@@ -17,7 +17,7 @@ from gittrack.text.json_text import json_compact, json_line
 RUN_COLUMNS = (
     "path", "blob", "id", "tail", "experiment", "status", "started", "duration_s", "author", "email", "name",
     "hypothesis", "commit_id", "snapshot", "branch", "dirty", "seed", "spec", "fault", "supersedes",
-    "continues",
+    "continues", "system", "source",
 )  # fmt: skip
 
 Number = int | float | None
@@ -40,6 +40,10 @@ class Parsed(NamedTuple):
     @property
     def blob(self) -> str:
         return str(self.run[1])
+
+    def row(self, place: int = 0) -> Row:
+        """What the index would answer."""
+        return _row(self.run, self.json, place)
 
 
 def parse(path: str, blob: str, data: bytes | None) -> Parsed:
@@ -71,21 +75,29 @@ def rows_of(path: str, blob: str, record: Mapping[str, Any]) -> Parsed:
 
 
 def _columns(path: str, blob: str, record: Mapping[str, Any]) -> tuple[Any, ...]:
-    code, author = record["code"], record.get("author", {})
+    code, author, imported = record["code"], record.get("author", {}), record.get("imported", {})
+    dirty, started = code.get("dirty", False), record.get("started")
     return (
         path, blob, record["id"], record["id"][-6:], record["experiment"], record["status"],
-        datetime.fromisoformat(record["started"]).timestamp(), record.get("duration_s"),
+        0.0 if started is None else datetime.fromisoformat(started).timestamp(), record.get("duration_s"),
         author.get("name"), author.get("email"),
         record.get("name"), record.get("hypothesis"), code.get("commit"), code.get("snapshot"),
-        code.get("branch"), int(code.get("dirty", False)), number(record.get("seed")), record.get("spec"),
-        None, record.get("supersedes"), record.get("continues"),
+        code.get("branch"), None if dirty is None else int(dirty), number(record.get("seed")),
+        record.get("spec"), None, record.get("supersedes"), record.get("continues"),
+        imported.get("system"), imported.get("id"),
     )  # fmt: skip
 
 
 def row_beside(path: str, record: Mapping[str, Any]) -> Row:
     """The row of a run that is on no ledger, and newer than those that are."""
-    facts = dict(zip(RUN_COLUMNS, _columns(path, "", record), strict=True))
-    facts |= {"commit": facts["commit_id"], "text": json_compact(record), "place": 1 << 30}
+    return _row(_columns(path, "", record), json_compact(record), 1 << 30)
+
+
+def _row(columns: tuple[Any, ...], text: str, place: int) -> Row:
+    facts = dict(zip(RUN_COLUMNS, columns, strict=True))
+    dirty = facts["dirty"]
+    facts |= {"commit": facts["commit_id"], "text": text, "place": place}
+    facts |= {"dirty": None if dirty is None else bool(dirty)}
     return Row(**{name: facts[name] for name in Row.__dataclass_fields__ if name in facts})
 
 

@@ -20,8 +20,10 @@ OUTCOME = "(SELECT outcome FROM decisions WHERE run_id = r.id ORDER BY made DESC
 """SQL of the outcome of the run ``r``."""
 
 SUPERSEDED = (
-    "r.id IN (SELECT o.id FROM runs s JOIN runs o ON o.id = s.supersedes AND o.commit_id = s.commit_id "
-    "AND o.experiment = s.experiment AND o.started = s.started WHERE s.supersedes IS NOT NULL)"
+    "r.id IN (SELECT o.id FROM runs s JOIN runs o ON o.id = s.supersedes AND o.experiment = s.experiment AND "
+    "CASE WHEN s.system IS NULL AND o.system IS NULL "
+    "THEN o.commit_id = s.commit_id AND o.started = s.started "
+    "ELSE o.system = s.system AND o.source = s.source END WHERE s.supersedes IS NOT NULL)"
 )
 """SQL of whether another record of the same execution, which says more, takes the place of the run ``r``."""
 
@@ -33,8 +35,8 @@ DAMAGED = "damaged"
 class Row:
     """A run as the index knows it: the facts to list, sort and find by, and the record itself.
 
-    `started` is in seconds since the epoch. A damaged record has a `fault` (file and what is
-    wrong with it), the id and experiment of its path, and an empty `record`.
+    `started` is in seconds since the epoch, 0 where it is not known (`began`). A damaged record has a `fault`
+    (file and what is wrong with it), the id and experiment of its path, and an empty `record`.
     """
 
     id: str
@@ -49,7 +51,7 @@ class Row:
     commit: str | None
     snapshot: str | None
     branch: str | None
-    dirty: bool
+    dirty: bool | None
     seed: int | None
     spec: str | None
     path: str
@@ -64,8 +66,15 @@ class Row:
 
     continues: str | None = None
     """The run that this one takes up."""
+    system: str | None = None
+    """The tracker that an imported run is from."""
     place: int = field(default=0, compare=False)
     """Among the runs in hand that began in the same second, by the commits that added them; else 0."""
+
+    @property
+    def began(self) -> float | None:
+        """`started`, where it is known."""
+        return self.started or None
 
     @property
     def newest_key(self) -> tuple[int, int, float, str]:

@@ -6,19 +6,24 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from gittrack.formats.experiments import experiment_of
 from gittrack.reading.index.rows import OUTCOME, SUPERSEDED, Row
 
 _ROW = (
     "r.id, r.experiment, r.status, r.started, r.duration_s, r.author, r.email, r.name, r.hypothesis, "
     "r.commit_id, r.snapshot, r.branch, r.dirty, r.seed, r.spec, r.path, r.blob, r.fault, d.json, "
-    f"{OUTCOME}, r.continues, r.place"
+    f"{OUTCOME}, r.continues, r.system, r.place"
 )
 SELECT = f"SELECT {_ROW} FROM runs r JOIN records d ON d.run = r.run"  # noqa: S608
 _FIELDS = (
     "id", "experiment", "status", "started", "duration_s", "author", "email", "name", "hypothesis", "commit",
     "snapshot", "branch", "dirty", "seed", "spec", "path", "blob", "fault", "text", "outcome",
-    "continues", "place",
+    "continues", "system", "place",
 )  # fmt: skip
+IMPORTS = (
+    "SELECT r.source, r.id, json_extract(d.json, '$.imported.digest') FROM runs r "  # noqa: S608
+    f"JOIN records d ON d.run = r.run WHERE r.system = ? AND NOT {SUPERSEDED} ORDER BY r.id"
+)
 NEWEST = "CAST(r.started AS INTEGER) DESC, r.place DESC, r.started DESC, r.id DESC"
 """As `Row.newest_key` orders."""
 
@@ -34,7 +39,7 @@ def where_of(filter: str | None, experiment: str | None, ids: Sequence[str] | No
         terms.append(sql)
     if experiment is not None:
         terms.append("r.experiment = ?")
-        values.append(experiment)
+        values.append(experiment_of(experiment))
     if ids is not None:
         terms.append("r.id IN (SELECT value FROM json_each(?))")
         values.append(json.dumps(list(ids)))
@@ -53,5 +58,5 @@ def order_of(order_by: Sequence[str]) -> tuple[list[str], list[Any]]:
 
 def row_of(values: tuple[Any, ...]) -> Row:
     facts = dict(zip(_FIELDS, values, strict=True))
-    facts["dirty"] = bool(facts["dirty"])
+    facts["dirty"] = None if facts["dirty"] is None else bool(facts["dirty"])
     return Row(**facts)

@@ -247,8 +247,8 @@ _ATTRIBUTES = {
     "experiment": _Column("r.experiment", _texts),
     "name": _Column("r.name", _texts),
     "status": _Column("r.status", _status),
-    "started": _Column("r.started", _moment),
-    "ended": _Column("(r.started + r.duration_s)", _moment),
+    "started": _Column("nullif(r.started, 0)", _moment),
+    "ended": _Column("(nullif(r.started, 0) + r.duration_s)", _moment),
     "duration": _Column("r.duration_s", _seconds),
     "author": _Column("r.author", _texts),
     "email": _Column("r.email", _texts),
@@ -259,4 +259,5 @@ _ATTRIBUTES = {
     "spec": _Column("r.spec", _digest),
     "hypothesis": _Column("r.hypothesis", _texts),
     "outcome": _Column(OUTCOME, _texts),
+    "imported": _Column("r.system", _texts),
 }

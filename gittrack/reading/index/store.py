@@ -22,7 +22,7 @@ from gittrack.git.repository import Repository
 from gittrack.git.shared import as_folder
 
 APPLICATION_ID = 0x67747278  # "gtrx"
-FORMAT = 5
+FORMAT = 6
 FILE_NAME = f"index-v{FORMAT}.sqlite"
 PATIENCE_S = 20.0
 
@@ -39,7 +39,7 @@ TABLES = (
         tail TEXT NOT NULL, experiment TEXT NOT NULL, status TEXT NOT NULL, started REAL NOT NULL,
         duration_s REAL, author TEXT, email TEXT, name TEXT, hypothesis TEXT, commit_id TEXT,
         snapshot TEXT, branch TEXT, dirty INTEGER, seed, spec TEXT, fault TEXT, supersedes TEXT,
-        continues TEXT, place INTEGER)""",
+        continues TEXT, system TEXT, source TEXT, place INTEGER)""",
     "CREATE TABLE records (run INTEGER PRIMARY KEY, json TEXT NOT NULL)",
     "CREATE TABLE params (key TEXT, run INTEGER, number, text TEXT, PRIMARY KEY (key, run)) WITHOUT ROWID",
     "CREATE TABLE metrics (key TEXT, run INTEGER, number, status TEXT, PRIMARY KEY (key, run)) WITHOUT ROWID",
@@ -54,6 +54,7 @@ TABLES = (
     f"CREATE INDEX runs_unplaced ON runs ({SECOND}) WHERE place IS NULL",
     "CREATE INDEX runs_superseding ON runs (supersedes) WHERE supersedes IS NOT NULL",
     "CREATE INDEX runs_continuing ON runs (continues) WHERE continues IS NOT NULL",
+    "CREATE INDEX runs_source ON runs (source, system) WHERE source IS NOT NULL",
     "CREATE INDEX runs_id ON runs (id)",
     "CREATE INDEX runs_tail ON runs (tail)",
     f"PRAGMA application_id = {APPLICATION_ID}",

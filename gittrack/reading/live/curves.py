@@ -15,7 +15,7 @@ from gittrack.reading.series import Rows, Series
 POINTS = 2_000
 """Points of one metric that are kept at most."""
 
-Triple = tuple[int | None, float, float]
+Triple = tuple[int | float | None, float, float]
 """Step, seconds since the start, value."""
 
 
@@ -29,7 +29,7 @@ class Curve:
     _last: Triple | None = None
     _stride: int = 1
 
-    def add(self, step: int | None, time: float, value: float) -> None:
+    def add(self, step: int | float | None, time: float, value: float) -> None:
         self._last = step, time, value
         if self.count % self._stride == 0:
             self._points.append(self._last)
@@ -51,7 +51,7 @@ class Curves:
         self.by_metric: dict[str, Curve] = {}
         self._most = most
 
-    def add(self, elapsed: float, step: int | None, values: Any) -> None:
+    def add(self, elapsed: float, step: int | float | None, values: Any) -> None:
         """A point as a journal has it."""
         for name, value in values.items():
             curve = self.by_metric.get(name)

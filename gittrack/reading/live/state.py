@@ -8,7 +8,7 @@ from typing import Any
 
 from gittrack.reading.journal.events import Kind
 
-Point = tuple[float, int | None, Mapping[str, Any]]
+Point = tuple[float, int | float | None, Mapping[str, Any]]
 """Seconds since the start, step, values by metric; one that is not finite as its name."""
 
 
@@ -19,7 +19,7 @@ class State:
         self.facts: dict[str, Any] = dict(start["record"])
         self.tags: dict[str, str] = {}
         self.seeds: dict[str, int] = {}
-        self.last: dict[str, tuple[Any, int | None]] = {}
+        self.last: dict[str, tuple[Any, int | float | None]] = {}
         """By metric its last value, and the step of that."""
         self.elapsed: float | None = None
         """Of the last point."""
@@ -55,7 +55,7 @@ class State:
                 self._before = _laid_over(self._before, self._said()[0])
                 self._params = []
 
-    def _note(self, elapsed: float, step: int | None, values: Mapping[str, Any]) -> None:
+    def _note(self, elapsed: float, step: int | float | None, values: Mapping[str, Any]) -> None:
         self.elapsed = elapsed if self.elapsed is None else max(self.elapsed, elapsed)
         for name, value in values.items():
             self.last[name] = value, step
@@ -117,9 +117,9 @@ class State:
         return metrics
 
     def _meaning(self, name: str) -> dict[str, Any]:
-        from gittrack.formats.finals import described
+        from gittrack.formats.finals import meaning_of
 
-        return {**described(name, self._declared), **described(name, self._defined)}
+        return meaning_of(name, self._declared, self._defined)
 
 
 def _laid_over(before: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def _with_code(
     from gittrack.recording.capture.determinism import capture_determinism
 
     protocol = objects.get(f"{code.tree}:{FILE}")
-    locks, drift = _locks(repo, objects, config, invocation.cwd, code.tree, environment)
+    locks, drift = _locks(repo, objects, config, invocation.cwd, code.tree or "", environment)
     written, summary = write_environment(environment, drift)
     return Captured(
         code=code,
@@ -160,7 +160,9 @@ def capture_here(
     """
     environment = describe_environment(image)
     with repo.objects() as objects:
-        locks, drift = _locks(repo, objects, config, repo.top / code.cwd, code.tree, environment)
+        locks, drift = _locks(
+            repo, objects, config, repo.top / (code.cwd or "."), code.tree or "", environment
+        )
     written, summary = write_environment(environment, drift)
     return written, {"environment": to_dict(summary), "locks": [to_dict(lock) for lock in locks]}
 

@@ -89,10 +89,11 @@ def capture_output(
     state: HashState | None = None,
     progress: Progress | None = None,
     without: Collection[str] = (),
+    name: str | None = None,
 ) -> tuple[Output, bytes]:
     """Stores the file or folder at `path` in the DVC cache; what the record says of it, and its pointer.
 
-    `without`: files of the folder, relative to it, that are no output.
+    `without`: files of the folder, relative to it, that are no output. `name`: a path to call it by.
     """
     place = _locate(path, top, cwd)
     ignore = ignore_rules(top, place.path)
@@ -100,15 +101,17 @@ def capture_output(
         ignore = leaving_out(place.path, without, ignore)
     digest = hash_path(place.path, state=state, ignore=ignore, progress=progress)
     store(place.path, digest, cache, types)
-    pointer = ledger_path("outputs", place.path, place.relative)
+    called = place if name is None else _Place(Path(name), name)
+    pointer = ledger_path("outputs", called.path, called.relative)
     output = Output(
-        path=place.shown,
+        path=called.shown,
         role=role,
         pointer=pointer,
         md5=digest.md5,
         sha256=digest.sha256,
         size=digest.size,
         nfiles=digest.nfiles,
+        logical=name is not None,
     )
     return output, write_pointer(_content_name(pointer), digest)
 

@@ -53,7 +53,7 @@ from gittrack.recording.commits.pipeline import LOCK, CommitFiles, Pipeline, cac
 from gittrack.recording.commits.refresh import newest_of, superseding
 from gittrack.recording.commits.results import NOT_AT_HAND, ResultReader, Results
 from gittrack.recording.commits.surroundings import read_surroundings
-from gittrack.recording.finish import Frozen, final_metrics, keep_series, series_store, stated_losses
+from gittrack.recording.finish import Frozen, file_store, final_metrics, keep_series, stated_losses
 from gittrack.recording.masking import key_of
 from gittrack.version import VERSION
 
@@ -379,5 +379,5 @@ class _Recording:
         declared = declared_metrics(self._config, experiment)
         summary = reader.results.metrics
         files: dict[str, bytes] = {}
-        series = keep_series(table, files, series_store(self._repo)) if table.rows else None
+        series = keep_series(table, files, file_store(self._repo)) if table.rows else None
         return reader.results, (final_metrics(table, summary, declared), series, files)

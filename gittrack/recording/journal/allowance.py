@@ -6,6 +6,7 @@ fail at the end, when it is too late to say it better.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,9 +15,11 @@ from typing import Any
 
 from gittrack.errors import RecordError, UsageError
 from gittrack.formats import codec
+from gittrack.formats.finals import AXIS
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import SCHEMA
-from gittrack.formats.series import FULL_SERIES
+from gittrack.formats.series import FULL_SERIES, column_of, names_of
+from gittrack.formats.texts import FULL_TEXTS
 from gittrack.reading.journal.events import Kind
 from gittrack.reading.journal.stored import StoredJournal
 
@@ -27,6 +30,9 @@ together leave room in the codec's 1 MiB for what is only known at the end."""
 MOST = 4_999
 """Names in each section, likewise of each process: the schema has 10,000, of which two are columns for
 step and time."""
+
+MOST_TEXTS = 32 << 20
+"""Characters of all texts at steps of a process: its journal, and the file that they come to, have an end."""
 
 _BYTES_PER_VALUE = 5
 """The codec allows 200,000 values; as they count here, both processes stay below that."""
@@ -75,9 +81,10 @@ class Allowance:
     def __init__(self) -> None:
         self._sizes: dict[tuple[str, str], int] = {}
         self._total = 0
+        self._texts = 0
         self._names: Counter[str] = Counter()
         self._declared: Mapping[str, Any] = {}
-        self._pointers = {FULL_SERIES: ""}
+        self._pointers = {FULL_SERIES: "", FULL_TEXTS: ""}
         self._sources: dict[str, str | None] = {}
 
     def declare(self, metrics: Mapping[str, Any]) -> None:
@@ -120,6 +127,16 @@ class Allowance:
             loss = {"not_recorded": [{"what": what, "why": why, **counted}]}
             _check({**_BLANK, **loss})
             self._charge({("not_recorded", f"{what}\0{why}"): loss})
+        elif kind == Kind.TEXT:
+            self._admit_texts(content[2])
+        elif kind == Kind.DATASET:
+            dataset = content[0]
+            _check({**_BLANK, "datasets": [dataset]})
+            key = json.dumps([dataset.get(part) for part in ("name", "digest", "context")])
+            self._charge({("datasets", key): {"datasets": [dataset]}})
+        elif kind == Kind.DEFINED:
+            axes = {name: facts[AXIS] for name, facts in content[0].items() if AXIS in facts}
+            self._charge({("axes", name): {"series": {"a": {name: axis}}} for name, axis in axes.items()})
         elif kind in (Kind.INPUT, Kind.OUTPUT):
             section, item = _SECTIONS[kind], content[0]
             _check({**_BLANK, section: [item]})
@@ -161,13 +178,23 @@ class Allowance:
             parts["masked", f"{source}"] = {"masked": dict(masked)}
         return parts
 
+    def _admit_texts(self, texts: Mapping[str, str]) -> None:
+        size = self._texts + sum(len(name) + len(text) for name, text in texts.items())
+        if size > MOST_TEXTS:
+            raise UsageError(
+                f"the run's texts are full ({MOST_TEXTS:,} characters): keep more with log_text()"
+            )
+        self._texts = size
+
     def admit_metrics(self, names: Sequence[str]) -> None:
         """Metrics that are logged for the first time: their final values and columns, all of them or none."""
         parts: dict[tuple[str, str], Any] = {}
         for name in names:
             longest = {**_LONGEST_METRIC, **self._declared.get(name, {})}
             parts[("metrics", name)] = {"metrics": {name: longest}}
-            parts[("columns", name)] = {"series": {"c": [name]}}
+            parts[("columns", name)] = {"series": {"c": [column_of(name)]}}
+            if odd := names_of([name]):
+                parts[("names", name)] = {"series": {"n": odd}}
         self._charge(parts)
 
     def _check_pointer(self, pointer: str | None, path: str) -> None:

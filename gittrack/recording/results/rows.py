@@ -138,7 +138,9 @@ def metric_name(key: str, name: str, losses: Losses, noun: str) -> str | None:
     try:
         if "\ufffd" in key:
             raise UsageError("its name is not UTF-8")
-        return check_metric_name(key.strip().replace(",", "_").replace('"', "_"))
+        if key.strip() in ("step", "time"):  # in files these are no metrics
+            raise UsageError(f"{key.strip()!r} is a column of every series")
+        return check_metric_name(key.strip())
     except UsageError as error:
         losses.add(name, noun, key, str(error))
         return None

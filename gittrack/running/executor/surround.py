@@ -23,13 +23,13 @@ def plan_environment(
     """How the environment of a run would be made today; UsageError or NotFoundError where it cannot be."""
     return plan(
         kind,
-        _reader(repository, record.code.tree),
+        _reader(repository, record.code.tree or ""),
         record.locks,
-        record.environment.image,
+        record.surroundings.image,
         prefix,
-        python=record.environment.python,
+        python=record.surroundings.python,
         packages=environment.get("packages"),
-        gpus=bool(record.environment.gpus),
+        gpus=bool(record.surroundings.gpus),
     )
 
 
@@ -57,7 +57,7 @@ def surround(
     around = task.surroundings
     passed = (*PASSED, *around.variables, *made.variables)
     name = f"gittrack-{task.run_id}"
-    prefix = made.command_line((), tree / task.code.cwd, passed=passed, name=name)
+    prefix = made.command_line((), tree / (task.code.cwd or "."), passed=passed, name=name)
     surroundings = Surroundings(
         path=(*map(str, made.path), *around.path),
         variables={**around.variables, **made.variables},

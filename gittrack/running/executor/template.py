@@ -117,7 +117,7 @@ def _inputs(
         item = objects.get(f"{code.tree}:{path}")
         if item is None or item.kind not in ("blob", "tree"):
             return None
-        compare = ("diff", "--quiet", "--no-ext-diff", "--ignore-submodules", code.tree, "--", path)
+        compare = ("diff", "--quiet", "--no-ext-diff", "--ignore-submodules", code.tree or "", "--", path)
         return GitTracked(oid=item.oid, modified=repository.run(*compare).code != 0)
 
     declared = [*config.inputs, *config.experiment_config(experiment).inputs]

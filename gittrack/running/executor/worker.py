@@ -41,7 +41,7 @@ def main(tree: str, task_file: str, result_file: str) -> int:
 
 def execute(tree: Path, task: Task) -> Done:
     """Run the program and record it. GittrackError where nothing could be started."""
-    cwd = tree / task.code.cwd
+    cwd = tree / (task.code.cwd or ".")
     if not cwd.resolve().is_relative_to(tree.resolve()) or not cwd.is_dir():
         raise UsageError(f"the run was started in {task.code.cwd}, which its code does not have")
     environment = surrounded(os.environ, task.surroundings)

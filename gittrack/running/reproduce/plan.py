@@ -35,6 +35,7 @@ from gittrack.reading.diff import Pair, environments
 from gittrack.recording.capture.determinism import VARIABLES
 from gittrack.recording.notebook import CELLS_ROLE
 from gittrack.recording.passing import SEED, seed_words, with_words
+from gittrack.recording.store import PARAM_ROLE
 from gittrack.running.executor.choice import SHARED, check_placement
 from gittrack.running.executor.environments import EnvironmentPlan
 from gittrack.running.executor.place import LocatedInput, Sources, find_data
@@ -46,7 +47,7 @@ SAME, NEW = "same", "new"
 _MACHINE = ("python", "os", "host", "cpu", "gpus", "cuda", "image")
 _NOT_AGAIN = frozenset({"gittrack.source", "sweep", "sweep.search"})
 """Tags that say where the original comes from."""
-_NO_FILES = frozenset({"text", "dict", "figure", CELLS_ROLE})
+_NO_FILES = frozenset({"text", "dict", "figure", PARAM_ROLE, CELLS_ROLE})
 """Roles of outputs that a program logs as bytes: there need not be a file of that name."""
 
 
@@ -119,7 +120,7 @@ def make_plan(
     _check(record)
     cache, _ = cache_of(repository)
     sources = Sources(cache, repository.top)
-    outputs = tuple((o.path, o.role) for o in record.outputs if o.role not in _NO_FILES)
+    outputs = tuple((o.path, o.role) for o in record.outputs if not o.logical and o.role not in _NO_FILES)
     seeds = choose_seeds(record, options, protocol, used)
     made = plan_environment(repository, record, environment, options.environment, options.environment_command)
     home = _home(repository, record, options)
@@ -144,6 +145,8 @@ def make_plan(
 
 
 def _check(record: Record) -> None:
+    if record.imported is not None:
+        raise UsageError(f"run {record.id} was imported: which code it ran, and where, was not observed")
     if record.status != "finished":
         ended = "has an unknown end" if record.status == "unknown" else record.status
         raise UsageError(f"run {record.id} {ended}: it has no result that could be had again")
@@ -157,7 +160,7 @@ def _check(record: Record) -> None:
             f"the command of run {record.id} has an argument that the record masks ({hidden}): "
             "nothing can be run with it; hand credentials over in variables"
         )
-    if Path(record.code.cwd).is_absolute():
+    if Path(record.code.cwd or ".").is_absolute():
         raise UsageError(f"run {record.id} was started outside its repository, in {record.code.cwd}")
 
 
@@ -232,7 +235,7 @@ def _task(
         reproduces=record.id,
         data=record.data,
         outputs=outputs,
-        image=record.environment.image,
+        image=record.surroundings.image,
         surroundings=around,
         timeout_s=options.timeout_s,
         branch=config.ledger.branch,
@@ -322,7 +325,7 @@ def _home(repository: Repository, record: Record, options: ReproduceOptions) -> 
     """The folder of the user's work tree that the run was started in, where reruns use what is here now."""
     if options.executor not in SHARED or options.environment not in ("current", "command"):
         return None
-    return repository.top / record.code.cwd
+    return repository.top / (record.code.cwd or ".")
 
 
 def _today(
@@ -356,7 +359,7 @@ def _closest(record: Record, environment: Mapping[str, Any], on_path: _Today, ow
 def _seen(record: Record, environment: Mapping[str, Any], program: str | None) -> _Today:
     from gittrack.recording.capture import describe_program
 
-    now = describe_program(Path(program) if program else None, record.environment.image)
+    now = describe_program(Path(program) if program else None, record.surroundings.image)
     asked = {name: facts for name, facts in environment.items() if name != "interpreters"}
     packages, machine = environments((asked, record), (now, record))
     machine_pairs = tuple(p for p in machine if not p.same and p.name.split(".")[0] in _MACHINE)

@@ -129,7 +129,7 @@ def test_markdown_fits_a_comment() -> None:
 
 CODE = re.compile(
     r"(repository|ledger|history|record|code|locks|data|protocol|policy|signature|reproduction|decision"
-    r"|registry|bundle|verify)"
+    r"|registry|bundle|verify|import)"
     r"(-[a-z]+)+"
 )
 NOT_CODES = {"code-commits", "verify-tag"}

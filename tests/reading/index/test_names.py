@@ -10,7 +10,7 @@ from gittrack.errors import NotFoundError
 from gittrack.formats.record import Code
 from gittrack.git.repository import Repository
 from gittrack.reading.index import Index
-from tests.ledgers import BRANCH, commit_records, make_record, make_repository
+from tests.ledgers import BRANCH, commit_records, make_import, make_record, make_repository
 
 
 @pytest.fixture
@@ -80,3 +80,25 @@ class TestNames:
             short = index.shortened([make_record(0).id, twin.id, other.id, date.id])
             assert short == {make_record(0).id: "100000", **{r.id: r.id for r in (twin, other, date)}}
             assert all(index.one(name).id == full for full, name in short.items())
+
+
+class TestNamesOfImports:
+    def test_the_id_of_the_tracker_is_a_name(self, repo: Repository) -> None:
+        """Whole; an id of ours goes before it, and it before a commit; of several records the last one."""
+        old = make_import("logs/a", status="unknown")
+        new = make_import("logs/a", supersedes=old.id)
+        hexed = make_import("ab" + "0" * 30, code=Code(commit="ab" * 20, dirty=None, cwd=None))
+        observed = make_record(1, code=Code(commit="cd" * 20, tree="2" * 40))
+        same = make_import("100001")
+        commit_records(repo, [old, new, hexed, observed, same])
+        index = Index.open(repo, BRANCH)
+        assert index.one("logs/a").id == new.id
+        assert index.one("digits/" + "ab" + "0" * 30).id == index.one("ab" + "0" * 30).id == hexed.id
+        assert index.one("100001").id == observed.id
+        with pytest.raises(NotFoundError, match="experiment"):
+            index.one("logs/b")
+        assert {row.id for row in index.search()} == {new.id, hexed.id, observed.id, same.id}
+        assert index.imports("mlflow")["logs/a"] == (new.id, "5" * 64)
+        assert index.imports("wandb") == {}
+        assert [row.id for row in index.search("imported is null")] == [observed.id]
+        assert [row.id for row in index.search("started is not null")] == [observed.id]

@@ -15,6 +15,8 @@ def test_letters_on_disk_stay() -> None:
         "TAGS": ["t"],
         "SEEDS": ["s"],
         "SUMMARY": ["z"],
+        "TEXT": ["w"],
+        "DATASET": ["a"],
         "DETERMINISM": ["d"],
         "INPUT": ["i"],
         "OUTPUT": ["o"],
