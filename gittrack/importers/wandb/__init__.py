@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -55,7 +54,7 @@ def _run(parts: list[Part], options: Options) -> ForeignRun:
         state.version = facts.text_in(client, "cli_version")
     found_finals, texts = finals.finals(state)
     changed = _changed(parts)
-    status = facts.status(state, metadata, time.time(), changed)
+    status = facts.status(state, metadata, parts, changed)
     found_files = files.files(state, parts) + _sweep(state, parts)
     run = state.run
     return ForeignRun(

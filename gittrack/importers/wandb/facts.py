@@ -1,11 +1,13 @@
-"""Code, environment, configuration and end of a run: of its records, else of files that older clients wrote."""
+"""Code, environment, configuration and end of a run, by its records or by files of older clients."""
 
 from __future__ import annotations
 
 import math
+import socket
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gittrack.errors import GittrackError
@@ -145,24 +147,37 @@ def user(state: State, metadata: dict[str, Any], options: Options) -> str | None
     return protobuf.text(record, 10) or protobuf.text(record, 13) or text_in(metadata, "email", "username")
 
 
-def status(state: State, metadata: dict[str, Any], now: Moment, changed: Moment | None) -> Status:
-    """By the exit code; without one a run is killed, unless its last signs of life are of these minutes."""
+def status(state: State, metadata: dict[str, Any], parts: list[Part], changed: Moment | None) -> Status:
+    """By the exit code. Without one: running where a process has the log open, else killed.
+
+    A log that changed in these minutes may be written to from another machine: then it is not known.
+    """
     code = state.exit_code if state.exit_code is not None else metadata.get("exitcode")
     if isinstance(code, int):
         return "failed" if code else "finished"
     stated = metadata.get("state")
     if stated in ("finished", "failed", "killed"):
         return "finished" if stated == "finished" else "failed" if stated == "failed" else "killed"
-    fresh = changed is not None and now - changed < _FRESH
-    if state.latest is not None:
-        return (
-            "running"
-            if fresh and abs(now - state.latest) < _FRESH
-            else "killed"
-            if state.records
-            else "unknown"
-        )
-    return "unknown" if fresh or changed is None or metadata or state.summary else "killed"
+    if not state.records and (metadata or state.summary or changed is None):
+        return "unknown"
+    log = parts[-1].log
+    if changed is None or log is None or time.time() - changed >= _FRESH:
+        return "killed"
+    if _is_open(log):
+        return "running"
+    host = protobuf.text(state.environment, 12) or protobuf.text(state.run, 13) or text_in(metadata, "host")
+    return "killed" if host == socket.gethostname() and Path("/proc/self/fd").is_dir() else "unknown"
+
+
+def _is_open(log: Path) -> bool:
+    """Whether a process of this machine that we may look at has the file open."""
+    for opened in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if opened.samefile(log):
+                return True
+        except OSError:
+            continue
+    return False
 
 
 def started(state: State, metadata: dict[str, Any]) -> Moment | None:

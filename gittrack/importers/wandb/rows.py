@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,19 +115,26 @@ def _over(tree: dict[str, Any], later: dict[str, Any]) -> None:
 
 def history(log: Path) -> Iterator[Row]:
     """The rows of a log, one for each step."""
-    return merged(row(record, place) for place, record in decoded(log, []) if HISTORY in record)
+    return merged(_readable(log, HISTORY, row))
 
 
 def samples(log: Path) -> Iterator[Row]:
     """What the log says of the machine over time."""
-    for _, record in decoded(log, []):
-        if STATS in record:
-            yield sample(record)
+    return _readable(log, STATS, sample)
 
 
-def sample(record: Message) -> Row:
+def _readable(log: Path, number: int, decode: Callable[[Message, int], Row]) -> Iterator[Row]:
+    for place, record in decoded(log, []):
+        if number in record:
+            try:
+                yield decode(record, place)
+            except protobuf.WireError:
+                continue
+
+
+def sample(record: Message, place: int = 0) -> Row:
     stats = protobuf.message(record, STATS)
-    found = Row(None, protobuf.moment(stats, 2), {})
+    found = Row(None, protobuf.moment(stats, 2), {}, places=(place,))
     for path, value in items(protobuf.messages(stats, 3), found.unread):
         found.tree[".".join(path)] = value
     return found

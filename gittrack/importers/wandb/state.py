@@ -118,7 +118,7 @@ def _take(state: State, record: Message, unread: list[str]) -> None:
     if rows.STATS in record:
         found_sample = rows.sample(record)
         state.live(found_sample.time)
-        for name, value in found_sample.tree.items():
+        for name, value in values.flat(found_sample.tree):
             if values.number(value) is None:
                 state.losses[f"system metric {name}", "its value is no number"] += 1
     state.console |= 4 in record or 13 in record
@@ -129,7 +129,14 @@ def _header(state: State, found: Message, _: list[str]) -> None:
     state.version = producer.partition("+")[0] if producer else state.version
 
 
+def _telemetry(state: State, found: Message, _: list[str]) -> None:
+    state.version = state.version or protobuf.text(found, 5)
+
+
 def _run(state: State, found: Message, unread: list[str]) -> None:
+    for inner in protobuf.messages(found, 19):
+        _telemetry(state, inner, unread)
+    protobuf.message(found, 21)
     state.run = {**state.run, **found}
     time = protobuf.moment(found, 17)
     if time and state.started is None:
@@ -182,6 +189,8 @@ def _preempting(state: State, _: Message, __: list[str]) -> None:
 
 
 def _environment(state: State, found: Message, _: list[str]) -> None:
+    for number in (3, 9, 22, 24):
+        protobuf.messages(found, number)
     state.environment = {**state.environment, **found}
 
 
@@ -199,6 +208,7 @@ def _output(state: State, found: Message, _: list[str]) -> None:
 
 _TAKERS = {
     21: _header,
+    11: _telemetry,
     17: _run,
     5: _config,
     3: _summary,
