@@ -17,7 +17,11 @@ def parse(data: bytes) -> Message:
     fields: Message = {}
     at = 0
     while at < len(data):
-        tag, at = _varint(data, at)
+        tag = data[at]
+        if tag < 0x80:
+            at += 1
+        else:
+            tag, at = _varint(data, at)
         number, wire = tag >> 3, tag & 7
         value: Wire
         if wire == 0:
@@ -25,7 +29,7 @@ def parse(data: bytes) -> Message:
         elif wire in (1, 2, 5):
             size = 8 if wire == 1 else 4
             if wire == 2:
-                size, at = _varint(data, at)
+                size, at = _varint(data, at) if at >= len(data) or data[at] >= 0x80 else (data[at], at + 1)
             if size > len(data) - at:
                 raise WireError("a field is longer than its message")
             value, at = data[at : at + size], at + size

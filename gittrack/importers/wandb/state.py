@@ -112,9 +112,9 @@ def read_log(state: State, log: Path) -> None:
 
 
 def _take(state: State, record: Message, unread: list[str]) -> None:
-    for number, one in _TAKERS.items():
+    for number in record.keys() & _TAKERS.keys():
         for found in protobuf.messages(record, number):
-            one(state, found, unread)
+            _TAKERS[number](state, found, unread)
     if rows.STATS in record:
         found_sample = rows.sample(record)
         state.live(found_sample.time)

@@ -22,7 +22,8 @@ def load(text: str | bytes) -> Value:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise NotRead("it is no JSON, or nested too deeply") from error
-    check_depth(value)
+    if isinstance(value, (dict, list)):
+        check_depth(value)
     return value
 
 

@@ -8,7 +8,7 @@ import json
 import math
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -42,7 +42,7 @@ def table(found: ForeignRun) -> dict[str, list[tuple[float | None, float]]]:
     """Step and value of each point by metric."""
     out: dict[str, list[tuple[float | None, float]]] = {}
     for curve in found.curves():
-        steps = curve.steps or [None] * len(curve.values)
+        steps: Sequence[float | None] = curve.steps or [None] * len(curve.values)
         out.setdefault(curve.name, []).extend(zip(steps, curve.values, strict=True))
     return out
 
