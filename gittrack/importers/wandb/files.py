@@ -125,6 +125,10 @@ def _in_folder(state: State, part: Part, taken: set[Path]) -> Iterator[ForeignFi
             continue
         if root == part.folder and name.startswith(_OF_THE_CLIENT):
             continue
+        plain = name.encode("utf-8", "replace").decode()
+        if plain != name:
+            yield ForeignFile(path=plain, kind="other", missing="its name is not UTF-8")
+            continue
         if not regular:
             yield ForeignFile(
                 path=name, kind="other", missing="a link or no regular file, which is not followed"

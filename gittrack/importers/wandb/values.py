@@ -24,6 +24,19 @@ def load(text: str | bytes) -> Value:
         raise NotRead("it is no JSON, or nested too deeply") from error
     if isinstance(value, (dict, list)):
         check_depth(value)
+    lower = text.lower()
+    halves = b"\\ud" in lower if isinstance(lower, bytes) else "\\ud" in lower
+    return _whole(value) if halves else value
+
+
+def _whole(value: Any) -> Any:
+    """The value with ``?`` for halves of characters, which no UTF-8 can say."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_whole(inner) for inner in value]
+    if isinstance(value, dict):
+        return {_whole(key): _whole(inner) for key, inner in value.items()}
     return value
 
 

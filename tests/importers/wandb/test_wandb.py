@@ -289,13 +289,17 @@ def test_hostile_sources_are_named(tmp_path: Path) -> None:
         field(2, b"\x0a\xff\xff\xff\xff\x0f"),
         field(12, field(1, "m") + field(7, b"\x0b")),
         b"\x00\x00",
+        history(3, item("half", 0, raw='["\\ud800"]')),
     ]
     made = folder(tmp_path, records)
     (made / "files/media").mkdir()
     (made / "files/media/link.png").symlink_to(secret)
     (made / "files/loop").symlink_to(made)
+    Path(os.fsdecode(bytes(made) + b"/files/odd\xff")).write_bytes(b"")
     found = one(aged(made))
-    list(found.curves()), list(found.texts()), list(found.system_curves())
+    list(found.curves()), list(found.system_curves())
+    assert [text.text for text in found.texts()] == ['["?"]']
+    assert "odd?" in {file.path for file in found.files}
     assert all(file.content is None for file in found.files if file.missing)
     missing = {file.missing for file in found.files}
     assert "its path leads out of the run" in missing and "a link, which is not followed" in missing
