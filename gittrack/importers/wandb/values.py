@@ -1,0 +1,95 @@
+"""Values of W&B: JSON text with limits, names of nested keys, and numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gittrack.formats.record import Value
+
+DEEPEST = 64
+Path = tuple[str, ...]
+
+
+class NotRead(ValueError):
+    """A value that is not read: no JSON, or nested too deeply."""
+
+
+def load(text: str | bytes) -> Value:
+    """The value of JSON text; NaN and Infinity are numbers, as W&B writes them."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise NotRead("it is no JSON, or nested too deeply") from error
+    if isinstance(value, (dict, list)):
+        check_depth(value)
+    lower = text.lower()
+    halves = b"\\ud" in lower if isinstance(lower, bytes) else "\\ud" in lower
+    return _whole(value) if halves else value
+
+
+def _whole(value: Any) -> Any:
+    """The value with ``?`` for halves of characters, which no UTF-8 can say."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_whole(inner) for inner in value]
+    if isinstance(value, dict):
+        return {_whole(key): _whole(inner) for key, inner in value.items()}
+    return value
+
+
+def check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inner for outer in level for inner in _inner(outer)]
+        if not level:
+            return
+    raise NotRead(f"it is nested deeper than {DEEPEST} levels")
+
+
+def _inner(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        yield from value.values()
+    elif isinstance(value, list):
+        yield from value
+
+
+def put(tree: dict[str, Any], path: Path, value: Value) -> None:
+    """Sets the value at a nested key; a value in its way gives way, as in W&B."""
+    for key in path[:-1]:
+        inner = tree.get(key)
+        if not isinstance(inner, dict):
+            inner = tree[key] = {}
+        tree = inner
+    tree[path[-1]] = value
+
+
+def remove(tree: dict[str, Any], path: Path) -> None:
+    for key in path[:-1]:
+        inner = tree.get(key)
+        if not isinstance(inner, dict):
+            return
+        tree = inner
+    tree.pop(path[-1], None)
+
+
+def flat(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Value]]:
+    """The leaves of nested mappings by dotted name; what has a ``_type`` is a leaf."""
+    for key, value in tree.items():
+        name = f"{above}{key}"
+        if isinstance(value, dict) and value and "_type" not in value:
+            yield from flat(value, f"{name}.")
+        else:
+            yield name, value
+
+
+def number(value: Value) -> float | None:
+    """A number as a float; True and False are 1 and 0."""
+    if not isinstance(value, (int, float)):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
