@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import keyword
 import os
 import sys
 from pathlib import Path
@@ -37,6 +38,7 @@ VERBS = {
     "register": "Register the model of a run as a version: a tag that GTO reads.",
     "promote": "Put a version of a model into a stage, or take it out.",
     "models": "List the registered models: versions, runs, stages.",
+    "import": "Import the runs of another tracker: its folder or file is read, never written.",
     "export": "Write a run or an experiment in the format of another tool.",
     "fetch": "Bring the bytes of a model, and check them.",
     "bundle": "Write one archive for retention: ledger, code, and data if asked, readable without gittrack.",
@@ -78,7 +80,8 @@ class _Verbs(TyperGroup):
 
 
 def _load(verb: str) -> Any:
-    module = importlib.import_module(f"gittrack.cli.{verb.replace('-', '_')}")
+    name = verb.replace("-", "_")
+    module = importlib.import_module(f"gittrack.cli.{name}{'_' * keyword.iskeyword(name)}")
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     settings = {"help_option_names": ["-h", "--help"], **getattr(module, "SETTINGS", {})}
     app.command(name=verb, context_settings=settings)(module.command)
