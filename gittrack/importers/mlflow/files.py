@@ -7,6 +7,7 @@ A run has ``meta.yaml`` and the folders ``params``, ``metrics``, ``tags``, ``inp
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.errors import RecordError
+from gittrack.formats.codec.plain import MAX_BYTES
 from gittrack.importers.foreign import Curve, Dataset, Final, ForeignRun, Loss, Options, Skipped
 from gittrack.importers.mlflow import points
 from gittrack.importers.mlflow.artifacts import (
@@ -41,6 +43,8 @@ from gittrack.importers.mlflow.values import (
 
 META = "meta.yaml"
 _TRASH = ".trash"
+_OF_RUN = re.compile(rb"^run_(?:id|uuid):", re.MULTILINE)
+_OF_EXPERIMENT = re.compile(rb"^artifact_location:", re.MULTILINE)
 _FAULTS = (OSError, ValueError, RecordError)
 _LARGEST_METRIC = 512 << 20
 _BESIDE_RUNS = frozenset({"tags", "datasets", "traces", "models"})
@@ -55,20 +59,27 @@ class _Experiment:
 
 def is_store(folder: Path) -> bool:
     """Whether `folder` is a file store, or one of its experiments."""
-    return (folder / META).is_file() or any(_with_meta(top) for top in (folder, folder / _TRASH))
+    return _is_experiment(folder) or any(
+        _is_experiment(entry) for top in (folder, folder / _TRASH) for entry in folders_in(top)
+    )
 
 
-def _with_meta(top: Path) -> bool:
-    return any((entry / META).is_file() or _has_runs(entry) for entry in folders_in(top))
+def _is_experiment(folder: Path) -> bool:
+    """Whether its file says so, or runs lie in it."""
+    return _says(folder, _OF_EXPERIMENT) or any(_says(run, _OF_RUN) for run in folders_in(folder))
 
 
-def _has_runs(folder: Path) -> bool:
-    return any((run / META).is_file() for run in folders_in(folder))
+def _says(folder: Path, line: re.Pattern[bytes]) -> bool:
+    try:
+        data = read_bytes(str(folder / META), MAX_BYTES)
+    except (OSError, ValueError):
+        return False
+    return line.search(data) is not None
 
 
 def read(source: Path, options: Options) -> Iterator[ForeignRun | Skipped]:
     """Runs of the store, or of the one experiment, in the folder `source`, those in its trash last."""
-    single = (source / META).is_file()
+    single = _is_experiment(source)
     top = (
         source.parent
         if single and source.parent.name != _TRASH
@@ -103,19 +114,11 @@ def _is_of(version: Version, models: list[Model]) -> bool:
 
 
 def _experiments(top: Path) -> Iterator[tuple[Path, bool]]:
+    """Folders of experiments, and whether each lies in the trash."""
     for folder, in_trash in [(top, False), (top / _TRASH, True)]:
         for entry in folders_in(folder):
-            if (
-                entry.name != _TRASH
-                and ((entry / META).is_file() or _has_runs(entry))
-                and not _is_registry(entry)
-            ):
+            if entry.name != _TRASH and _is_experiment(entry):
                 yield entry, in_trash
-
-
-def _is_registry(folder: Path) -> bool:
-    """Whether this is where the registry has its models, not an experiment."""
-    return folder.name == "models" and not (folder / META).is_file()
 
 
 def _experiment(folder: Path, in_trash: bool) -> tuple[_Experiment, Skipped | None]:

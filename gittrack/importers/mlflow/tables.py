@@ -98,7 +98,7 @@ class Tables:
             place = _quoted(table)
             if not self._is_indexed(table, column):
                 copy, index = _quoted(f"{table} by {column}"), _quoted(f"index of {table} by {column}")
-                self._connection.execute(f"CREATE TEMP TABLE {copy} AS SELECT * FROM {place}")
+                self._connection.execute(f"CREATE TEMP TABLE {copy} AS SELECT * FROM {place}")  # noqa: S608
                 self._connection.execute(f"CREATE INDEX temp.{index} ON {copy} ({_quoted(column)})")
                 place = f"temp.{copy}"
             self._places[table, column] = place
