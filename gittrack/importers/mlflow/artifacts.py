@@ -106,15 +106,15 @@ def find_folder(uri: str, anchor: str, bases: Iterable[Path]) -> Path | None:
         for first in range(last + 1):
             for beside in _BESIDE:
                 folder = base.joinpath(beside, *parts[first:])
-                if is_folder_below(folder, base):
+                if is_plain_folder(folder, base):
                     return folder
     return None
 
 
-def is_folder_below(folder: Path, base: Path) -> bool:
-    """Whether `folder` is one, and no link on the way leads out of `base`."""
+def is_plain_folder(folder: Path, base: Path) -> bool:
+    """Whether `folder` is one below `base`, which has no links in it, with no link on the way."""
     try:
-        return folder.is_dir() and folder.resolve().is_relative_to(base.resolve())
+        return folder.is_dir() and folder.resolve() == folder and folder.is_relative_to(base)
     except (OSError, RuntimeError, ValueError):
         return False
 

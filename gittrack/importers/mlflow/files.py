@@ -25,7 +25,7 @@ from gittrack.importers.mlflow.artifacts import (
     Version,
     add_files,
     find_folder,
-    is_folder_below,
+    is_plain_folder,
 )
 from gittrack.importers.mlflow.fields import RUN_ID, Row, dataset, foreign_run, whole
 from gittrack.importers.mlflow.values import (
@@ -197,11 +197,13 @@ def _run(
     row.tags = texts_below(folder / "tags", "tag", row.lost)
     run = foreign_run(row, options)
     run.datasets = [*_datasets(folder, datasets, options, run.lost)]
-    artifacts = folder / "artifacts"
-    if not is_folder_below(artifacts, folder):
-        artifacts = find_folder(row.artifact_uri, run_id, bases) or artifacts
-    place = artifacts if is_folder_below(artifacts, bases[-1]) else None
-    add_files(run, row, place, beside, _outputs(folder, run.lost), bases)
+    artifacts: Path | None = folder / "artifacts"
+    if (folder / "artifacts").is_symlink():
+        run.lost.append(Loss(what="artifacts", why="a link is not followed"))
+        artifacts = None
+    elif not is_plain_folder(folder / "artifacts", folder):
+        artifacts = find_folder(row.artifact_uri, run_id, bases)
+    add_files(run, row, artifacts, beside, _outputs(folder, run.lost), bases)
     metrics = values_below(folder / "metrics")
     lose_odd(metrics, "metric", run.lost)
     run.finals = {name: Final(rule="greatest-step") for name in metrics.files}

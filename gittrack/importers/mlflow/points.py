@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import groupby, islice
+from itertools import islice
 from operator import lt
 
 from gittrack.importers.foreign import Curve
@@ -50,14 +50,13 @@ def in_order(points: list[Point]) -> list[Point]:
     ordered = sorted(
         unique, key=lambda point: (point[0], point[1], -math.inf if point[2] is None else point[2])
     )
-    *_, (_, group) = groupby(ordered, key=lambda point: point[:2])
-    if len(tied := [*group]) > 1 and any(value is None for *_, value in tied):
+    greatest = ordered[-1][:2]
+    if any(value is None for *moment, value in ordered if (*moment,) == greatest):
         # Nothing is greater than NaN for Python's max, nor NaN than anything: the order in the file decides.
-        head = {point[:2] for point in tied}
-        last = max((p for p in points if p[:2] in head), key=lambda point: point)
-        key = (*last[:2], None if last[2] != last[2] else last[2])
-        ordered.remove(key)
-        ordered.append(key)
+        step, time, value = max((point for point in points if point[:2] == greatest), key=lambda point: point)
+        latest = (step, time, None if value != value else value)
+        ordered.remove(latest)
+        ordered.append(latest)
     return [(step, time, math.nan if value is None else value) for step, time, value in ordered]
 
 
