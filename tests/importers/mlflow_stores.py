@@ -91,10 +91,12 @@ def log_model(uri: str, run: str) -> str:
 
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     experiment = client.get_run(run).info.experiment_id
-    model = client.create_logged_model(experiment, name="forest", source_run_id=run, params={"depth": "3"})
+    model = client.create_logged_model(
+        experiment, name="forest", source_run_id=run, params={"depth": "3", "lr": "0.1"}
+    )
     place = Path(model.artifact_location.removeprefix("file://"))
     place.mkdir(parents=True, exist_ok=True)
-    (place / "MLmodel").write_text("flavors: {}\n")
+    (place / "MLmodel").write_text("flavors: {}\nmlflow_version: 3.17.2\n")
     client.finalize_logged_model(model.model_id, "READY")
     client.log_outputs(run, [LoggedModelOutput(model.model_id, 4)])
     client.create_registered_model("woods")

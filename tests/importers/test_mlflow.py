@@ -149,6 +149,7 @@ def test_files_of_a_run(store: Store, tmp_path: Path) -> None:
         }
         assert [file.step for file in run.files if store.model in file.path] == [4]
         assert [loss.what for loss in run.lost] == [f"parameters of the logged model {store.model}: depth"]
+        assert run.system_version == "3.17.2"
         inside = tmp_path / "moved" if source.is_relative_to(tmp_path) else store.source.parent
         assert all(isinstance(f.content, Path) and f.content.is_relative_to(inside) for f in run.files)
 

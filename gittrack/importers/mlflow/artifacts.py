@@ -6,18 +6,20 @@ import os
 import re
 import stat
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
+from gittrack.formats.codec.plain import MAX_BYTES
 from gittrack.importers.foreign import ForeignFile, ForeignRun, Loss
 from gittrack.importers.mlflow.fields import Row, models_logged, tables_logged
-from gittrack.importers.mlflow.values import shown
+from gittrack.importers.mlflow.values import read_bytes, shown
 
 _IMAGE = re.compile(r"images/(?P<key>.+?)%step%(?P<step>-?\d+)%timestamp%.*")
 _BESIDE = ("", "mlruns", "mlartifacts")
 """Folders in which stores keep artifacts, beside their database."""
+_MLFLOW_VERSION = re.compile(rb"^mlflow_version: '?([0-9A-Za-z.+]{1,40})'?$", re.MULTILINE)
 _DEPTH = 64
 
 
@@ -29,7 +31,7 @@ class Model:
     name: str
     uri: str
     run: str
-    params: tuple[str, ...] = ()
+    params: Mapping[str, str] = field(default_factory=dict)
     deleted: bool = False
 
 
@@ -136,11 +138,25 @@ def add_files(
                 ForeignFile(path=path, kind="model", name=path, missing="its files are not in the source")
             )
     for found, step in beside.take(row.id, steps):
-        files += _model_files(found, step, bases, run.lost)
+        files += _model_files(found, step, bases, row)
     files = _registered(files, row, beside.versions.pop(row.id, []), run.lost)
     if patch := row.tags.get("mlflow.source.git.diff"):
         files.append(ForeignFile(path="source.patch", kind="patch", content=patch.encode()))
     run.files = files
+    run.system_version = run.system_version or _version(files)
+
+
+def _version(files: list[ForeignFile]) -> str | None:
+    """The version of MLflow that wrote the first of the models."""
+    for file in files:
+        if f"/{file.path}".endswith("/MLmodel") and isinstance(file.content, Path):
+            try:
+                found = _MLFLOW_VERSION.search(read_bytes(str(file.content), MAX_BYTES))
+            except (OSError, ValueError):
+                continue
+            if found:
+                return found[1].decode()
+    return None
 
 
 def _is_safe(path: str) -> bool:
@@ -187,18 +203,13 @@ def _with_kind(file: ForeignFile, models: list[str], tables: frozenset[str]) -> 
     return file
 
 
-def _model_files(
-    model: Model, step: int | None, bases: tuple[Path, ...], lost: list[Loss]
-) -> Iterator[ForeignFile]:
-    path = f"models/{model.id}"
+def _model_files(model: Model, step: int | None, bases: tuple[Path, ...], row: Row) -> Iterator[ForeignFile]:
+    path, lost = f"models/{model.id}", row.lost
     folder = find_folder(model.uri, model.id, bases)
-    if model.params:
-        lost.append(
-            Loss(
-                what=f"parameters of the logged model {model.id}: {', '.join(model.params)}",
-                why="a file has none",
-            )
-        )
+    own = [name for name, text in model.params.items() if row.params.get(name) != text]
+    if own:
+        what = f"parameters of the logged model {model.id}: {', '.join(own)}"
+        lost.append(Loss(what=what, why="the run has them not"))
     if model.deleted:
         lost.append(
             Loss(what=f"that the logged model {model.id} is deleted", why="a file is there or is not")

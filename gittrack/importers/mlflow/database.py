@@ -181,14 +181,21 @@ class _Store:
         return {_shown(model): whole(step) for model, step in rows}
 
     def _models(self) -> Iterator[Model]:
-        params = defaultdict(list)
-        for model, key in self.tables.rows("logged_model_params", ("model_id", "param_key"), "ORDER BY 2"):
-            params[model].append(_shown(key))
-        columns = ("model_id", "name", "artifact_location", "source_run_id", "lifecycle_stage")
-        for model, *row in self.tables.rows("logged_models", columns, "ORDER BY 1"):
+        params: dict[Any, dict[str, str]] = defaultdict(dict)
+        columns = ("model_id", "param_key", "param_value")
+        for model, key, value in self.tables.rows("logged_model_params", columns, "ORDER BY 1, 2"):
+            params[model][_shown(key)] = _shown(value)
+        wanted = ("model_id", "name", "artifact_location", "source_run_id", "lifecycle_stage")
+        for model, *row in self.tables.rows("logged_models", wanted, "ORDER BY 1"):
             name, uri, run, stage = map(_shown, row)
-            own = tuple(params[model])
-            yield Model(id=_shown(model), name=name, uri=uri, run=run, params=own, deleted=stage == "deleted")
+            yield Model(
+                id=_shown(model),
+                name=name,
+                uri=uri,
+                run=run,
+                params=params.get(model, {}),
+                deleted=stage == "deleted",
+            )
 
     def _versions(self) -> Iterator[Version]:
         aliases = defaultdict(list)

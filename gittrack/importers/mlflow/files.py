@@ -278,7 +278,7 @@ def _models(folder: Path, faults: list[Skipped]) -> Iterator[Model]:
             name=text_of(meta, "name"),
             uri=text_of(meta, "artifact_location") or str(entry / "artifacts"),
             run=text_of(meta, "source_run_id"),
-            params=tuple(values_below(entry / "params").files),
+            params=texts_below(entry / "params", "", []),
             deleted=text_of(meta, "lifecycle_stage") == "deleted",
         )
 
