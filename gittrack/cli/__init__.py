@@ -79,9 +79,14 @@ class _Verbs(TyperGroup):
             formatter.write_dl(list(VERBS.items()))
 
 
-def _load(verb: str) -> Any:
+def module_of(verb: str) -> str:
+    """The file of a verb; a word of Python's own has a line behind it."""
     name = verb.replace("-", "_")
-    module = importlib.import_module(f"gittrack.cli.{name}{'_' * keyword.iskeyword(name)}")
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
+def _load(verb: str) -> Any:
+    module = importlib.import_module(f"gittrack.cli.{module_of(verb)}")
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     settings = {"help_option_names": ["-h", "--help"], **getattr(module, "SETTINGS", {})}
     app.command(name=verb, context_settings=settings)(module.command)

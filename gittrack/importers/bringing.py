@@ -101,22 +101,26 @@ def bring(
         repo.identity()
         with repo.objects() as objects:
             ledger.ready(objects)
-    setting = Setting(
-        root=path if path.is_dir() else path.parent,
-        cache=cache_of(repo)[0],
-        experiment=experiment,
-        people=options.people,
-        dry=brought.dry,
-        before=before,
-    )
-    source = Source(
-        system=system,
-        path=path,
-        options=options,
-        setting=setting,
-        repository=Path(repo.worktree or repo.git_dir),
-    )
-    with _Stream(repo, ledger, brought, before) as stream:
+    with (
+        tempfile.TemporaryDirectory(prefix="gittrack-") as scratch,
+        _Stream(repo, ledger, brought, before) as stream,
+    ):
+        setting = Setting(
+            root=path if path.is_dir() else path.parent,
+            cache=cache_of(repo)[0],
+            scratch=Path(scratch),
+            experiment=experiment,
+            people=options.people,
+            dry=brought.dry,
+            before=before,
+        )
+        source = Source(
+            system=system,
+            path=path,
+            options=options,
+            setting=setting,
+            repository=Path(repo.worktree or repo.git_dir),
+        )
         for number, item in enumerate(read_all(source), 1):
             if isinstance(item, Skipped):
                 brought.skip(item)

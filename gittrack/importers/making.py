@@ -13,7 +13,6 @@ from typing import Any, Literal
 from gittrack.errors import UsageError
 from gittrack.formats.experiments import experiment_of
 from gittrack.formats.record import NotRecorded, Record, Series, Tool, clean_text
-from gittrack.formats.series import Table
 from gittrack.formats.spec import spec_of
 from gittrack.formats.texts import FILE as TEXTS
 from gittrack.formats.texts import StoreFile, Text, Texts, write_texts
@@ -49,6 +48,8 @@ class Setting:
     """The folder that all of the source lies in."""
     cache: Path
     """Of DVC."""
+    scratch: Path
+    """For what is made on the way; whoever imports takes it away at the end."""
     experiment: str | None = None
     people: bool = False
     dry: bool = False
@@ -84,16 +85,18 @@ class Maker:
     def __init__(self, setting: Setting, store: StoreFile) -> None:
         self._setting = setting
         self._store = store
+        self._folder = Path(tempfile.mkdtemp(dir=setting.scratch))
 
     def make(self, run: ForeignRun) -> Made:
         """ValueError, OSError and GittrackError for a run that cannot be read."""
-        with tempfile.TemporaryDirectory(prefix="gittrack-") as temporary:
-            making = _Making(self._setting, self._store, run, Path(temporary))
-            try:
-                return making.made()
-            finally:
-                making.points.close()
-                making.system.close()
+        making = _Making(self._setting, self._store, run, self._folder)
+        try:
+            return making.made()
+        finally:
+            making.points.close()
+            making.system.close()
+            for path in self._folder.iterdir():
+                path.unlink()
 
 
 class _Making:
@@ -106,10 +109,9 @@ class _Making:
         self._folder = folder
         self._losses = Losses()
         self._began = stated.moment(run.started, "start", self._losses)
-        system = folder / "system"
-        system.mkdir()
-        self.points = Points(folder, self._began, self._losses)
-        self.system = Points(system, self._began, self._losses)
+        self.points = Points(folder / "points", self._began, self._losses)
+        self.system = Points(folder / "system", self._began, self._losses)
+        self._has_texts = False
         self._files = Files(setting.root, folder, self._losses)
 
     def made(self) -> Made:
@@ -227,11 +229,13 @@ class _Making:
         return hash_path(path).md5, b""
 
     def _keep_system(self) -> None:
-        table: Table = self.system.write(self._folder / "system" / SYSTEM_SERIES)
-        if table.rows:
+        if self.system.count:
+            table = self.system.write(self._folder / SYSTEM_SERIES)
             self._files.add_path(SYSTEM_SERIES, table.path, SYSTEM_ROLE)
 
     def _write_texts(self, files: dict[str, bytes]) -> Texts | None:
+        if not self._has_texts:
+            return None
         return write_texts(self._texts(), self._folder / TEXTS, files, self._stored)
 
     def _texts(self) -> Iterator[Text]:
@@ -278,6 +282,7 @@ class _Making:
         digest.update(self.points.digest.digest())
         digest.update(self.system.digest.digest())
         for point in run.texts():
+            self._has_texts = True
             digest.update(_line(point))
         return digest.hexdigest()
 

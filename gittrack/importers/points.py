@@ -55,12 +55,13 @@ class _Metric:
 class Points:
     """All points of a run, as its curves gave them."""
 
-    def __init__(self, folder: Path, began: float | None, losses: Losses) -> None:
-        self._folder = folder
+    def __init__(self, spool: Path, began: float | None, losses: Losses) -> None:
+        self._path = spool
         self._began = began
         self._losses = losses
         self._metrics: dict[str, _Metric] = {}
-        self._held = 0
+        self.count = 0
+        """Of points."""
         self._spool: BinaryIO | None = None
         self._whole_ms = True
         self.digest = hashlib.sha256()
@@ -146,12 +147,12 @@ class Points:
         metric.when.update(when)
         self.digest.update(marshal.dumps((metric.name, metric.axis, stretch.values), 2))
         self.digest.update(when)
-        self._held += len(stretch.values)
-        if self._held <= _HELD:
+        self.count += len(stretch.values)
+        if self.count <= _HELD:
             metric.stretches.append(stretch)
             return
         if self._spool is None:
-            self._spool = (self._folder / "points").open("w+b")
+            self._spool = self._path.open("w+b")
         metric.places.append(self._spool.seek(0, 2))
         marshal.dump(tuple(stretch), self._spool, 2)
 

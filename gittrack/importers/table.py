@@ -112,6 +112,10 @@ class _File:
         self._numbers: dict[str, bool] = {}
         """By column: whether all that is in it are numbers."""
         self._damaged = 0
+        one, several = mapped.one, mapped.several
+        self._facts = {one[what] for what in (*_ONE[:8], "parent") if what in one}
+        self._facts |= {name for of in ("params", "tags") for name in several.get(of, ())}
+        """Columns of what is said of a whole run."""
 
     def runs(self) -> Iterator[ForeignRun]:
         found = self._look()
@@ -170,15 +174,11 @@ class _File:
                 else:
                     rows.extents.append([begin, end])
                 for name, value in row.items():
-                    self._numbers[name] = self._numbers.get(name, True) and _number(value) is not None
-                    if self._is_fact(name):
+                    if self._numbers.get(name, True):
+                        self._numbers[name] = type(value) is float or _number(value) is not None
+                    if name in self._facts:
                         rows.facts[name] = value
         return found
-
-    def _is_fact(self, name: str) -> bool:
-        mapped = self._mapped
-        plain = {mapped.one[what] for what in (*_ONE[:8], "parent") if what in mapped.one}
-        return name in plain or any(name in mapped.several.get(of, ()) for of in ("params", "tags"))
 
     # --- a run --------------------------------------------------------------------------
 
