@@ -112,7 +112,8 @@ class Files:
         number = 1
         while self._is_taken(name):
             number += 1
-            name = str(pure.with_name(f"{pure.stem}-{number}{pure.suffix}"))
+            is_below = any(str(parent).lower() in self._names for parent in pure.parents)
+            name = f"more-{number}/{pure}" if is_below else str(pure.with_stem(f"{pure.stem}-{number}"))
         self._names.add(name.lower())
         self._names.update(f"{parent}/".lower() for parent in PurePosixPath(name).parents)
         return name

@@ -49,23 +49,23 @@ class Part:
 def read_all(source: Source) -> Iterator[Item]:
     """What becomes of each run of `source`, in its order."""
     make = elsewhere(source)
-    for number in range(_ALONE // PART):
-        part = make(number)
-        yield from part.items
-        if part.ended:
-            return
+    first = make(range(_ALONE))
+    yield from first.items
+    if first.ended:
+        return
+    ranges = (range(at, at + PART) for at in count(_ALONE, PART))
     if cores() == 1:
-        parts: Iterator[Part] = map(make, count(_ALONE // PART))
+        parts: Iterator[Part] = map(make, ranges)
     else:
-        parts = in_parts("gittrack.importers.reading:elsewhere", source, count(_ALONE // PART))
+        parts = in_parts("gittrack.importers.reading:elsewhere", source, ranges)
     for part in parts:
         yield from part.items
         if part.ended:
             return
 
 
-def elsewhere(source: Source) -> Callable[[int], Part]:
-    """Makes the runs of a part by its number; the numbers rise."""
+def elsewhere(source: Source) -> Callable[[range], Part]:
+    """Makes the runs of a part by their numbers, which rise from part to part."""
     return _Reading(source).part
 
 
@@ -82,12 +82,11 @@ class _Reading:
         self._at = 0
         self._ended = False
 
-    def part(self, number: int) -> Part:
+    def part(self, numbers: range) -> Part:
         items: list[Item] = []
-        first, end = number * PART, (number + 1) * PART
-        while self._at < end and not self._ended:
+        while self._at < numbers.stop and not self._ended:
             item = self._next()
-            if item is not None and self._at >= first:
+            if item is not None and self._at >= numbers.start:
                 items.append(item if isinstance(item, Skipped) else self._made(item))
             self._at += 1
         return Part(items, self._ended)

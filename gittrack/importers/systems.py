@@ -50,6 +50,11 @@ def _has(folder: Path, pattern: str, depth: int = 0) -> bool:
     return any(_has(path, pattern, depth - 1) for path in below if path.is_dir() and not path.is_symlink())
 
 
+def _holds(folder: Path, name: str) -> bool:
+    """Whether a file `name` lies in `folder`, or in a folder of it."""
+    return (folder / name).is_file() or any((folder / below / name).is_file() for below in _names(folder))
+
+
 def _tables(file: Path) -> set[str]:
     """Names of the tables of a SQLite file; none where it is no such file."""
     try:
@@ -76,11 +81,7 @@ def _is_mlflow(path: Path) -> bool:
             "runs", "experiments", "metrics", "params",
         } <= _tables(path)  # fmt: skip
     stores = (path, path / "mlruns")
-    return any(_has(store, r"meta\.yaml", 1) for store in stores) or _is_file_of(path, "mlflow.db")
-
-
-def _is_file_of(folder: Path, name: str) -> bool:
-    return (folder / name).is_file()
+    return any(_holds(store, "meta.yaml") for store in stores) or (path / "mlflow.db").is_file()
 
 
 def _is_wandb(path: Path) -> bool:
@@ -120,7 +121,7 @@ def _is_dvclive(path: Path) -> bool:
 
 
 def _is_sacred(path: Path) -> bool:
-    return path.is_dir() and _has(path, r"run\.json", 1) and _has(path, r"config\.json", 1)
+    return path.is_dir() and _holds(path, "run.json") and _holds(path, "config.json")
 
 
 def _is_trackio(path: Path) -> bool:
