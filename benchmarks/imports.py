@@ -34,10 +34,10 @@ user_id: ada
 
 
 def measure(settings: Settings) -> Outcome:
-    """A file store of 10,000 runs, each with 5 parameters and 5 metrics of 100 points, into an empty repository.
+    """A file store of 10,000 runs, each with 5 parameters and 5 metrics of 100 points, into a new repository.
 
-    Then the same again, which adds nothing, and again with one run more. Memory is that of the largest process.
-    One round: it takes minutes.
+    Then the same again, which adds nothing, and again with one run more. Memory is that of the largest
+    process. One round: it takes minutes.
     """
     outcome = Outcome()
     runs = settings.size(10_000, 60)

@@ -6,12 +6,13 @@ source, and makes the runs of the parts that it is asked for; those of others co
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from gittrack.errors import RecordError, UsageError
+from gittrack.errors import GittrackError, RepositoryError
 from gittrack.git.repository import Repository
 from gittrack.importers.foreign import ForeignRun, Options, Skipped
 from gittrack.importers.making import Made, Maker, Setting
@@ -21,8 +22,8 @@ from gittrack.workers import cores, in_parts
 PART = 50
 _ALONE = 100
 """Runs that are made before further processes are started."""
-_Faults = (OSError, ValueError, TypeError, KeyError, RecursionError, RecordError, UsageError)
-"""What a source that is damaged or hostile comes to."""
+_OURS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""What a system call says where the source is not to blame."""
 
 Item = Made | Skipped
 
@@ -97,14 +98,16 @@ class _Reading:
         except StopIteration:
             self._ended = True
             return None
-        except _Faults as error:
+        except Exception as error:  # a source can be damaged in any way
+            refuse_ours(error)
             self._ended = True
             return Skipped(what=self._source.path.name, why=f"it could not be read to its end: {why(error)}")
 
     def _made(self, run: ForeignRun) -> Item:
         try:
             return self._maker.make(run)
-        except _Faults as error:
+        except Exception as error:  # the others are to come
+            refuse_ours(error)
             return Skipped(what=f"run {run.id}", why=why(error))
 
 
@@ -112,6 +115,14 @@ def why(error: Exception) -> str:
     """In one line, for a person."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
-    if isinstance(error, (KeyError, TypeError, RecursionError)):
-        return f"damaged: {type(error).__name__} {error}"
-    return str(error) or type(error).__name__
+    if isinstance(error, (GittrackError, ValueError)) and str(error):
+        return str(error)
+    return f"damaged, or not understood: {type(error).__name__} {error}"
+
+
+def refuse_ours(error: Exception) -> None:
+    """Raise what is no fault of the source: a full disk, DVC's cache, git."""
+    if isinstance(error, RepositoryError | MemoryError) or (
+        isinstance(error, OSError) and error.errno in _OURS
+    ):
+        raise error

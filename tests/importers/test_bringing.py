@@ -68,7 +68,8 @@ def test_a_run_is_on_the_ledger_as_its_source_has_it(bring: Importer) -> None:
         datasets=[Dataset(name="mnist", digest="1", source="/home/bob/mnist")],
         files=[
             ForeignFile(
-                path="model/w.bin", kind="model", content=b"weights", name="net", version="v3", aliases=("best",)
+                path="model/w.bin", kind="model", content=b"weights",
+                name="net", version="v3", aliases=("best",),
             ),
             ForeignFile(path="log.txt", kind="console", content=b"epoch 1\nepoch 2\n"),
             ForeignFile(path="requirements.txt", kind="requirements", content=b"NumPy==1.26\nplain\n"),
