@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks import page
 from benchmarks.measure import HERE, Outcome, Settings
 
-NAMES = ("logging", "life", "query", "verify", "hooks", "startup", "sync", "pages", "live")
+NAMES = ("logging", "life", "query", "verify", "hooks", "startup", "sync", "pages", "live", "imports")
 
 
 def main() -> None:

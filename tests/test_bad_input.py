@@ -56,6 +56,10 @@ def with_a_run(project: Path, patch: pytest.MonkeyPatch) -> None:
     assert cli.execute(["run", "-q", "--", "true"]) == 0
 
 
+def with_a_torn_table(project: Path, patch: pytest.MonkeyPatch) -> None:
+    (project / "torn.csv").write_text("loss,loss\n1,2\n")
+
+
 def altered(project: Path, patch: pytest.MonkeyPatch) -> None:
     with_a_run(project, patch)
     run_git(project, "worktree", "add", "-q", "../ledger", "gittrack/runs")
@@ -251,6 +255,8 @@ CASES: dict[str, tuple[Prepare, str]] = {
     "decision without a reason": (with_a_run, "--because needs the reason"),
     "no model to register": (with_a_run, "model"),
     "no such model": (with_a_run, "no model 'churn'"),
+    "runs of no system": (as_it_is, "looks like the runs of no system: say which one"),
+    "run that cannot be imported": (with_a_torn_table, "two of its columns have one name"),
     "format that is none": (with_a_run, "docx"),
     "bytes without a choice": (with_a_run, "--data|--outputs"),
     "bundle that is none": (with_a_run, "bundle-unreadable"),

@@ -193,7 +193,7 @@ def test_only_the_command_line_prints() -> None:
 @rows("verb", cli.VERBS)
 def test_a_verb_explains_itself(verb: str) -> None:
     """Its help begins with the line that the list of verbs shows, and ends with examples of itself."""
-    module = import_module(f"gittrack.cli.{verb.replace('-', '_')}")
+    module = import_module(f"gittrack.cli.{cli.module_of(verb)}")
     text = inspect.getdoc(module.command) or ""
     assert text.splitlines()[0] == cli.VERBS[verb]
     examples = text.partition("Examples:\n")[2]
@@ -230,7 +230,7 @@ def test_an_option_of_three_verbs_is_declared_once() -> None:
     declared = [
         ast.unparse(argument.annotation)
         for verb in cli.VERBS
-        for node in ast.walk(ast.parse((PACKAGE / "cli" / f"{verb}.py").read_text()))
+        for node in ast.walk(ast.parse((PACKAGE / "cli" / f"{cli.module_of(verb)}.py").read_text()))
         if isinstance(node, ast.FunctionDef) and node.name == "command"
         for argument in node.args.args
         if argument.annotation is not None and "typer." in ast.unparse(argument.annotation)

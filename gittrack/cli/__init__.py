@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import keyword
 import os
 import sys
 from pathlib import Path
@@ -37,6 +38,7 @@ VERBS = {
     "register": "Register the model of a run as a version: a tag that GTO reads.",
     "promote": "Put a version of a model into a stage, or take it out.",
     "models": "List the registered models: versions, runs, stages.",
+    "import": "Import the runs of another tracker: its folder or file is read, never written.",
     "export": "Write a run or an experiment in the format of another tool.",
     "fetch": "Bring the bytes of a model, and check them.",
     "bundle": "Write one archive for retention: ledger, code, and data if asked, readable without gittrack.",
@@ -77,8 +79,14 @@ class _Verbs(TyperGroup):
             formatter.write_dl(list(VERBS.items()))
 
 
+def module_of(verb: str) -> str:
+    """The file of a verb; a word of Python's own has a line behind it."""
+    name = verb.replace("-", "_")
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
 def _load(verb: str) -> Any:
-    module = importlib.import_module(f"gittrack.cli.{verb.replace('-', '_')}")
+    module = importlib.import_module(f"gittrack.cli.{module_of(verb)}")
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     settings = {"help_option_names": ["-h", "--help"], **getattr(module, "SETTINGS", {})}
     app.command(name=verb, context_settings=settings)(module.command)

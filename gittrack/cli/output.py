@@ -141,10 +141,16 @@ class Progress:
         self._shown = False
         self._on = sys.stderr.isatty()
 
-    def __call__(self, count: int, total: int) -> None:
+    def __call__(self, count: int, total: int | None = None) -> None:
+        """`total` is None where nobody knows it: then `close` ends the line."""
         if not self._on or (not self._shown and time.monotonic() < self._begin):
             return
         self._shown = True
-        end = "\n" if count >= total else ""
-        sys.stderr.write(f"\r{self._what}: {count:,} of {total:,}{end}")
+        end = "\n" if total is not None and count >= total else ""
+        sys.stderr.write(f"\r{self._what}: {count:,}{'' if total is None else f' of {total:,}'}{end}")
         sys.stderr.flush()
+
+    def close(self) -> None:
+        """End the line, if there is one."""
+        if self._shown:
+            sys.stderr.write("\n")

@@ -44,22 +44,29 @@ _CELLS = 65_536
 """Cells of several tables that are held before they are written out."""
 
 
-def write_table(points: Callable[[], Iterable[Point]], path: Path, decimals: int = 3) -> Table:
+def write_table(
+    points: Callable[[], Iterable[Point]], path: Path, decimals: int = 3, *, as_rows: bool = False
+) -> Table:
     """Write the points, which are read twice, to `path`.
 
     Points that follow each other with the same step share a row until a metric comes
-    again. A point without a step keeps an empty step. `decimals`: of the times, in seconds.
+    again; with `as_rows` each is a row of its own. A point without a step keeps an empty step.
+    `decimals`: of the times, in seconds.
     """
-    census = _Census(_rows(points()))
+
+    def read() -> Iterable[Point]:
+        return points() if as_rows else _rows(points())
+
+    census = _Census(read())
     out = _Digested(path, decimals)
     groups = census.groups()
     with path.open("wb") as file:
         out.file = file
         if groups is None:
-            parts: tuple[Part, ...] = (_write_one(_rows(points()), census, out),)
+            parts: tuple[Part, ...] = (_write_one(iter(read()), census, out),)
         else:
             with path.with_name(path.name + ".parts").open("w+b") as spool:
-                parts = _write_groups(_rows(points()), groups, spool, out)
+                parts = _write_groups(iter(read()), groups, spool, out)
             path.with_name(path.name + ".parts").unlink()
     columns = ("step", "time", *(name for part in parts for name in part.columns))
     digests = (out.whole.hexdigest(), out.of_values.hexdigest())

@@ -135,6 +135,8 @@ class Skipped:
 
     what: str
     why: str
+    fault: bool = True
+    """False for what was read and belongs to no run, so that no record can have it."""
 
 
 @dataclass(slots=True, kw_only=True)

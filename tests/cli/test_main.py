@@ -25,7 +25,7 @@ def gittrack(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPr
 @rows("verb", cli.VERBS)
 def test_help_line_is_the_docstring(verb: str) -> None:
     """The list of commands says what each command's own help says first."""
-    module = importlib.import_module(f"gittrack.cli.{verb.replace('-', '_')}")
+    module = importlib.import_module(f"gittrack.cli.{cli.module_of(verb)}")
     documented = inspect.getdoc(module.command)
     assert documented is not None
     assert documented.splitlines()[0] == cli.VERBS[verb]
@@ -34,12 +34,12 @@ def test_help_line_is_the_docstring(verb: str) -> None:
 def test_every_verb_file_is_listed() -> None:
     """A verb that has a file has a line in the table."""
     folder = Path(inspect.getfile(cli)).parent
-    files = {f.stem.replace("_", "-") for f in folder.glob("*.py")}
+    files = {f.stem.removesuffix("_").replace("_", "-") for f in folder.glob("[a-z]*.py")}
     assert {name for name in files if hasattr(_module(name), "command")} == set(cli.VERBS)
 
 
 def _module(name: str) -> object:
-    return None if name == "--init--" else importlib.import_module(f"gittrack.cli.{name.replace('-', '_')}")
+    return importlib.import_module(f"gittrack.cli.{cli.module_of(name)}")
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])

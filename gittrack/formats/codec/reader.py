@@ -43,19 +43,21 @@ def read_yaml(
     max_bytes: int = MAX_BYTES,
     max_depth: int = MAX_DEPTH,
     max_nodes: int = MAX_NODES,
+    as_text: bool = False,
 ) -> Any:
     """The value of the one YAML document in `data`; else RecordError ``where:line:column: what``.
 
-    Plain scalars follow the YAML 1.2 core schema. Refused are: other encodings than
-    UTF-8 and a byte order mark, duplicate keys, keys that are not text, anchors, aliases, tags,
-    directives, merge keys, a second document or none, numbers that are not finite, integers
-    above 4,096 bits, and whatever is larger than the limits.
+    Plain scalars follow the YAML 1.2 core schema; with `as_text` each is its text, for what another tool
+    wrote by other rules (a plain ``1e5`` of PyYAML is text), and only null is None.
+    Refused are: other encodings than UTF-8 and a byte order mark, duplicate keys, keys that are not text,
+    anchors, aliases, tags, directives, merge keys, a second document or none, numbers that are not
+    finite, integers above 4,096 bits, and whatever is larger than the limits.
     """
     if len(data) > max_bytes:
         raise RecordError(f"{where}:1:1: has {len(data)} bytes, more than the {max_bytes} allowed")
     text = _decode(data, where)
     scanner_errors, parser, events = library()
-    composer = _Composer(where, max_depth, max_nodes, events)
+    composer = (_TextComposer if as_text else _Composer)(where, max_depth, max_nodes, events)
     try:
         composer.get_event = parser(text).get_event
         return composer.document(text)
@@ -209,12 +211,15 @@ class _Composer:
         text: str = event.value
         if event.implicit[0]:
             if text in _CONSTANTS:
-                return _CONSTANTS[text]
+                return self.constant(text)
             if text[0] in _NUMBER_START:
                 return self.number(event, text)
         if not text.isascii() and SURROGATE.search(text):
             raise self.refuse(event, "a lone surrogate is not allowed")
         return text
+
+    def constant(self, text: str) -> Any:
+        return _CONSTANTS[text]
 
     def number(self, event: Any, text: str) -> int | float | str:
         """The number that a plain scalar is, or its text if it is none."""
@@ -237,3 +242,15 @@ class _Composer:
     def refuse(self, event: Any, what: str) -> RecordError:
         mark = event.start_mark
         return RecordError(f"{self.where}:{mark.line + 1}:{mark.column + 1}: {what}")
+
+
+class _TextComposer(_Composer):
+    """Every scalar is its text, and a plain null is None."""
+
+    __slots__ = ()
+
+    def number(self, event: Any, text: str) -> int | float | str:
+        return text
+
+    def constant(self, text: str) -> Any:
+        return text if _CONSTANTS[text] is not None else None

@@ -231,9 +231,9 @@ class Index:
             names += [f"{family}.{key}" for (key,) in self._ask(sql, values)]
         return names
 
-    def imports(self, system: str) -> dict[str, tuple[str, str]]:
-        """By a tracker's id each run imported from it, the last record: its id here, its source's digest."""
-        return {source: (run_id, digest) for source, run_id, digest in self._ask(IMPORTS, [system])}
+    def imports(self, system: str) -> dict[str, tuple[str, str, str]]:
+        """By a tracker's id each run imported from it, the last record: id here, digest, experiment."""
+        return {source: tuple(facts) for source, *facts in self._ask(IMPORTS, [system])}
 
     def decisions(self, run_id: str) -> list[Decided]:
         """The decisions on a run, oldest first: the last one holds."""

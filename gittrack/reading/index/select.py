@@ -21,7 +21,7 @@ _FIELDS = (
     "continues", "system", "place",
 )  # fmt: skip
 IMPORTS = (
-    "SELECT r.source, r.id, json_extract(d.json, '$.imported.digest') FROM runs r "  # noqa: S608
+    "SELECT r.source, r.id, json_extract(d.json, '$.imported.digest'), r.experiment FROM runs r "  # noqa: S608
     f"JOIN records d ON d.run = r.run WHERE r.system = ? AND NOT {SUPERSEDED} ORDER BY r.id"
 )
 NEWEST = "CAST(r.started AS INTEGER) DESC, r.place DESC, r.started DESC, r.id DESC"

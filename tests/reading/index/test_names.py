@@ -98,7 +98,7 @@ class TestNamesOfImports:
         with pytest.raises(NotFoundError, match="experiment"):
             index.one("logs/b")
         assert {row.id for row in index.search()} == {new.id, hexed.id, observed.id, same.id}
-        assert index.imports("mlflow")["logs/a"] == (new.id, "5" * 64)
+        assert index.imports("mlflow")["logs/a"] == (new.id, "5" * 64, new.experiment)
         assert index.imports("wandb") == {}
         assert [row.id for row in index.search("imported is null")] == [observed.id]
         assert [row.id for row in index.search("started is not null")] == [observed.id]

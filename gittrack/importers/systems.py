@@ -1,0 +1,187 @@
+"""The systems that runs can be imported from, and how a source shows which one it is of."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+
+from gittrack.errors import NotFoundError, UsageError
+from gittrack.importers.foreign import ForeignRun, Options, Skipped
+
+Read = Callable[[Path, Options], Iterator[ForeignRun | Skipped]]
+
+AUTO = "auto"
+_MOST_NAMES = 2000
+"""Names of a folder that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A system: the name also of the module that reads it, and whether a source looks like one of it."""
+
+    name: str
+    title: str
+    is_source: Callable[[Path], bool]
+
+
+def _names(folder: Path) -> list[str]:
+    with suppress(OSError):
+        return [entry.name for entry in islice(folder.iterdir(), _MOST_NAMES)]
+    return []
+
+
+def _has(folder: Path, pattern: str, depth: int = 0) -> bool:
+    """Whether a name in `folder`, or up to `depth` folders below, matches."""
+    names = _names(folder)
+    if any(re.fullmatch(pattern, name) for name in names):
+        return True
+    if not depth:
+        return False
+    below = (folder / name for name in names)
+    return any(_has(path, pattern, depth - 1) for path in below if path.is_dir() and not path.is_symlink())
+
+
+def _holds(folder: Path, name: str) -> bool:
+    """Whether a file `name` lies in `folder`, or in a folder of it."""
+    return (folder / name).is_file() or any((folder / below / name).is_file() for below in _names(folder))
+
+
+def _tables(file: Path) -> set[str]:
+    """Names of the tables of a SQLite file; none where it is no such file."""
+    try:
+        with file.open("rb") as stream:
+            if stream.read(16) != b"SQLite format 3\0":
+                return set()
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as base:
+            return {name for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except (OSError, sqlite3.Error):
+        return set()
+
+
+def _zipped(file: Path) -> set[str]:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return {name.rpartition("/")[2] for name in archive.namelist()[:_MOST_NAMES]}
+    except (OSError, zipfile.BadZipFile, ValueError):
+        return set()
+
+
+def _is_mlflow(path: Path) -> bool:
+    if path.is_file():
+        return {"runs", "experiments", "latest_metrics"} <= _tables(path) or {
+            "runs", "experiments", "metrics", "params",
+        } <= _tables(path)  # fmt: skip
+    stores = (path, path / "mlruns")
+    return any(_holds(store, "meta.yaml") for store in stores) or (path / "mlflow.db").is_file()
+
+
+def _is_wandb(path: Path) -> bool:
+    pattern = r"(?:offline-)?run-\d{8}_\d{6}-.+|.+\.wandb"
+    return path.suffix == ".wandb" if path.is_file() else _has(path, pattern) or _has(path / "wandb", pattern)
+
+
+def _is_neptune(path: Path) -> bool:
+    if path.is_file():
+        return path.suffix == ".parquet" or "run_operations" in _tables(path)
+    return path.name == ".neptune" or _has(path, r"\.neptune|.+_part_\d+\.parquet|data-\d+\.log", 3)
+
+
+def _is_clearml(path: Path) -> bool:
+    names = set(_names(path)) if path.is_dir() else _zipped(path)
+    if {"task.json", "metrics.jsonl"} <= names or ("task.json" in names and "log.jsonl" in names):
+        return True
+    return path.is_dir() and _has(path, r"task\.json", 2)
+
+
+def _is_comet(path: Path) -> bool:
+    if path.is_file():
+        return {"experiment.json", "messages.json"} <= _zipped(path)
+    zips = (path / name for name in _names(path) if name.endswith(".zip"))
+    return any({"experiment.json", "messages.json"} <= _zipped(file) for file in islice(zips, 20))
+
+
+def _is_tensorboard(path: Path) -> bool:
+    pattern = r".*tfevents.*"
+    return "tfevents" in path.name if path.is_file() else _has(path, pattern, 3)
+
+
+def _is_dvclive(path: Path) -> bool:
+    if path.is_file():
+        return False
+    return any((at / "metrics.json").is_file() and (at / "plots").is_dir() for at in (path, path / "dvclive"))
+
+
+def _is_sacred(path: Path) -> bool:
+    return path.is_dir() and _holds(path, "run.json") and _holds(path, "config.json")
+
+
+def _is_trackio(path: Path) -> bool:
+    if path.is_file():
+        return {"metrics", "configs"} <= _tables(path)
+    databases = (path / name for name in _names(path) if name.endswith(".db"))
+    return any({"metrics", "configs"} <= _tables(file) for file in islice(databases, 20))
+
+
+def _is_aim(path: Path) -> bool:
+    return path.is_dir() and (path.name == ".aim" or (path / ".aim").is_dir())
+
+
+def _is_table(path: Path) -> bool:
+    pattern = r".+\.(?:csv|tsv|jsonl|ndjson)"
+    return re.fullmatch(pattern, path.name) is not None if path.is_file() else _has(path, pattern)
+
+
+_ALL = (
+    System("mlflow", "MLflow", _is_mlflow),
+    System("wandb", "Weights & Biases", _is_wandb),
+    System("neptune", "neptune.ai", _is_neptune),
+    System("clearml", "ClearML", _is_clearml),
+    System("comet", "Comet", _is_comet),
+    System("tensorboard", "TensorBoard", _is_tensorboard),
+    System("dvclive", "DVCLive", _is_dvclive),
+    System("dvc", "DVC experiments", lambda path: False),
+    System("sacred", "Sacred", _is_sacred),
+    System("trackio", "Trackio", _is_trackio),
+    System("aim", "Aim", _is_aim),
+    System("table", "CSV or JSON lines", _is_table),
+)
+"""In the order in which a source is tried."""
+
+
+@cache
+def systems() -> dict[str, System]:
+    """By name."""
+    return {s.name: s for s in _ALL if find_spec(f"gittrack.importers.{s.name}") is not None}
+
+
+def reader(name: str) -> Read:
+    """What reads the sources of a system."""
+    read: Read = import_module(f"gittrack.importers.{name}").read
+    return read
+
+
+def choose(name: str, path: Path) -> str:
+    """The system called `name`; of ``auto`` the one that the source at `path` is of."""
+    if not path.exists():
+        raise NotFoundError(f"{path} does not exist: name the folder or the file that has the runs")
+    known = systems()
+    if name != AUTO:
+        if name not in known:
+            raise UsageError(f"no system {name!r}: runs come from {', '.join(known)}")
+        return name
+    found = next((system.name for system in known.values() if system.is_source(path)), None)
+    if found is None:
+        raise UsageError(
+            f"{path} looks like the runs of no system: say which one, of {', '.join(known)}, "
+            "as in gittrack import table results.csv"
+        )
+    return found
