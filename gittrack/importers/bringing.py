@@ -18,10 +18,10 @@ from gittrack.importers.making import Before, Made, Setting
 from gittrack.importers.reading import Source, read_all
 from gittrack.ledger import Addition, Ledger
 
-_AT_ONCE = 1000
+_AT_ONCE = 500
 _BYTES_AT_ONCE = 64 << 20
 _SECONDS = 10.0
-"""Most of each that waits before it is appended."""
+"""Most of each that waits before it is appended, as one commit."""
 _MOST_LISTED = 1000
 _MOST_LOSSES = 10_000
 
@@ -239,8 +239,14 @@ class _Stream:
     def _append(self) -> None:
         from gittrack.dvc.settings import ledger_config
 
-        if self._batch:
-            self._ledger.append([*self._additions()], dvc_config=ledger_config(self._repo.worktree))
+        additions = [*self._additions()]
+        if additions:
+            count = f"{len(additions):,} run{'' if len(additions) == 1 else 's'}"
+            self._ledger.append(
+                additions,
+                dvc_config=ledger_config(self._repo.worktree),
+                together=f"import {count} of {self._brought.system}" if len(additions) > 1 else None,
+            )
         for made in self._batch:
             self._brought.note(made, made.record.id if made.record else None)
         self._batch, self._bytes, self._since = [], 0, time.monotonic()

@@ -163,9 +163,17 @@ class Ledger:
         return state
 
     def append(
-        self, additions: Sequence[Addition], *, dvc_config: bytes = b"", replace_config: bool = False
+        self,
+        additions: Sequence[Addition],
+        *,
+        dvc_config: bytes = b"",
+        replace_config: bool = False,
+        together: str | None = None,
     ) -> str:
         """Commit each of `additions`, one commit each, all of them or none; return the new tip.
+
+        With `together`, a message, all are one commit: each commit writes the list of its day anew, so that
+        thousands of one day would cost the square of their number.
 
         Makes the branch if there is none. A folder that is on the ledger already is left
         alone, so that appending a run again (after a crash between commit and clean-up)
@@ -182,8 +190,8 @@ class Ledger:
                 with self.repository.objects() as objects:
                     draft = _Draft(self, objects, self.check(objects), signature)
                     draft.configure(dvc_config, replace_config)
-                    for addition in additions:
-                        draft.add(addition)
+                    for group in [[a] for a in additions] if together is None else [additions]:
+                        draft.add(group, together)
                     refused = draft.publish()
                 if not refused:
                     self._collect_garbage()
@@ -262,14 +270,17 @@ class _Draft:
             if self._tree.root() != before:
                 self._commits.append((self._tree.root(), "gittrack: DVC remotes"))
 
-    def add(self, addition: Addition) -> None:
-        self._releases += addition.releases
-        if self._tree.has(addition.folder):
-            return
-        for name, data in addition.files.items():
-            self._tree.put(f"{addition.folder}/{name}" if name else addition.folder, data)
-        self._commits.append((self._tree.root(), addition.message))
-        self._code += addition.code
+    def add(self, additions: Sequence[Addition], message: str | None = None) -> None:
+        """One commit with those of `additions` that are not there, if there are any."""
+        missing = [addition for addition in additions if not self._tree.has(addition.folder)]
+        for addition in additions:
+            self._releases += addition.releases
+        for addition in missing:
+            for name, data in addition.files.items():
+                self._tree.put(f"{addition.folder}/{name}" if name else addition.folder, data)
+            self._code += addition.code
+        if missing:
+            self._commits.append((self._tree.root(), message or missing[0].message))
 
     def publish(self) -> bytes:
         """Write the objects and move the refs; empty, or what git said where it did not."""

@@ -330,6 +330,14 @@ def test_what_was_appended_stays_when_it_is_broken_off(
     assert bring(*runs).counts == {"there": 2, "new": 1, "points": 0, "outputs": 0, "size": 0, "deleted": 0}
 
 
+def test_runs_of_one_day_do_not_cost_the_square_of_their_number(bring: Importer) -> None:
+    """They are one commit: each would write the list of the day anew."""
+    bring(*(make_run(f"r{at}") for at in range(30)))
+    subjects = run_git(bring.top, "log", "--format=%s", "gittrack/runs").splitlines()
+    assert subjects == ["import 30 runs of table", "gittrack ledger"]
+    assert len(records_of(bring, "r29")) == 1
+
+
 def test_processes_share_the_work(bring: Importer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each reads the source itself; no run is left out, and none comes twice."""
     monkeypatch.setattr(reading, "PART", 2)
