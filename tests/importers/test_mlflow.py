@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import random
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from gittrack.importers.foreign import Final, ForeignFile, ForeignRun, Options, Skipped
+from gittrack.importers.mlflow import points as points_of
 from gittrack.importers.mlflow import read
 from gittrack.importers.mlflow.points import Point, in_order, parse
 from tests.importers.mlflow_stores import EXPERIMENT, NOTE, fill, log_model
@@ -376,6 +378,24 @@ def test_the_last_point_is_the_one_of_the_client(seed: int) -> None:
     assert damaged == 0 and repr(ordered[-1]) == repr(max(points, key=lambda point: point))
     assert sorted(map(repr, ordered)) == sorted({*map(repr, rows)})
     assert [point[0] for point in ordered] == sorted(point[0] for point in ordered)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_file_larger_than_memory_is_read_as_a_small_one(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By stretches, in order or sorted on disk; broken lines are counted, also where a stretch ends."""
+    monkeypatch.setattr(points_of, "_STRETCH", 16)
+    monkeypatch.setattr(points_of, "_ROWS", 2)
+    chosen = random.Random(seed)
+    values = (0.0, 2.0, math.nan, math.inf, -math.inf)
+    lines = [f"{chosen.randint(0, 1)} {chosen.choice(values)} {chosen.randint(-1, 1)}" for _ in range(9)]
+    if seed % 2:
+        lines = [f"7 {n / 3} {n}" for n in range(-3, 9)]
+    lines.insert(4, f"{10**20} 1 1")
+    data = "\n".join(lines).encode()
+    points, _ = parse(data)
+    assert sum(bad for _, bad in points_of.stretches(io.BytesIO(data))) == 1
+    series = [point for part in points_of.large(io.BytesIO(data)) for point in part]
+    assert [*map(repr, series)] == [*map(repr, in_order(points))]
 
 
 @pytest.mark.parametrize("write", [lambda points: points, lambda points: points[::-1]])
