@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from operator import lt
 from typing import BinaryIO
@@ -22,6 +23,7 @@ LARGE = 4 << 20
 
 _MOST = 1 << 63
 """Above every step and every time that MLflow has."""
+_DIGITS = len(str(_MOST))
 _STRETCH = 2 << 20
 _LINE = 1 << 16
 _ROWS = 50_000
@@ -34,12 +36,9 @@ def parse(data: bytes) -> tuple[list[Point], int]:
     rows = [line.split(b" ") for line in data.splitlines()]
     if set(map(len, rows)) == {3}:
         times, values, steps = zip(*rows, strict=True)
-        try:
-            points = [*zip(map(int, steps), map(int, times), map(float, values), strict=True)]
-        except ValueError:
-            points = []
-        if points and all(abs(step) < _MOST and abs(time) < _MOST for step, time, _ in points):
-            return points, 0
+        if max(map(len, steps)) < _DIGITS and max(map(len, times)) < _DIGITS:
+            with suppress(ValueError):
+                return [*zip(map(int, steps), map(int, times), map(float, values), strict=True)], 0
     points = [point for row in rows if (point := _point(row)) is not None]
     return points, sum(row != [b""] for row in rows) - len(points)
 
@@ -60,9 +59,7 @@ def in_order(points: list[Point]) -> list[Point]:
     if all(map(lt, steps, islice(steps, 1, None))):
         return points
     unique = [*{(step, time, None if value != value else value): None for step, time, value in points}]
-    ordered = sorted(
-        unique, key=lambda point: (point[0], point[1], -math.inf if point[2] is None else point[2])
-    )
+    ordered = sorted(unique, key=lambda point: (*point[:2], point[2] is not None, point[2] or 0.0))
     greatest = ordered[-1][:2]
     if any(value is None for *moment, value in ordered if (*moment,) == greatest):
         # Nothing is greater than NaN for Python's max, nor NaN than anything: the order in the file decides.
