@@ -27,7 +27,7 @@ _DIGITS = len(str(_MOST))
 _STRETCH = 2 << 20
 _LINE = 1 << 16
 _ROWS = 50_000
-ROW_LENGTHS = frozenset({2, 3, 5})
+_ROW_LENGTHS = frozenset({2, 3, 5})
 """Fields of a line: time and value; the step; name and digest of a dataset."""
 
 
@@ -44,7 +44,7 @@ def parse(data: bytes) -> tuple[list[Point], int]:
 
 
 def _point(row: list[bytes]) -> Point | None:
-    if len(row) not in ROW_LENGTHS:
+    if len(row) not in _ROW_LENGTHS:
         return None
     try:
         step, time, value = int(row[2]) if len(row) > 2 else 0, int(row[0]), float(row[1])
