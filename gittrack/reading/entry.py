@@ -109,6 +109,13 @@ class Entry:
         value = None if data is None else read_yaml(data, f"{self.path}/environment.yaml")
         return value if isinstance(value, dict) else {}
 
+    def further_interpreters(self) -> list[tuple[str, str]]:
+        """Version, and what they ran, of the Pythons of the job beside that which the record names."""
+        if b"\ninterpreters:" not in (self.file("environment.yaml") or b""):
+            return []  # as in most runs, and a list of packages takes long to parse
+        pythons = self.environment().get("interpreters", [])
+        return [(str(p["version"]), ", ".join(p.get("ran", [])) or "not known") for p in pythons[1:]]
+
     def console(self) -> str | None:
         """The end of what the command printed, None if it was not kept."""
         data = self.file("console.txt")

@@ -35,20 +35,27 @@ POSITIONAL = "arguments"
 
 _PYTHON = re.compile(r"(?:python|pypy|ipython)[0-9.]*")
 _SHELL = re.compile(r"(?:ba|da|z|k|fi)?sh")
-_INTERPRETER = re.compile(r"Rscript|julia|node|ruby|perl|lua|php|bun|deno|octave")
+_INTERPRETER = re.compile(r"Rscript|julia|node|ruby|perl|lua|php|bun|deno|octave|java")
 _PYTHON_VALUE = frozenset({"-W", "-X", "--check-hash-based-pycs"})
 _LAUNCH_MODULES = re.compile(
-    r"torch\.distributed\.(?:run|launch)|accelerate\.commands\.launch|deepspeed\..*|dvc"
+    r"torch\.distributed\.(?:run|launch)|accelerate\.commands\.launch|deepspeed\..*|dvc|c?[Pp]rofile|trace"
+    r"|i?pdb|debugpy|coverage|memory_profiler|line_profiler|kernprof|scalene|memray|viztracer|pyinstrument"
+    r"|ddtrace\..*"
 )
 _LAUNCHERS = frozenset(
     """
-    accelerate apptainer bsub conda chronic deepspeed docker dvc env hatch horovodrun ionice
-    kernprof mamba micromamba mpiexec mpirun nice nohup numactl nsys parallel pdm pipenv pixi
-    podman poetry py-spy qsub ray rye sbatch scalene setsid singularity srun ssh stdbuf sudo
-    taskset time timeout torchrun unbuffer uv uvx viztracer xvfb-run
+    accelerate apptainer bsub chronic chrt conda coverage ddtrace-run deepspeed doas docker dumb-init dvc env
+    firejail flock gdb gosu hatch horovodrun ionice kernprof ltrace mamba memray micromamba mpiexec mpirun ncu
+    nice nohup nsys numactl parallel pdm perf pipenv pixi podman poetry prlimit py-spy qsub ray rye sbatch
+    scalene script setarch setsid singularity srun ssh stdbuf strace sudo systemd-run taskset time timeout
+    tini torchrun ts unbuffer unshare uv uvx valgrind viztracer watch xargs xvfb-run
     """.split()  # noqa: SIM905
 )
 _SCRIPT = re.compile(r"[^-].*\.(?:py|pyc|sh|bash|R|r|jl|js|mjs|ts|rb|pl|lua|php|m|ipynb)")
+_BUILTIN = frozenset(
+    ". [ alias cd echo eval exit export false printf pwd read set shift source test true ulimit umask".split()  # noqa: SIM905
+)
+"""What a shell does itself."""
 _NO_SIMPLE_COMMAND = re.compile(r"[|&;<>()$`\\*?\[\]#~!{}\n=]")
 
 
@@ -56,7 +63,8 @@ def program_arguments(command: Sequence[str]) -> list[str]:
     """The words of `command` that are arguments of the program which it comes to; none where that is unclear.
 
     Behind an interpreter that is its script or module, behind a launcher such as torchrun or srun what
-    it launches. A shell's ``-c`` is looked into where it holds one simple command.
+    it launches. A program that nobody knows is a launcher where a Python or a shell with its script stands
+    behind it. A shell's ``-c`` is looked into where it holds one simple command.
     """
     words = list(command)
     while words:
@@ -67,11 +75,15 @@ def program_arguments(command: Sequence[str]) -> list[str]:
             words = _simple(words)
             continue
         elif _SHELL.fullmatch(name) or _INTERPRETER.fullmatch(name):
-            start = next((at + 1 for at, word in enumerate(words) if at and not word.startswith("-")), None)
+            start = _behind_interpreter(words)
         elif name in _LAUNCHERS:
             start = None
         else:
-            return words[1:]
+            launched = next((at for at in range(1, len(words)) if _starts_script(words[at:])), None)
+            if launched is None:
+                return words[1:]
+            words = words[launched:]
+            continue
         if start is not None:
             return words[start:]
         inner = next((at for at, word in enumerate(words) if at and _starts_program(word)), None)
@@ -85,6 +97,25 @@ def _starts_program(word: str) -> bool:
     name = word.rpartition("/")[2]
     known = _PYTHON.fullmatch(name) or _SHELL.fullmatch(name) or _SCRIPT.fullmatch(word)
     return bool(known) or word.startswith(("./", "../"))
+
+
+def _starts_script(words: Sequence[str]) -> bool:
+    """Whether it is a Python or a shell with what these run: no mere word that has such a name."""
+    name, following = words[0].rpartition("/")[2], "".join(words[1:2])
+    if _PYTHON.fullmatch(name):
+        return bool(_SCRIPT.fullmatch(following) or re.match(r"-[A-Za-z]*[mcuBEIOPSsWX]", following))
+    return is_shell_text(words) or bool(_SHELL.fullmatch(name) and _SCRIPT.fullmatch(following))
+
+
+def _behind_interpreter(words: Sequence[str]) -> int | None:
+    """Where the arguments of its script begin, which may stand behind the value of an option."""
+    at = next((at for at, word in enumerate(words) if at and not word.startswith("-")), None)
+    if at is None:
+        return None
+    is_value = (
+        at > 1 and not _SCRIPT.fullmatch(words[at]) and _SCRIPT.fullmatch("".join(words[at + 1 : at + 2]))
+    )
+    return at + 2 if is_value else at + 1
 
 
 def _behind_python(words: Sequence[str]) -> int | None:
@@ -104,20 +135,36 @@ def _behind_python(words: Sequence[str]) -> int | None:
 
 def is_shell_text(command: Sequence[str]) -> bool:
     """Whether it is a shell with a text behind ``-c``: what follows that is no argument of a program."""
-    shell = bool(command) and bool(_SHELL.fullmatch(command[0].rpartition("/")[2]))
-    return shell and any(re.fullmatch(r"-[a-z]*c", word) for word in command[1:3])
+    return _text_at(command) is not None
+
+
+def _text_at(command: Sequence[str]) -> int | None:
+    """Where the text of a shell's ``-c`` stands; None where there is none."""
+    if not command or not _SHELL.fullmatch(command[0].rpartition("/")[2]):
+        return None
+    at = 1
+    while at < len(command) and command[at][:1] in ("-", "+"):
+        if re.fullmatch(r"-[A-Za-z]*c[a-z]*", command[at]):
+            return at + (2 if re.search("[oO]", command[at]) else 1)
+        at += 2 if re.fullmatch(r"[-+][A-Za-z]*[oO]", command[at]) else 1
+    return None
 
 
 def _simple(words: Sequence[str]) -> list[str]:
     """The words of the command behind a shell's ``-c``; none where the shell would do more than start it."""
-    at = next(at for at, word in enumerate(words) if re.fullmatch(r"-[a-z]*c", word))
-    text = "".join(words[at + 1 : at + 2])
+    at = _text_at(words) or 0
+    text = "".join(words[at : at + 1])
     if _NO_SIMPLE_COMMAND.search(re.sub(r"\s-{1,2}[\w.-]+=[\w.,:/-]+(?=\s|$)", " ", text)):
         return []
     try:
-        return [word for word in shlex.split(text) if word != "exec"]
+        command = shlex.split(text)
     except ValueError:
         return []
+    while command[:1] in (["exec"], ["command"], ["builtin"]):
+        del command[0]
+        while command and command[0].startswith("-"):
+            del command[: 2 if command[0].endswith("a") else 1]
+    return [] if command and command[0] in _BUILTIN else command
 
 
 _ELSEWHERE = frozenset({"--temp", "--queue", "--run-all"})
@@ -174,7 +221,7 @@ def read_arguments(words: Sequence[str]) -> dict[str, Any]:
     while reader.at < len(words):
         reader.take()
     params: dict[str, Any] = {}
-    for path, values in reader.named.items():
+    for path, values in sorted(reader.named.items(), key=lambda item: len(item[0])):  # --a.b 1 --a 2
         _set(params, path, values[0] if len(values) == 1 else values)
     if reader.positional:
         params.setdefault(POSITIONAL, reader.positional)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -27,13 +26,13 @@ from gittrack.recording.identity import stamp_of, stamps
 from gittrack.recording.journal import Journal
 from gittrack.recording.masking import key_of
 from gittrack.recording.params import source_of_file, write_layer
+from gittrack.recording.touched import CODE, is_touched, note_code_touched, say_code_touched, say_touched
 
 log = logging.getLogger("gittrack")
 
 MOST = 200
 """Changed files of the code that are named one by one."""
 _PARAMS = "params.json"
-_CODE = re.compile(r".+\.(?:py|pyx|ipynb|sh|r|jl)", re.I)
 
 
 class _Missing:
@@ -79,7 +78,10 @@ def note_params(journal: Journal, *, take: bool = True) -> list[Layer]:
             continue
         files[name] = [now, after, masked]
         fresh: dict[str, Any] = {}
-        for path, old, new in _differences(_named(before, digests), _named(after, masked)):
+        differences = [*_differences(_named(before, digests), _named(after, masked))]
+        if stamp is not None and not differences:
+            say_touched(journal, f"params file {source_of_file(journal, Path(name))}")
+        for path, old, new in differences:
             value = _at(after, path)
             if _at(params, path) == _at(before, path):
                 journal.event(Kind.CHANGED, f"param {'.'.join(path)}", _shown(old), _shown(new))
@@ -155,20 +157,23 @@ class Inputs:
     """Inputs as they stood when they were logged."""
 
     def __init__(self) -> None:
-        self._inputs: dict[str, tuple[Path, DataInput, int]] = {}
+        self._inputs: dict[str, tuple[Path, DataInput, int, int]] = {}
 
-    def watch(self, path: Path, stated: DataInput, fingerprint: int) -> None:
-        """`fingerprint`: of the path before it was read."""
-        self._inputs[stated.path] = (path, stated, fingerprint)
+    def watch(self, path: Path, stated: DataInput, fingerprint: int, settled: int) -> None:
+        """`fingerprint`: of the path before it was read; `settled`: once we had stored and linked it."""
+        self._inputs[stated.path] = (path, stated, fingerprint, settled)
 
     def note(self, journal: Journal, repository: Repository) -> None:
         """Say which hold other bytes now, or none."""
-        for path, stated, fingerprint in self._inputs.values():
-            if fingerprint_of(path) == fingerprint:
+        for path, stated, fingerprint, settled in self._inputs.values():
+            current = fingerprint_of(path)
+            if current == fingerprint:
                 continue
             before, after = stated.sha256, _sha256(path, stated, repository)
             if before != after:
                 journal.event(Kind.CHANGED, f"input {stated.path}", before, after)
+            elif current != settled:
+                say_touched(journal, f"input {stated.path}")
 
 
 def fingerprint_of(path: Path) -> int:
@@ -218,14 +223,21 @@ class Modules:
             if stamp is None or stamp.device != begun.st_dev or stamp.ctime_ns >= begun.st_ctime_ns:
                 changed.append(file)
         if changed:
-            top = self._repository.top
-            _note_files(journal, self._repository, tree, [os.path.relpath(f, top) for f in changed])
+            paths = {os.path.relpath(file, self._repository.top): file for file in changed}
+            others = _note_files(journal, self._repository, tree, list(paths))
+            same = [path for path in paths if path not in others]
+            say_code_touched(
+                journal, [p for p in same if paths[p] in self._stamps or is_touched(journal, paths[p])]
+            )
 
 
-def note_code(journal: Journal, repository: Repository, leave: Collection[str]) -> None:
+def note_code(
+    journal: Journal, repository: Repository, leave: Collection[str], *, in_between: bool = False
+) -> None:
     """Say which files of the code tree of the run are others now, and whether HEAD has moved.
 
-    `leave`: paths from the top that are no code, with all that lies below them.
+    `leave`: paths from the top that are no code, with all that lies below them. With `in_between`, also
+    what was touched since the start and is as it was.
     """
     if repository.worktree is None:
         return
@@ -234,13 +246,20 @@ def note_code(journal: Journal, repository: Repository, leave: Collection[str]) 
     if status.commit not in (code.get("commit"), code.get("snapshot")):
         journal.event(Kind.CHANGED, "code commit", code.get("commit"), status.commit)
     left_out = {item["path"] for item in code.get("left_out", [])}
-    paths = [
-        path
-        for path in _candidates(repository, code, status)
-        if clean_text(path) not in left_out
-        and not any(path == name or path.startswith(f"{name}/") for name in leave)
-    ]
-    _note_files(journal, repository, code["tree"], paths)
+
+    def is_no_code(path: str) -> bool:
+        return clean_text(path) in left_out or any(path == n or path.startswith(f"{n}/") for n in leave)
+
+    paths = [path for path in _candidates(repository, code, status) if not is_no_code(path)]
+    changed = set(_note_files(journal, repository, code["tree"], paths))
+    if in_between:
+        note_code_touched(
+            journal,
+            repository,
+            [change.path for change in status.changes if change.state == "?"],
+            lambda path: path in changed or is_no_code(path),
+            is_same_commit=status.commit in (code.get("commit"), code.get("snapshot")),
+        )
 
 
 def _candidates(repository: Repository, code: Mapping[str, Any], status: Status) -> list[str]:
@@ -252,17 +271,19 @@ def _candidates(repository: Repository, code: Mapping[str, Any], status: Status)
     return sorted(set(paths))
 
 
-def _note_files(journal: Journal, repository: Repository, tree: str, paths: Sequence[str]) -> None:
+def _note_files(journal: Journal, repository: Repository, tree: str, paths: Sequence[str]) -> list[str]:
+    """Those that are others, or are gone."""
     with repository.objects() as objects:
         items = ((path, objects.get(f"{tree}:{path}")) for path in paths)
         before = {path: item.oid if item else None for path, item in items}
-    named = {path: oid for path, oid in before.items() if oid or _CODE.fullmatch(path)}
+    named = {path: oid for path, oid in before.items() if oid or CODE.fullmatch(path)}
     after = _blobs(repository, list(named))
     changed = [path for path, oid in named.items() if after.get(path) != oid]
     for path in changed[:MOST]:
         journal.event(Kind.CHANGED, f"code {clean_text(path)}", named[path], after.get(path))
     if len(changed) > MOST:
         journal.not_recorded("changed", f"{len(changed) - MOST:,} more files of the code changed as well")
+    return changed
 
 
 def _blobs(repository: Repository, paths: Sequence[str]) -> dict[str, str]:

@@ -53,7 +53,13 @@ def judge(error: BaseException | None, ended_by: EndedBy = "program") -> Ending:
         return Ending("killed", {"type": "signal", "message": "SIGINT"}, ended_by)
     if isinstance(error, Terminated):
         return Ending("killed", {"type": "signal", "message": "SIGTERM"}, ended_by)
+    if isinstance(error, GeneratorExit):
+        message = "the generator that the run was begun in was closed before its end"
+        return Ending("unknown", {"type": "GeneratorExit", "message": message}, ended_by)
     kind = type(error)
+    if (kind.__module__, kind.__name__) == ("asyncio.exceptions", "CancelledError"):
+        told = "the task was cancelled, by Ctrl-C or by the program"
+        return Ending("killed", {"type": "cancelled", "message": _words_of(error) or told}, ended_by)
     if isinstance(error, SystemExit) or (kind.__module__, kind.__name__) == ("click.exceptions", "Exit"):
         code = error.code if isinstance(error, SystemExit) else getattr(error, "exit_code", 1)
         if code is None or code == 0:

@@ -38,6 +38,7 @@ log = logging.getLogger("gittrack")
 
 _watched: weakref.WeakKeyDictionary[OpenRun, Scope] = weakref.WeakKeyDictionary()
 _installed = False
+_is_over = False
 _pid = 0
 """The process that has watched a run last: not its forks."""
 _lock = threading.RLock()
@@ -69,6 +70,11 @@ def watch(run: OpenRun, begin_cell: Callable[[], None]) -> None:
 def has_watched() -> bool:
     """Whether this process has begun a run before."""
     return _installed
+
+
+def is_over() -> bool:
+    """Whether this process ends, and with it all that it had begun: nobody would end what begins now."""
+    return _is_over
 
 
 def observed(run: OpenRun) -> Ending:
@@ -116,6 +122,8 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def _end_all() -> None:
+    global _is_over
+    _is_over = True
     for run, scope in list(_watched.items()):
         ending = scope.ending()
         is_open = ending.status == "unknown" and not run._joined  # of a joined one the exit status is to come

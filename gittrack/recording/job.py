@@ -31,7 +31,7 @@ from gittrack.recording.identity import BEFORE, Before
 from gittrack.recording.interpreters.settle import settle
 from gittrack.recording.interpreters.watch import Watch
 from gittrack.recording.join import RUN_VARIABLE, below_outer_run, is_left_behind
-from gittrack.recording.journal import Journal
+from gittrack.recording.journal import JOINED, Journal
 from gittrack.recording.lost import forget_aims, note_aims
 from gittrack.recording.overlap import claim
 from gittrack.recording.passing import pass_on, setting_of
@@ -121,6 +121,7 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
         stopped = job.held is not None and job.held.exists()
         if stopped:
             journal.event(Kind.PREEMPTED)
+        _note_unended(journal, program)
         _note_end(journal, code, time.monotonic() - started, job.timeout_s if program.timed_out else None)
         settle(repo, journal, watch.end(), watch.installed)
         _note_changes(repo, store, journal.folder, job, outputs)
@@ -246,10 +247,21 @@ def _note_changes(
     try:
         note_params(journal, take=not (folder / "joined").exists())
         store.note_changes(journal)
-        note_code(journal, repo, leave)
+        note_code(journal, repo, leave, in_between=True)
     except (GittrackError, OSError) as error:
         journal.not_recorded("changed", f"what it read could not be compared again: {error}")
     journal.close()
+
+
+def _note_unended(journal: Journal, program: Program) -> None:
+    """Say what of the program had not come to its end: what that did, or would do, the record lacks."""
+    if program.left_behind:
+        why = "they went on when the command had ended: what they did after that is not known"
+        journal.not_recorded("processes that the command had started", why)
+    ended = any(event[0] == Kind.END for event in StoredJournal(journal.folder).own_events())
+    if (journal.folder / JOINED).exists() and not ended:
+        why = "it was gone, or went on, without ending its run: what it had logged last may be missing"
+        journal.not_recorded("end of the script that joined the run", why)
 
 
 def _note_end(journal: Journal, code: int, elapsed: float, timeout_s: float | None) -> None:

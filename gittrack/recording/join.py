@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -23,6 +24,9 @@ from gittrack.recording.changes import note_params
 from gittrack.recording.journal import Journal
 from gittrack.recording.ranks import ranks_fact
 from gittrack.recording.request import Request, stated
+from gittrack.recording.unfinished import AUTO, is_called
+
+log = logging.getLogger("gittrack")
 
 RUN_VARIABLE = "GITTRACK_RUN"
 """Set by `gittrack run` for the program that it wraps: the folder of the run's journal."""
@@ -100,6 +104,7 @@ def join(request: Request, where: str | Path | None) -> Joined | None:
     journal = Journal(folder)
     if not journal.claim():
         return None
+    _say_not_resumed(request, stored)
     if stored.is_again:
         say_again(journal, {**facts, "experiment": None}, (environment, changed))
         facts.pop("experiment", None)
@@ -116,6 +121,22 @@ def join(request: Request, where: str | Path | None) -> Joined | None:
         [*_layers(folder, start), *edited],
         bool(start["record"].get("reproduces")),
     )
+
+
+def _say_not_resumed(request: Request, stored: StoredJournal) -> None:
+    """Which run this is was settled outside; a program that asks for another one to go on is told so."""
+    name, record = request.resume, stored.start["record"]
+    if name is None or record.get("reproduces"):
+        return
+    known = [stored.run_id, *filter(None, [record.get("continues")])]
+    goes_on = stored.is_again or len(known) > 1
+    if name == AUTO and (goes_on or stored.start.get("resumable")):
+        return
+    if not any(is_called(run_id, name) for run_id in known):
+        log.warning(
+            "resume=%r says nothing here: gittrack run has begun run %s; to go on with one: "
+            "gittrack run --resume %s", name, stored.run_id, name,
+        )  # fmt: skip
 
 
 def _seed(statement: Mapping[str, Any], start: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,22 +37,26 @@ class _Beside:
 
 def claim(journal: Path, paths: Iterable[Path]) -> None:
     """Say which paths a run may write, before its program starts."""
-    _append(journal / _WRITES, [{"path": _absolute(path)} for path in paths])
+    _append(journal / _WRITES, [{"path": place} for path in paths for place in _places(path)])
 
 
 def note_written(journal: Path, path: Path) -> None:
     """Say that something was written at a path that the run takes, or would take, for its own."""
     stamp = None if path.is_dir() else stamp_of(os.fspath(path))
-    _append(journal / _WRITES, [{"path": _absolute(path), "left": stamp, "written": True}])
+    rows = [{"path": place, "left": stamp, "written": True} for place in _places(path)]
+    _append(journal / _WRITES, rows)
 
 
 def rivals(journal: StoredJournal, path: Path) -> list[str]:
     """The runs that may have written what is at `path` now."""
-    mine, now = _absolute(path), stamp_of(os.fspath(path))
+    mine, now = _places(path), stamp_of(os.fspath(path))
     return [
         run.run_id
         for run in _beside(journal, _others(journal))
-        if any(_meet(mine, theirs) and (left is None or left == now) for theirs, left in run.writes.items())
+        if any(
+            (left is None or left == now) and any(_meet(place, theirs) for place in mine)
+            for theirs, left in run.writes.items()
+        )
     ]
 
 
@@ -144,9 +148,11 @@ def _meet(path: str, other: str) -> bool:
     return path == other or path.startswith(other + os.sep) or other.startswith(path + os.sep)
 
 
-def _absolute(path: Path) -> str:
+def _places(path: Path) -> list[str]:
+    """The path, absolute; of a link also the file that is written through it."""
     full = Path.cwd() / path
-    return clean_text(os.path.normpath(full.parent.resolve() / full.name))
+    own = clean_text(os.path.normpath(full.parent.resolve() / full.name))
+    return [own, clean_text(os.fspath(full.resolve()))] if full.is_symlink() else [own]
 
 
 def _shown(paths: Iterable[str], top: Path) -> tuple[str, ...]:

@@ -71,9 +71,6 @@ def pass_on(
     added: list[str] = []
     if by_word:
         added = [word for key, value in {**apart, **own_seed}.items() for word in _words(key, value, way)]
-    if added and is_shell_text(command):
-        names = ", ".join(f"{{{key}}}" for key in [*apart, *own_seed])
-        raise UsageError(f"a shell does not pass on what stands behind its -c: put {names} into its text")
     offered = {} if by_word else apart
     written, losses = _written(command, values)
     layers = [
@@ -82,8 +79,25 @@ def pass_on(
         Layer(SETTING, nested({key: value for key, value in settings.items() if key not in offered})),
     ]
     seed_source = None if seed is None else SEED_OFFERED if lone and not by_word else SEED_OPTION
-    filled = (*fill(command, values), *added)
+    filled = with_words(fill(command, values), added, way, [*apart, *own_seed])
     return Passed(filled, tuple(layer for layer in layers if layer.params), seed_source, tuple(losses))
+
+
+def with_words(
+    command: Sequence[str], words: Sequence[str], way: Way | None, keys: Sequence[str]
+) -> tuple[str, ...]:
+    """`command` with the words for `keys` where its program takes them; UsageError where it would not.
+
+    Behind a ``--`` of the program a flag would be one of its arguments.
+    """
+    if words and any(is_shell_text(command[at:]) for at in range(len(command))):
+        names = ", ".join(f"{{{key}}}" for key in keys)
+        raise UsageError(f"a shell does not pass on what stands behind its -c: put {names} into its text")
+    arguments = program_arguments(command)
+    at = len(command)
+    if way == "flags" and words and "--" in arguments:
+        at -= len(arguments) - arguments.index("--")
+    return (*command[:at], *words, *command[at:])
 
 
 def _unreached(settings: Mapping[str, Value], seed: int | None) -> UsageError:

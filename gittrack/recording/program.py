@@ -87,7 +87,11 @@ class Program:
         With `own_group` all that it starts can be ended with it; it cannot read from a terminal then.
         """
         self.timed_out = False
+        self.left_behind = False
+        """Whether something that it had started still held its output open when it was gone."""
         self._own_group = own_group
+        self._is_written = False
+        """Whether somebody may still print what we have not read."""
         self._secrets = {**env, **secret_arguments(command, env)}
         self._terminal: int | None = None
         self._sources: dict[int, int] = {}
@@ -106,13 +110,14 @@ class Program:
         try:
             ends = self._open_ends(ours)
             witness = Witness(self._sources)
-            self._stack.callback(witness.end)
+            self._stack.callback(lambda: witness.end(passes_on=self._is_written))
             early = self._hold.taken()
             for number in early:
                 witness.takes(number)
             pid = _spawn(command, env, ends, self._hold.before, own_group=self._own_group)
         except OSError as error:
             raise _cannot_run(command, error) from error
+        self._is_written = True
         self._child = Child(pid, own_group=self._own_group)
         for number in early:
             self._child.send(number)
@@ -199,7 +204,8 @@ class Program:
     def _read_all(self) -> Iterator[tuple[int, bytes]]:
         """(1 or 2, bytes) as they come, and nothing a few times a second, until it is gone and all is read.
 
-        A background process of the program may hold the other end for ever, and write to it.
+        A background process of the program may hold the other end for ever, and write to it: to us as long
+        as the program lives, then to the witness.
         """
         after = 0
         left = set(self._sources)
@@ -209,9 +215,11 @@ class Program:
             while True:
                 gone = self._child.poll() is not None
                 if gone and (not left or after >= _PIPE_BYTES):
+                    self.left_behind = bool(left)
                     return
                 ready = selector.select(timeout=0.02 if gone else 0.2)
                 if gone and not ready:
+                    self.left_behind = bool(left)
                     return
                 for key, _ in ready:
                     data = _read(key.fd)
@@ -221,6 +229,7 @@ class Program:
                     if not data:
                         selector.unregister(key.fd)
                         left.remove(key.fd)
+                        self._is_written = bool(left)
                     yield self._sources[key.fd], data
                 if not ready:
                     yield 1, b""

@@ -176,9 +176,9 @@ class Relay:
         if number is None or self._witness is None or signal.SIGCONT in signal.sigpending():
             return
         self._witness.watch(self._child.pid)
+        os.kill(os.getpid(), number)  # one with that of a terminal, where that still waits here
         with contextlib.suppress(ValueError):  # SIGSTOP cannot be blocked
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
-        os.kill(os.getpid(), number)
         signal.pthread_sigmask(signal.SIG_BLOCK, TAKEN)
 
 

@@ -42,7 +42,16 @@ from gittrack.recording.masking import key_of
 from gittrack.recording.params import event_of
 from gittrack.recording.recover import recover, settle_lost
 from gittrack.recording.request import Checked
-from gittrack.recording.unfinished import AUTO, Gone, StillRuns, named, newest, record_of, refuse_running
+from gittrack.recording.unfinished import (
+    AUTO,
+    Gone,
+    StillRuns,
+    named,
+    newest,
+    record_of,
+    refuse_running,
+    with_other_params,
+)
 
 log = logging.getLogger("gittrack")
 
@@ -71,9 +80,16 @@ def open_run(repo: Repository, config: Config, checked: Checked, invocation: Inv
         live.start(target.folder, config.live)
         return target
     if target is None:
-        log.warning("nothing of this program is left unfinished here: a new run begins")
+        log.warning("%s: a new run begins", _why_new(repo, checked, invocation))
         return begin(repo, config, checked, invocation)
     return _continue(repo, config, checked, invocation, target)
+
+
+def _why_new(repo: Repository, checked: Checked, invocation: Invocation) -> str:
+    others = with_other_params(repo, checked, key_of_run(repo, checked.experiment, invocation))
+    if not others:
+        return "nothing of this program is left unfinished here"
+    return f"what is left unfinished of this program has other parameters ({', '.join(others)})"
 
 
 PATIENCE_S = 60.0

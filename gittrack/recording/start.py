@@ -216,6 +216,7 @@ def current_run() -> Run:
     """The active run; one is begun if there is none, as MLflow does, and ends with the process.
 
     A worker process begins none: it joins that of `gittrack run` if nobody has, else its verbs do nothing.
+    None is begun once the process has ended its runs, nor by what interrupts a beginning or an end.
     """
     try:
         run = open_runs.current()
@@ -224,7 +225,7 @@ def current_run() -> Run:
                 run = open_runs.current() or _first_run()
         return run
     except GittrackError as error:
-        if not exits.has_watched():  # this is the start
+        if not exits.has_watched() and not turns.is_busy():  # this is the start
             raise
         return astray(error)
 
@@ -260,6 +261,10 @@ _beginning = threading.RLock()
 
 
 def _first_run() -> Run:
+    if exits.is_over():
+        raise UsageError("the program is ending, and its run has ended with it")
+    if turns.is_busy():
+        raise UsageError("a run is just beginning or ending in this thread, and none is open")
     if not is_worker() or imports_again() or may_join():
         return start_run()
     log.warning(

@@ -67,6 +67,7 @@ class Store:
         cache, types = self._cache(named_path(path))
         full = Path.cwd() / named_path(path)
         fingerprint = fingerprint_of(full)
+        is_stored = self._store_inputs if store is None else store
         captured = capture_input(
             path,
             role,
@@ -76,13 +77,14 @@ class Store:
             types=types,
             state=HashState(self._repo.state_dir),
             git_state=self._git_state,
-            store=self._store_inputs if store is None else store,
+            store=is_stored,
         )
         pointer = None if captured.pointer is None else captured.pointer.decode()
         self._journal.event(Kind.INPUT, to_dict(captured.input), pointer)
         if captured.why:
             self._journal.not_recorded(f"input {captured.input.path}", captured.why)
-        self._inputs.watch(full, captured.input, fingerprint)
+        settled = fingerprint_of(full) if is_stored else fingerprint
+        self._inputs.watch(full, captured.input, fingerprint, settled)
 
     def note_changes(self, journal: Journal | None = None) -> None:
         """Say which inputs, and which of the project's modules that this process runs, were edited since."""

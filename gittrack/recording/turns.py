@@ -54,6 +54,10 @@ class Turns:
         self.take(lambda: result.append(work()))
         return result[0]
 
+    def is_busy(self) -> bool:
+        """Whether this thread is in the middle of something."""
+        return get_ident() in self._busy
+
     def _do_waiting(self, thread: int) -> None:
         while waiting := self._waiting.get(thread):
             try:

@@ -41,7 +41,7 @@ _STATED = (COMMAND_LINE, SETTING, OFFERED, START_RUN)
 
 def named(repo: Repository, name: str) -> Unfinished:
     """The run that `name` means, as ids are named everywhere; NotFoundError with the nearest."""
-    journals = [j for j in stored_journals(repo.state_dir) if name and _is_called(j.run_id, name)]
+    journals = [j for j in stored_journals(repo.state_dir) if name and is_called(j.run_id, name)]
     journals = [j for j in journals if j.run_id == name] or journals
     if len(journals) > 1:
         raise NotFoundError(f"{name!r} is ambiguous: it may be {', '.join(j.run_id for j in journals)}")
@@ -62,7 +62,7 @@ def named(repo: Repository, name: str) -> Unfinished:
             raise NotFoundError(f"no run {name!r} to resume: {nearest(name, known)}") from error
 
 
-def _is_called(run_id: str, name: str) -> bool:
+def is_called(run_id: str, name: str) -> bool:
     return run_id.startswith(name) or run_id.endswith(name)
 
 
@@ -110,6 +110,18 @@ def newest(repo: Repository, config: Config, checked: Checked, key: str) -> Unfi
         continued.add(before)
     record = _newest_of(repo, config, checked, [run.id for run in own])
     return None if record is None or record.status == "finished" or record.id in continued else record
+
+
+def with_other_params(repo: Repository, checked: Checked, key: str) -> list[str]:
+    """The runs whose process is gone, of those that `newest` passes over for their parameters."""
+    found = []
+    for journal in _journals(repo, key):
+        try:
+            if journal.alive is False and not journal.program_runs:
+                found += [journal.run_id] if _contradicts(checked, *_of_journal(journal)) else []
+        except (GittrackError, OSError):
+            continue  # committed meanwhile
+    return sorted(found)
 
 
 MOST_LOOKED = 200

@@ -1,8 +1,8 @@
 """A second process of `gittrack run`: it knows which signals were sent to all, and outlives the first.
 
 It blocks every signal, so that those that were sent to the whole group wait there until they are asked for.
-When the first process is killed, it passes on what the program prints: a training that writes into a pipe
-without a reader would end by that.
+When the first process is gone, killed or at its end, it passes on what is still printed: a training, or
+a server that it has left in the background, would end by writing into a pipe without a reader.
 """
 
 from __future__ import annotations
@@ -65,12 +65,16 @@ class Witness:
         with contextlib.suppress(OSError):
             os.write(self._ask, _QUESTION.pack(0, pid))
 
-    def end(self) -> None:
-        """Let it go."""
-        os.kill(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)
+    def end(self, *, passes_on: bool) -> None:
+        """Let it go; with `passes_on` what is still printed has somebody who reads it, as long as it comes.
+
+        Nobody else may read it from then on.
+        """
+        # One that was stopped with its group would not see that we have gone.
+        os.kill(self._pid, signal.SIGCONT if passes_on else signal.SIGKILL)
         os.close(self._ask)
         os.close(self._hear)
+        os.waitpid(self._pid, 0)
 
 
 def _live(asked: int, answer: int, sources: Mapping[int, int]) -> None:
@@ -97,7 +101,8 @@ def _live(asked: int, answer: int, sources: Mapping[int, int]) -> None:
                 is_here, has_woken = has_woken, False
             with contextlib.suppress(BrokenPipeError):
                 os.write(answer, b"y" if is_here else b"n")
-    pass_on(sources)
+    if os.fork() == 0:  # whoever waits for us, and lives on, is not kept waiting
+        pass_on(sources)
 
 
 def _keep(descriptors: set[int]) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import gittrack
 from gittrack.cli.pages.log import Choice, as_markdown
+from gittrack.formats.record import Record
 from gittrack.git.repository import Repository
 from gittrack.publishing.review.charts import curves
 from gittrack.reading.chain import joined
 from gittrack.reading.entry import open_index
 from gittrack.reading.series import Rows, Series
 from gittrack.verify import verify
+from gittrack.verify.context import Context
 
 
 def table(steps: list[int | None], **metrics: list[float | None]) -> Rows:
@@ -93,6 +96,22 @@ def test_a_run_that_is_not_here_ends_the_chain(chain: list[str], inside: Path) -
     assert series is not None and series.steps == (2, 3, 4, 5)
     findings = [f for f in verify(repository, selection=[chain[1]]).findings if f.code == "record-continues"]
     assert [finding.severity for finding in findings] == ["incomplete"]
+
+
+def test_a_run_that_began_no_earlier_than_its_successor_is_a_failure(
+    chain: list[str], inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that was set back, or a forged chain: what is continued has begun before."""
+    look = Context.record_at
+
+    def late(self: Context, folder: str) -> Record | None:
+        record = look(self, folder)
+        is_first = record is not None and record.id == chain[0]
+        return replace(record, started="2999-01-01T00:00:00.000Z") if record and is_first else record
+
+    monkeypatch.setattr(Context, "record_at", late)
+    findings = [f for f in verify(Repository.discover(inside)).findings if f.code == "record-continues"]
+    assert [(f.severity, f.found) for f in findings] == [("fail", "2999-01-01T00:00:00.000Z")]
 
 
 def without(repository: Repository, folder: str) -> str:

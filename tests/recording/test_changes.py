@@ -6,6 +6,7 @@ import hashlib
 import html
 import importlib
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,35 @@ def test_edited_by_the_command(prepared: Path, command: str, expected: dict[str,
         assert "param train.lr  0.1 -> 0.5" in shown
         report = gittrack(prepared, "report", record.id, "--format", "md", "-o", "-").stdout
         assert "param train.lr: 0.1 -> 0.5" in html.unescape(report)
+
+
+@pytest.mark.parametrize(
+    ("command", "whats"),
+    [
+        ("true", []),
+        ("cp params.yaml k; echo 'lr: 9' > params.yaml; cp k params.yaml", ["params file params.yaml"]),
+        ("cp -p data.csv k; echo 2 > data.csv; cp -p k data.csv", ["input data.csv"]),
+        ("cp conf.toml k; echo 'a = 2' > conf.toml; cp k conf.toml", ["code in between"]),
+        ("git commit -q --allow-empty -m x; git reset -q --hard HEAD~", []),
+        ("cp helper.py k; echo 'A = 2' > helper.py; cp k helper.py", ["code in between"]),
+        (
+            "git checkout -q HEAD~2; git checkout -q -",
+            ["params file params.yaml", "input data.csv", "code in between"],
+        ),
+    ],
+)  # fmt: skip
+def test_edited_and_put_back(prepared: Path, command: str, whats: list[str]) -> None:
+    """What the program read in between nobody has seen: it is said, and is no change."""
+    script(prepared, "a = 1\n", "conf.toml")
+    command = f"sleep 0.02; {command}; rm -f k; echo '{{}}' > metrics.json"
+    gittrack(prepared, "run", "--input", "data.csv:train", "--", "sh", "-c", command)
+    (record,) = records(prepared)
+    losses = {loss.what: loss.why for loss in record.not_recorded if "metrics" not in loss.what}
+    assert (list(losses), record.changed) == (whats, ())
+    assert all("in between" in why for why in losses.values())
+    if "code in between" in losses and "conf.toml" not in command:
+        assert "helper.py" in losses["code in between"]
+        assert ("HEAD was moved" in losses["code in between"]) == ("checkout" in command)
 
 
 def test_credential_that_was_edited(prepared: Path) -> None:
@@ -191,6 +221,22 @@ def test_within_one_process(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert named["code helper.py"] == (blob("A = 1\n"), blob("A = 2\n"))
     finally:
         del sys.modules["helper"]
+
+
+def test_module_that_is_put_back(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was imported while it held something else."""
+    monkeypatch.chdir(prepared)
+    monkeypatch.syspath_prepend(prepared)
+    text = (prepared / "helper.py").read_text()
+    with library.start_run():
+        time.sleep(0.02)  # the disk writes down times by the tick of the kernel
+        (prepared / "helper.py").write_text("A = 2\n")
+        importlib.import_module("helper")
+        (prepared / "helper.py").write_text(text)
+    del sys.modules["helper"]
+    (record,) = records(prepared)
+    assert record.changed == ()
+    assert [loss.what for loss in record.not_recorded] == ["code in between"]
 
 
 def test_a_module_that_is_loaded_later(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:

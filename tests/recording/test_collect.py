@@ -106,6 +106,22 @@ pathlib.Path('model-' + me).write_text(me)
 """
 
 
+def test_two_runs_at_once_through_a_link(project: Path) -> None:
+    """One file by two names is one file."""
+    (project / "link.json").symlink_to("real.json")
+    waits = "echo ready; while [ ! -e go ]; do sleep 0.05; done; echo '{}' > link.json"
+    running = start(project, "sh", "-c", waits, options=["-n", "link", "--metrics", "link.json"])
+    writes = "echo '{\"acc\": 2}' > real.json"
+    gittrack(project, "run", "-n", "real", "--metrics", "real.json", "--", "sh", "-c", writes)
+    (project / "go").touch()
+    running.communicate()
+    by_name = {record.name: record for record in records(project)}
+    assert by_name["real"].metrics == {}
+    assert by_name["link"].id in by_name["real"].not_recorded[0].why
+    assert [overlap.paths for overlap in by_name["real"].overlaps] == [("real.json",)]
+    assert [overlap.paths for overlap in by_name["link"].overlaps] == [("real.json",)]
+
+
 def test_two_runs_at_once(project: Path) -> None:
     """Both say so; the metrics of the first may be the other's, those of the second can only be its own."""
     script(project, TURN)

@@ -118,6 +118,16 @@ def test_the_end_of_the_process_ends_the_run(project: Path) -> None:
     assert {r.status for r in found} == {"finished"}
 
 
+def test_what_is_logged_after_the_end_of_the_process_begins_no_run(project: Path) -> None:
+    """A handler that was registered before the run is called after it has ended: that is said."""
+    script = "import atexit\natexit.register(gittrack.log_metric, 'late', 1)\ngittrack.log_metric('a', 1)"
+    status, out, err = run(project, script)
+    assert (status, out) == (0, "")
+    assert err == "the program is ending, and its run has ended with it\n"
+    assert {*only(project).metrics} == {"a"}
+    assert not stored_journals(Repository.discover(project).state_dir)
+
+
 def test_nothing_is_printed_by_a_whole_process(project: Path) -> None:
     """stdout belongs to the program, from import to exit, and stderr is silent while all is well."""
     script = (

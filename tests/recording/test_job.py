@@ -267,6 +267,16 @@ def test_script_joins_the_run(project: Path) -> None:
     assert journals(project) == []
 
 
+@pytest.mark.parametrize("end", ["os._exit(0)", "os.execv('/bin/true', ['true'])"])
+def test_joined_script_that_does_not_end_its_run(project: Path, end: str) -> None:
+    """The exit status is the command's; what the script had not yet written is gone, and said."""
+    script(project, f"import gittrack, os\ngittrack.start_run().log_metric('acc', 1)\n{end}")
+    gittrack(project, "run", "-q", "--", PYTHON, "train.py")
+    (record,) = records(project)
+    assert (record.status, record.ended_by) == ("finished", "command")
+    assert [loss.what for loss in record.not_recorded] == ["end of the script that joined the run"]
+
+
 @pytest.mark.parametrize("options", [[], ["--input", "train.py:train"]])
 def test_the_joined_script_knows_best_why_it_failed(project: Path, options: list[str]) -> None:
     """The exception's type, not only the exit status, whoever of the two wrote to the journal first."""
@@ -364,15 +374,24 @@ def test_kill_9_of_the_wrapper_leaves_the_joined_script_its_run(project: Path, t
 
 @pytest.mark.parametrize("background", ["sleep 30", "while sleep 0.05; do echo noise; done"])
 def test_background_process_does_not_hold_up_the_run(project: Path, background: str) -> None:
-    """The run ends with the program, though something of it still holds the pipe, quiet or not."""
-    began = time.monotonic()
+    """The run ends with the program, though something of it still holds the pipe, quiet or not.
+
+    Whoever reads our output sees its end when that has gone as well, as without us.
+    """
     command = f"({background}) & echo $!; echo done"
-    done = gittrack(project, "run", "-q", "--", "sh", "-c", command)
-    pid = int(done.stdout.splitlines()[0])
-    os.kill(pid, signal.SIGKILL)
-    assert "done" in done.stdout
-    assert time.monotonic() - began < 20
-    assert records(project)[0].status == "finished"
+    with subprocess.Popen(
+        [*GITTRACK, "run", "-q", "--", "sh", "-c", command], cwd=project, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        try:
+            assert process.wait(timeout=20) == 0
+        finally:
+            os.kill(pid, signal.SIGKILL)
+        assert "done" in process.stdout.read()
+    (record,) = records(project)
+    assert record.status == "finished"
+    assert [loss.what for loss in record.not_recorded] == ["processes that the command had started"]
 
 
 def test_very_large_output(project: Path) -> None:

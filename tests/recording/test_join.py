@@ -59,3 +59,12 @@ def test_variables_set_by_hand_hold(project: Path) -> None:
     script(project, TRAIN)
     subprocess.run([PYTHON, "train.py"], cwd=project, env={**os.environ, "GITTRACK_SEED": "3"}, check=True)
     assert records(project)[0].seed == 3
+
+
+def test_a_program_that_asks_to_go_on_is_told_where_gittrack_run_was_not_asked(project: Path) -> None:
+    """Which run it is was settled outside; told the same there, it hears nothing."""
+    script(project, "import gittrack\nwith gittrack.start_run(resume='auto'): pass\n")
+    told = gittrack(project, "run", "-q", "--", PYTHON, "train.py").stderr
+    assert f"resume='auto' says nothing here: gittrack run has begun run {records(project)[0].id}" in told
+    asked = gittrack(project, "run", "-q", "--resume", "auto", "--", PYTHON, "train.py").stderr
+    assert "says nothing here" not in asked

@@ -127,9 +127,19 @@ def test_what_is_only_offered_says_so(project: Path) -> None:
     assert record.seed_source == "--seed in GITTRACK_SEED"
 
 
+def test_flags_stand_before_the_end_of_options() -> None:
+    """Behind a ``--`` the program would take them for arguments, and the record for what it was given."""
+    command = ["uv", "run", "--", "python", "train.py", "fit", "--", "a.csv"]
+    passed = pass_on(command, {"lr": 0.5}, 3, "flags")
+    assert passed.command[3:] == ("python", "train.py", "fit", "--lr", "0.5", "--seed", "3", "--", "a.csv")
+    assert pass_on(command[:-2], {"lr": 0.5}, None, "flags").command[-3:] == ("fit", "--lr", "0.5")
+
+
 def test_a_shell_text_takes_no_arguments() -> None:
     with pytest.raises(UsageError, match=r"put \{lr\} into its text"):
         pass_on(["sh", "-c", "python train.py"], {"lr": 0.5}, None, "flags")
+    with pytest.raises(UsageError, match=r"put \{lr\} into its text"):
+        pass_on(["srun", "-n", "2", "bash", "-euo", "pipefail", "-c", "p"], {"lr": 0.5}, None, "flags")
     passed = pass_on(["sh", "-c", "python train.py --lr {lr} --n 3"], {"lr": 0.5}, None, None)
     assert passed.command[-1] == "python train.py --lr 0.5 --n 3"
     assert {layer.source: layer.params for layer in passed.layers} == {

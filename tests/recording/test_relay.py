@@ -6,11 +6,13 @@ import os
 import shlex
 import signal
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from gittrack.recording.relay import Child, Hold, Relay
 from tests.ledgers import records
 from tests.pages import DOCS
 from tests.recording.commands import GITTRACK, PYTHON, gittrack
@@ -94,6 +96,43 @@ def test_job_control_on_a_terminal(project: Path) -> None:
     assert records(project)[0].status == "failed"
 
 
+STOPS = """
+import os, signal, sys, time
+from gittrack.recording.relay import Child, Hold, Relay
+from gittrack.recording.witness import Witness
+hold = Hold()
+witness = Witness({})
+pid = os.fork()
+if pid == 0:
+    hold.release()
+    while True: signal.pause()
+child = Child(pid, own_group=False)
+os.killpg(0, signal.SIGTSTP)
+while signal.SIGCHLD not in signal.sigpending(): time.sleep(0.01)
+Relay(child, witness, lambda: None, None)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+signal.pause()
+"""
+"""Here the program has stopped before the signal to all is looked at, as on a busy machine."""
+
+
+def test_a_program_that_stops_first_stops_us_once(project: Path) -> None:
+    process = subprocess.Popen([PYTHON, "-c", STOPS], process_group=0)
+    stops = 0
+    try:
+        while True:
+            _, status = os.waitpid(process.pid, os.WUNTRACED)
+            if not os.WIFSTOPPED(status):
+                break
+            stops += 1
+            os.killpg(process.pid, signal.SIGCONT)
+            # A second stop comes at once where there is one, and before what would end it.
+            os.kill(process.pid, signal.SIGTERM)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+    assert stops == 1
+
+
 def test_one_request_that_comes_twice_at_once(project: Path, tmp_path: Path) -> None:
     """timeout(1) sends to its child and then to the group: the program is not asked a second time."""
     log = tmp_path / "arrivals"
@@ -126,6 +165,49 @@ def test_a_program_outlives_its_wrapper(project: Path, tmp_path: Path) -> None:
         process.kill()
         assert process.stdout.read().endswith("x\nwritten\n")
     assert (project / "checkpoint").read_text() == "all of it"
+
+
+def test_what_a_program_leaves_behind_outlives_the_wrapper(project: Path, tmp_path: Path) -> None:
+    """A server or an upload in the background prints after the program has ended, and does not end by it."""
+    program = (
+        "printf 'started\\n'\n"
+        "(read go < go; for i in 1 2 3; do echo later $i; echo error $i >&2; done; echo $? > end) &\n"
+    )
+    os.mkfifo(project / "go")
+    out, err = tmp_path / "out", tmp_path / "err"
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        subprocess.run(
+            [*GITTRACK, "run", "-q", "--", "sh", "-c", program],
+            cwd=project, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, check=True, timeout=LIMIT_S,
+        )  # fmt: skip
+    assert records(project)[0].status == "finished"
+    (project / "go").write_text("go\n")
+    until(lambda: out.read_text().endswith("later 3\n") and err.read_text().endswith("error 3\n"))
+    assert out.read_text() == "started\nlater 1\nlater 2\nlater 3\n"
+    until((project / "end").exists)
+
+
+def test_a_sign_that_is_missed_is_given_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread ends though the system has dropped the signal that should have told it to."""
+    given = []
+    send = signal.pthread_kill
+
+    def lose_first(thread: int, number: int) -> None:
+        given.append(number)
+        if len(given) > 1:
+            send(thread, number)
+
+    monkeypatch.setattr(signal, "pthread_kill", lose_first)
+    hold = Hold()
+    try:
+        relay = Relay(Child(os.getpid(), own_group=False), None, lambda: None, None)
+        ending = threading.Thread(target=relay.end, daemon=True)
+        ending.start()
+        ending.join(LIMIT_S)
+        assert not ending.is_alive() and not relay._thread.is_alive()
+    finally:
+        hold.release()
+    assert given == [signal.SIGCHLD] * 2
 
 
 def test_a_program_that_somebody_stops_and_lets_go_on(project: Path) -> None:

@@ -207,6 +207,22 @@ def test_a_run_goes_on_though_others_with_other_params_have_finished_since(lab: 
     assert train(lab, LR="0.1")[1] == train(lab, LR="0.3")[1] == "False"
 
 
+def test_a_run_that_auto_passes_over_for_its_params_is_named(
+    lab: Path,
+) -> None:
+    """It is left unfinished: nobody is told that nothing is."""
+    script(lab, TRAIN)
+    process, run_id = begin(lab)
+    process.kill()
+    process.communicate()
+    done = subprocess.run(
+        [sys.executable, "train.py"], cwd=lab, env={**os.environ, "LR": "0.5"}, capture_output=True,
+        text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert f"has other parameters ({run_id}): a new run begins" in done.stderr
+    assert "nothing of this program" not in done.stderr
+
+
 def test_counted_steps_go_on(inside: Path) -> None:
     """`next_step` and `log` count from where the run stood."""
     code = """

@@ -6,12 +6,14 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import gittrack
 from gittrack.reading.series import parse_series
+from gittrack.recording.run import Run
 from gittrack.recording.turns import Turns
 from tests.ledgers import complete_series
 from tests.recording.processes import only, run, start
@@ -186,3 +188,26 @@ def test_threads_do_not_wait_for_each_other() -> None:
 
     turns.take(whole)
     assert inner == [5]
+
+
+@pytest.mark.parametrize("moment", ["recording.start._join", "recording.run.commit"])
+def test_a_verb_in_a_handler_while_a_run_begins_or_ends_begins_no_other(
+    inside: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, moment: str
+) -> None:
+    """It would be a run that nobody asked for, and one in another under a timer, until the stack is full."""
+    module, _, name = f"gittrack.{moment}".rpartition(".")
+    interrupted = getattr(import_module(module), name)
+
+    def interrupt(*arguments: object) -> object:
+        signal.raise_signal(signal.SIGUSR1)
+        return interrupted(*arguments)
+
+    before = signal.signal(signal.SIGUSR1, lambda *_: gittrack.log_metric("warned", 1))
+    try:
+        monkeypatch.setattr(f"{module}.{name}", interrupt)
+        monkeypatch.setattr("gittrack.recording.start._nobody", Run(None, None))  # it says all once
+        gittrack.start_run().finish()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert not only(inside).metrics
+    assert "just beginning or ending" in caplog.text

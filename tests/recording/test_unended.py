@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import gc
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +16,7 @@ import pytest
 import gittrack
 from gittrack.recording.endings import Ending, judge, merged
 from gittrack.recording.interpreter import Scope
-from tests.recording.processes import only, run
+from tests.recording.processes import only, records, run
 
 BEGIN = "run = gittrack.start_run()\n"
 CLICK = "import click\n@click.command()\ndef main():\n    gittrack.start_run()\n    {}\nmain([])"
@@ -103,6 +107,37 @@ def test_finish_while_an_error_is_on_its_way_out(project: Path, script: str, sta
     run(project, BEGIN + script)
     record = only(project)
     assert (record.status, record.ended_by) == (status, "program")
+
+
+def test_block_that_was_not_left_by_a_failure(inside: Path) -> None:
+    """A task that was cancelled was ended from outside; of a generator that was closed nobody knows."""
+
+    async def wait(begun: asyncio.Event) -> None:
+        with gittrack.start_run(experiment="task"):
+            begun.set()
+            await asyncio.sleep(60)
+
+    async def cancel() -> None:
+        begun = asyncio.Event()
+        task = asyncio.create_task(wait(begun))
+        await begun.wait()
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    def steps() -> Iterator[int]:
+        with gittrack.start_run(experiment="generator"):
+            yield 1
+
+    asyncio.run(cancel())
+    for _ in steps():
+        break
+    gc.collect()
+    endings = {record.experiment: (record.status, record.failure) for record in records(inside)}
+    assert {name: (status, failure and failure.type) for name, (status, failure) in endings.items()} == {
+        "task": ("killed", "cancelled"),
+        "generator": ("unknown", "GeneratorExit"),
+    }
 
 
 def test_click_leaves_a_block_by_an_exception_of_its_own() -> None:

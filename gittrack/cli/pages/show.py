@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from gittrack.cli.pages.statuses import COLOURS
+from gittrack.errors import GittrackError
 from gittrack.formats.attempts import Attempt
 from gittrack.formats.during import Overlap
 from gittrack.formats.flat import flatten
@@ -53,7 +54,7 @@ def terminal(
     lines = [_headline(entry, paint)]
     if record.hypothesis:
         lines += ["", *(f"    {line}" for line in text.clean_lines(record.hypothesis.strip()))]
-    for section in sections(record, reproductions, decisions):
+    for section in sections(record, reproductions, decisions, _pythons(entry)):
         lines += ["", paint("bold", section.title), *_aligned(section.rows, paint)]
     if series is not None:
         lines += _charts(series, record, paint, columns)
@@ -70,22 +71,34 @@ def as_markdown(
     lines = [f"# Run {markdown_cell(record.id)}", "", markdown_cell(_summary(entry)), ""]
     if record.hypothesis:
         lines += [*(f"> {markdown_cell(line)}" for line in text.clean_lines(record.hypothesis.strip())), ""]
-    for section in sections(record, reproductions, decisions):
+    for section in sections(record, reproductions, decisions, _pythons(entry)):
         wide = max(map(len, section.rows))
         cells = ([markdown_cell(cell) for cell in row] for row in section.rows)
         lines += [f"## {section.title}", "", *markdown_lines([""] * wide, cells), ""]
     return "\n".join(lines)
 
 
+def _pythons(entry: Entry) -> list[tuple[str, str]]:
+    """The further ones of the job; none where environment.yaml is damaged, as verify says."""
+    try:
+        return entry.further_interpreters()
+    except (GittrackError, AttributeError, KeyError, TypeError):
+        return []
+
+
 def sections(
-    record: Record, reproductions: Sequence[Reproduction] = (), decisions: Sequence[Decided] = ()
+    record: Record,
+    reproductions: Sequence[Reproduction] = (),
+    decisions: Sequence[Decided] = (),
+    pythons: Sequence[tuple[str, str]] = (),
 ) -> Iterator[Section]:
-    """The sections that have something to say."""
+    """The sections that have something to say. `pythons`: version, and what they ran, of the further ones."""
     params = [_param(record, name, value) for name, value in flatten(record.params).items()]
     tags = [(text.clean(k), text.one_line(v)) for k, v in record.tags.items()]
     facts = {"sha256": "not known", "python": "not known", "os": "not recorded"}
     facts |= {k: text.value(v) for k, v in asdict(record.environment).items() if v}
     environment = [(name, facts.pop(name)) for name in ("sha256", "python", "os")] + [*facts.items()]
+    environment += [("also ran", text.one_line(f"Python {version}: {ran}")) for version, ran in pythons]
     if record.ranks is not None:
         environment.append(("ranks", text.one_line(record.ranks.sentence)))
     if record.scheduler is not None:

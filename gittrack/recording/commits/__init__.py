@@ -349,7 +349,7 @@ class _Recording:
             branch=branch,
             detached=self._here and branch is None,
             remote=clean_text(strip_url(url)) if url else None,
-            command=("dvc", "repro") if self._pipelines else (),
+            command=("dvc", "repro") if any(p.stages for p in self._pipelines) else (),
             cwd=clean_text(folder) or ".",
             submodules=tuple(
                 Submodule(path=clean_text(p), commit=c) for p, c in sorted(self._files.submodules.items())

@@ -1,10 +1,13 @@
 """What results a commit brings: stages of dvc.lock and files of metrics that no parent of it has.
 
-A deletion brings nothing, nor does a change of mode, of DVC's own remarks in dvc.lock, or of a name.
+A deletion brings nothing, nor does a change of mode, of DVC's own remarks in dvc.lock, of a name, or of how a
+file of metrics writes the same values.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import posixpath
 from collections import Counter
@@ -13,11 +16,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gittrack.dvc.locks import read_lock
-from gittrack.errors import RecordError
+from gittrack.errors import RecordError, UsageError
 from gittrack.formats.config import Config
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.recording.commits.declared import (
     DEFAULT_PARAMS,
+    DOCUMENTS,
     YAML,
     Declared,
     folders_above,
@@ -27,6 +31,8 @@ from gittrack.recording.commits.declared import (
     read_declared,
 )
 from gittrack.recording.commits.pipeline import LOCK, CommitFiles
+from gittrack.recording.results.documents import parse
+from gittrack.recording.results.losses import Losses
 
 
 class Change(NamedTuple):
@@ -38,7 +44,7 @@ class Change(NamedTuple):
 
 
 class Item(NamedTuple):
-    """One result: a stage of the dvc.lock at `path` by its identity, or a file by blob and parameters."""
+    """One result: a stage of the dvc.lock at `path` by its identity, or a file by content and parameters."""
 
     path: str
     identity: str
@@ -89,6 +95,7 @@ class Reading:
     complaints: list[str] = field(default_factory=list)
     """Which dvc.lock could not be read."""
     _stages: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    _content: dict[tuple[str, str], str] = field(default_factory=dict)
     _resolved: dict[tuple[str, str | None], list[tuple[dict[str, str | None], Declared]]] = field(
         default_factory=dict
     )
@@ -133,8 +140,11 @@ class Reading:
         stated = self.config.training_commit
         results = {*metrics_among(metrics, paths), *lying_in([*stated.paths, *stated.metrics], paths)}
         for change in files:
-            if change.path in results:
-                yield Item(change.path, change.now or "", self._parameters(tree, declared, change.path))
+            if change.path not in results:
+                continue
+            content = self.content(change.now or "", change.path)
+            if all(self.content(oid, change.path) != content for oid in change.before):
+                yield Item(change.path, content, self._parameters(tree, declared, change.path))
 
     def _declared(self, tree: CommitFiles, folder: str) -> Declared:
         """What the dvc.yaml of a folder declares; resolved anew only where a file that it uses changed."""
@@ -173,6 +183,15 @@ class Reading:
     def _declared_in(self, path: str) -> set[str]:
         return {f for name in (path, *folders_above(path)) for f in self.declaring.get(name, ())}
 
+    def content(self, oid: str, path: str) -> str:
+        """What a file of metrics says, whatever its layout and ends of lines; else the blob."""
+        if not is_value_file(path):
+            return oid
+        if (oid, path) not in self._content:
+            blob = self.objects.get(oid)
+            self._content[oid, path] = oid if blob is None else _said(blob.data, path)
+        return self._content[oid, path]
+
     def stages(self, oid: str, path: str) -> frozenset[str]:
         """The identities of the stages in the dvc.lock with this blob; none where it cannot be read."""
         if (oid, path) not in self._stages:
@@ -184,3 +203,18 @@ class Reading:
                 self._stages[oid, path] = frozenset()
                 self.complaints.append(f"nothing is known of the stages in {error}")
         return self._stages[oid, path]
+
+
+def _said(data: bytes, path: str) -> str:
+    """A digest of the values of a document that was read without loss, or of the text."""
+    losses = Losses()
+    text = data.replace(b"\r\n", b"\n").rstrip()
+    suffix = posixpath.splitext(path)[1]
+    if suffix.lower() in DOCUMENTS:
+        try:
+            values = parse(data, suffix, path, losses)
+            if not any(losses.stated()):
+                text = json.dumps(values, sort_keys=True, default=repr).encode()
+        except (UsageError, TypeError, ValueError):
+            pass
+    return hashlib.sha256(text).hexdigest()

@@ -15,7 +15,7 @@ from gittrack.errors import RecordError
 YAML = "dvc.yaml"
 DEFAULT_PARAMS = "params.yaml"
 
-_VALUES = (".json", ".yaml", ".yml", ".toml")
+DOCUMENTS = (".json", ".yaml", ".yml", ".toml")
 _TABLES = (".csv", ".tsv")
 _PARAMS_FILE = re.compile(r"\.(?:ya?ml|json|toml|py)\Z")
 
@@ -87,7 +87,7 @@ def metrics_among(declared: Sequence[str], paths: Iterable[str]) -> list[str]:
 
 def is_value_file(path: str) -> bool:
     """Whether the file's name is that of a kind that metrics come in."""
-    return path.lower().endswith((*_VALUES, *_TABLES))
+    return path.lower().endswith((*DOCUMENTS, *_TABLES))
 
 
 def folders_above(path: str) -> Iterator[str]:

@@ -90,7 +90,7 @@ def _source(repo: Repository, config: Config, commit: str) -> str | None:
         files = CommitFiles.of(repo, objects, commit)
         reading = Reading(objects, config)
         blobs = _results(config, files)
-        identities = {blob for blob in blobs.values() if blob}
+        identities = {reading.content(blob, path) for path, blob in blobs.items() if blob}
         for path, blob in blobs.items():
             identities |= reading.stages(blob or "", path) if posixpath.basename(path) == LOCK else set()
     for training in reversed(history.commits):
@@ -119,14 +119,14 @@ def _select(repo: Repository, config: Config, what: Sequence[str], ends: Sequenc
         _learn(repo, reading, what, changed.values())
         brought = {c: frozenset() if c in cut else reading.brought(c, changed[c]) for c in commits}
         selection = Selection(complaints=list(reading.complaints))
-        known = _known(repo, config, reading, brought, ends)
+        known, order = _known(repo, config, reading, brought, ends)
         stamps = _Stamps(repo, config, objects) if by_trailer else None
         for commit in commits:
             if stamps is not None and commit in by_trailer and stamps.has_trailer(commit):
                 source = stamps.source(commit)
             elif brought[commit]:
                 sources = [known.get(item, commit) for item in brought[commit]]
-                source = None if commit in sources else sources[0]
+                source = None if commit in sources else max(sources, key=order.__getitem__)
             else:
                 continue
             if source is None:
@@ -182,11 +182,14 @@ def _known(
     reading: Reading,
     brought: Mapping[str, frozenset[Item]],
     ends: Sequence[str],
-) -> dict[Item, str]:
-    """Results by the commit that brought them: before the range, or elsewhere and recorded."""
+) -> tuple[dict[Item, str], dict[str, int]]:
+    """Results by the commit that brought them, before the range or elsewhere and recorded; the order.
+
+    Of several commits that brought a result, a recorded one counts.
+    """
     items = {item for new in brought.values() for item in new}
     if not items:
-        return {}
+        return {}, {}
     paths = _few({item.path for item in items})
     before = (
         [oid for oid in _list(repo, [*ends, "--full-history", "--", *paths]) if oid not in brought]
@@ -196,14 +199,16 @@ def _known(
     recorded = recorded_commits(repo, config)
     here = {oid[:12] for oid in (*brought, *before)}
     elsewhere = [item.oid for item in reading.objects.get_many(sorted(recorded - here)) if item is not None]
+    order = {oid: place for place, oid in enumerate([*elsewhere, *before, *brought])}
     known: dict[Item, str] = {}
-    for commit, changed in changes(repo, [*before, *elsewhere], paths):
+    by_rank = sorted([*before, *elsewhere], key=lambda oid: oid[:12] not in recorded)
+    for commit, changed in changes(repo, by_rank, paths):
         for item in reading.brought(commit, changed):
             known.setdefault(item, commit)
     for commit in brought:
         if commit[:12] in recorded:
             known.update({item: commit for item in brought[commit] if item not in known})
-    return known
+    return known, order
 
 
 class _Stamps:

@@ -13,7 +13,8 @@ _NO_FILE = ("", "-c")
 def main_report(reports: Sequence[Report], entry: Path | None, top: Path) -> Report | None:
     """That of the entry point, else the last to start of the project's own scripts, of its code, of all.
 
-    One that started further ones of the same kind, as a launcher does, gives way to these.
+    One that started further ones of the same kind, as a launcher does, gives way to these; and one that
+    became another by exec, to that.
     `entry`: the file that the command names, if one is known; `top`: of the work tree.
     """
     own = [report for report in reports if is_own_code(report, top)]
@@ -22,8 +23,14 @@ def main_report(reports: Sequence[Report], entry: Path | None, top: Path) -> Rep
     for candidates in (started, scripts, own, reports):
         if candidates:
             parents = _ancestors(candidates, reports)
-            return [report for report in candidates if report.name not in parents][-1]
+            return _became([report for report in candidates if report.name not in parents][-1], own)
     return None
+
+
+def _became(report: Report, own: Sequence[Report]) -> Report:
+    """What its process ran in the end."""
+    later = [other for other in own if other.pid == report.pid and other.parent == report.name]
+    return _became(later[-1], own) if later and later[-1] is not report else report
 
 
 def is_own_code(report: Report, top: Path) -> bool:

@@ -128,17 +128,19 @@ def _entry(code: Mapping[str, Any], top: Path) -> Path | None:
     return next((file for file in candidates if file.is_file()), None)
 
 
-def _joined_pid(journal: Journal) -> int | None:
+def _joined(journal: Journal, reports: Sequence[Report]) -> Report | None:
+    """The Python that called gittrack itself: what it says of itself is the most that can be known.
+
+    Its process may have become another one since, by exec.
+    """
     try:
-        return int((journal.folder / JOINED).read_text())
+        pid = int((journal.folder / JOINED).read_text())
+        moment = (journal.folder / JOINED).stat().st_mtime
     except (OSError, ValueError):
         return None
-
-
-def _joined(journal: Journal, reports: Sequence[Report]) -> Report | None:
-    """The Python that called gittrack itself: what it says of itself is the most that can be known."""
-    pid = _joined_pid(journal)
-    return next((report for report in reversed(reports) if report.pid == pid), None)
+    of_process = [report for report in reports if report.pid == pid]
+    earlier = [report for report in of_process if report.when <= moment]
+    return next(iter([*reversed(earlier), *of_process]), None)
 
 
 def _grouped(reports: Sequence[Report], main: Report | None, installed: Installed) -> list[_Group]:

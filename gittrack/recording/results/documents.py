@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import codecs
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def parse(data: bytes, suffix: str, name: str, losses: Losses, *, by_dvc: bool =
     text = text_of(data, name)
     try:
         if suffix == ".json":
-            return parse_json(text)
+            return parse_json(text, name, losses)
         if suffix == ".toml":
             import tomllib
 
@@ -67,9 +68,25 @@ def parse(data: bytes, suffix: str, name: str, losses: Losses, *, by_dvc: bool =
         raise UsageError(f"{name}: not valid {kind}: {error}") from error
 
 
-def parse_json(text: str) -> Any:
-    """JSON as Python reads it: NaN and Infinity are numbers, the last of two equal names holds."""
-    return json.loads(text, parse_int=_integer)
+def parse_json(text: str, name: str, losses: Losses, where: str = "") -> Any:
+    """JSON as Python reads it: NaN and Infinity are numbers, the last of equal names holds, which is said.
+
+    `where`: of the text in its file, for what is said.
+    """
+    twice: list[str] = []
+
+    def mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        values = dict(pairs)
+        if len(values) < len(pairs):
+            twice.extend(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        return values
+
+    content = json.loads(text, parse_int=_integer, object_pairs_hook=mapping)
+    for key in twice:
+        losses.add(
+            name, "earlier value", f"{where} {key}".strip(), "the name is there again: the last is taken"
+        )
+    return content
 
 
 def _integer(digits: str) -> Any:

@@ -67,7 +67,7 @@ def _document(data: bytes, suffix: str, name: str, losses: Losses) -> Metrics:
     if suffix == ".json":
         text = text_of(data, name)
         try:
-            content = parse_json(text)
+            content = parse_json(text, name, losses)
         except json.JSONDecodeError as error:
             if not error.msg.startswith("Extra data"):
                 raise UsageError(f"{name}: not valid JSON: {error}") from error
@@ -98,7 +98,7 @@ def _lines(text: str, name: str, losses: Losses) -> list[Row]:
         if not line.strip():
             continue
         try:
-            cells = parse_json(line)
+            cells = parse_json(line, name, losses, f"line {at}")
         except (ValueError, RecursionError):
             losses.add(name, "line", f"line {at}", "not valid JSON")
             continue

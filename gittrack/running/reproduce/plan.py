@@ -34,7 +34,7 @@ from gittrack.git.repository import Repository
 from gittrack.reading.diff import Pair, environments
 from gittrack.recording.capture.determinism import VARIABLES
 from gittrack.recording.notebook import CELLS_ROLE
-from gittrack.recording.passing import seed_words
+from gittrack.recording.passing import SEED, seed_words, with_words
 from gittrack.running.executor.choice import SHARED, check_placement
 from gittrack.running.executor.environments import EnvironmentPlan
 from gittrack.running.executor.place import LocatedInput, Sources, find_data
@@ -289,7 +289,7 @@ def _with_seed(
             f"say --pass flags (--seed {seed}), --pass hydra (seed={seed}), or --pass env"
         )
     words = [] if changed != command else seed_words(seed, way)
-    return [*changed, *words], params, SEED_OFFERED if way == "env" else SEED_OPTION
+    return [*with_words(changed, words, way, [SEED])], params, SEED_OFFERED if way == "env" else SEED_OPTION
 
 
 _ON_ITS_WAY = {SEED_OFFERED, SEED_VARIABLE, SEED_OPTION, COMMAND_LINE}

@@ -40,6 +40,17 @@ def losses(record: Record) -> list[str]:
     return [loss.what for loss in record.not_recorded]
 
 
+@pytest.mark.parametrize(
+    ("lock", "command"), [({}, ()), ({"dvc.lock": HEAD + "  a:\n    cmd: a\n"}, ("dvc", "repro"))]
+)
+def test_a_command_is_recorded_only_where_stages_were_run(
+    project: Path, lock: dict[str, str], command: tuple[str, ...]
+) -> None:
+    """dvc.yaml alone says what could be run."""
+    stages = {"dvc.yaml": "stages:\n  a:\n    cmd: a\n", "params.yaml": "lr: 0.1\n"}
+    assert recorded(project, {**stages, **lock}).code.command == command
+
+
 def test_a_name_in_two_files_keeps_the_file(project: Path) -> None:
     """Neither wins silently, and no value stands beside the other file's score."""
     record = recorded(

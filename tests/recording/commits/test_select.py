@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,6 +57,12 @@ def move(top: Path) -> None:
     run_git(top, "mv", "dvc.yaml", "dvc.lock", "metrics.json", "params.yaml", "sub")
 
 
+def rewrite_metrics(top: Path) -> None:
+    """As a formatter does, or git with other ends of lines."""
+    values = json.loads((top / "metrics.json").read_text())
+    (top / "metrics.json").write_bytes(json.dumps(values, indent=2, sort_keys=True).encode() + b"\r\n")
+
+
 def remark(top: Path) -> None:
     """As after `dvc push` to a version-aware remote, or with a newer DVC."""
     lock = top / "dvc.lock"
@@ -63,7 +70,9 @@ def remark(top: Path) -> None:
     lock.write_text("# a comment\n" + text)
 
 
-@pytest.mark.parametrize("change", [delete_lock, delete_metrics, change_modes, revert, restore, move, remark])
+@pytest.mark.parametrize(
+    "change", [delete_lock, delete_metrics, change_modes, revert, restore, move, rewrite_metrics, remark]
+)
 def test_a_commit_that_brings_no_result_is_none(dvc_project: Path, change: Callable[[Path], None]) -> None:
     """For a range, the whole history and the hook alike; named alone, the run that is there is said."""
     wanted = [train(dvc_project, lr=0.1, acc=0.8), train(dvc_project, lr=0.2, acc=0.9)]
@@ -87,6 +96,47 @@ def test_what_comes_back_after_a_deletion_is_no_new_run(dvc_project: Path) -> No
     run_git(dvc_project, "checkout", first, "--", "dvc.lock")
     commit(dvc_project, "back")
     assert selected("..HEAD") == [first]
+
+
+def test_what_comes_back_is_the_run_that_was_recorded(dvc_project: Path) -> None:
+    """Also where a copy that nobody recorded brought it to this branch, as a squashed merge does."""
+    start = run_git(dvc_project, "rev-parse", "HEAD").strip()
+    side = train(dvc_project, lr=0.1, acc=0.8)
+    repo = Repository.discover()
+    record_commits(repo, Config(), [side])
+    run_git(dvc_project, "reset", "-q", "--soft", start)
+    commit(dvc_project, "squashed")
+    for _ in range(2):
+        revert(dvc_project)
+    head = run_git(dvc_project, "rev-parse", "HEAD").strip()
+    named = training_commits(repo, Config(), "HEAD")
+    assert (named.commits, named.copies, named.results_from) == ([], {head: side}, {})
+
+
+def test_of_several_commits_that_brought_the_results_the_last_is_named(dvc_project: Path) -> None:
+    """Not whichever a set gives first: the last one had them all."""
+    wanted = [train(dvc_project, lr=lr, acc=lr) for lr in (0.1, 0.2)]
+    lock = (dvc_project / "dvc.lock").read_text()
+    (dvc_project / "dvc.lock").write_text(f"<<<<<<< HEAD\n{lock}=======\n{lock}>>>>>>> side\n")
+    commit(dvc_project, "conflict")
+    (dvc_project / "dvc.lock").write_text(lock)
+    head = commit(dvc_project, "mended")
+    assert training_commits(Repository.discover(), Config(), "..HEAD").copies == {head: wanted[1]}
+
+
+@pytest.mark.parametrize("ending", ["json", "yaml", "csv"])
+def test_another_value_of_metrics_is_another_result(dvc_project: Path, ending: str) -> None:
+    """Though a rewritten file of equal values is none."""
+    config = parse(f"training_commit: {{metrics: [scores.{ending}]}}".encode())
+    wanted = []
+    for acc in ("0.8", "0.81"):
+        texts = {"json": f'{{"acc": {acc}}}', "yaml": f"acc: {acc}", "csv": f"acc\n{acc}"}
+        scores = dvc_project / f"scores.{ending}"
+        scores.write_text(texts[ending])
+        wanted.append(commit(dvc_project))
+        scores.write_bytes(texts[ending].replace("\n", "\r\n").encode() + b"\r\n")
+        commit(dvc_project, "ends of lines")
+    assert selected("..HEAD", config) == wanted
 
 
 def test_equal_metrics_of_other_parameters_are_another_result(dvc_project: Path) -> None:

@@ -39,6 +39,9 @@ def job(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with train.py and prep.py, and .venv, which has rarething 1.5."""
     (project / "train.py").write_text(TRAIN)
     (project / "prep.py").write_text("print(1)\n")
+    (project / "launch.py").write_text(
+        "import os; os.execv('.venv/bin/python', ['.venv/bin/python', 'train.py'])"
+    )
     (project / ".gitignore").write_text(".venv\nmetrics.json\n")
     (project / "requirements.txt").write_text("rarething==1.5\n")
     run_git(project, "add", ".")
@@ -70,6 +73,7 @@ def run_one(project: Path, *command: str, **variables: str) -> tuple[Record, dic
         (".venv/bin/python", "-I", "train.py"),
         ("env", "-i", ".venv/bin/python", "train.py"),
         (PYTHON, "-c", "import subprocess; subprocess.run(['.venv/bin/python', 'train.py'])"),
+        (PYTHON, "launch.py"),
     ],
 )
 def test_the_packages_are_those_of_the_interpreter_that_ran(job: Path, command: tuple[str, ...]) -> None:
@@ -105,6 +109,8 @@ def test_each_python_of_a_job_is_recorded(job: Path, tmp_path: Path) -> None:
         (["train.py"], {"furtherthing": "2.0"}),
         (["prep.py"], {"rarething": "1.5"}),
     ]
+    shown = gittrack(job, "show").stdout
+    assert f"also ran  Python {sys.version.split()[0]}: prep.py" in shown
     _, environment = run_one(
         job, "sh", "-c", f"{other} prep.py; .venv/bin/python -m train", OMP_NUM_THREADS="2"
     )
@@ -184,6 +190,16 @@ def test_a_program_that_calls_gittrack_itself_says_what_it_runs_in(job: Path) ->
     assert [i["ran"] for i in environment["interpreters"]] == [["joins.py"], ["train.py"]]
     assert record.environment.python == sys.version.split()[0]
     assert "PASS" in gittrack(job, "verify").stdout
+
+
+def test_a_program_that_calls_gittrack_and_becomes_another(job: Path) -> None:
+    """What it says of itself is not said of the Python that its process runs later."""
+    becomes = "os.execv('.venv/bin/python', ['.venv/bin/python', 'prep.py'])"
+    (job / "train.py").write_text(f"import os, gittrack\ngittrack.start_run()\n{becomes}\n")
+    _, environment = run_one(job, PYTHON, "train.py")
+    first, second = environment["interpreters"]
+    assert (first["ran"], second["ran"]) == (["train.py"], ["prep.py"])
+    assert first["packages"] == environment["packages"] and second["packages"] == {"rarething": "1.5"}
 
 
 def test_a_lost_job_has_its_interpreter(job: Path) -> None:

@@ -40,6 +40,19 @@ def test_final_metrics(tmp_path: Path, name: str, text: str) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{"acc": 0.5, "v": {"k": 1, "k": 2}}', "k"),
+        ('{"step": 0, "k": 1, "k": 2}\n{"step": 1, "k": 3}\n', "line 1 k"),
+    ],
+)
+def test_a_name_twice_in_json_is_said(tmp_path: Path, text: str, place: str) -> None:
+    """The last one holds, as for every reader of JSON; the other one did not silently vanish."""
+    losses = metrics_of(tmp_path, "m.json", text)[2]
+    assert losses == {f"m.json: 1 earlier value ({place})": "the name is there again: the last is taken"}
+
+
 @rows(
     ("name", "text", "final", "losses"),
     [

@@ -181,12 +181,17 @@ def test_a_file_without_values_has_none(tmp_path: Path, text: str) -> None:
         ("p.yaml", b"%YAML 1.2\n---\nlr: 1\n...\n"), ("p.yaml", b"lr:\t1\n"),
         ("p.json", b'\xef\xbb\xbf{"lr": 1}'),
         ("p.toml", b"\xef\xbb\xbflr = 1\n"), ("p.PY", b"\xef\xbb\xbflr = 1\n"),
-        ("p.json", b'{"lr": 2, "lr": 1}'),
     ],
 )  # fmt: skip
 def test_encodings(tmp_path: Path, name: str, text: bytes) -> None:
     """A byte order mark, line ends of Windows, a directive."""
     assert params_of(tmp_path, name, text) == ({"lr": 1}, {})
+
+
+def test_a_name_twice_in_json_is_said(tmp_path: Path) -> None:
+    """As in YAML."""
+    params, losses = params_of(tmp_path, "p.json", '{"lr": 2, "lr": 1}')
+    assert (params, list(losses)) == ({"lr": 1}, ["p.json: 1 earlier value (lr)"])
 
 
 @pytest.mark.parametrize(
