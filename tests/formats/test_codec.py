@@ -108,6 +108,16 @@ def test_tricky_text_is_text_as_value_as_key_and_in_a_list() -> None:
     assert [codec.read_yaml(data), *stock_readings(data)] == [value] * 3
 
 
+def test_what_another_tool_wrote_is_read_as_text() -> None:
+    """What YAML 1.1 writes plain, YAML 1.2 takes for a number; only null is no text."""
+    value = {"a": "1e5", "b": "0o17", "c": None, "d": ["yes", "1", "~"], "e": {}}
+    assert yaml.safe_dump(value).encode().startswith(b"a: 1e5\nb: 0o17\n")
+    assert codec.read_yaml(yaml.safe_dump(value).encode(), as_text=True) == value
+    assert codec.read_yaml(b"{a: 5, b: true, c: .nan}", as_text=True) == {"a": "5", "b": "true", "c": ".nan"}
+    with pytest.raises(RecordError, match="anchors"):
+        codec.read_yaml(b"a: &a x", as_text=True)
+
+
 def test_very_long_text_and_integers_read_back() -> None:
     """A text of half a megabyte and the largest integers."""
     value = {"text": "ab: #" * 100_000, "word": "x" * 100_000, "most": 2**4096 - 1, "least": 1 - 2**4096}

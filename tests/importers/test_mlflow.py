@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import random
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from gittrack.importers.foreign import Final, ForeignFile, ForeignRun, Options, Skipped
+from gittrack.importers.mlflow import points as points_of
 from gittrack.importers.mlflow import read
 from gittrack.importers.mlflow.points import Point, in_order, parse
 from tests.importers.mlflow_stores import EXPERIMENT, NOTE, fill, log_model
@@ -234,6 +236,45 @@ def test_an_old_database(tmp_path: Path) -> None:
     assert (runs["r3"].experiment, runs["r3"].status, runs["r3"].started) == ("7", "unknown", None)
 
 
+def test_what_a_database_has_beside_its_runs(tmp_path: Path) -> None:
+    """Traces are counted; a transaction that was cut off is undone in a copy; a write meanwhile is told."""
+    path = tmp_path / "mlflow.db"
+    with sqlite3.connect(path) as connection:
+        connection.executescript(OLD + TRACES)
+        rows = [(f"r{n}", "x" * 90, 1, "FINISHED", 1, 2, "active") for n in range(2000)]
+        connection.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    runs, skipped = both(path)
+    assert [(loss.what, loss.count) for loss in runs["r1"].lost] == [("traces", 2)]
+    assert [(item.what, item.fault) for item in skipped] == [("3 traces of first outside of runs", False)]
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("PRAGMA cache_size=1")
+    writer.execute("BEGIN EXCLUSIVE")
+    writer.execute("UPDATE runs SET name='not committed'")
+    assert (tmp_path / "mlflow.db-journal").stat().st_size
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    assert b"not committed" in before["mlflow.db"]
+    assert {run.name for run in both(path)[0].values()} == {"x" * 90}
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+    writer.execute("ROLLBACK")
+    writer.close()
+    items = read(path, Options())
+    next(items)
+    with path.open("ab") as stream:
+        stream.write(bytes(4096))
+    assert [item.why for item in items if isinstance(item, Skipped) and item.fault] == [
+        "it was written to while it was read: import it again"
+    ]
+
+
+TRACES = """
+CREATE TABLE trace_info (request_id VARCHAR(50) PRIMARY KEY, experiment_id INTEGER);
+CREATE TABLE trace_request_metadata (key VARCHAR(250), value VARCHAR(8000), request_id VARCHAR(50));
+INSERT INTO trace_info VALUES ('t1', 1), ('t2', 1), ('t3', 1), ('t4', 1), ('t5', 1);
+INSERT INTO trace_request_metadata VALUES
+  ('mlflow.sourceRun', 'r1', 't1'), ('mlflow.sourceRun', 'r1', 't2'), ('mlflow.user', 'ada', 't3');
+"""
+
+
 def test_a_damaged_database(tmp_path: Path) -> None:
     """Cut off, of something else, or none at all: named, with what was read before."""
     whole = tmp_path / "whole.db"
@@ -376,6 +417,24 @@ def test_the_last_point_is_the_one_of_the_client(seed: int) -> None:
     assert damaged == 0 and repr(ordered[-1]) == repr(max(points, key=lambda point: point))
     assert sorted(map(repr, ordered)) == sorted({*map(repr, rows)})
     assert [point[0] for point in ordered] == sorted(point[0] for point in ordered)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_file_larger_than_memory_is_read_as_a_small_one(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By stretches, in order or sorted on disk; broken lines are counted, also where a stretch ends."""
+    monkeypatch.setattr(points_of, "_STRETCH", 16)
+    monkeypatch.setattr(points_of, "_ROWS", 2)
+    chosen = random.Random(seed)
+    values = (0.0, 2.0, math.nan, math.inf, -math.inf)
+    lines = [f"{chosen.randint(0, 1)} {chosen.choice(values)} {chosen.randint(-1, 1)}" for _ in range(9)]
+    if seed % 2:
+        lines = [f"7 {n / 3} {n}" for n in range(-3, 9)]
+    lines.insert(4, f"{10**20} 1 1")
+    data = "\n".join(lines).encode()
+    points, _ = parse(data)
+    assert sum(bad for _, bad in points_of.stretches(io.BytesIO(data))) == 1
+    series = [point for part in points_of.large(io.BytesIO(data)) for point in part]
+    assert [*map(repr, series)] == [*map(repr, in_order(points))]
 
 
 @pytest.mark.parametrize("write", [lambda points: points, lambda points: points[::-1]])

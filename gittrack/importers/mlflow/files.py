@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from gittrack.errors import RecordError
 from gittrack.formats.codec.plain import MAX_BYTES
@@ -33,6 +34,7 @@ from gittrack.importers.mlflow.values import (
     lose_odd,
     lose_once,
     mapping,
+    opened,
     read_bytes,
     reason,
     shown,
@@ -46,7 +48,6 @@ _TRASH = ".trash"
 _OF_RUN = re.compile(rb"^run_(?:id|uuid):", re.MULTILINE)
 _OF_EXPERIMENT = re.compile(rb"^artifact_location:", re.MULTILINE)
 _FAULTS = (OSError, ValueError, RecordError)
-_LARGEST_METRIC = 512 << 20
 _BESIDE_RUNS = frozenset({"tags", "datasets", "traces", "models"})
 
 
@@ -222,17 +223,24 @@ def _changed(path: str) -> float:
 def _curves(files: Mapping[str, str], lost: list[Loss]) -> Iterator[Curve]:
     for name, path in files.items():
         try:
-            series, damaged = points.parse(read_bytes(path, _LARGEST_METRIC))
-        except (OSError, ValueError) as error:
+            with opened(path) as stream:
+                yield from _curve(name, stream, lost)
+        except (*_FAULTS, sqlite3.Error) as error:
             lose_once(lost, Loss(what=f"metric {name}", why=reason(error)))
-            continue
-        if damaged:
-            lose_once(
-                lost,
-                Loss(what=f"lines of metric {name}", why="no points can be read from them", count=damaged),
-            )
+
+
+def _curve(name: str, stream: BinaryIO, lost: list[Loss]) -> Iterator[Curve]:
+    if os.fstat(stream.fileno()).st_size > points.LARGE:
+        damaged = sum(bad for _, bad in points.stretches(stream))
+        stream.seek(0)
+        yield from (points.curve(name, series) for series in points.large(stream) if series)
+    else:
+        series, damaged = points.parse(stream.read())
         if series:
             yield points.curve(name, points.in_order(series))
+    if damaged:
+        why = "no points can be read from them"
+        lose_once(lost, Loss(what=f"lines of metric {name}", why=why, count=damaged))
 
 
 def _datasets(

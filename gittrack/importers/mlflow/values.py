@@ -7,7 +7,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from gittrack.formats.codec.reader import read_yaml
 from gittrack.importers.foreign import Loss
@@ -95,21 +95,23 @@ def text_of(meta: Mapping[str, Any], key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def read_bytes(path: str, largest: int) -> bytes:
-    """What a regular file holds; ValueError for a link, what is no file, and what is too large."""
+def opened(path: str) -> BinaryIO:
+    """A regular file for reading; OSError for a link, ValueError for what is no file."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("no regular file")
-        if status.st_size > largest:
-            raise ValueError(f"has {status.st_size} bytes, more than the {largest} allowed")
-        data = os.read(descriptor, status.st_size)
-        while len(data) < status.st_size and (more := os.read(descriptor, status.st_size - len(data))):
-            data += more
-        return data
-    finally:
-        os.close(descriptor)
+    stream = os.fdopen(descriptor, "rb", buffering=0)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        stream.close()
+        raise ValueError("no regular file")
+    return stream
+
+
+def read_bytes(path: str, largest: int) -> bytes:
+    """What a regular file holds; ValueError for one that is too large, and as `opened`."""
+    with opened(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > largest:
+            raise ValueError(f"has {size} bytes, more than the {largest} allowed")
+        return stream.read()
 
 
 def shown(name: str) -> str:
