@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.importers.foreign import Dataset, ForeignFile, ForeignRun, Loss, Options, Skipped
-from gittrack.importers.wandb import facts, files, finals, folder, points, protobuf, rows
+from gittrack.importers.wandb import began, facts, files, finals, folder, history, points, protobuf, rows
 from gittrack.importers.wandb.folder import Part
-from gittrack.importers.wandb.rows import Row
 from gittrack.importers.wandb.state import State, read_log, take_row
 
-_HISTORY = "wandb-history.jsonl"
-_EVENTS = "wandb-events.jsonl"
 _NO_PROJECT = "uncategorized"
 
 
@@ -43,6 +40,8 @@ def _run(parts: list[Part], options: Options) -> ForeignRun:
     for part in parts:
         _read_part(state, part)
         metadata |= facts.json_of(part, "wandb-metadata.json", state)
+    if not state.run:
+        began.take(state, parts[0])
     if not state.records and not state.seen and not metadata and not state.config and not state.summary:
         why = "; ".join(why for _, why in state.losses) or "its log has a beginning and no record"
         found = [name for part in parts if part.files for name, _, _ in folder.walk(part.files)]
@@ -52,6 +51,7 @@ def _run(parts: list[Part], options: Options) -> ForeignRun:
     client = state.config.pop("_wandb", None)
     if state.version is None and isinstance(client, dict):
         state.version = facts.text_in(client, "cli_version")
+    facts.live(state, metadata)
     found_finals, texts = finals.finals(state)
     changed = _changed(parts)
     status = facts.status(state, metadata, parts, changed)
@@ -74,9 +74,9 @@ def _run(parts: list[Part], options: Options) -> ForeignRun:
         job_type=protobuf.text(run, 7) or facts.text_in(metadata, "jobType"),
         params=state.config,
         finals=found_finals,
-        curves=lambda: points.curves(_history(parts), partial(points.axis_of, state)),
+        curves=lambda: points.curves(history.history(parts), partial(points.axis_of, state)),
         texts=lambda: _texts(parts, texts),
-        system_curves=lambda: points.curves(_samples(parts), lambda _: None),
+        system_curves=lambda: points.curves(history.samples(parts), lambda _: None),
         code=facts.code(state, metadata, parts, options),
         environment=facts.environment(state, metadata, parts, options),
         datasets=[
@@ -99,13 +99,13 @@ def _read_part(state: State, part: Part) -> None:
     had_config, had_summary = dict(state.config), dict(state.summary)
     if part.log is not None:
         read_log(state, part.log)
-    old = _old(part, _HISTORY)
-    if old is not None:
+    lines = history.old(part, history.HISTORY)
+    if lines is not None:
         bad: list[str] = []
-        for row in rows.merged(rows.lines(old, bad)):
+        for row in rows.merged(rows.lines(lines, bad)):
             take_row(state, row, None)
         for why in bad:
-            state.losses[_HISTORY, why] += 1
+            state.losses[history.HISTORY, why] += 1
     if part.log is not None and state.records == before:
         state.losses[part.log.name, "no record in it"] += 1
     if state.config == had_config:
@@ -114,32 +114,8 @@ def _read_part(state: State, part: Part) -> None:
         state.summary |= facts.json_of(part, "wandb-summary.json", state)
 
 
-def _old(part: Part, name: str) -> Path | None:
-    """A file of JSON lines, where no log has its rows."""
-    if part.files is None or (part.log is not None and part.log.stat().st_size > 7):
-        return None
-    path = part.files / name
-    return path if folder.is_regular(path) else None
-
-
-def _history(parts: list[Part]) -> Iterator[Row]:
-    for part in parts:
-        if part.log is not None:
-            yield from rows.history(part.log)
-        if (old := _old(part, _HISTORY)) is not None:
-            yield from rows.merged(rows.lines(old, []))
-
-
-def _samples(parts: list[Part]) -> Iterator[Row]:
-    for part in parts:
-        if part.log is not None:
-            yield from rows.samples(part.log)
-        if (old := _old(part, _EVENTS)) is not None:
-            yield from rows.lines(old, [])
-
-
 def _texts(parts: list[Part], more: list[Any]) -> Iterator[Any]:
-    yield from points.texts(_history(parts))
+    yield from points.texts(history.history(parts))
     yield from more
 
 
@@ -167,9 +143,9 @@ def _sweep(state: State, parts: list[Part]) -> list[ForeignFile]:
     """What an agent was told by its sweep."""
     sweep = protobuf.text(state.run, 12)
     for part in parts:
-        if not sweep or part.folder is None:
+        if not sweep or part.around is None:
             continue
-        path, _ = folder.find(part.folder.parent, f"sweep-{sweep}/config-{part.id}.yaml")
+        path, _ = folder.find(part.around, f"sweep-{sweep}/config-{part.id}.yaml")
         if path is not None:
             return [ForeignFile(path="sweep/config.yaml", kind="other", content=path)]
     return []

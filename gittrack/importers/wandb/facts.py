@@ -183,11 +183,19 @@ def _is_open(log: Path) -> bool:
 def started(state: State, metadata: dict[str, Any]) -> Moment | None:
     if state.started is not None:
         return state.started
-    at = text_in(metadata, "startedAt")
-    if at is None:
-        return protobuf.moment(state.environment, 3)
+    return _utc(metadata, "startedAt") or protobuf.moment(state.environment, 3)
+
+
+def live(state: State, metadata: dict[str, Any]) -> None:
+    """The signs of life that lie beside the log."""
+    state.live(_utc(metadata, "heartbeatAt"))
+    state.live(values.number(state.summary.get("_timestamp")))
+
+
+def _utc(metadata: dict[str, Any], name: str) -> Moment | None:
+    at = text_in(metadata, name)
     try:
-        found = datetime.fromisoformat(at.replace("Z", "+00:00"))
+        found = datetime.fromisoformat((at or "").replace("Z", "+00:00"))
     except ValueError:
         return None
     found = found if found.tzinfo else found.replace(tzinfo=UTC)

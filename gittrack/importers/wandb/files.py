@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gittrack.importers.foreign import ForeignFile
-from gittrack.importers.wandb import folder, protobuf, rows, values
+from gittrack.importers.wandb import folder, history, protobuf, rows, values
 from gittrack.importers.wandb.folder import Part
-from gittrack.importers.wandb.state import MediaValue, State
+from gittrack.importers.wandb.state import MOST_EMBEDDED, MediaValue, State, is_embedded
 
 Kind = Literal["artifact", "model", "media", "table", "console", "requirements", "patch", "other"]
+_TOGETHER = "media/values.jsonl"
 _KINDS: dict[str, Kind] = {
     "output.log": "console",
     "requirements.txt": "requirements",
@@ -31,7 +32,14 @@ def files(state: State, parts: list[Part]) -> list[ForeignFile]:
     """All files, each logical path once; what cannot be had is named with the reason."""
     found: dict[str, ForeignFile] = {}
     taken: set[Path] = set()
+    together = state.embedded > MOST_EMBEDDED or any(
+        media.log is None and is_embedded(media.value) for media in state.media
+    )
+    if together:
+        found[_TOGETHER] = ForeignFile(path=_TOGETHER, kind="media", content=lambda: _all_embedded(parts))
     for media in state.media:
+        if together and is_embedded(media.value):
+            continue
         for file in _media(state, media, parts):
             found.setdefault(file.path, file)
             if isinstance(file.content, Path):
@@ -50,7 +58,8 @@ def _media(state: State, media: MediaValue, parts: list[Part]) -> Iterator[Forei
     paths = media.value.get("filenames", media.value.get("path"))
     captions = media.value.get("captions")
     if paths is None:
-        yield _embedded(media)
+        if media.log is not None:
+            yield _embedded(media, media.log)
         return
     for place, path in enumerate(paths if isinstance(paths, list) else [paths]):
         caption = (
@@ -86,24 +95,29 @@ def _safe(media: MediaValue, suffix: str) -> str:
     return f"media/{name or '_'}_{media.step if media.step is not None else 0}.{suffix}"
 
 
-def _embedded(media: MediaValue) -> ForeignFile:
+def _embedded(media: MediaValue, log: Path) -> ForeignFile:
     """A histogram or another value that is in the log itself, as JSON; read when it is asked for."""
     path = _safe(media, f"{hashlib.sha256(media.name.encode('utf-8', 'replace')).hexdigest()[:8]}.json")
     kind: Kind = "table" if media.value.get("_type") == "table" else "media"
-    if media.log is None:
-        return ForeignFile(
-            path=path, kind=kind, name=media.name, step=media.step, missing="its log is not here"
-        )
     return ForeignFile(
         path=path,
         kind=kind,
         name=media.name,
         step=media.step,
-        content=_value_of(media.log, media.places, media.name),
+        content=_value_of(log, media.places, media.name),
     )
 
 
-def _value_of(log: Path, places: tuple[int, ...], name: str) -> Callable[[], Iterator[bytes]]:
+def _all_embedded(parts: list[Part]) -> Iterator[bytes]:
+    """A line of JSON for each."""
+    for row in history.history(parts):
+        for name, value in values.flat(row.tree):
+            if isinstance(value, dict) and value and is_embedded(value):
+                line = {"name": name, "step": row.step, "time": row.time, "value": value}
+                yield json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+
+
+def _value_of(log: Path, places: list[int], name: str) -> Callable[[], Iterator[bytes]]:
     def content() -> Iterator[bytes]:
         found = (rows.row(next(rows.decoded(log, [], place))[1], place) for place in places)
         for row in rows.merged(found):
@@ -171,6 +185,9 @@ def _artifact(
 ) -> Iterator[ForeignFile]:
     name = protobuf.text(artifact, 5) or "artifact"
     manifest = protobuf.message(artifact, 12)
+    for number, what in ((7, "description"), (8, "metadata")):
+        if protobuf.text(artifact, number) not in (None, "{}", "null"):
+            state.losses[f"artifact {name}", f"a record has no place for its {what}"] += 1
     if protobuf.text(manifest, 5) and 4 not in manifest:
         state.losses[f"artifact {name}", "its list of files is outside the run's folder"] += 1
     for entry in protobuf.messages(manifest, 4):

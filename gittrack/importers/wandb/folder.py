@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 RUN = re.compile(r"(?:offline-)?(?:run|dryrun)-(?P<at>\d{8}_\d{6})-(?P<id>.+)", re.DOTALL)
@@ -22,6 +22,8 @@ class Part:
     at: str
     folder: Path | None
     log: Path | None
+    around: Path | None = None
+    """The ``wandb`` folder that has it, where that belongs to the source."""
 
     @property
     def files(self) -> Path | None:
@@ -50,7 +52,7 @@ def parts(source: Path) -> Iterator[Part]:
         return
     for folder in _folders(source):
         if RUN.fullmatch(folder.name):
-            yield _part(folder)
+            yield replace(_part(folder), around=source)
     if source.name != "wandb" and _is_folder(source / "wandb"):
         yield from parts(source / "wandb")
 

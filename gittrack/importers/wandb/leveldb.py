@@ -10,7 +10,7 @@ from pathlib import Path
 HEADER = b":W&B"
 HEADER_SIZE = 7
 BLOCK = 32768
-LARGEST = 256 * 1024 * 1024
+LARGEST = 64 * 1024 * 1024
 """Bytes of the largest record that is put together."""
 _FRAME = struct.Struct("<IHB")
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4

@@ -6,6 +6,8 @@ import struct
 
 Wire = int | bytes
 Message = dict[int, list[Wire]]
+MOST_FIELDS = 2_000_000
+"""Fields of one message that are read."""
 
 
 class WireError(ValueError):
@@ -15,8 +17,11 @@ class WireError(ValueError):
 def parse(data: bytes) -> Message:
     """The fields of one message; later ones of the same number follow earlier ones."""
     fields: Message = {}
-    at = 0
+    at = count = 0
     while at < len(data):
+        count += 1
+        if count > MOST_FIELDS:
+            raise WireError(f"more than {MOST_FIELDS:,} fields")
         tag = data[at]
         if tag < 0x80:
             at += 1

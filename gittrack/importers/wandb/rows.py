@@ -12,7 +12,6 @@ from gittrack.importers.wandb import leveldb, protobuf, values
 from gittrack.importers.wandb.protobuf import Message
 
 HISTORY, STATS = 2, 7
-LONGEST_LINE = 16 * 1024 * 1024
 _OWN = frozenset({"_step", "_timestamp", "_runtime", "_wandb"})
 
 
@@ -24,7 +23,7 @@ class Row:
     time: Moment | None
     tree: dict[str, Any]
     unread: list[str] = field(default_factory=list)
-    places: tuple[int, ...] = ()
+    places: list[int] = field(default_factory=list)
 
 
 def decoded(log: Path, bad: list[str], start: int = leveldb.HEADER_SIZE) -> Iterator[tuple[int, Message]]:
@@ -68,7 +67,7 @@ def _value(item: Message) -> Any:
 def row(record: Message, place: int = 0) -> Row:
     """The row of a record of history."""
     history = protobuf.message(record, HISTORY)
-    found = Row(None, None, {}, places=(place,))
+    found = Row(None, None, {}, places=[place])
     for path, value in items(protobuf.messages(history, 1), found.unread):
         values.put(found.tree, path, value)
     _take_own(found)
@@ -134,7 +133,7 @@ def _readable(log: Path, number: int, decode: Callable[[Message, int], Row]) -> 
 
 def sample(record: Message, place: int = 0) -> Row:
     stats = protobuf.message(record, STATS)
-    found = Row(None, protobuf.moment(stats, 2), {}, places=(place,))
+    found = Row(None, protobuf.moment(stats, 2), {}, places=[place])
     for path, value in items(protobuf.messages(stats, 3), found.unread):
         found.tree[".".join(path)] = value
     return found
@@ -144,7 +143,7 @@ def lines(file: Path, bad: list[str]) -> Iterator[Row]:
     """Rows of a file of JSON lines, as clients before 0.10 wrote them."""
     with file.open("rb") as opened:
         count = 0
-        while line := opened.readline(LONGEST_LINE):
+        while line := opened.readline(values.LONGEST):
             count += 1
             try:
                 tree = values.load(line)

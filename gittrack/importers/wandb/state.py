@@ -14,6 +14,8 @@ from gittrack.importers.wandb import protobuf, rows, values
 from gittrack.importers.wandb.protobuf import Message
 
 SUMMARY_RULES = {1: "min", 2: "max", 3: "mean", 4: "best", 5: "last", 6: "none", 7: "copy", 8: "first"}
+MOST_EMBEDDED = 1000
+"""Values of a run that are files each; more of them are one file."""
 _GOALS = {1: "min", 2: "max"}
 
 
@@ -43,7 +45,7 @@ class MediaValue:
     step: int | float | None
     value: dict[str, Any]
     log: Path | None
-    places: tuple[int, ...]
+    places: list[int]
 
 
 @dataclass(slots=True)
@@ -64,6 +66,7 @@ class State:
     seen: dict[str, Seen] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     media: list[MediaValue] = field(default_factory=list)
+    embedded: int = 0
     artifacts: list[Message] = field(default_factory=list)
     used: list[Message] = field(default_factory=list)
     console: bool = False
@@ -80,7 +83,7 @@ class State:
         return Definition()
 
     def live(self, time: Moment | None) -> None:
-        if time is not None and time > 0:
+        if time is not None and 0 < time < math.inf:
             self.latest = time if self.latest is None else max(self.latest, time)
 
 
@@ -122,6 +125,16 @@ def _take(state: State, record: Message, unread: list[str]) -> None:
             if values.number(value) is None:
                 state.losses[f"system metric {name}", "its value is no number"] += 1
     state.console |= 4 in record or 13 in record
+
+
+def _alert(state: State, found: Message, _: list[str]) -> None:
+    state.losses[f"alert {protobuf.text(found, 1) or ''}", "a record has no place for alerts"] += 1
+
+
+def _events(state: State, found: Message, _: list[str]) -> None:
+    state.losses[
+        "TensorBoard's events", "they lie where the program wrote them, outside the run's folder"
+    ] += 1
 
 
 def _header(state: State, found: Message, _: list[str]) -> None:
@@ -217,6 +230,8 @@ _TAKERS = {
     23: _preempting,
     26: _environment,
     8: _artifact,
+    9: _events,
+    10: _alert,
     25: _used,
     4: _output,
     13: _output,
@@ -241,7 +256,9 @@ def take_row(state: State, row: rows.Row, log: Path | None) -> None:
             old.low = number if math.isnan(number) else min(old.low, number)
             old.high = number if math.isnan(number) else max(old.high, number)
         elif isinstance(value, dict) and value:
-            state.media.append(MediaValue(name, row.step, media_head(value), log, row.places))
+            state.embedded += is_embedded(value)
+            if not is_embedded(value) or state.embedded <= MOST_EMBEDDED:
+                state.media.append(MediaValue(name, row.step, media_head(value), log, row.places))
         elif value is None:
             state.losses[name, "a point without a value"] += 1
         elif isinstance(value, int):
@@ -252,8 +269,12 @@ def take_row(state: State, row: rows.Row, log: Path | None) -> None:
 
 def media_head(value: dict[str, Any]) -> dict[str, Any]:
     """What names a file; of a value that is its own content, such as a histogram, only its type."""
-    kind = value.get("_type")
-    return value if "path" in value or "filenames" in value else {"_type": kind}
+    return {"_type": value.get("_type")} if is_embedded(value) else value
+
+
+def is_embedded(value: dict[str, Any]) -> bool:
+    """Whether the value is its own content, such as a histogram."""
+    return "path" not in value and "filenames" not in value
 
 
 def text_of(value: Any) -> str:

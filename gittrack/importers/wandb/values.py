@@ -9,6 +9,8 @@ from typing import Any
 from gittrack.formats.record import Value
 
 DEEPEST = 64
+LONGEST = 16 * 1024 * 1024
+"""Characters of the JSON text of one value."""
 Path = tuple[str, ...]
 
 
@@ -18,6 +20,8 @@ class NotRead(ValueError):
 
 def load(text: str | bytes) -> Value:
     """The value of JSON text; NaN and Infinity are numbers, as W&B writes them."""
+    if len(text) > LONGEST:
+        raise NotRead(f"it is longer than {LONGEST} characters")
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:

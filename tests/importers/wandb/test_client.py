@@ -122,3 +122,4 @@ def test_a_run_that_is_running_and_then_killed(tmp_path: Path) -> None:
     os.utime(log, (1_700_000_000, 1_700_000_000))
     (killed,) = read(tmp_path, Options())
     assert isinstance(killed, ForeignRun) and killed.status == "killed"
+    assert (killed.params["nested"], killed.params["whole"]) == ({"a": [1, 2.5, "x"]}, 3.0)

@@ -264,10 +264,12 @@ def test_an_empty_log_says_nothing_but_what_lies_beside_it(tmp_path: Path) -> No
     (made / "files/wandb-summary.json").write_text('{"loss": NaN, "acc": 0.5, "_step": 3}')
     (made / "files/wandb-history.jsonl").write_text('{"acc": 0.25, "_step": 3, "_timestamp": 9.5}\n{\n')
     (made / "files/wandb-metadata.json").write_text(
-        '{"os": "Linux", "host": "box", "startedAt": "2020-01-01T00:00:00", "git": {"commit": "c0"}}'
+        '{"os": "Linux", "host": "box", "startedAt": "2020-01-01T00:00:00",'
+        ' "heartbeatAt": "2020-01-01T00:01:00Z", "git": {"commit": "c0"}}'
     )
     found = one(made)
     assert (found.params, found.status, found.started) == ({"lr": 0.5}, "unknown", 1577836800.0)
+    assert found.ended == 1577836860.0
     assert found.finals["acc"] == Final(rule="given", value=0.5)
     assert table(found) == {"acc": [(3, 0.25)]}
     assert found.code is not None and found.code.commit == "c0"
@@ -320,8 +322,67 @@ def test_folders_of_one_run_are_one(tmp_path: Path) -> None:
     assert table(found) == {"x": [(0, 1.0), (1, 2.0)]}
     assert found.tags == {"wandb.sweep": "sw", "wandb.resumed": "true"}
     assert [file.path for file in found.files] == ["sweep/config.yaml"]
+    assert not one(again).files
 
 
 def test_nothing_there_is_said(tmp_path: Path) -> None:
     (skipped,) = read(tmp_path, Options())
     assert isinstance(skipped, Skipped)
+
+
+def test_a_killed_run_keeps_what_its_client_logged_of_its_beginning(tmp_path: Path) -> None:
+    """The records were not written yet; the client's own log has version and configuration."""
+    made = folder(tmp_path, [])
+    (made / "logs").mkdir()
+    (made / "files/output.log").write_text("epoch 1\n")
+    text = "INFO Current SDK version is 0.31.0\nINFO init called with sweep_config: {}\nconfig: %s\nINFO x\n"
+    for began, params in (
+        ("{'lr': -0.5, 'nan': inf, 'n': [1, (True, None)], 'd': {'é': 'x'}, '_wandb': {}}",
+         {"lr": -0.5, "nan": math.inf, "n": [1, [True, None]], "d": {"é": "x"}}),
+        ("{'f': <function f at 0x1>}", {}),
+        ("{'f': __import__('os').system('false')}", {}),
+        ("{'f': " + "[" * 5000 + "}", {}),
+    ):  # fmt: skip
+        (made / "logs/debug.log").write_text(text % began)
+        found = one(aged(made))
+        assert (found.system_version, found.status, found.params) == ("0.31.0", "killed", params)
+        assert any(loss.what.startswith("configuration") and "log" not in loss.why for loss in found.lost)
+
+
+def test_many_values_that_are_no_files_become_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as the histograms of a watched model, a line each."""
+    monkeypatch.setattr("gittrack.importers.wandb.state.MOST_EMBEDDED", 2)
+    monkeypatch.setattr("gittrack.importers.wandb.files.MOST_EMBEDDED", 2)
+    bars = {"_type": "histogram", "values": [1], "bins": [0, 1]}
+    rows = [history(step, item(("g", "h"), bars), item("_timestamp", step)) for step in range(3)]
+    (file,) = one(folder(tmp_path, [*START, *rows])).files
+    assert [json.loads(line) for line in content(file).splitlines()] == [
+        {"name": "g.h", "step": step, "time": step, "value": bars} for step in range(3)
+    ]
+
+
+def test_what_a_record_has_no_place_for_is_named(tmp_path: Path) -> None:
+    """Alerts, TensorBoard's folder, words on an artifact."""
+    net = field(4, "model") + field(5, "net") + field(7, "what it is") + field(8, '{"k": 1}')
+    alert = field(10, field(1, "low") + field(2, "text"))
+    found = one(folder(tmp_path, [*START, alert, field(9, field(1, "logs")), field(8, net), stopped(0)]))
+    assert [loss.what for loss in found.lost] == [
+        "alert low", "TensorBoard's events", "artifact net", "artifact net",
+    ]  # fmt: skip
+
+
+def test_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fields without number, long values: named, and what follows is read."""
+    monkeypatch.setattr("gittrack.importers.wandb.protobuf.MOST_FIELDS", 50)
+    monkeypatch.setattr("gittrack.importers.wandb.values.LONGEST", 50)
+    records = [
+        *START,
+        field(2, b"\x10\x01" * 60),
+        history(0, item("long", "x" * 60)),
+        history(1, item("y", 1)),
+    ]
+    found = one(folder(tmp_path, records))
+    assert table(found) == {"y": [(1, 1.0)]}
+    assert {loss.what for loss in found.lost} == {"run-abc.wandb", "long"}
