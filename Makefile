@@ -42,7 +42,7 @@ clean:
 	rm -rf $(VENV) build dist *.egg-info
 
 # A stamp per extra, so that a second call installs nothing.
-$(VENV)/.demo $(VENV)/.dev: $(VENV)/.%: pyproject.toml | $(BIN)/python
+$(VENV)/.demo $(VENV)/.dev $(VENV)/.interop: $(VENV)/.%: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 -e '.[$*]'
 	@touch $@
 
