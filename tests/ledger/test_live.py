@@ -19,7 +19,7 @@ from gittrack.ledger.live import is_refusal
         (" ! [remote rejected] x -> refs/gittrack/live/y (pre-receive hook declined)", True),
         ("fatal: unable to access 'http://h:8403/denied/404.git/': Failed to connect to h port 8403", False),
         ("fatal: unable to access 'http://h/r.git/': The requested URL returned error: 503", False),
-        ("fatal: unable to access 'http://h/[remote rejected]': The requested URL returned error: 500", False),
+        ("fatal: unable to access 'http://h/[remote rejected]': The requested URL error: 500", False),
         ("error: RPC failed; HTTP 401 curl 22", True),
         ("ssh: connect to host denied port 404: Connection refused", False),
     ],
