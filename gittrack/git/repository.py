@@ -247,6 +247,7 @@ class Repository:
             stderr=subprocess.DEVNULL,
             env=env,
             cwd=self.top,
+            process_group=0,  # a Ctrl-C is for whoever asks, who may have to read on
         )
 
     def diff_tree(self, old: str, new: str, *, paths: Sequence[str] = ()) -> list[tuple[str, str, str, str]]:

@@ -27,7 +27,12 @@ _ALONE = (
     "-c", "push.recurseSubmodules=no", "-c", "push.followTags=false", "-c", "gc.auto=0",
 )  # fmt: skip
 """Settings with which git does what it is told and nothing else: no hook, no tag, no submodule."""
-_REFUSED = re.compile(rb"\[remote rejected\]|[Aa]uthentication failed|denied|not authorized|40[134]\b")
+_REFUSED = re.compile(
+    rb"(?m)\[remote rejected\]|[Aa]uthentication failed|[Pp]ermission .*denied"
+    rb"|[Aa]ccess denied|not authorized|not found$|(?:returned error:|HTTP) 40[134]\b"
+)
+_NAMED = re.compile(rb"'[^']*'|\S+://\S+")
+"""What git repeats of its remote's address."""
 
 
 def send(repository: Repository, remote: str, run_id: str, data: bytes, seconds: int) -> GitResult:
@@ -57,7 +62,7 @@ def _push(repository: Repository, remote: str, spec: str) -> GitResult:
 
 def is_refusal(result: GitResult) -> bool:
     """Whether a push will fare no better another time: the remote does not take it, or us."""
-    return _REFUSED.search(result.out + result.err) is not None
+    return _REFUSED.search(_NAMED.sub(b"", result.out + b"\n" + result.err)) is not None
 
 
 def listed(repository: Repository, remote: str) -> dict[str, str]:

@@ -293,7 +293,14 @@ def commit(repo: Repository, journal: StoredJournal) -> Record:
         raise
     job = start.get("job") or {}
     run_yaml = frozen.files["run.yaml"]
-    note_own(repo.state_dir, frozen.record.id, run_yaml, start.get("key", ""), job.get("id", ""))
+    note_own(
+        repo.state_dir,
+        frozen.record.id,
+        run_yaml,
+        frozen.record.experiment,
+        start.get("key", ""),
+        job.get("id", ""),
+    )
     unseen = trouble(journal.folder)
     journal.remove()
     settle_rights(repo)

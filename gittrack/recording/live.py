@@ -14,7 +14,8 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,11 @@ SHORTEST_S = 2.0
 """A run that is shorter is not sent."""
 LOOK_S = 0.5
 PATIENCE_S = 120
-"""For one exchange with the remote; then the process and its git end."""
+"""For one exchange with the remote; then its git ends."""
 FAILURES = 5
-"""In a row, after which it gives up."""
+"""In a row, after which it is to be said."""
+PAUSES_S = (2.0, 10.0, 30.0)
+"""Before a snapshot is asked again to go, where the remote does not answer."""
 
 
 def start(journal: Path, config: LiveConfig | None) -> None:
@@ -98,18 +101,31 @@ def main(folder: str, remote: str, every: str) -> None:
         os.nice(10)
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, _give_up)
+    signal.signal(signal.SIGALRM, _end_git)
     sender = Sender(Path(folder), remote, float(every))
     sender.run()
-    signal.alarm(PATIENCE_S)
-    sweep(sender.repository)
+    with _patience():
+        sweep(sender.repository)
 
 
-def _give_up(number: int, frame: Any) -> None:
-    """The remote does not answer: this process leads a session, in which nothing but its git is."""
+@contextmanager
+def _patience() -> Iterator[None]:
+    """End what is started in here, where the remote does not answer: it has failed then."""
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE_S, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _end_git(number: int, frame: Any) -> None:
+    """This process leads a session, in which nothing but its git is."""
     if os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)
-    os._exit(1)
+        before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.killpg(0, signal.SIGTERM)
+        signal.signal(signal.SIGTERM, before)
+    else:
+        os._exit(1)
 
 
 class Sender:
@@ -123,6 +139,7 @@ class Sender:
         self._mark = self.repository.state_dir / MARKS / journal.name
         self._failures = 0
         self._is_marked = False
+        self._is_seen = False
 
     def run(self) -> None:
         """Until there is nothing more to send."""
@@ -143,10 +160,18 @@ class Sender:
                 time.sleep(LOOK_S)
             if watch.status == UNRECORDED:
                 return  # whoever recovers the run sees to it, or the next run
-        if self._mark.exists():
-            signal.alarm(PATIENCE_S)
-            _take_away(self.repository, self._remote, self._journal.name)
-            signal.alarm(0)
+        for pause in (*PAUSES_S, None):
+            if not self._mark.exists() or self._has_gone() or pause is None or not self._is_seen:
+                return
+            time.sleep(pause)
+
+    def _has_gone(self) -> bool:
+        """Take the snapshot away; whether the remote has given an answer to that."""
+        from gittrack.ledger.live import is_refusal
+
+        with _patience():
+            result = _take_away(self.repository, self._remote, self._journal.name)
+        return result.code == 0 or is_refusal(result)
 
     def _send(self, record: dict[str, Any], curves: dict[str, list[list[Any]]]) -> bool:
         """Whether to go on."""
@@ -159,13 +184,18 @@ class Sender:
         if self._remote not in self.repository.remotes():
             return self._complain(f"there is no remote {self._remote}")
         self._write_mark()
-        signal.alarm(PATIENCE_S)
-        result = send(self.repository, self._remote, self._journal.name, data, int(now.timestamp()))
-        signal.alarm(0)
-        self._failures = 0 if result.code == 0 else self._failures + 1
-        if result.code != 0 and (is_refusal(result) or self._failures >= FAILURES):
-            return self._complain(explain(f"send it to {self._remote}", result.err))
-        return True
+        with _patience():
+            result = send(self.repository, self._remote, self._journal.name, data, int(now.timestamp()))
+        if result.code == 0:
+            if self._failures >= FAILURES:
+                (self._journal / TROUBLE).unlink(missing_ok=True)
+            self._failures, self._is_seen = 0, True
+            return True
+        self._failures += 1
+        is_refused = is_refusal(result)
+        if is_refused or self._failures == FAILURES:
+            self._complain(explain(f"send it to {self._remote}", result.err))
+        return not is_refused
 
     def _write_mark(self) -> None:
         if not self._is_marked:  # what is there is of a process before, whose run goes on

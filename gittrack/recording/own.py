@@ -8,19 +8,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 OWN_RUNS = "own-runs"
-"""Lines of run id, SHA-256 of run.yaml, what program it was (see `begin.key_of_run`) and its job or ``-``."""
+"""Lines of run id, SHA-256 of run.yaml, what program it was (see `begin.key_of_run`), its job or ``-``, and
+its experiment, which the program may have named itself."""
 
 
 class OwnRun(NamedTuple):
-    """A run of a key: its id, the digest of its record, and its job in a scheduler."""
+    """A run of a key: its id, the digest of its record, its job in a scheduler, and its experiment."""
 
     id: str
     sha256: str
     job: str
+    experiment: str
 
 
-def note_own(state_dir: Path, run_id: str, run_yaml: bytes, key: str = "", job: str = "") -> None:
-    words = [run_id, hashlib.sha256(run_yaml).hexdigest(), *([key, job or "-"] if key else [])]
+def note_own(
+    state_dir: Path, run_id: str, run_yaml: bytes, experiment: str, key: str = "", job: str = ""
+) -> None:
+    words = [run_id, hashlib.sha256(run_yaml).hexdigest(), *([key, job or "-", experiment] if key else [])]
     with suppress(OSError), (state_dir / OWN_RUNS).open("a") as file:  # the run itself is safe
         file.write(" ".join(words) + "\n")
 
@@ -41,8 +45,8 @@ def own_runs(state_dir: Path, key: str, job: str = "") -> list[OwnRun]:
     with suppress(OSError), (state_dir / OWN_RUNS).open() as file:
         for line in file:
             words = line.split()
-            if len(words) == 4 and words[2] == key and job in ("", words[3]):
-                runs.append(OwnRun(words[0], words[1], words[3]))
+            if len(words) == 5 and words[2] == key and job in ("", words[3]):
+                runs.append(OwnRun(words[0], words[1], *words[3:]))
     runs.reverse()
     runs.sort(key=lambda run: run.id.rpartition("-")[0], reverse=True)
     return runs

@@ -124,6 +124,7 @@ def _tried(
 ) -> Journal | Record | None:
     """The run of a journal, taken up; its record where it only had to be committed; None if it finished."""
     try:
+        experiment = facts_of(stored)["experiment"]
         journal = _take_up(repo, config, checked, invocation, stored)
     except BlockingIOError as error:
         why = f"another process is resuming or recovering run {stored.run_id}: try again once it has"
@@ -135,7 +136,7 @@ def _tried(
     if journal is not None:
         return journal
     recover(repo, only=stored.run_id)
-    record = record_of(repo, config, checked, stored.run_id)
+    record = record_of(repo, config, experiment, stored.run_id)
     if record is None:
         raise UsageError(f"run {stored.run_id} has ended, and could not be committed: run gittrack recover")
     return None if checked.request.resume == AUTO and record.status == "finished" else record

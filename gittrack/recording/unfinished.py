@@ -29,7 +29,7 @@ from gittrack.ledger.proposals import review_branch
 from gittrack.reading.journal.events import Kind
 from gittrack.reading.journal.scheduler import current_job, is_same_job
 from gittrack.reading.journal.stored import StoredJournal, stored_journals
-from gittrack.recording.own import own_runs
+from gittrack.recording.own import OwnRun, own_runs
 from gittrack.recording.request import Checked
 
 AUTO = "auto"
@@ -101,14 +101,14 @@ def newest(repo: Repository, config: Config, checked: Checked, key: str) -> Unfi
         if not alive:
             # Of runs that began in the same second the order is not known: the unfinished one is taken.
             second = journal.run_id.rpartition("-")[0]
-            later = [run.id for run in own if run.id.rpartition("-")[0] > second]
+            later = [run for run in own if run.id.rpartition("-")[0] > second]
             if _newest_of(repo, config, checked, later) is not None:
                 break  # somebody has begun anew since
             if alive is None:
                 raise UsageError(_elsewhere(journal.run_id))
             return journal
         continued.add(before)
-    record = _newest_of(repo, config, checked, [run.id for run in own])
+    record = _newest_of(repo, config, checked, own)
     return None if record is None or record.status == "finished" or record.id in continued else record
 
 
@@ -128,9 +128,9 @@ MOST_LOOKED = 200
 """Records that are read for the newest run with the same parameters: of a sweep, others have come since."""
 
 
-def _newest_of(repo: Repository, config: Config, checked: Checked, ids: Sequence[str]) -> Record | None:
+def _newest_of(repo: Repository, config: Config, checked: Checked, own: Sequence[OwnRun]) -> Record | None:
     """The first of the runs whose parameters do not contradict what is asked for now."""
-    records = (record_of(repo, config, checked, run_id) for run_id in ids[:MOST_LOOKED])
+    records = (record_of(repo, config, run.experiment, run.id) for run in own[:MOST_LOOKED])
     return next((r for r in records if r is not None and not _contradicts(checked, *_of_record(r))), None)
 
 
@@ -159,11 +159,11 @@ def _journals(repo: Repository, key: str) -> Iterator[StoredJournal]:
             continue  # damaged, or just committed
 
 
-def record_of(repo: Repository, config: Config, checked: Checked, run_id: str) -> Record | None:
-    """The record of a run of the same experiment, on the ledger or proposed; None where neither has it."""
+def record_of(repo: Repository, config: Config, experiment: str, run_id: str) -> Record | None:
+    """The record of a run of an experiment, on the ledger or proposed; None where neither has it."""
     from gittrack.formats.codec import load_record
 
-    path = f"{run_path(checked.experiment, run_id)}/run.yaml"
+    path = f"{run_path(experiment, run_id)}/run.yaml"
     with repo.objects() as objects:
         for branch in (config.ledger.branch, review_branch(run_id)):
             blob = objects.get(f"refs/heads/{branch}:{path}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,19 @@ def test_names_cannot_break_a_commit_object(repository: Repository, project: Pat
     commit = repository.commit_object(tree, [], "m", bad)
     repository.write_objects([commit])
     run_git(project, "fsck", "--strict")
+
+
+def test_a_reader_outlives_ctrl_c(project: Path) -> None:
+    """A terminal sends it to the whole group: whoever handles it has objects to read after it."""
+    script = (
+        "import os, signal\n"
+        "from gittrack.git.repository import Repository\n"
+        "with Repository.discover().objects() as objects:\n"
+        "    assert objects.get('HEAD')\n"
+        "    try:\n"
+        "        os.killpg(0, signal.SIGINT)\n"
+        "        signal.pause()\n"
+        "    except KeyboardInterrupt:\n"
+        "        assert objects.get('HEAD') and objects.get('HEAD^{tree}')\n"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=project, start_new_session=True, check=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -120,6 +121,50 @@ def test_a_remote_that_refuses_costs_one_warning(project: Path, hub: Path, way: 
     assert process.returncode == 0
     assert err.count(f"others could not see run {run_id} while it went on: ") == 1
     assert gittrack.load(run_id, repository=project).record.status == "finished"
+
+
+def test_a_remote_that_comes_back_has_it_again(project: Path, hub: Path) -> None:
+    """However long it was away: the run goes on, and so does what sends it. Nothing is said then."""
+    away = hub.rename(hub.with_name("away"))
+    with training(project) as run:
+        trouble = project / ".git/gittrack/journal" / run.id / "live-trouble"
+        until(trouble.exists)
+        away.rename(hub)
+        until(lambda: live_refs(hub))
+        until(lambda: not trouble.exists())
+        hub.rename(away)
+        run.finish()
+        away.rename(hub)
+    until(lambda: not live_refs(hub))
+    until(lambda: not any((project / ".git/gittrack/live").iterdir()))
+
+
+def test_a_remote_that_hangs_is_asked_again(project: Path, hub: Path, tmp_path: Path) -> None:
+    """What hangs ends, with all that it started."""
+    (tmp_path / "hangs").touch()
+    ssh = tmp_path / "ssh"
+    ssh.write_text(
+        f"#!/bin/sh\n[ -e '{tmp_path}/hangs' ] && touch '{tmp_path}/asked' && sleep 1234321\n"
+        'for last; do :; done; exec sh -c "$last"\n'
+    )
+    ssh.chmod(0o755)
+    run_git(project, "config", "core.sshCommand", f"'{ssh}'")
+    run_git(project, "remote", "set-url", "origin", f"ssh://host{hub}")
+    (project / "gittrack.yaml").unlink()
+    with training(project) as run:
+        journal = project / ".git/gittrack/journal" / run.id
+        sender = subprocess.Popen(
+            [sys.executable, "-m", "gittrack.recording.live", str(journal), "origin", "1"],
+            start_new_session=True,
+        )
+        until((tmp_path / "asked").exists)
+        (tmp_path / "hangs").unlink()
+        sender.send_signal(signal.SIGALRM)  # as its timer does, which leaves a slow machine more time
+        until(lambda: live_refs(hub))
+        run.finish()
+        assert sender.wait(60) == 0
+    assert not live_refs(hub)
+    assert "sleep 1234321" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
 
 
 def test_nobody_is_seen_who_was_not_asked(project: Path, hub: Path) -> None:

@@ -430,6 +430,23 @@ def test_gittrack_run_goes_on(project: Path) -> None:
     assert "a new run begins" in again.stderr and again.stdout == "None\nready\n"
 
 
+def test_gittrack_run_continues_a_run_whose_program_named_the_experiment(project: Path) -> None:
+    """The command says nothing of it; the record of the run that was told to end is found all the same."""
+    script(
+        project,
+        "import gittrack, os, sys\n"
+        "run = gittrack.start_run('named')\n"
+        "run.log_metric('loss', 1.0, step=int(os.environ['STEP']))\n"
+        "sys.exit(os.environ['STEP'] == '0')\n",
+    )
+    run = ["run", "--resume", "auto", "--", sys.executable, "train.py"]
+    command(project, *run, env={"STEP": "0"})
+    done = command(project, *run, env={"STEP": "1"})
+    first, second = sorted(records(project), key=lambda record: record.continues or "")
+    assert second.continues == first.id, done.stderr
+    assert {first.experiment, second.experiment} == {"named"}
+
+
 def test_an_attempt_that_cannot_start_leaves_the_journal(project: Path) -> None:
     """What is missing is said; the run is still there to be resumed."""
     script(project, PROGRAM)
