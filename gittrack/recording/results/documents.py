@@ -120,7 +120,7 @@ _MOST_DIGITS = 1300
 
 
 def _may_have_long_integers(text: str) -> bool:
-    """Whether so many digits may stand in a row: each hundredth character tells, and costs next to nothing."""
+    """Whether so many digits may stand in a row: each hundredth character tells, at next to no cost."""
     return len(text) >= _MOST_DIGITS and re.search(f"[0-9]{{{_MOST_DIGITS // 100}}}", text[::100]) is not None
 
 
