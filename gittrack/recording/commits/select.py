@@ -131,7 +131,7 @@ def _select(repo: Repository, config: Config, what: Sequence[str], ends: Sequenc
         for commit in commits:
             if stamps is not None and commit in by_trailer and stamps.has_trailer(commit):
                 copied = stamps.source(commit)
-                sources = (copied,) if copied else ()
+                sources: tuple[str, ...] = (copied,) if copied else ()
             elif brought[commit]:
                 sources = _holders(reading, commit, brought[commit], known, order)
             else:
