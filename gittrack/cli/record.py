@@ -71,8 +71,9 @@ def command(
     )
     for complaint in (*selection.complaints, *recorded.complaints):
         output.note(f"gittrack: {complaint}")
-    for commit, source in selection.copies.items():
-        output.note(f"{commit[:10]} has the results of {source[:10]}: no run of its own")
+    for commit, sources in selection.copies.items():
+        names = " and ".join(source[:10] for source in sources)
+        output.note(f"{commit[:10]} has the results of {names}: no run of its own")
     for record in recorded.records:
         output.write(f"{record.id}  {record.experiment}  {(record.code.commit or '')[:10]}\n")
     left = len(commits) - len(recorded.records) - len(recorded.present)

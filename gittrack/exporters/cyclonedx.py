@@ -94,6 +94,7 @@ def _model(source: Source, licence: str | None) -> Component:
         "record:sha256": source.record_sha256,
         "outcome": decision.outcome if decision else None,
         "gate": judged.outcome if judged else None,
+        "caveats": "; ".join(source.caveats) or None,
         "packages": "not known" if source.packages is None else None,
         **_odd_digests(output),
     }

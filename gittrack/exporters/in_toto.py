@@ -170,6 +170,7 @@ def _byproducts(source: Source) -> Iterator[Descriptor]:
             name=source.row.path,
             digest={"sha256": source.record_sha256, "gitBlob": source.row.blob},
             role="record",
+            caveats="; ".join(source.caveats) or None,
             status=record.status,
             endedBy=record.ended_by,
             failure=f"{failure.type}: {failure.message}" if failure else None,

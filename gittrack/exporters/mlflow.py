@@ -284,6 +284,7 @@ def _tags(source: Source, parent: str | None) -> dict[str, str]:
         "gittrack.ended_by": record.ended_by,
         "gittrack.failure": f"{record.failure.type}: {record.failure.message}" if record.failure else None,
         "gittrack.duration": "not recorded" if record.duration_s is None else None,
+        "gittrack.caveats": "; ".join(source.caveats),
         "gittrack.series": "a sample of the whole series" if sampled else None,
         "gittrack.final": "; ".join(_rule(name, metric) for name, metric in record.metrics.items()),
     }

@@ -70,13 +70,9 @@ def _results(source: Source) -> Iterator[dict[str, Any]]:
 
 
 def _dataset(source: Source, split: str | None) -> str:
-    """The data whose role is the split, else whatever the run was tested on."""
-    data = source.record.data
-    for role in (split, "test", "validation", "holdout"):
-        paths = [item.path for item in data if item.role == role]
-        if paths:
-            return paths[0]
-    return data[0].path if data else "unknown"
+    """The data whose stated role is the split. Of no other is it known that the figures are of it."""
+    paths = [item.path for item in source.record.data if item.role and item.role == split]
+    return ", ".join(paths) or "unknown"
 
 
 # --- what people read ----------------------------------------------------------------------------------
@@ -226,7 +222,7 @@ def between_hosts(reruns: Any) -> str:
 
 
 def _limits(source: Source) -> Iterator[Section]:
-    yield Section(title="Limitations", notes=list(source.evidence.limitations))
+    yield Section(title="Limitations", notes=[*source.evidence.limitations, *source.caveats])
 
 
 def _checking(source: Source) -> Section:

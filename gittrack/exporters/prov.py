@@ -85,6 +85,7 @@ def _run(made: _Document, source: Source) -> None:
         gittrack__spec=record.spec,
         gittrack__command=shlex.join(record.code.command),
         gittrack__seed=None if record.seed is None else scalar(record.seed),
+        gittrack__caveats=source.caveats,
         gittrack__outcome=source.decision.outcome if source.decision else None,
     )
     _figures(made, source, run)
@@ -92,10 +93,16 @@ def _run(made: _Document, source: Source) -> None:
     _code(made, source, run)
     for item in record.data:
         entity = _entity(made, item, record.id, prov__type=_named("gittrack:Data"))
-        made.relate("used", prov__activity=run, prov__entity=entity, gittrack__role=item.role)
+        made.relate(
+            "used", prov__activity=run, prov__entity=entity,
+            gittrack__role=item.role, gittrack__path=item.path,
+        )  # fmt: skip
     for output in record.outputs:
         entity = _entity(made, output, record.id, prov__type=_named("gittrack:Output"))
-        made.relate("wasGeneratedBy", prov__entity=entity, prov__activity=run, gittrack__role=output.role)
+        made.relate(
+            "wasGeneratedBy", prov__entity=entity, prov__activity=run,
+            gittrack__role=output.role, gittrack__path=output.path,
+        )  # fmt: skip
     for base in record.base_models:
         name = made.add(
             "entity", f"content:{_local(base.digest or base.name)}", prov__label=base.name,

@@ -174,12 +174,12 @@ def _action(crate: Crate, source: Source, data: bool) -> Node:
             "@id": action,
             "@type": "CreateAction",
             "name": record.name or f"Run {record.id} of {record.experiment}",
-            "description": record.hypothesis or f"A run of {record.experiment}: {record.ending}.",
+            "description": _described(source),
             "startTime": seconds(record.started) if record.started else None,
             "endTime": seconds(format_time(record.ended)) if record.ended else None,
             "actionStatus": f"http://schema.org/{status}ActionStatus" if status else None,
             "error": (f"{failure.type}: {failure.message}" if failure else record.status)
-            if status != "Completed" else None,
+            if status == "Failed" else None,
             "agent": _agent(crate, record.author.name, record.author.email) if record.author else None,
             "instrument": _instrument(crate, record.code),
             "containerImage": _image(crate, record.surroundings.image),
@@ -196,6 +196,12 @@ def _latest(source: Source) -> str | None:
     """When the run ended, else when it started; None where neither is known."""
     record = source.record
     return format_time(record.ended) if record.ended else record.started
+
+
+def _described(source: Source) -> str:
+    record = source.record
+    about = record.hypothesis or f"A run of {record.experiment}: {record.ending}."
+    return "\n".join([about, *source.caveats])
 
 
 def _agent(crate: Crate, name: str, email: str) -> Node:
@@ -243,7 +249,11 @@ def _by_digest(crate: Crate, item: DataInput | Output, about: str) -> Node:
     if item.sha256 in crate.held:
         return {"@id": crate.held[item.sha256]}
     folder = item.nfiles is not None or (item.md5 or "").endswith(".dir")
-    listed = f"; a folder of {item.nfiles} files, its digest that of their sha256sum" if folder else ""
+    listed = "; a folder" if folder else ""
+    if item.nfiles is not None:
+        listed += f" of {item.nfiles} files"
+    if folder and item.sha256:
+        listed += ", its digest that of their sha256sum"
     properties = {
         "name": item.path,
         "description": about + listed,
@@ -251,9 +261,21 @@ def _by_digest(crate: Crate, item: DataInput | Output, about: str) -> Node:
         "sha256": item.sha256,
     }
     if item.sha256:
-        return crate.add(named_information(item.sha256), "Dataset" if folder else "File", **properties)
-    known = item.md5 or getattr(item, "blob", None) or part(item.path)
-    return crate.add(f"#data-{known}", "CreativeWork", **properties, identifier=item.md5)
+        at = named_information(item.sha256)
+        reference = crate.add(at, "Dataset" if folder else "File", **properties)
+    else:
+        at = f"#data-{item.md5 or getattr(item, 'blob', None) or part(item.path)}"
+        reference = crate.add(at, "CreativeWork", **properties, identifier=item.md5)
+    _say_further_use(crate.entities[at], item, about)
+    return reference
+
+
+def _say_further_use(entity: Node, item: DataInput | Output, about: str) -> None:
+    """The same content may be at another path or in another role, in this run or the next."""
+    use = about if entity["name"] == item.path else f"as {item.path}: {about}"
+    uses = entity["description"].split("\n")
+    if not any(known == use or known.startswith(f"{use}; ") for known in uses):
+        entity["description"] += f"\n{use}"
 
 
 def _settings(crate: Crate, source: Source) -> Iterator[Node]:

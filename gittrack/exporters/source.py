@@ -46,6 +46,16 @@ class Source:
         """RecordError if it is damaged."""
         return self.row.load()
 
+    @property
+    def caveats(self) -> list[str]:
+        """What a reader of its figures has to know: what is missing, what changed, what ran beside it."""
+        record = self.record
+        return [
+            *(f"not recorded: {loss.what}: {loss.reason}" for loss in record.not_recorded),
+            *(f"changed while it ran: {item.what}: {item.shown}" for item in record.changed),
+            *(f"at the same time: {overlap.sentence}" for overlap in record.overlaps),
+        ]
+
     def file(self, name: str) -> bytes | None:
         """The bytes of a file beside the record; None if there is none."""
         blob = self.objects.get(f"{self.index.tip}:{self.row.folder}/{name}")

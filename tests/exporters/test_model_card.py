@@ -21,15 +21,35 @@ def card_of(data: bytes) -> Any:
 
 
 def test_metadata(bench: Bench) -> None:
-    """The results of the run, on the data of their split, from its repository."""
+    """The results of the run, from its repository; nobody said what it was tested on."""
     record = bench.replicates()[-1]
     card = card_of(bench.data(record.id, "model-card", licence="apache-2.0"))
     assert card.data.license == "apache-2.0" and card.data.model_name == "digits"
     assert card.data.tags == ["gittrack", "digits"]
     found = {result.metric_type: result for result in card.data.eval_results}
     assert found["accuracy"].metric_value == 0.92 and found["accuracy"].dataset_split == "test"
-    assert found["accuracy"].dataset_name == "data/train.csv"
+    assert found["accuracy"].dataset_name == "unknown"
     assert found["accuracy"].source_url == "https://example.org/lab/digits.git"
+
+
+def test_results_are_of_the_data_whose_role_is_their_split(bench: Bench) -> None:
+    """Of figures without a split, or of another, nobody knows what they are of."""
+    record = bench.run(0.9, 1)
+    (train,) = record.data
+    odd = replace(
+        record,
+        id="20990101-000000-aaaaaa",
+        data=(train, replace(train, path="a.csv", role="test"), replace(train, path="b.csv", role="test")),
+        metrics={
+            "accuracy": Metric(value=0.9, split="test"),
+            "loss": Metric(value=0.1),
+            "f1": Metric(value=0.5, split="validation"),
+        },
+    )
+    bench.add(odd)
+    card = card_of(bench.data(odd.id, "model-card"))
+    names = {result.metric_type: result.dataset_name for result in card.data.eval_results}
+    assert names == {"accuracy": "a.csv, b.csv", "loss": "unknown", "f1": "unknown"}
 
 
 def test_body(bench: Bench) -> None:

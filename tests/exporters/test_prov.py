@@ -62,6 +62,16 @@ def test_a_chain(bench: Bench) -> None:
     document_of(json.dumps(plain).encode())
 
 
+def test_one_content_at_two_paths(bench: Bench) -> None:
+    """One entity; each use says the path that it had."""
+    record = bench.run(0.9, 1)
+    data = (replace(record.data[0], path="held.csv", role="test"),)
+    bench.add(replace(record, id="20990101-000000-aaaaaa", data=data))
+    uses = bench.json("digits", "prov")["used"].values()
+    paths = {r["gittrack:role"]: r.get("gittrack:path") for r in uses}
+    assert paths == {"code": None, "train": "data/train.csv", "test": "held.csv"}
+
+
 def test_hostile_names(bench: Bench) -> None:
     """Names that cannot be names become digests, with what they were beside them."""
     record = bench.bare()

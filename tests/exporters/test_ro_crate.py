@@ -246,3 +246,25 @@ def test_other_facts(bench: Bench, tmp_path: Path, answers: None) -> None:
     assert graph["#image-555555555555"]["registry"] == "ghcr.io"
     assert {"#data-" + "1" * 32 + ".dir", "#data-" + "2" * 40, "#data-" + "3" * 32} <= set(graph)
     assert issues(tmp_path / "x.zip") == []
+
+
+def test_unknown_is_no_error(bench: Bench, tmp_path: Path) -> None:
+    """Of a run whose end nobody saw, and of a folder whose files nobody counted, no more is said."""
+    record = bench.bare()
+    folder = DataInput(path="old", source="dvc", md5="1" * 32 + ".dir")
+    bench.add(replace(record, id="20990101-000000-aaaaaa", status="unknown", ended_by=None, data=(folder,)))
+    bench.export("20990101-000000-aaaaaa", "ro-crate", target=str(tmp_path / "x.zip"))
+    graph = graph_of(tmp_path / "x.zip")
+    action = graph["#20990101-000000-aaaaaa"]
+    assert "actionStatus" not in action and "error" not in action
+    assert graph["#data-" + "1" * 32 + ".dir"]["description"] == "Data, tracked by dvc; a folder"
+
+
+def test_one_content_in_two_roles(bench: Bench, tmp_path: Path) -> None:
+    """What one run trained on, another was tested on, at another path: both are said."""
+    record = bench.run(0.9, 1)
+    data = (replace(record.data[0], path="held.csv", role="test"),)
+    bench.add(replace(record, id="20990101-000000-aaaaaa", data=data))
+    bench.export("digits", "ro-crate", target=str(tmp_path / "x.zip"))
+    (entity,) = [e for e in graph_of(tmp_path / "x.zip").values() if e.get("name") == "data/train.csv"]
+    assert entity["description"] == "train data, tracked by git\nas held.csv: test data, tracked by git"

@@ -130,7 +130,7 @@ def record_commits(
 ) -> Recorded:
     """Put each of the training `commits` on the ledger, in their order; those that are there stay.
 
-    `results_from`: of commits that bring no results of their own, the commit that theirs are from.
+    `results_from`: of commits that bring no results of their own, the commits that theirs are from.
     `refresh`: of those that are there, whatever can be read by now goes to a record that supersedes theirs.
     `here`: the commit was made just now on this machine, whose environment is recorded with it. Else
     environment.yaml says that nothing is known of it. What cannot be read costs no other commit.

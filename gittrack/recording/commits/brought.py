@@ -192,6 +192,15 @@ class Reading:
             self._content[oid, path] = oid if blob is None else _said(blob.data, path)
         return self._content[oid, path]
 
+    def holds(self, tree: CommitFiles, item: Item) -> bool:
+        """Whether a commit has this result, whoever brought it."""
+        oid = tree.oid(item.path)
+        if oid is None or any(tree.oid(name) != blob for name, blob in item.parameters):
+            return False
+        if posixpath.basename(item.path) == LOCK:
+            return item.identity in self.stages(oid, item.path)
+        return item.identity == self.content(oid, item.path)
+
     def stages(self, oid: str, path: str) -> frozenset[str]:
         """The identities of the stages in the dvc.lock with this blob; none where it cannot be read."""
         if (oid, path) not in self._stages:

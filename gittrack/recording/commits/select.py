@@ -26,10 +26,10 @@ class Selection:
     """Training commits, oldest first, and those whose results another commit brought before."""
 
     commits: list[str] = field(default_factory=list)
-    copies: dict[str, str] = field(default_factory=dict)
-    """By commit, the commit that brought its results."""
+    copies: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By commit, the commits that have its results: one where one has all, else oldest first."""
     results_from: dict[str, str] = field(default_factory=dict)
-    """Of a commit that was named and brings no results: the commit that its results are from."""
+    """Of a commit that was named and brings no results: the commits that its results are from."""
     complaints: list[str] = field(default_factory=list)
     brought: dict[str, frozenset[Item]] = field(default_factory=dict)
     """The results of each training commit."""
@@ -75,28 +75,35 @@ def _named(repo: Repository, config: Config, commit: str) -> Selection:
     if selection.commits:
         return selection
     recorded = recorded_commits(repo, config)
-    source = selection.copies.get(commit) or _source(repo, config, commit)
-    if source is None or commit[:12] in recorded:
+    sources = selection.copies.get(commit) or _sources(repo, config, commit)
+    if not sources or commit[:12] in recorded:
         return Selection([commit])
-    if source[:12] in recorded:
-        return Selection([], {commit: source})
-    return Selection([commit], results_from={commit: source})
+    if all(source[:12] in recorded for source in sources):
+        return Selection([], {commit: sources})
+    return Selection([commit], results_from={commit: ", ".join(sources)})
 
 
-def _source(repo: Repository, config: Config, commit: str) -> str | None:
-    """The last training commit before this one whose results it still has."""
+def _sources(repo: Repository, config: Config, commit: str) -> tuple[str, ...]:
+    """The last training commits before this one whose results it still has."""
     history = _select(repo, config, [commit])
     with repo.objects() as objects:
-        files = CommitFiles.of(repo, objects, commit)
         reading = Reading(objects, config)
-        blobs = _results(config, files)
-        identities = {reading.content(blob, path) for path, blob in blobs.items() if blob}
-        for path, blob in blobs.items():
-            identities |= reading.stages(blob or "", path) if posixpath.basename(path) == LOCK else set()
-    for training in reversed(history.commits):
-        if any(item.identity in identities for item in history.brought[training]):
-            return training
-    return NO_RESULTS if history.commits else None
+        sought = _identities(reading, CommitFiles.of(repo, objects, commit))
+        sources: list[str] = []
+        for training in reversed(history.commits):
+            if any(item.identity in sought for item in history.brought[training]):
+                sources.append(training)
+                sought -= _identities(reading, CommitFiles.of(repo, objects, training))
+    return tuple(reversed(sources)) or ((NO_RESULTS,) if history.commits else ())
+
+
+def _identities(reading: Reading, files: CommitFiles) -> set[str]:
+    """What identifies the results that a commit has."""
+    blobs = _results(reading.config, files)
+    identities = {reading.content(blob, path) for path, blob in blobs.items() if blob}
+    for path, blob in blobs.items():
+        identities |= reading.stages(blob or "", path) if posixpath.basename(path) == LOCK else set()
+    return identities
 
 
 def _results(config: Config, files: CommitFiles) -> dict[str, str | None]:
@@ -123,20 +130,42 @@ def _select(repo: Repository, config: Config, what: Sequence[str], ends: Sequenc
         stamps = _Stamps(repo, config, objects) if by_trailer else None
         for commit in commits:
             if stamps is not None and commit in by_trailer and stamps.has_trailer(commit):
-                source = stamps.source(commit)
+                copied = stamps.source(commit)
+                sources: tuple[str, ...] = (copied,) if copied else ()
             elif brought[commit]:
-                sources = [known.get(item, commit) for item in brought[commit]]
-                source = None if commit in sources else max(sources, key=order.__getitem__)
+                sources = _holders(reading, commit, brought[commit], known, order)
             else:
                 continue
-            if source is None:
+            if not sources:
                 selection.commits.append(commit)
                 selection.brought[commit] = brought[commit]
                 known.update(dict.fromkeys(brought[commit], commit))
             else:
-                selection.copies[commit] = source
+                selection.copies[commit] = sources
     selection.complaints += [f"what {c[:10]} brings cannot be known: run git fetch --unshallow" for c in cut]
     return selection
+
+
+def _holders(
+    reading: Reading,
+    commit: str,
+    brought: frozenset[Item],
+    known: Mapping[Item, str],
+    order: Mapping[str, int],
+) -> tuple[str, ...]:
+    """The commits that have the results that `commit` brings; none where one of those is its own.
+
+    The last one alone where it has them all, else also those that brought what it has not.
+    """
+    left = {item: known.get(item, commit) for item in brought}
+    if commit in left.values():
+        return ()
+    holders: list[str] = []
+    while left:
+        holders.append(max(left.values(), key=order.__getitem__))
+        tree = CommitFiles(holders[-1], reading.objects)
+        left = {i: by for i, by in left.items() if by not in holders and not reading.holds(tree, i)}
+    return tuple(reversed(holders))
 
 
 def _cut_off(repo: Repository) -> set[str]:

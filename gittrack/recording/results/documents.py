@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import codecs
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -68,29 +69,63 @@ def parse(data: bytes, suffix: str, name: str, losses: Losses, *, by_dvc: bool =
         raise UsageError(f"{name}: not valid {kind}: {error}") from error
 
 
-def parse_json(text: str, name: str, losses: Losses, where: str = "") -> Any:
-    """JSON as Python reads it: NaN and Infinity are numbers, the last of equal names holds, which is said.
+def parse_json(text: str, name: str, losses: Losses) -> Any:
+    """JSON as Python reads it: NaN and Infinity are numbers, the last of equal names holds, which is said."""
+    return JsonReader(name, losses).read(text)
 
-    `where`: of the text in its file, for what is said.
+
+class JsonReader:
+    """Reads the texts of one file as `parse_json` does.
+
+    The names in objects are counted, and pairs looked at only where the text may have more of them: a
+    quote before a colon ends a name, unless it is one in a text.
     """
-    twice: list[str] = []
 
-    def mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        values = dict(pairs)
-        if len(values) < len(pairs):
-            twice.extend(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+    def __init__(self, name: str, losses: Losses) -> None:
+        self._name = name
+        self._losses = losses
+        self._decoder = json.JSONDecoder(object_hook=self._count)
+        self._names = 0
+
+    def read(self, text: str, where: str = "") -> Any:
+        """The content; `where`: of the text in the file, for what is said."""
+        self._names = 0
+        if _may_have_long_integers(text):
+            content = json.loads(text, parse_int=_integer, object_hook=self._count)
+        else:
+            content = self._decoder.decode(text)
+        if text.count('":') != self._names or any(colon in text for colon in _SPACED_COLONS):
+            self._say_repeated(text, where)
+        return content
+
+    def _count(self, values: dict[str, Any]) -> dict[str, Any]:
+        self._names += len(values)
         return values
 
-    content = json.loads(text, parse_int=_integer, object_pairs_hook=mapping)
-    for key in twice:
-        losses.add(
-            name, "earlier value", f"{where} {key}".strip(), "the name is there again: the last is taken"
-        )
-    return content
+    def _say_repeated(self, text: str, where: str) -> None:
+        repeated: list[str] = []
+
+        def look(pairs: list[tuple[str, Any]]) -> None:
+            if len(dict(pairs)) < len(pairs):
+                repeated.extend(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+
+        json.loads(text, parse_int=_integer, object_pairs_hook=look)
+        for key in repeated:
+            why = "the name is there again: the last is taken"
+            self._losses.add(self._name, "earlier value", f"{where} {key}".strip(), why)
+
+
+_SPACED_COLONS = (" :", "\t:", "\n:", "\r:")
+_MOST_DIGITS = 1300
+
+
+def _may_have_long_integers(text: str) -> bool:
+    """Whether so many digits may stand in a row: each hundredth character tells, at next to no cost."""
+    return len(text) >= _MOST_DIGITS and re.search(f"[0-9]{{{_MOST_DIGITS // 100}}}", text[::100]) is not None
 
 
 def _integer(digits: str) -> Any:
-    return int(digits) if len(digits) < 1300 else Unreadable(f"an integer of {len(digits)} digits")
+    return int(digits) if len(digits) < _MOST_DIGITS else Unreadable(f"an integer of {len(digits)} digits")
 
 
 def _python(text: str, name: str, losses: Losses) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from gittrack.errors import UsageError
 from gittrack.formats.flat import flatten
 from gittrack.formats.values import metric_value
 from gittrack.recording.results import dvclive, tables
-from gittrack.recording.results.documents import YAML, parse, parse_json, read_bytes, text_of
+from gittrack.recording.results.documents import YAML, JsonReader, parse, parse_json, read_bytes, text_of
 from gittrack.recording.results.fitting import fit
 from gittrack.recording.results.histories import log_history, take_histories
 from gittrack.recording.results.losses import Losses, gathering
@@ -94,11 +94,12 @@ def _document(data: bytes, suffix: str, name: str, losses: Losses) -> Metrics:
 
 def _lines(text: str, name: str, losses: Losses) -> list[Row]:
     rows = []
+    reader = JsonReader(name, losses)
     for at, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            cells = parse_json(line, name, losses, f"line {at}")
+            cells = reader.read(line, f"line {at}")
         except (ValueError, RecursionError):
             losses.add(name, "line", f"line {at}", "not valid JSON")
             continue
