@@ -64,7 +64,8 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
         "key": "text",
         "value": "number",
         "status": "text",
-        "step": "number",
+        "step": "whole",
+        "fractional_step": "number",
         "split": "text",
         "direction": "text",
         "unit": "text",
@@ -208,6 +209,7 @@ def _metric(metric: Mapping[str, Any]) -> tuple[Any, ...]:
     return (
         None if value is None else float(number(value)),
         metric.get("status"),
-        None if step is None else float(step),
+        None if isinstance(step, float) else _fitting(step),
+        step if isinstance(step, float) else None,
         *(metric.get(name) for name in ("split", "direction", "unit", "rule")),
     )

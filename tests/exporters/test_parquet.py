@@ -124,12 +124,13 @@ class TestRoundTrip:
             yield key, value
 
     def check_metrics(self, record: Record, ask: Ask) -> None:
-        rows = ask("SELECT key, value, status, step, split, direction, unit FROM metrics WHERE run_id = ?",
-                   record.id)  # fmt: skip
+        rows = ask("SELECT key, value, status, step, fractional_step, split, direction, unit FROM metrics "
+                   "WHERE run_id = ?", record.id)  # fmt: skip
         assert {row[0] for row in rows} == set(record.metrics) and len(rows) == len(record.metrics)
         for key, value, *rest in rows:
             metric = record.metrics[key]
-            assert rest == [metric.status, metric.step, metric.split, metric.direction, metric.unit]
+            steps = (None, metric.step) if isinstance(metric.step, float) else (metric.step, None)
+            assert rest == [metric.status, *steps, metric.split, metric.direction, metric.unit]
             if metric.value is None or abs(metric.value) < 1e308:
                 assert value == (None if metric.value is None else float(metric.value))
 
