@@ -71,7 +71,7 @@ def _run(parts: list[Part], options: Options) -> ForeignRun:
         params=state.config,
         finals=found_finals,
         curves=lambda: points.curves(history.history(parts), partial(points.axis_of, state)),
-        texts=lambda: _texts(parts, texts),
+        texts=lambda: _texts(parts if state.texts else [], texts),
         system_curves=lambda: points.curves(history.samples(parts), lambda _: None),
         code=facts.code(state, metadata, parts, options),
         environment=facts.environment(state, metadata, parts, options),
@@ -91,7 +91,8 @@ def _run(parts: list[Part], options: Options) -> ForeignRun:
 
 def _check_anything(state: State, parts: list[Part]) -> None:
     """Of a run without records, names what it lacks; `facts.Nothing` where nothing else is there."""
-    why = "; ".join(why for _, why in state.losses) or "no record in its log"
+    logs = {part.log.name for part in parts if part.log is not None}
+    why = "; ".join(why for what, why in state.losses if what in logs) or "its log is not here"
     found = [name for part in parts if part.files for name, _, _ in folder.walk(part.files)]
     if not state.config and not any(name == "output.log" or name.startswith("media/") for name in found):
         raise facts.Nothing(f"nothing of the run was written: {why}")
