@@ -42,12 +42,8 @@ def _run(parts: list[Part], options: Options) -> ForeignRun:
         metadata |= facts.json_of(part, "wandb-metadata.json", state)
     if not state.run:
         began.take(state, parts[0])
-    if not state.records and not state.seen and not metadata and not state.config and not state.summary:
-        why = "; ".join(why for _, why in state.losses) or "its log has a beginning and no record"
-        found = [name for part in parts if part.files for name, _, _ in folder.walk(part.files)]
-        if not any(name == "output.log" or name.startswith("media/") for name in found):
-            raise facts.Nothing(f"nothing of the run was written: {why}")
-        state.losses["configuration, history and summary", f"the log has no record: {why}"] += 1
+    if not (state.records or state.seen or metadata or state.summary):
+        _check_anything(state, parts)
     client = state.config.pop("_wandb", None)
     if state.version is None and isinstance(client, dict):
         state.version = facts.text_in(client, "cli_version")
@@ -75,7 +71,7 @@ def _run(parts: list[Part], options: Options) -> ForeignRun:
         params=state.config,
         finals=found_finals,
         curves=lambda: points.curves(history.history(parts), partial(points.axis_of, state)),
-        texts=lambda: _texts(parts, texts),
+        texts=lambda: _texts(parts if state.texts else [], texts),
         system_curves=lambda: points.curves(history.samples(parts), lambda _: None),
         code=facts.code(state, metadata, parts, options),
         environment=facts.environment(state, metadata, parts, options),
@@ -91,6 +87,16 @@ def _run(parts: list[Part], options: Options) -> ForeignRun:
         lost=[Loss(what=what, why=why, count=count) for (what, why), count in state.losses.items()],
         changed=changed,
     )
+
+
+def _check_anything(state: State, parts: list[Part]) -> None:
+    """Of a run without records, names what it lacks; `facts.Nothing` where nothing else is there."""
+    logs = {part.log.name for part in parts if part.log is not None}
+    why = "; ".join(why for what, why in state.losses if what in logs) or "its log is not here"
+    found = [name for part in parts if part.files for name, _, _ in folder.walk(part.files)]
+    if not state.config and not any(name == "output.log" or name.startswith("media/") for name in found):
+        raise facts.Nothing(f"nothing of the run was written: {why}")
+    state.losses["project, name, notes, tags, history and summary", why] += 1
 
 
 def _read_part(state: State, part: Part) -> None:

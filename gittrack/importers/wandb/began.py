@@ -7,7 +7,8 @@ import math
 import re
 from typing import Any
 
-from gittrack.importers.wandb import folder, values
+from gittrack.importers.foreign import Moment
+from gittrack.importers.wandb import facts, folder, values
 from gittrack.importers.wandb.folder import Part
 from gittrack.importers.wandb.state import State
 
@@ -18,7 +19,8 @@ _NUMBERS = {"nan": math.nan, "inf": math.inf}
 
 
 def take(state: State, part: Part) -> None:
-    """Version and configuration as the run began, where the run's records do not have them."""
+    """Times, version and configuration as the run began, where the run's records do not have them."""
+    _times(state, part)
     path, _ = folder.find(part.folder, "logs/debug.log")
     data = folder.read_small(path, _LARGEST) if path is not None else None
     if data is None:
@@ -39,6 +41,24 @@ def take(state: State, part: Part) -> None:
     if found:
         state.config = found
         state.losses["configuration", "as the run began; what was added later was not written"] += 1
+
+
+def _times(state: State, part: Part) -> None:
+    """From the first and the last line of its service's log, which are JSON with a time in UTC."""
+    path, _ = folder.find(part.folder, "logs/debug-internal.log")
+    data = folder.read_small(path, _LARGEST) if path is not None else None
+    moments = [moment for line in (data or b"").splitlines() if (moment := _moment(line)) is not None]
+    if moments:
+        state.started = moments[0] if state.started is None else state.started
+        state.live(moments[-1])
+
+
+def _moment(line: bytes) -> Moment | None:
+    try:
+        found = values.load(line)
+    except values.NotRead:
+        return None
+    return facts.utc(facts.text_in(found, "time")) if isinstance(found, dict) else None
 
 
 def _value(node: ast.expr) -> Any:

@@ -193,7 +193,11 @@ def live(state: State, metadata: dict[str, Any]) -> None:
 
 
 def _utc(metadata: dict[str, Any], name: str) -> Moment | None:
-    at = text_in(metadata, name)
+    return utc(text_in(metadata, name))
+
+
+def utc(at: str | None) -> Moment | None:
+    """The moment that a text states; without a zone it is in UTC."""
     try:
         found = datetime.fromisoformat((at or "").replace("Z", "+00:00"))
     except ValueError:

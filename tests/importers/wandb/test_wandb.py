@@ -335,6 +335,8 @@ def test_a_killed_run_keeps_what_its_client_logged_of_its_beginning(tmp_path: Pa
     made = folder(tmp_path, [])
     (made / "logs").mkdir()
     (made / "files/output.log").write_text("epoch 1\n")
+    lines = '{"time":"2023-11-14T22:13:20.5Z","msg":"a"}\n{\n{"time":"2023-11-14T23:13:21.123456789+01:00"}\n'
+    (made / "logs/debug-internal.log").write_text(lines)
     text = "INFO Current SDK version is 0.31.0\nINFO init called with sweep_config: {}\nconfig: %s\nINFO x\n"
     for began, params in (
         ("{'lr': -0.5, 'nan': inf, 'n': [1, (True, None)], 'd': {'é': 'x'}, '_wandb': {}}",
@@ -346,6 +348,7 @@ def test_a_killed_run_keeps_what_its_client_logged_of_its_beginning(tmp_path: Pa
         (made / "logs/debug.log").write_text(text % began)
         found = one(aged(made))
         assert (found.system_version, found.status, found.params) == ("0.31.0", "killed", params)
+        assert (found.started, found.ended) == (1_700_000_000.5, 1_700_000_001.123456)
         assert any(loss.what.startswith("configuration") and "log" not in loss.why for loss in found.lost)
 
 
