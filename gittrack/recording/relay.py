@@ -45,7 +45,12 @@ class Hold:
 
     def taken(self) -> set[int]:
         """Those that have come by now, which do nothing more."""
-        return {int(signal.sigwait({number})) for number in signal.sigpending() & TAKEN}
+        numbers: set[int] = set()
+        while (
+            info := signal.sigtimedwait(TAKEN, 0)
+        ) is not None:  # what pends, another thread may take first
+            numbers.add(info.si_signo)
+        return numbers
 
     def loosen(self) -> None:
         """The program is gone: what was meant for it is dropped, and Ctrl-C is for us again."""

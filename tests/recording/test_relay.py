@@ -182,6 +182,19 @@ def test_what_a_program_leaves_behind_outlives_the_wrapper(project: Path, tmp_pa
     until((project / "end").exists)
 
 
+def test_a_signal_that_another_thread_takes_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is pending for the process, and gone when we ask for it."""
+    monkeypatch.setattr(signal, "sigpending", lambda: {signal.SIGUSR1})
+    hold = Hold()
+    try:
+        thread = threading.Thread(target=hold.taken, daemon=True)
+        thread.start()
+        thread.join(LIMIT_S)
+        assert not thread.is_alive()
+    finally:
+        hold.release()
+
+
 def test_a_sign_that_is_missed_is_given_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread ends though the system has dropped the signal that should have told it to."""
     given = []
