@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gittrack.importers import folders, protobuf
 from gittrack.importers.foreign import Dataset, ForeignFile, ForeignRun, Loss, Options, Skipped
-from gittrack.importers.wandb import began, facts, files, finals, folder, history, points, protobuf, rows
+from gittrack.importers.wandb import began, facts, files, finals, folder, history, points, rows
 from gittrack.importers.wandb.folder import Part
 from gittrack.importers.wandb.state import State, read_log, take_row
 
@@ -44,7 +45,7 @@ def _run(parts: list[Part], options: Options) -> ForeignRun:
         began.take(state, parts[0])
     if not state.records and not state.seen and not metadata and not state.config and not state.summary:
         why = "; ".join(why for _, why in state.losses) or "its log has a beginning and no record"
-        found = [name for part in parts if part.files for name, _, _ in folder.walk(part.files)]
+        found = [name for part in parts if part.files for name, _, _ in folders.walk(part.files)]
         if not any(name == "output.log" or name.startswith("media/") for name in found):
             raise facts.Nothing(f"nothing of the run was written: {why}")
         state.losses["configuration, history and summary", f"the log has no record: {why}"] += 1
@@ -145,7 +146,7 @@ def _sweep(state: State, parts: list[Part]) -> list[ForeignFile]:
     for part in parts:
         if not sweep or part.around is None:
             continue
-        path, _ = folder.find(part.around, f"sweep-{sweep}/config-{part.id}.yaml")
+        path, _ = folders.find(part.around, f"sweep-{sweep}/config-{part.id}.yaml")
         if path is not None:
             return [ForeignFile(path="sweep/config.yaml", kind="other", content=path)]
     return []

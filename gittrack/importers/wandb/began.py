@@ -7,7 +7,8 @@ import math
 import re
 from typing import Any
 
-from gittrack.importers.wandb import folder, values
+from gittrack.importers import folders
+from gittrack.importers.wandb import values
 from gittrack.importers.wandb.folder import Part
 from gittrack.importers.wandb.state import State
 
@@ -19,8 +20,8 @@ _NUMBERS = {"nan": math.nan, "inf": math.inf}
 
 def take(state: State, part: Part) -> None:
     """Version and configuration as the run began, where the run's records do not have them."""
-    path, _ = folder.find(part.folder, "logs/debug.log")
-    data = folder.read_small(path, _LARGEST) if path is not None else None
+    path, _ = folders.find(part.folder, "logs/debug.log")
+    data = folders.read_small(path, _LARGEST) if path is not None else None
     if data is None:
         return
     text = data.decode("utf-8", "replace")
