@@ -7,8 +7,7 @@ import math
 import re
 from typing import Any
 
-from gittrack.importers import folders
-from gittrack.importers.wandb import values
+from gittrack.importers import folders, values
 from gittrack.importers.wandb.folder import Part
 from gittrack.importers.wandb.state import State
 

@@ -12,9 +12,8 @@ from typing import Any
 
 from gittrack.errors import GittrackError
 from gittrack.formats.codec.reader import read_yaml
-from gittrack.importers import folders, protobuf
+from gittrack.importers import folders, protobuf, values
 from gittrack.importers.foreign import ForeignCode, ForeignEnvironment, Moment, Options, Status
-from gittrack.importers.wandb import values
 from gittrack.importers.wandb.folder import Part
 from gittrack.importers.wandb.state import State
 

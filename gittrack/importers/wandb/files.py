@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from gittrack.importers import folders, protobuf
+from gittrack.importers import folders, protobuf, values
 from gittrack.importers.foreign import ForeignFile
-from gittrack.importers.wandb import history, rows, values
+from gittrack.importers.wandb import history, rows
 from gittrack.importers.wandb.folder import Part
 from gittrack.importers.wandb.state import MOST_EMBEDDED, MediaValue, State, is_embedded
 
