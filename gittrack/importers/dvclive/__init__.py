@@ -29,7 +29,7 @@ def read(source: Path, options: Options) -> Iterator[ForeignRun | Skipped]:
     source = source.resolve()
     known: set[str] = set()
     found = False
-    for folder in _folders(source):
+    for folder in sorted(_folders(source)):
         found = True
         name = folder.relative_to(source).as_posix() if folder != source else source.name
         try:

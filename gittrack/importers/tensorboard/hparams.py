@@ -30,9 +30,8 @@ class Session:
     def take(self, content: bytes, losses: Counter[tuple[str, str]]) -> None:
         """Take up the bytes that the plugin has in the metadata of a tag."""
         data = protobuf.parse(content)
-        if _EXPERIMENT in data:
-            why = "which values were to be tried and which metrics to be shown: a record says those that are"
-            losses["description of the hparams experiment", why] += 1
+        if any(_says_more(experiment) for experiment in protobuf.messages(data, _EXPERIMENT)):
+            losses["description of the hparams experiment", "a record has no place for it"] += 1
         for start in protobuf.messages(data, _START):
             self.is_session = True
             self._start(start, losses)
@@ -53,6 +52,12 @@ class Session:
             if address := protobuf.text(start, number):
                 self.tags[name] = address
         self.started = protobuf.double(start.get(5, [b""])[-1]) or None
+
+
+def _says_more(experiment: Message) -> bool:
+    """Whether it says more than names and types, such as a text or which values were to be tried."""
+    params = protobuf.messages(experiment, 4)
+    return any(number in experiment for number in (1, 2, 6)) or any(param.keys() - {1, 4} for param in params)
 
 
 def _value(message: Message, depth: int = 0) -> Any:
