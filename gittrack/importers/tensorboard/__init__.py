@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from gittrack.importers import folders
 from gittrack.importers.foreign import Curve, Final, ForeignRun, Loss, Options, Skipped
 from gittrack.importers.tensorboard import files, points
-from gittrack.importers.tensorboard.log import Log
+from gittrack.importers.tensorboard.log import Log, without_host
 
 _MARK = "tfevents"
 _SMALL = 1 << 20
@@ -27,7 +27,7 @@ def read(source: Path, options: Options) -> Iterator[ForeignRun | Skipped]:
     """Runs of the event file `source`, or of the event files at any depth of the folder."""
     source = source.resolve()
     top = source if source.is_dir() else source.parent
-    yield from _Reading(top, _tree(source)).items()
+    yield from _Reading(top, _tree(source), options).items()
 
 
 def _tree(source: Path) -> Tree:
@@ -44,9 +44,10 @@ def _tree(source: Path) -> Tree:
 class _Reading:
     """One walk through the folders of a source."""
 
-    def __init__(self, top: Path, tree: Tree) -> None:
+    def __init__(self, top: Path, tree: Tree, options: Options) -> None:
         self._top = top
         self._tree = tree
+        self._people = options.people
         self._below: dict[PurePosixPath, list[PurePosixPath]] = {}
         for folder in tree:
             if folder.parts:
@@ -116,6 +117,7 @@ class _Reading:
 
     def _run(self, folder: PurePosixPath, log: Log) -> ForeignRun:
         run_id, parent = self._id(folder, log), self._parent(folder)
+        name = self._name(folder)
         added = None
         if log.session.is_session:
             self._sessions.add(folder)
@@ -133,7 +135,7 @@ class _Reading:
             system="tensorboard",
             id=run_id,
             experiment=self._experiment(),
-            name=self._name(folder),
+            name=name if self._people else without_host(name, log.files[0].path.name),
             status=session.status,
             started=session.started or log.began,
             ended=session.ended,

@@ -16,6 +16,8 @@ from gittrack.importers.tensorboard.events import Event, Kind, Plugin, Restarts,
 from gittrack.importers.tensorboard.hparams import Session
 
 _STAMP = re.compile(r".*tfevents\.([0-9]{1,15})(?:\.|$)", re.DOTALL)
+_HOST = re.compile(r".*tfevents\.[0-9]+\.(.+?)(?:\.[0-9]+\.[0-9]+(?:\..*)?)?$", re.DOTALL)
+_DATED = re.compile(r"([A-Z][a-z]{2}[0-9]{2}_[0-9]{2}-[0-9]{2}-[0-9]{2})_(.+)$", re.DOTALL)
 _OTHERS = {4: "graph", 6: "log message", 8: "run metadata", 9: "meta graph"}
 """What an event may have in place of a summary."""
 _MOST_MEDIA = 5_000
@@ -99,15 +101,19 @@ class Log:
                     self.foreign.append((shown, f"no event file: {error}"))
                     self.files.pop()
                     continue
-                self.losses[path.name, str(error)] += 1
+                self.losses[self._which(), str(error)] += 1
             except OSError as error:
                 self.foreign.append((shown, error.strerror or "it cannot be read"))
                 self.files.pop()
                 continue
             file.bad = frozenset(bad)
             for why in bad.values():
-                self.losses[path.name, why] += 1
+                self.losses[self._which(), why] += 1
             self.changed = max(self.changed or 0, path.stat().st_mtime)
+
+    def _which(self) -> str:
+        """The file that is being looked at, by its number: its name has the host in it."""
+        return f"event file {len(self.files)}"
 
     def _take(self, data: bytes, place: Place) -> None:
         try:
@@ -122,7 +128,7 @@ class Log:
             for index, value in enumerate(event.values()):
                 self._value(event, value, Place(place.file, place.byte, place.number, index))
         except (WireError, OverflowError) as error:
-            self.losses[self.files[place.file].path.name, f"an event that is damaged: {error}"] += 1
+            self.losses[self._which(), f"an event that is damaged: {error}"] += 1
 
     def _value(self, event: Event, value: Value, place: Place) -> None:
         tag = value.tag
@@ -181,6 +187,16 @@ class Log:
         with self.files[place.file].path.open("rb") as stream:
             event = events.event(records.record(stream, place.byte))
         return event, [*event.values()][place.value]
+
+
+def without_host(name: str, file: str) -> str:
+    """The name of a run without the host that writers put into it, as into that of `file`."""
+    host = _HOST.match(file)
+    *above, last = name.split("/")
+    dated = _DATED.match(last)
+    if host and dated and dated[2].startswith(host[1]):
+        last = dated[1] + dated[2].removeprefix(host[1])
+    return "/".join([*above, last])
 
 
 def _order(path: Path) -> tuple[int, str]:

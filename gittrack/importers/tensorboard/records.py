@@ -6,7 +6,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import BinaryIO
 
 LARGEST = 256 << 20
@@ -49,6 +49,12 @@ def masked_crc(data: bytes) -> int:
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
+@lru_cache(4096)
+def _length_crc(data: bytes) -> int:
+    """Of lengths, of which few are many times there."""
+    return masked_crc(data)
+
+
 def record(file: BinaryIO, place: int) -> bytes:
     """The bytes of the record at `place`, which was found good before."""
     file.seek(place)
@@ -79,7 +85,7 @@ def records(file: BinaryIO, size: int, bad: dict[int, str]) -> Iterator[tuple[in
         if len(head) < _HEAD.size:
             raise FrameError(f"cut off at byte {place}")
         length, check = _HEAD.unpack(head)
-        if masked_crc(head[:8]) != check:
+        if _length_crc(head[:8]) != check:
             raise FrameError(f"damaged from byte {place} on")
         end = place + _HEAD.size + length + _CHECK.size
         if end > size:

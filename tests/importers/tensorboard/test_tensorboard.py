@@ -239,6 +239,23 @@ def test_a_copy_is_the_same_run(tmp_path: Path) -> None:
     assert len({run.id for run in runs}) == 3
 
 
+@rows(
+    "folder, host, name",
+    [
+        ("Nov30_09-39-47_my.box-lr1", "my.box", "Nov30_09-39-47-lr1"),
+        ("Nov30_09-39-47_other", "box", "Nov30_09-39-47_other"),
+        ("box", "box", "box"),
+    ],
+)
+def test_the_host_in_a_name(tmp_path: Path, folder: str, host: str, name: str) -> None:
+    """That writers put there by themselves; with people kept it stays, and no loss has it."""
+    write(tmp_path / folder, version(), b"cut", host=host)
+    run = only(tmp_path)
+    assert run.name == name and [loss.what for loss in run.lost] == ["event file 1"]
+    (kept,) = read(tmp_path, Options(people=True))
+    assert isinstance(kept, ForeignRun) and kept.name == folder
+
+
 def test_files_that_are_damaged(tmp_path: Path) -> None:
     """What is there is read; what is no event file is named."""
     one, two = (event(101, n, summary(simple("x", n))) for n in range(2))
