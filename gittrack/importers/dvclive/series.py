@@ -6,7 +6,6 @@ import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -21,7 +20,7 @@ _NUMBER = re.compile(
     r"[-+]?(?:[0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][-+]?[0-9]{1,9})?|[-+]?(?:nan|inf)"
 )
 _WHOLE = re.compile(r"[-+]?[0-9]{1,18}")
-_OTHER_FORM = "a line of another form than its heading"
+_OTHER_FORM = "a line of another form than its heading, or with too long a value"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +52,32 @@ class Series:
     def rows(self, faults: dict[str, int]) -> Iterator[Row]:
         """Its lines; what is none is counted in `faults`."""
         with self.path.open("rb") as file:
-            lines = _lines(file, faults)
-            heading = next(csv.reader(islice(lines, 1), delimiter="\t"), [])
+            records = _records(_lines(file, faults), faults)
+            heading = next(records, [])
             columns = heading[:-1]
             step_at = columns.index("step") if "step" in columns else None
             time_at = columns.index("timestamp") if "timestamp" in columns else None
-            for cells in csv.reader(lines, delimiter="\t"):
-                if len(cells) != len(heading) or not heading:
+            for cells in records:
+                if len(cells) != len(heading):
                     faults[_OTHER_FORM] = faults.get(_OTHER_FORM, 0) + 1
                     continue
                 step = _number(cells[step_at]) if step_at is not None else None
                 time = _number(cells[time_at]) if time_at is not None else None
                 yield Row(step, None if time is None else time / 1000, cells[-1])
+
+
+def _records(lines: Iterator[str], faults: dict[str, int]) -> Iterator[list[str]]:
+    reader = csv.reader(lines, delimiter="\t")
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            faults[_OTHER_FORM] = faults.get(_OTHER_FORM, 0) + 1
+            continue
+        if cells:
+            yield cells
 
 
 def _lines(file: BinaryIO, faults: dict[str, int]) -> Iterator[str]:

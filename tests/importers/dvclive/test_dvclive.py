@@ -139,6 +139,7 @@ def test_files_that_are_damaged(tmp_path: Path, monkeypatch: Any) -> None:
             "dvclive/metrics.json": "[" * 5000,
             "dvclive/plots/metrics/x.tsv": "step\tx\n0\t1\n1\nword\t2\n2\t3\n3\t0.12",
             "dvclive/plots/metrics/empty.tsv": "",
+            "dvclive/plots/metrics/long.tsv": f"step\tlong\n0\t{'1' * 200_000}\n",
         },
     )
     (tmp_path / "dvclive" / "plots" / "metrics" / "link.tsv").symlink_to("/etc/passwd")
@@ -146,7 +147,7 @@ def test_files_that_are_damaged(tmp_path: Path, monkeypatch: Any) -> None:
     assert points(run) == {"x": [(0, None, 1), (None, None, 2), (2, None, 3)]}
     assert run.params == {"1": "a", "n": "2"}
     assert sorted(loss.what for loss in run.lost) == [
-        "file plots/metrics/link.tsv", "metrics.json", "points of x", "points of x", "types of params",
+        "file plots/metrics/link.tsv", "metrics.json", "points of long", "points of x", "points of x", "types of params",
     ]  # fmt: skip
 
 

@@ -249,10 +249,11 @@ def test_a_copy_is_the_same_run(tmp_path: Path) -> None:
 )
 def test_the_host_in_a_name(tmp_path: Path, folder: str, host: str, name: str) -> None:
     """That writers put there by themselves; with people kept it stays, and no loss has it."""
-    write(tmp_path / folder, version(), b"cut", host=host)
-    run = only(tmp_path)
+    top = tmp_path / f"of {folder}"
+    write(top / folder, version(), b"cut", host=host)
+    run = only(top)
     assert run.name == name and [loss.what for loss in run.lost] == ["event file 1"]
-    (kept,) = read(tmp_path, Options(people=True))
+    (kept,) = read(top, Options(people=True))
     assert isinstance(kept, ForeignRun) and kept.name == folder
 
 
