@@ -117,7 +117,8 @@ def _is_tensorboard(path: Path) -> bool:
 def _is_dvclive(path: Path) -> bool:
     if path.is_file():
         return False
-    return any((at / "metrics.json").is_file() and (at / "plots").is_dir() for at in (path, path / "dvclive"))
+    found = (at for at in (path, path / "dvclive") if (at / "metrics.json").is_file())
+    return any(at.name == "dvclive" or (at / "plots").is_dir() for at in found)
 
 
 def _is_sacred(path: Path) -> bool:

@@ -44,11 +44,13 @@ def read_yaml(
     max_depth: int = MAX_DEPTH,
     max_nodes: int = MAX_NODES,
     as_text: bool = False,
+    endless: bool = False,
 ) -> Any:
     """The value of the one YAML document in `data`; else RecordError ``where:line:column: what``.
 
     Plain scalars follow the YAML 1.2 core schema; with `as_text` each is its text, for what another tool
-    wrote by other rules (a plain ``1e5`` of PyYAML is text), and only null is None.
+    wrote by other rules (a plain ``1e5`` of PyYAML is text), and only null is None. With
+    `endless`, ``.nan`` and ``.inf`` are numbers.
     Refused are: other encodings than UTF-8 and a byte order mark, duplicate keys, keys that are not text,
     anchors, aliases, tags, directives, merge keys, a second document or none, numbers that are not
     finite, integers above 4,096 bits, and whatever is larger than the limits.
@@ -57,7 +59,8 @@ def read_yaml(
         raise RecordError(f"{where}:1:1: has {len(data)} bytes, more than the {max_bytes} allowed")
     text = _decode(data, where)
     scanner_errors, parser, events = library()
-    composer = (_TextComposer if as_text else _Composer)(where, max_depth, max_nodes, events)
+    kind = _TextComposer if as_text else _EndlessComposer if endless else _Composer
+    composer = kind(where, max_depth, max_nodes, events)
     try:
         composer.get_event = parser(text).get_event
         return composer.document(text)
@@ -254,3 +257,15 @@ class _TextComposer(_Composer):
 
     def constant(self, text: str) -> Any:
         return text if _CONSTANTS[text] is not None else None
+
+
+class _EndlessComposer(_Composer):
+    """Numbers may be NaN or infinite."""
+
+    __slots__ = ()
+
+    def number(self, event: Any, text: str) -> int | float | str:
+        match = _NUMBER.fullmatch(text)
+        if match is not None and match.lastgroup == "endless":
+            return float(text.replace(".", ""))
+        return super().number(event, text)

@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gittrack.importers import folders, protobuf
 from gittrack.importers.foreign import Dataset, ForeignFile, ForeignRun, Loss, Options, Skipped
-from gittrack.importers.wandb import began, facts, files, finals, folder, history, points, protobuf, rows
+from gittrack.importers.wandb import began, facts, files, finals, folder, history, points, rows
 from gittrack.importers.wandb.folder import Part
 from gittrack.importers.wandb.state import State, read_log, take_row
 
@@ -93,7 +94,7 @@ def _check_anything(state: State, parts: list[Part]) -> None:
     """Of a run without records, names what it lacks; `facts.Nothing` where nothing else is there."""
     logs = {part.log.name for part in parts if part.log is not None}
     why = "; ".join(why for what, why in state.losses if what in logs) or "its log is not here"
-    found = [name for part in parts if part.files for name, _, _ in folder.walk(part.files)]
+    found = [name for part in parts if part.files for name, _, _ in folders.walk(part.files)]
     if not state.config and not any(name == "output.log" or name.startswith("media/") for name in found):
         raise facts.Nothing(f"nothing of the run was written: {why}")
     state.losses["project, name, notes, tags, history and summary", why] += 1
@@ -151,7 +152,7 @@ def _sweep(state: State, parts: list[Part]) -> list[ForeignFile]:
     for part in parts:
         if not sweep or part.around is None:
             continue
-        path, _ = folder.find(part.around, f"sweep-{sweep}/config-{part.id}.yaml")
+        path, _ = folders.find(part.around, f"sweep-{sweep}/config-{part.id}.yaml")
         if path is not None:
             return [ForeignFile(path="sweep/config.yaml", kind="other", content=path)]
     return []

@@ -7,8 +7,9 @@ import math
 import re
 from typing import Any
 
+from gittrack.importers import folders, values
 from gittrack.importers.foreign import Moment
-from gittrack.importers.wandb import facts, folder, values
+from gittrack.importers.wandb import facts
 from gittrack.importers.wandb.folder import Part
 from gittrack.importers.wandb.state import State
 
@@ -21,8 +22,8 @@ _NUMBERS = {"nan": math.nan, "inf": math.inf}
 def take(state: State, part: Part) -> None:
     """Times, version and configuration as the run began, where the run's records do not have them."""
     _times(state, part)
-    path, _ = folder.find(part.folder, "logs/debug.log")
-    data = folder.read_small(path, _LARGEST) if path is not None else None
+    path, _ = folders.find(part.folder, "logs/debug.log")
+    data = folders.read_small(path, _LARGEST) if path is not None else None
     if data is None:
         return
     text = data.decode("utf-8", "replace")
@@ -45,8 +46,8 @@ def take(state: State, part: Part) -> None:
 
 def _times(state: State, part: Part) -> None:
     """From the first and the last line of its service's log, which are JSON with a time in UTC."""
-    path, _ = folder.find(part.folder, "logs/debug-internal.log")
-    data = folder.read_small(path, _LARGEST) if path is not None else None
+    path, _ = folders.find(part.folder, "logs/debug-internal.log")
+    data = folders.read_small(path, _LARGEST) if path is not None else None
     moments = [moment for line in (data or b"").splitlines() if (moment := _moment(line)) is not None]
     if moments:
         state.started = moments[0] if state.started is None else state.started

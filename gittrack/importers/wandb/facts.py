@@ -12,8 +12,8 @@ from typing import Any
 
 from gittrack.errors import GittrackError
 from gittrack.formats.codec.reader import read_yaml
+from gittrack.importers import folders, protobuf, values
 from gittrack.importers.foreign import ForeignCode, ForeignEnvironment, Moment, Options, Status
-from gittrack.importers.wandb import folder, protobuf, values
 from gittrack.importers.wandb.folder import Part
 from gittrack.importers.wandb.state import State
 
@@ -35,9 +35,9 @@ def mapping_in(data: Mapping[str, Any], name: str) -> dict[str, Any]:
 def json_of(part: Part, name: str, state: State) -> dict[str, Any]:
     """The mapping in a JSON file of the run, an empty one where there is none."""
     path = part.files / name if part.files else None
-    if path is None or not folder.is_regular(path):
+    if path is None or not folders.is_regular(path):
         return {}
-    data = folder.read_small(path, _LARGEST)
+    data = folders.read_small(path, _LARGEST)
     try:
         if data is None:
             raise values.NotRead(f"it is larger than {_LARGEST} bytes, or cannot be opened")
@@ -53,7 +53,7 @@ def json_of(part: Part, name: str, state: State) -> dict[str, Any]:
 def config_of(part: Part, state: State) -> dict[str, Any]:
     """The configuration in ``config.yaml``."""
     path = part.files / "config.yaml" if part.files else None
-    data = folder.read_small(path, _LARGEST) if path is not None else None
+    data = folders.read_small(path, _LARGEST) if path is not None else None
     if data is None:
         return {}
     try:
@@ -88,7 +88,7 @@ def code(state: State, metadata: dict[str, Any], parts: list[Part], options: Opt
     if not options.people:
         command = [_relative(item) for item in command]
         program = _relative(program) if program else None
-    patched = any(part.files and folder.is_regular(part.files / "diff.patch") for part in parts)
+    patched = any(part.files and folders.is_regular(part.files / "diff.patch") for part in parts)
     if not (commit or remote or program or command or patched):
         return None
     return ForeignCode(
@@ -133,7 +133,7 @@ def environment(
 
 def _packages(parts: list[Part]) -> dict[str, str] | None:
     for part in reversed(parts):
-        data = folder.read_small(part.files / "requirements.txt") if part.files else None
+        data = folders.read_small(part.files / "requirements.txt") if part.files else None
         if data is not None:
             lines = (line.strip().partition("==") for line in data.decode("utf-8", "replace").splitlines())
             return {name: version for name, equals, version in lines if equals and name and version}

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from gittrack.importers import folders, protobuf, values
 from gittrack.importers.foreign import ForeignFile
-from gittrack.importers.wandb import folder, history, protobuf, rows, values
+from gittrack.importers.wandb import history, rows
 from gittrack.importers.wandb.folder import Part
 from gittrack.importers.wandb.state import MOST_EMBEDDED, MediaValue, State, is_embedded
 
@@ -73,13 +74,13 @@ def _media(state: State, media: MediaValue, parts: list[Part]) -> Iterator[Forei
             continue
         content, missing = None, None
         for part in reversed(parts):
-            content, missing = folder.find(part.files, path)
+            content, missing = folders.find(part.files, path)
             if content is None and "/" not in path and isinstance(paths, list):
-                content, missing = folder.find(part.files, f"media/images/{path}")
+                content, missing = folders.find(part.files, f"media/images/{path}")
             if content is not None:
                 break
         yield ForeignFile(
-            path=folder.logical(path) or _safe(media, "file"),
+            path=folders.logical(path) or _safe(media, "file"),
             kind=kind,
             content=content,
             missing=missing,
@@ -131,9 +132,9 @@ def _in_folder(state: State, part: Part, taken: set[Path]) -> Iterator[ForeignFi
     root = part.files
     if root is None:
         return
-    for count, (name, path, regular) in enumerate(folder.walk(root)):
-        if count >= folder.MOST_FILES:
-            state.losses[part.name, f"files beyond the first {folder.MOST_FILES}"] += 1
+    for count, (name, path, regular) in enumerate(folders.walk(root)):
+        if count >= folders.MOST_FILES:
+            state.losses[part.name, f"files beyond the first {folders.MOST_FILES}"] += 1
             return
         if name in _READ_OTHERWISE or path in taken or path == part.log or name.endswith(".wandb"):
             continue
@@ -170,7 +171,7 @@ def _artifacts(state: State, parts: list[Part]) -> Iterator[ForeignFile]:
     sizes: dict[int, list[Path]] = {}
     if state.artifacts:
         for part in parts:
-            for _, path, regular in folder.walk(part.files) if part.files else ():
+            for _, path, regular in folders.walk(part.files) if part.files else ():
                 if regular:
                     sizes.setdefault(path.stat().st_size, []).append(path)
     for artifact in state.artifacts:
@@ -195,7 +196,7 @@ def _artifact(
         digest = _md5(protobuf.text(entry, 2))
         reference = protobuf.text(entry, 3)
         content = None if reference else _with_digest(sizes.get(protobuf.integer(entry, 4), []), digest)
-        plain = folder.logical(path)
+        plain = folders.logical(path)
         missing = "its path leads out of the run" if plain is None else None
         if content is None and missing is None:
             missing = "a reference to elsewhere" if reference else "its bytes are outside the run's folder"

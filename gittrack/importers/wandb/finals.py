@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from gittrack.importers import values
 from gittrack.importers.foreign import Final, TextPoint
-from gittrack.importers.wandb import values
 from gittrack.importers.wandb.state import State, text_of
 
 _OWN = frozenset({"_step", "_timestamp", "_runtime", "_wandb"})

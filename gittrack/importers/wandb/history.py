@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from gittrack.importers.wandb import folder, leveldb, rows
+from gittrack.importers import folders
+from gittrack.importers.wandb import leveldb, rows
 from gittrack.importers.wandb.folder import Part
 from gittrack.importers.wandb.rows import Row
 
@@ -18,7 +19,7 @@ def old(part: Part, name: str) -> Path | None:
     if part.files is None or (part.log is not None and part.log.stat().st_size > leveldb.HEADER_SIZE):
         return None
     path = part.files / name
-    return path if folder.is_regular(path) else None
+    return path if folders.is_regular(path) else None
 
 
 def history(parts: list[Part]) -> Iterator[Row]:

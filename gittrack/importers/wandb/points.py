@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from gittrack.importers import values
 from gittrack.importers.foreign import Curve, Moment, TextPoint
-from gittrack.importers.wandb import values
 from gittrack.importers.wandb.rows import Row
 from gittrack.importers.wandb.state import State, text_of
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gittrack.importers import protobuf, values
 from gittrack.importers.foreign import Moment
-from gittrack.importers.wandb import leveldb, protobuf, values
-from gittrack.importers.wandb.protobuf import Message
+from gittrack.importers.protobuf import Message
+from gittrack.importers.wandb import leveldb
 
 HISTORY, STATS = 2, 7
 _OWN = frozenset({"_step", "_timestamp", "_runtime", "_wandb"})

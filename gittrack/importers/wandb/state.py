@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gittrack.importers import protobuf, values
 from gittrack.importers.foreign import Moment
-from gittrack.importers.wandb import protobuf, rows, values
-from gittrack.importers.wandb.protobuf import Message
+from gittrack.importers.protobuf import Message
+from gittrack.importers.wandb import rows
 
 SUMMARY_RULES = {1: "min", 2: "max", 3: "mean", 4: "best", 5: "last", 6: "none", 7: "copy", 8: "first"}
 MOST_EMBEDDED = 1000

@@ -378,8 +378,8 @@ def test_what_a_record_has_no_place_for_is_named(tmp_path: Path) -> None:
 
 def test_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fields without number, long values: named, and what follows is read."""
-    monkeypatch.setattr("gittrack.importers.wandb.protobuf.MOST_FIELDS", 50)
-    monkeypatch.setattr("gittrack.importers.wandb.values.LONGEST", 50)
+    monkeypatch.setattr("gittrack.importers.protobuf.MOST_FIELDS", 50)
+    monkeypatch.setattr("gittrack.importers.values.LONGEST", 50)
     records = [
         *START,
         field(2, b"\x10\x01" * 60),

@@ -76,6 +76,16 @@ def integer(message: Message, number: int) -> int:
     return value - (1 << 64) if value >= 1 << 63 else value
 
 
+def varints(data: bytes) -> list[int]:
+    """The numbers of a packed field."""
+    found: list[int] = []
+    at = 0
+    while at < len(data):
+        value, at = _varint(data, at)
+        found.append(value)
+    return found
+
+
 def messages(message: Message, number: int) -> list[Message]:
     return [parse(value) for value in message.get(number, ()) if isinstance(value, bytes)]
 
@@ -88,6 +98,16 @@ def message(outer: Message, number: int) -> Message:
 
 def double(data: Wire) -> float | None:
     return float(struct.unpack("<d", data)[0]) if isinstance(data, bytes) and len(data) == 8 else None
+
+
+def doubles(message: Message, number: int) -> list[float]:
+    """The numbers of a field, packed or not."""
+    found: list[float] = []
+    for data in message.get(number, ()):
+        if not isinstance(data, bytes) or len(data) % 8:
+            raise WireError("a list of numbers does not end")
+        found += struct.unpack(f"<{len(data) // 8}d", data)
+    return found
 
 
 def moment(outer: Message, number: int) -> float | None:

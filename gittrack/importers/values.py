@@ -1,4 +1,4 @@
-"""Values of W&B: JSON text with limits, names of nested keys, and numbers."""
+"""Values of other trackers: JSON text with limits, names of nested keys, and numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class NotRead(ValueError):
 
 
 def load(text: str | bytes) -> Value:
-    """The value of JSON text; NaN and Infinity are numbers, as W&B writes them."""
+    """The value of JSON text; NaN and Infinity are numbers, as trackers write them."""
     if len(text) > LONGEST:
         raise NotRead(f"it is longer than {LONGEST} characters")
     try:
@@ -61,7 +61,7 @@ def _inner(value: Any) -> Iterator[Any]:
 
 
 def put(tree: dict[str, Any], path: Path, value: Value) -> None:
-    """Sets the value at a nested key; a value in its way gives way, as in W&B."""
+    """Sets the value at a nested key; a value in its way gives way."""
     for key in path[:-1]:
         inner = tree.get(key)
         if not isinstance(inner, dict):
@@ -79,12 +79,12 @@ def remove(tree: dict[str, Any], path: Path) -> None:
     tree.pop(path[-1], None)
 
 
-def flat(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Value]]:
-    """The leaves of nested mappings by dotted name; what has a ``_type`` is a leaf."""
+def flat(tree: Mapping[str, Any], above: str = "", joint: str = ".") -> Iterator[tuple[str, Value]]:
+    """The leaves of nested mappings by their names with `joint` between; what has a ``_type`` is a leaf."""
     for key, value in tree.items():
         name = f"{above}{key}"
         if isinstance(value, dict) and value and "_type" not in value:
-            yield from flat(value, f"{name}.")
+            yield from flat(value, f"{name}{joint}", joint)
         else:
             yield name, value
 
