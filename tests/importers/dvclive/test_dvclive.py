@@ -147,7 +147,8 @@ def test_files_that_are_damaged(tmp_path: Path, monkeypatch: Any) -> None:
     assert points(run) == {"x": [(0, None, 1), (None, None, 2), (2, None, 3)]}
     assert run.params == {"1": "a", "n": "2"}
     assert sorted(loss.what for loss in run.lost) == [
-        "file plots/metrics/link.tsv", "metrics.json", "points of long", "points of x", "points of x", "types of params",
+        "file plots/metrics/link.tsv", "metrics.json", "points of long", "points of x", "points of x",
+        "types of params",
     ]  # fmt: skip
 
 
