@@ -119,6 +119,14 @@ def scalar(value: Value) -> float:
     return found[0]
 
 
+def texts(value: Value) -> list[str]:
+    """The texts of a value; WireError where it has none."""
+    found = tensors.texts(protobuf.message(value.message, TENSOR))
+    if found is None:
+        raise WireError("a text that is none")
+    return found
+
+
 @dataclass(slots=True)
 class _Cuts:
     """By number of the event, from which step on what came before it is gone; steps rise with the numbers."""

@@ -126,7 +126,10 @@ class Log:
                     self.losses[what, "a record has no place for it"] += 1
             self.restarts.see(place.number, event)
             for index, value in enumerate(event.values()):
-                self._value(event, value, Place(place.file, place.byte, place.number, index))
+                try:
+                    self._value(event, value, Place(place.file, place.byte, place.number, index))
+                except (WireError, OverflowError) as error:
+                    self.losses[f"a value of {value.tag}", f"damaged: {error}"] += 1
         except (WireError, OverflowError) as error:
             self.losses[self._which(), f"an event that is damaged: {error}"] += 1
 
@@ -144,6 +147,7 @@ class Log:
             events.scalar(value)
             self.scalars[tag] += 1
         elif kind == "text":
+            events.texts(value)
             self.texts.append((place, tag, event.step))
         elif kind in ("image", "audio"):
             self._media(value, kind, event.step, place)

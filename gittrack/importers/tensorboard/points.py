@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from gittrack.importers import protobuf
 from gittrack.importers.foreign import Curve, Loss, Moment, TextPoint
 from gittrack.importers.protobuf import WireError
-from gittrack.importers.tensorboard import events, tensors
+from gittrack.importers.tensorboard import events
 from gittrack.importers.tensorboard.events import Plugin
 from gittrack.importers.tensorboard.log import OVERTAKEN, Log
 
@@ -37,14 +36,14 @@ def curves(log: Log, lost: list[Loss]) -> Iterator[Curve]:
     count = 0
     for number, event, value in log.values_again():
         tag = value.tag
-        if events.kind_of(value, log.plugins.get(tag, _NO_PLUGIN)) != "scalar":
+        try:
+            if events.kind_of(value, log.plugins.get(tag, _NO_PLUGIN)) != "scalar":
+                continue
+            point = events.scalar(value)
+        except WireError:
             continue
         if log.restarts.takes(number, tag, event.step):
             gone[tag] += 1
-            continue
-        try:
-            point = events.scalar(value)
-        except WireError:
             continue
         stretch = held.setdefault(tag, _Stretch())
         stretch.values.append(point)
@@ -65,6 +64,6 @@ def texts(log: Log) -> Iterator[TextPoint]:
     """Texts by their tags, without the end that writers give these; several at a point as a JSON list."""
     for place, tag, _ in log.texts:
         event, value = log.at(place)
-        found = tensors.texts(protobuf.message(value.message, events.TENSOR)) or []
+        found = events.texts(value)
         text = found[0] if len(found) == 1 else json.dumps(found, ensure_ascii=False)
         yield TextPoint(name=tag.removesuffix(_SUFFIX) or "text", text=text, step=event.step, time=event.time)
