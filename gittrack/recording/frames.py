@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -30,9 +31,24 @@ def frames_of(trace: TracebackType | None) -> Iterator[FrameType]:
         trace = trace.tb_next
 
 
+def innermost() -> Mapping[int, FrameType]:
+    """By thread, the frame that it executes.
+
+    Nothing is collected meanwhile: a finalizer or a callback in Python may let another thread go on, which
+    then waits for ever for what `sys._current_frames` holds (python/cpython#106883).
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return sys._current_frames()
+    finally:
+        if collects:
+            gc.enable()
+
+
 def runs(frame: FrameType) -> bool:
     """Whether `frame` is being executed, in whatever thread."""
-    return any(frame is caller for top in sys._current_frames().values() for caller in callers(top))
+    return any(frame is caller for top in innermost().values() for caller in callers(top))
 
 
 def has_returned(frame: FrameType) -> bool:

@@ -16,7 +16,16 @@ from types import FrameType
 from typing import Any
 
 from gittrack.recording.endings import UNSEEN, Ending, Terminated, judge, unknown
-from gittrack.recording.frames import callers, frames_of, goes_on, has_returned, outermost, runs, was_left_at
+from gittrack.recording.frames import (
+    callers,
+    frames_of,
+    goes_on,
+    has_returned,
+    innermost,
+    outermost,
+    runs,
+    was_left_at,
+)
 
 _leaving: Departure | None = None
 _thread_errors: dict[int, BaseException | None] = {}
@@ -48,7 +57,7 @@ class Scope:
     def __init__(self) -> None:
         main = threading.main_thread().ident
         self._thread = threading.get_ident()
-        self._main = outermost(sys._current_frames().get(main or 0))
+        self._main = outermost(innermost().get(main or 0))
         self._own = None
         if self._thread != main:
             self._own = outermost(sys._getframe())
