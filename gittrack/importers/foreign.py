@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from gittrack.formats.datasets import Dataset as Dataset
 from gittrack.formats.record import Value
 
 Status = Literal["finished", "failed", "killed", "running", "unknown"]
@@ -82,18 +83,6 @@ class ForeignFile:
     """As the source states it, with the algorithm before a colon."""
     step: int | float | None = None
     caption: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dataset:
-    """A dataset that the source knows by name, without a path."""
-
-    name: str
-    digest: str | None = None
-    source: str | None = None
-    context: str | None = None
-    """What it was used for, in the source's word, such as ``training``."""
-    details: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,6 @@ from gittrack.formats.record import (
 )
 from gittrack.formats.scrub import strip_url
 from gittrack.formats.values import MAX_LONG, to_params, to_tags, to_value, without_secrets
-from gittrack.importers.foreign import Dataset as ForeignDataset
 from gittrack.importers.foreign import ForeignCode, ForeignRun
 from gittrack.importers.losses import Losses
 
@@ -195,7 +194,7 @@ def _without_folders(word: str) -> str:
     return f"{option}{equals}{name}"
 
 
-def dataset(stated: ForeignDataset, losses: Losses, *, people: bool) -> Dataset:
+def dataset(stated: Dataset, losses: Losses, *, people: bool) -> Dataset:
     name = clean_text(stated.name)
     source = long_text(stated.source, f"dataset {name}: source", losses)
     if source and _LOCAL.match(source) and not people:

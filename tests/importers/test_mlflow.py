@@ -45,6 +45,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        patch.chdir(tmp_path_factory.mktemp("aside"))  # the registry of files makes a database where it is
         ids = fill(uri, top / "mlruns" if is_database else None)
         yield Store(uri, source, ids, log_model(uri, ids["whole"]))
 
