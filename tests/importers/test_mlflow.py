@@ -20,6 +20,7 @@ from gittrack.importers.mlflow import points as points_of
 from gittrack.importers.mlflow import read
 from gittrack.importers.mlflow.points import Point, in_order, parse
 from tests.importers.mlflow_stores import EXPERIMENT, NOTE, fill, log_model
+from tests.importers.taking import taken
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 INFINITE = 1.7976931348623157e308
@@ -52,10 +53,9 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def both(source: Path, *, people: bool = False) -> tuple[dict[str, ForeignRun], list[Skipped]]:
     """Runs by their id, and what was skipped."""
-    items = [*read(source, Options(people=people))]
-    runs = [item for item in items if isinstance(item, ForeignRun)]
+    runs, skipped = taken(read, source, Options(people=people))
     assert len({run.id for run in runs}) == len(runs)
-    return {run.id: run for run in runs}, [item for item in items if isinstance(item, Skipped)]
+    return {run.id: run for run in runs}, skipped
 
 
 def series(run: ForeignRun) -> dict[str, list[tuple[Any, Any, str]]]:

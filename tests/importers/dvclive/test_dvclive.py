@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.importers.dvclive import read, series
-from gittrack.importers.foreign import Final, ForeignRun, Options, Skipped
+from gittrack.importers.foreign import Final, ForeignRun, Skipped
+from tests.importers import taking
 
 
 def write_files(top: Path, files: dict[str, str]) -> None:
@@ -18,15 +19,11 @@ def write_files(top: Path, files: dict[str, str]) -> None:
 
 
 def taken(source: Path) -> tuple[list[ForeignRun], list[Skipped]]:
-    items = [*read(source, Options())]
-    return [i for i in items if isinstance(i, ForeignRun)], [i for i in items if isinstance(i, Skipped)]
+    return taking.taken(read, source)
 
 
 def only(source: Path) -> ForeignRun:
-    runs, skipped = taken(source)
-    assert not skipped
-    (run,) = runs
-    return run
+    return taking.only(read, source)
 
 
 def points(run: ForeignRun) -> dict[str, list[tuple[Any, Any, float]]]:

@@ -12,6 +12,7 @@ import pytest
 
 from gittrack.importers.foreign import Final, ForeignFile, ForeignRun, Options, Skipped
 from gittrack.importers.tensorboard import points, read
+from tests.importers import taking
 from tests.importers.tensorboard.writer import (
     event,
     field,
@@ -33,15 +34,11 @@ PNG = b"\x89PNG\r\n\x1a\n rest"
 
 
 def taken(source: Path) -> tuple[list[ForeignRun], list[Skipped]]:
-    items = [*read(source, Options())]
-    return [i for i in items if isinstance(i, ForeignRun)], [i for i in items if isinstance(i, Skipped)]
+    return taking.taken(read, source)
 
 
 def only(source: Path) -> ForeignRun:
-    runs, skipped = taken(source)
-    assert not skipped
-    (run,) = runs
-    return run
+    return taking.only(read, source)
 
 
 def listed(run: ForeignRun) -> dict[str, list[tuple[Any, float]]]:
