@@ -29,6 +29,7 @@ def check_continued(context: Context) -> Iterator[Finding]:
 
     Clocks of two machines, or one that was set back, may tell that the earlier run began later.
     """
+    ending: set[str] = set()
     for folder, start in context.records.starts.items():
         if start.continues is None:
             continue
@@ -37,7 +38,7 @@ def check_continued(context: Context) -> Iterator[Finding]:
         if before is None:
             says = "it continues a run that is not on the ledger, or is of another experiment"
             yield finding("record-continues", says, path, "incomplete", found=start.continues)
-        elif _continues_itself(context, before):
+        elif _go_round(context, before.path, ending):
             says = "the runs that it continues go round in a circle"
             yield finding("record-continues", says, path, found=start.continues)
         elif before.started and start.started and before.started >= start.started:
@@ -47,14 +48,18 @@ def check_continued(context: Context) -> Iterator[Finding]:
             )
 
 
-def _continues_itself(context: Context, record: Record) -> bool:
-    known: set[str] = set()
-    run: Record | None = record
-    while run is not None and run.continues is not None:
-        if run.id in known:
+def _go_round(context: Context, folder: str, ending: set[str]) -> bool:
+    """Whether the runs that the one in `folder` continues have no first; `ending`: those known to have one."""
+    seen: set[str] = set()
+    while folder not in ending:
+        if folder in seen:
             return True
-        known.add(run.id)
-        run = context.record_at(run_path(run.experiment, run.continues))
+        seen.add(folder)
+        record = context.record_at(folder)
+        if record is None or record.continues is None:
+            break
+        folder = run_path(record.experiment, record.continues)
+    ending |= seen
     return False
 
 
