@@ -49,7 +49,7 @@ def check_continued(context: Context) -> Iterator[Finding]:
 
 
 def _go_round(context: Context, folder: str, ending: set[str]) -> bool:
-    """Whether the runs that the one in `folder` continues have no first; `ending`: those known to have one."""
+    """Whether the runs that this one continues have no first; `ending`: those known to have one."""
     seen: set[str] = set()
     while folder not in ending:
         if folder in seen:
