@@ -153,7 +153,7 @@ def records(top: Path) -> list[Record]:
     paths = run_git(top, "ls-tree", "-r", "--name-only", "gittrack/runs", "runs").splitlines()
     shown = [p for p in paths if p.endswith("/run.yaml")]
     found = [load_record(run_git(top, "show", f"gittrack/runs:{p}").encode(), p) for p in shown]
-    return sorted(found, key=lambda record: record.started)
+    return sorted(found, key=lambda record: record.started or "")
 
 
 def file_of(top: Path, record: Record, name: str) -> str:

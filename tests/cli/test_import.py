@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from gittrack.cli import execute
-from gittrack.formats.record import Record
 from gittrack.importers.systems import choose
 from tests.importers.sources import importer
 from tests.ledgers import records
@@ -72,22 +71,11 @@ def test_a_mapping(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (clone / "r.csv").write_text("trial,lr,loss\nx,0.1,1\ny,0.2,2\n")
     (clone / "map.yaml").write_text("run: trial\nparams: [lr]\n")
     assert execute(["import", "r.csv", "--map", "map.yaml"]) == 0
-    assert sorted(record.params["lr"] for record in records_of(clone)) == [0.1, 0.2]
+    assert sorted(record.params["lr"] for record in records(clone)) == [0.1, 0.2]
     (clone / "map.yaml").write_text("[]\n")
     assert execute(["import", "r.csv", "--map", "map.yaml"]) == 2
     assert execute(["import", "r.csv", "--map", "none.yaml"]) == 2
     capsys.readouterr()
-
-
-def records_of(clone: Path) -> list[Record]:
-    from gittrack.formats.codec import load_record
-
-    names = run_git(clone, "ls-tree", "-r", "--name-only", "gittrack/runs", "runs").splitlines()
-    return [
-        load_record(run_git(clone, "show", f"gittrack/runs:{name}").encode(), name)
-        for name in names
-        if name.endswith("run.yaml")
-    ]
 
 
 @pytest.mark.parametrize(

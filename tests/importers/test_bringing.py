@@ -162,14 +162,7 @@ def test_a_second_import_adds_nothing(bring: Importer) -> None:
 
 
 def records_of(bring: Importer, source: str) -> list[Record]:
-    paths = run_git(bring.top, "ls-tree", "-r", "--name-only", "gittrack/runs", "runs").splitlines()
-    from gittrack.formats.codec import load_record
-
-    loaded = [
-        load_record(run_git(bring.top, "show", f"gittrack/runs:{p}").encode(), p)
-        for p in paths
-        if p.endswith("run.yaml")
-    ]
+    loaded = records(bring.top)
     return [record for record in loaded if record.imported is not None and record.imported.id == source]
 
 
