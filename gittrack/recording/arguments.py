@@ -86,11 +86,19 @@ def program_arguments(command: Sequence[str]) -> list[str]:
             continue
         if start is not None:
             return words[start:]
-        inner = next((at for at, word in enumerate(words) if at and _starts_program(word)), None)
+        inner = _launched_at(words)
         if inner is None:
             return []
         words = words[inner:] if not _SCRIPT.fullmatch(words[inner]) else ["", *words[inner + 1 :]]
     return []
+
+
+def _launched_at(words: Sequence[str]) -> int | None:
+    """Where the program stands that a launcher starts: no interpreter that is the value of an option."""
+    at = [at for at, word in enumerate(words) if at and _starts_program(word)]
+    if not at or _SCRIPT.fullmatch(words[at[0]]) or not _PYTHON.fullmatch(words[at[0]].rpartition("/")[2]):
+        return next(iter(at), None)
+    return next((place for place in at if _starts_script(words[place:])), at[0])
 
 
 def _starts_program(word: str) -> bool:

@@ -34,6 +34,7 @@ def gittrack(where: Path, *words: str) -> subprocess.CompletedProcess[str]:
         ("python t.py --no-shuffle", {"no_shuffle": True}),
         ("python t.py lr={lr} --n '{n: 1}'", {"lr": "{lr}", "n": {"n": 1}}),
         ("uv run python train.py --lr 0.5", {"lr": 0.5}),
+        ("uv run -p env/bin/python python train.py --lr 0.5", {"lr": 0.5}),
         ("torchrun --nproc_per_node 2 train.py --lr 0.5", {"lr": 0.5}),
         ("python -m torch.distributed.run --nproc 2 train.py --lr 1", {"lr": 1}),
         ("srun -n 4 ./train --lr 1", {"lr": 1}),
