@@ -32,7 +32,7 @@ class Selection:
     """Of a commit that was named and brings no results: the commits that its results are from."""
     complaints: list[str] = field(default_factory=list)
     brought: dict[str, frozenset[Item]] = field(default_factory=dict)
-    """The results of each training commit."""
+    """The results of each training commit and of each copy, oldest first."""
 
 
 def training_commits(repo: Repository, config: Config, revisions: str | None) -> Selection:
@@ -90,11 +90,11 @@ def _sources(repo: Repository, config: Config, commit: str) -> tuple[str, ...]:
         reading = Reading(objects, config)
         sought = _identities(reading, CommitFiles.of(repo, objects, commit))
         sources: list[str] = []
-        for training in reversed(history.commits):
+        for training in reversed(history.brought):
             if any(item.identity in sought for item in history.brought[training]):
-                sources.append(training)
+                sources += reversed(history.copies.get(training, (training,)))
                 sought -= _identities(reading, CommitFiles.of(repo, objects, training))
-    return tuple(reversed(sources)) or ((NO_RESULTS,) if history.commits else ())
+    return tuple(reversed(dict.fromkeys(sources))) or ((NO_RESULTS,) if history.brought else ())
 
 
 def _identities(reading: Reading, files: CommitFiles) -> set[str]:
@@ -136,9 +136,9 @@ def _select(repo: Repository, config: Config, what: Sequence[str], ends: Sequenc
                 sources = _holders(reading, commit, brought[commit], known, order)
             else:
                 continue
+            selection.brought[commit] = brought[commit]
             if not sources:
                 selection.commits.append(commit)
-                selection.brought[commit] = brought[commit]
                 known.update(dict.fromkeys(brought[commit], commit))
             else:
                 selection.copies[commit] = sources

@@ -257,6 +257,20 @@ def test_a_named_commit_says_whose_results_it_has(dvc_project: Path) -> None:
     assert record.tags["gittrack.results_from"] == source
 
 
+def test_a_commit_behind_a_rebased_one_has_the_results_of_the_recorded_one(dvc_project: Path) -> None:
+    base = commit(dvc_project, "base")
+    source = train(dvc_project, lr=0.1, acc=0.8)
+    record_commits(Repository.discover(), Config(), [source])
+    run_git(dvc_project, "reset", "-q", "--hard", base)
+    (dvc_project / "README").write_text("elsewhere")
+    commit(dvc_project, "docs")
+    run_git(dvc_project, "cherry-pick", source)
+    (dvc_project / "README").write_text("released")
+    head = commit(dvc_project, "docs")
+    named = training_commits(Repository.discover(), Config(), "HEAD")
+    assert (named.commits, named.copies) == ([], {head: (source,)})
+
+
 def test_where_a_shallow_clone_ends_nothing_is_claimed(dvc_project: Path, tmp_path: Path) -> None:
     """Its oldest commit looks as if it brought everything: that is said in place of a run."""
     train(dvc_project, lr=0.1, acc=0.8)
