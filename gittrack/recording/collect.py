@@ -95,7 +95,7 @@ class Collector:
             self._lose(
                 what,
                 f"run {', '.join(others)} ran at the same time and writes there too, so that nobody can tell "
-                "whose it is; give each run a work tree of its own (git worktree add, gittrack sweep)",
+                "whose it is; give each run a work tree of its own (gittrack run --isolated)",
             )
             return None
         return written
