@@ -118,7 +118,7 @@ def collect(repository: Repository, queue: Queue, told: Told | None = None) -> l
     """Wait until all tasks have ended, and take the queue away; in the order of its tasks.
 
     `told` hears of each as it ends. An interrupt cancels the jobs, whose runs are recorded as killed, and
-    is raised again.
+    is raised again. NotFoundError where another call collects them first.
     """
     crowd = _Crowd(repository, queue, told)
     try:
@@ -153,6 +153,7 @@ class _Crowd:
             time.sleep(LOOK_S)
 
     def _look(self) -> None:
+        self.queue.require()
         for number in list(self.waiting):
             result = self.queue.result(number)
             if result is not None:

@@ -19,6 +19,7 @@ import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -165,7 +166,17 @@ class Queue:
         for room in self.folder.glob(f"{self.name}-*"):
             clean(repository.common_dir, room)
         repository.update_refs([(ref, None, None) for ref in repository.refs(f"{KEPT}{self.id}/")])
-        shutil.rmtree(self.folder, ignore_errors=True)
+        leaving = self.folder.with_name(f".{self.id}")
+        with suppress(OSError):  # whoever waits for it, too, sees it whole or not at all
+            self.folder.rename(leaving)
+        shutil.rmtree(leaving, ignore_errors=True)
+
+    def require(self) -> None:
+        """NotFoundError where another call has taken it away."""
+        if not self.folder.is_dir():
+            raise NotFoundError(
+                f"{self.id} is no longer in Slurm's queue: another call collected it; gittrack log shows them"
+            )
 
 
 def home_of(repository: Repository) -> Path:
@@ -174,8 +185,8 @@ def home_of(repository: Repository) -> Path:
 
 def find_queue(repository: Repository, name: str, verb: str) -> Queue:
     """The queue of `verb` whose id ends with `name`. NotFoundError, with those there are."""
-    queues = [Queue(folder) for folder in sorted(home_of(repository).glob("*")) if folder.is_dir()]
-    own = [queue for queue in queues if queue.call.get("verb") == verb]
+    queues = [Queue(folder) for folder in sorted(home_of(repository).glob("[!.]*")) if folder.is_dir()]
+    own = [queue for queue in queues if _verb(queue) == verb]
     match = (
         [queue for queue in own if queue.id.endswith(name)] if re.fullmatch("[0-9a-f.-]{4,}", name) else []
     )
@@ -183,6 +194,15 @@ def find_queue(repository: Repository, name: str, verb: str) -> Queue:
         there = ", ".join(queue.id for queue in own) or "none"
         raise NotFoundError(f"--collect {name}: no such {verb} is in Slurm's queue; there is {there}")
     return match[0]
+
+
+def _verb(queue: Queue) -> str | None:
+    """Of the call; None where another call takes the queue away meanwhile."""
+    try:
+        verb: str | None = queue.call.get("verb")
+    except NotFoundError:
+        return None
+    return verb
 
 
 def _write(file: Path, content: Mapping[str, Any]) -> None:
@@ -194,6 +214,9 @@ def _write(file: Path, content: Mapping[str, Any]) -> None:
 def _read(file: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        Queue(file.parent).require()
+        raise RepositoryError(f"{file} is gone") from error
     except (OSError, ValueError) as error:
         raise RepositoryError(f"{file} cannot be read: {error}") from error
     return content
