@@ -80,7 +80,9 @@ def _newest(runs: AllRuns) -> Row:
     """The run that began last of those that run."""
     rows = [] if runs.live is None else runs.live.search(f"status = '{RUNNING}'", limit=1)
     if not rows:
-        raise NotFoundError("no run is running here: name the one to follow")
+        raise NotFoundError(
+            "no run is running here: name the one to follow; gittrack log --live lists those of a remote"
+        )
     return rows[0]
 
 
@@ -113,7 +115,10 @@ def _follow_remote(repository: Repository, remote: str, row: Row, *, as_json: bo
         is_silent, first = record["status"] == SILENT, False
         time.sleep(min(max(record["live"]["every"] / 4, 1.0), LONGEST_S))
         record = watched(repository, remote, row.id).get(row.id)
-    output.note(f"gittrack: run {row.id} is not on {remote} any more: its record comes with gittrack pull")
+    output.note(
+        f"gittrack: run {row.id} is not on {remote} any more: "
+        "gittrack pull brings its record once it is pushed"
+    )
     return 0
 
 

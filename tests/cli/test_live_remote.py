@@ -70,8 +70,9 @@ def test_another_clone_sees_it_over_http(
             assert files_below(other / ".git") == before
             run.finish()
             _, err = process.communicate(timeout=60)
-        assert (
-            err == f"gittrack: run {run.id} is not on origin any more: its record comes with gittrack pull\n"
+        assert err == (
+            f"gittrack: run {run.id} is not on origin any more: "
+            "gittrack pull brings its record once it is pushed\n"
         )
         assert process.returncode == 0
     until(lambda: not live_refs(bare))
