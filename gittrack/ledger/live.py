@@ -18,8 +18,6 @@ from gittrack.git.objects import BLOB_MODE, Signature, TreeEntry, make, make_tre
 from gittrack.git.repository import GitResult, Repository, explain
 
 REFS = "refs/gittrack/live/"
-MOST_RUNS = 200
-"""Snapshots that are looked at, the newest ones."""
 LARGEST_FILE = 16 << 20
 """Bytes of a file that a fetch may write."""
 _ALONE = (
@@ -72,8 +70,7 @@ def listed(repository: Repository, remote: str) -> dict[str, str]:
     )  # fmt: skip
     lines = (line.partition("\t") for line in out.decode("utf-8", "replace").splitlines())
     refs = {ref.removeprefix(REFS): oid for oid, _, ref in lines if ref.startswith(REFS)}
-    runs = sorted((run for run in refs if RUN_ID.match(run)), reverse=True)[:MOST_RUNS]
-    return {run: refs[run] for run in runs}
+    return {run: refs[run] for run in sorted(filter(RUN_ID.match, refs), reverse=True)}
 
 
 def received(repository: Repository, remote: str, refs: dict[str, str]) -> dict[str, bytes]:

@@ -130,6 +130,7 @@ def test_what_strangers_put_there_is_not_believed(hub: Path, inside: Path, capsy
     shown = capsys.readouterr()
     assert [line.split()[0] for line in shown.out.splitlines()] == ["id", good]
     assert "\x1b" not in shown.out
+    assert "not read on origin: the snapshot of run 20261122-142233-ffffff and 5 more" in shown.err
     assert cli.execute(["show", "--live", good]) == 0
     out = capsys.readouterr().out
     assert "\x1b" not in out and "\x07" not in out and "\u202e" not in out

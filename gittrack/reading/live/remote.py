@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,25 +15,42 @@ from gittrack.ledger.live import listed, received
 from gittrack.reading.journal.status import RUNNING, SILENT
 from gittrack.reading.live.state import Point
 
+log = logging.getLogger("gittrack")
+
 ATTEMPTS = 3
 """A snapshot may be replaced between the two questions that are asked."""
 MISSED = 3
 """Snapshots that were due and did not come, after which a run is silent."""
 GRACE_S = 10.0
+MOST_RUNS = 200
+"""Snapshots that are looked at, the newest ones."""
 
 
 def watched(repository: Repository, remote: str, only: str | None = None) -> dict[str, dict[str, Any]]:
     """The snapshots on `remote` by run (or of the run `only`), newest first, in the form of records.
 
-    What is no snapshot of the run that its ref names is left out.
+    What is no snapshot of the run that its ref names is left out, and so are all but the newest runs; both
+    with a warning.
     """
     records: dict[str, dict[str, Any]] = {}
+    asked: dict[str, str] = {}
     for _ in range(ATTEMPTS):
-        refs = {run: oid for run, oid in listed(repository, remote).items() if only in (None, run)}
-        records |= _read(received(repository, remote, {k: v for k, v in refs.items() if k not in records}))
-        if refs.keys() <= records.keys():
+        there = [(run, oid) for run, oid in listed(repository, remote).items() if only in (None, run)]
+        refs = dict(there[:MOST_RUNS])
+        new = {run: oid for run, oid in refs.items() if run not in records and asked.get(run) != oid}
+        if not new:
             break
+        asked |= new
+        records |= _read(received(repository, remote, new))
+    _warn("read", remote, [run for run in refs if run not in records])
+    _warn("looked at", remote, [run for run, _ in there[MOST_RUNS:]])
     return {run: records[run] for run in refs if run in records}
+
+
+def _warn(verb: str, remote: str, runs: Sequence[str]) -> None:
+    if runs:
+        more = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
+        log.warning("not %s on %s: the snapshot of run %s%s", verb, remote, runs[0], more)
 
 
 def _read(files: dict[str, bytes]) -> dict[str, dict[str, Any]]:
