@@ -58,7 +58,7 @@ def start_run(
     """Begin a run, as a context manager or until `Run.finish`.
 
     Args:
-        experiment: the question that groups runs; default from gittrack.yaml.
+        experiment: the question that groups runs; default that of the run it is nested in, or from gittrack.yaml.
         name: a label for people; ids stay unique without it.
         params: parameters, nested as you like; more with `Run.log_params`.
         seed: the run's seed, recorded, not set; default from ``gittrack run --seed`` or ``params["seed"]``.
@@ -84,6 +84,8 @@ def start_run(
     if nested and parent is None:
         outer = _open_here() or open_runs.outermost()
         parent = outer.id or None if outer is not None else None
+        if parent and outer is not None and repository is None:
+            experiment = experiment or outer.experiment
     seed, seed_source = given_seed(seed)
     request = Request(
         experiment=experiment,

@@ -108,6 +108,12 @@ def test_trials_in_threads_are_nested_in_what_is_around_them_all(inside: Path) -
     assert {record.parent for record in found if record.experiment == "fold"} == trials
 
 
+def test_a_nested_run_is_of_its_parents_experiment(inside: Path) -> None:
+    with gittrack.start_run("study"), gittrack.start_run(nested=True):
+        pass
+    assert {record.experiment for record in records(inside)} == {"study"}
+
+
 def test_a_pool_of_threads_helps_the_only_run(inside: Path) -> None:
     """concurrent.futures, joblib's threads and asyncio.to_thread log to the run of whoever uses them."""
     joblib = pytest.importorskip("joblib")
