@@ -58,7 +58,7 @@ def start_run(
     """Begin a run, as a context manager or until `Run.finish`.
 
     Args:
-        experiment: the question that groups runs; default of a nested run its parent's, else from gittrack.yaml.
+        experiment: the question that groups runs; default its parent's where nested, else gittrack.yaml's.
         name: a label for people; ids stay unique without it.
         params: parameters, nested as you like; more with `Run.log_params`.
         seed: the run's seed, recorded, not set; default from ``gittrack run --seed`` or ``params["seed"]``.
