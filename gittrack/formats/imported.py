@@ -63,9 +63,9 @@ def import_id(data: bytes, started: str | None) -> str:
     return f"{second}-{digest}"
 
 
-def with_id(data: bytes, run_id: str) -> bytes:
-    """A run.yaml with that id."""
-    return _ID.sub(f"id: {run_id}\n".encode(), data, count=1)
+def with_line(data: bytes, line: bytes) -> bytes:
+    """A run.yaml with that line for its id."""
+    return _ID.sub(line, data, count=1)
 
 
 _ID = re.compile(rb"^id: [^\n]*\n", re.MULTILINE)

@@ -17,7 +17,7 @@ from gittrack.formats.codec.plain import MAX_BYTES, MAX_DEPTH, MAX_INT_BITS, MAX
 from gittrack.formats.codec.reader import read_yaml
 from gittrack.formats.codec.schema import schema_names, schema_text, validate, validate_plain
 from gittrack.formats.codec.writer import canonical, write_yaml
-from gittrack.formats.imported import BLANK, import_id, with_id
+from gittrack.formats.imported import BLANK, import_id, with_line
 from gittrack.formats.plain import from_dict, to_dict
 from gittrack.formats.record import SCHEMA, Record, parse_time
 
@@ -97,7 +97,7 @@ def dump_imported(record: Record) -> tuple[Record, bytes]:
     """An imported `record`, whatever id it has, with the id that follows from all else, and its run.yaml."""
     data = dump_record(dataclasses.replace(record, id=BLANK))
     run_id = import_id(data, record.started)
-    return dataclasses.replace(record, id=run_id), with_id(data, run_id)
+    return dataclasses.replace(record, id=run_id), with_line(data, write_yaml({"id": run_id}))
 
 
 def _check_version(value: Any, where: str) -> None:
