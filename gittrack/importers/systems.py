@@ -85,8 +85,11 @@ def _is_mlflow(path: Path) -> bool:
 
 
 def _is_wandb(path: Path) -> bool:
-    pattern = r"(?:offline-)?run-\d{8}_\d{6}-.+|.+\.wandb"
-    return path.suffix == ".wandb" if path.is_file() else _has(path, pattern) or _has(path / "wandb", pattern)
+    if path.is_file():
+        return path.suffix == ".wandb"
+    from gittrack.importers.wandb.folder import parts
+
+    return next(parts(path), None) is not None
 
 
 def _is_neptune(path: Path) -> bool:

@@ -10,6 +10,8 @@ from pathlib import Path
 from gittrack.importers.folders import entries, is_folder, is_regular
 
 RUN = re.compile(r"(?:offline-)?(?:run|dryrun)-(?P<at>\d{8}_\d{6})-(?P<id>.+)", re.DOTALL)
+_RENAMED = re.compile(r"(?:offline-)?(?:run|dryrun)-(?P<id>.+)", re.DOTALL)
+_OWN_FILES = ("wandb-metadata.json", "wandb-summary.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +46,24 @@ def parts(source: Path) -> Iterator[Part]:
         stem = source.name.removesuffix(".wandb").removeprefix("run-")
         yield Part(stem, inside["at"] if inside else "", folder, source)
         return
-    single = RUN.fullmatch(source.name)
-    if single is not None or _logs(source):
+    if is_run(source) or _logs(source):
         yield _part(source)
         return
     for folder in _folders(source):
-        if RUN.fullmatch(folder.name):
+        if is_run(folder):
             yield replace(_part(folder), around=source)
     if source.name != "wandb" and is_folder(source / "wandb"):
         yield from parts(source / "wandb")
+
+
+def is_run(folder: Path) -> bool:
+    """By the name that the client gives, or by one that people gave it, with the client's files in it."""
+    if RUN.fullmatch(folder.name):
+        return True
+    inside = (folder / place / name for place in ("files", ".") for name in _OWN_FILES)
+    return _RENAMED.fullmatch(folder.name) is not None and (
+        any(map(is_regular, inside)) or bool(_logs(folder))
+    )
 
 
 def _part(folder: Path) -> Part:
@@ -61,7 +72,9 @@ def _part(folder: Path) -> Part:
     log = logs[0] if logs else None
     if named is not None:
         return Part(named["id"], named["at"], folder, log)
-    stem = log.name.removesuffix(".wandb").removeprefix("run-") if log else folder.name
+    renamed = _RENAMED.fullmatch(folder.name)
+    stem = renamed["id"] if renamed else folder.name
+    stem = log.name.removesuffix(".wandb").removeprefix("run-") if log else stem
     return Part(stem, "", folder, log)
 
 

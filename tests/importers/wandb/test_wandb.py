@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gittrack.importers.foreign import Final, ForeignFile, ForeignRun, Options, Skipped
+from gittrack.importers.systems import choose
 from gittrack.importers.wandb import points, read
 from tests.importers.wandb.writer import (
     config,
@@ -389,3 +390,16 @@ def test_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     found = one(folder(tmp_path, records))
     assert table(found) == {"y": [(1, 1.0)]}
     assert {loss.what for loss in found.lost} == {"run-abc.wandb", "long"}
+
+
+def test_a_folder_that_people_renamed_is_a_run(tmp_path: Path) -> None:
+    files = tmp_path / "wandb" / "run-dot-10-trpfbega" / "files"
+    files.mkdir(parents=True)
+    (files / "wandb-summary.json").write_text('{"loss": 0.5}')
+    (tmp_path / "wandb" / "run-notes").mkdir()
+    assert choose("auto", tmp_path) == "wandb"
+    (found,) = read(tmp_path, Options())
+    assert isinstance(found, ForeignRun) and (found.id, found.finals["loss"].value) == (
+        "dot-10-trpfbega",
+        0.5,
+    )
