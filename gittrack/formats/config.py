@@ -226,6 +226,8 @@ class Config:
     outputs: tuple[OutputConfig, ...] = ()
     dvc: DvcConfig = DvcConfig()
     live: LiveConfig | None = None
+    system_metrics: str | bool | float = "on"
+    """Whether the use of the machine is sampled; a number: every so many seconds."""
     training_commit: TrainingCommitConfig = TrainingCommitConfig()
     experiments: Mapping[str, ExperimentConfig] = field(default_factory=dict)
     evidence: EvidenceConfig = EvidenceConfig()

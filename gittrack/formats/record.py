@@ -29,8 +29,11 @@ from gittrack.formats.experiments import EXPERIMENT as EXPERIMENT
 from gittrack.formats.imported import Imported as Imported
 from gittrack.formats.imported import is_same_import
 from gittrack.formats.scheduler import Scheduler
+from gittrack.formats.system import FILE as SYSTEM
+from gittrack.formats.system import SystemUse as SystemUse
 from gittrack.formats.texts import Texts as Texts
 
+SERIES = "metrics.csv"
 SCHEMA = "gittrack/run/1"
 """The version that this gittrack writes; readers look at it before anything else."""
 
@@ -157,8 +160,8 @@ class Output:
 class Series:
     """The per-step series. `rows`, `columns` and `sha256` are of the complete one.
 
-    It is metrics.csv itself, unless `pointer` is set: then the complete series is
-    DVC-tracked and metrics.csv holds `sampled_rows` of it for reviewers.
+    It is the file beside the record, metrics.csv or system.csv, unless `pointer` is set: then the
+    complete series is DVC-tracked and the file holds `sampled_rows` of it for reviewers.
     """
 
     rows: int
@@ -277,6 +280,10 @@ class Record:
     outputs: tuple[Output, ...] = ()
     series: Series | None = None
     texts: Texts | None = None
+    system_use: SystemUse | None = None
+    """Absent where nobody sampled it, as in the first minute of a run."""
+    system_series: Series | None = None
+    """That in system.csv."""
     console: Console | None = None
     spec: str
     protocol: str | None = None
@@ -303,6 +310,12 @@ class Record:
     def path(self) -> str:
         """Folder of this record on the ledger."""
         return run_path(self.experiment, self.id)
+
+    @property
+    def tables(self) -> dict[str, Series]:
+        """The series by the names of their files beside the record."""
+        series = {SERIES: self.series, SYSTEM: self.system_series}
+        return {name: known for name, known in series.items() if known is not None}
 
     def succeeds(self, before: Record) -> bool:
         """Whether this record, which says that it supersedes `before`, is of the same execution."""

@@ -22,14 +22,15 @@ from gittrack.formats.tables import (
     Step,
     Table,
     column_of,
+    full_series,
     names_of,
     tables_of,
     values_digest,
 )
 
 __all__ = [
-    "FULL_SERIES", "HEADING", "Part", "Point", "Step", "Table", "by_step", "column_of", "names_of",
-    "sample_table", "tables_of", "values_digest", "write_table",
+    "FULL_SERIES", "HEADING", "Part", "Point", "Step", "Table", "by_step", "column_of", "full_series",
+    "names_of", "sample_table", "tables_of", "values_digest", "write_table",
 ]  # fmt: skip
 
 _ROW = 12

@@ -10,8 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-FULL_SERIES = "outputs/_gittrack/metrics.csv.dvc"
-"""Pointer of a complete series that is too large for git."""
+
+def full_series(name: str) -> str:
+    """Pointer of the complete series of which a sample is beside the record under `name`."""
+    return f"outputs/_gittrack/{name}.dvc"
+
+
+FULL_SERIES = full_series("metrics.csv")
 
 HEADING = "step,"
 """How the first line of each table begins, and no other line."""

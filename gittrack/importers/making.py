@@ -14,6 +14,7 @@ from gittrack.errors import UsageError
 from gittrack.formats.experiments import experiment_of
 from gittrack.formats.record import NotRecorded, Record, Series, Tool, clean_text
 from gittrack.formats.spec import spec_of
+from gittrack.formats.system import FILE as SYSTEM
 from gittrack.formats.texts import FILE as TEXTS
 from gittrack.formats.texts import StoreFile, Text, Texts, write_texts
 from gittrack.formats.values import MAX_LONG, metric_value, without_secrets
@@ -23,10 +24,6 @@ from gittrack.importers.kept import Files
 from gittrack.importers.losses import Losses
 from gittrack.importers.points import Points
 from gittrack.version import VERSION
-
-SYSTEM_SERIES = "system.csv"
-"""Output with the use of the machine over time."""
-SYSTEM_ROLE = "system metrics"
 
 State = Literal["new", "changed", "there"]
 
@@ -161,7 +158,7 @@ class _Making:
             self._files.add(output, data, "param")
             plain[param] = f"{len(text):,} characters, kept as the output {output}"
         metrics, series = self._series(files)
-        self._keep_system()
+        system = self._system(files)
         texts = self._write_texts(files)
         environment = self._environment(files)
         console = self._files.console(files)
@@ -191,6 +188,7 @@ class _Making:
             outputs=tuple(kept.output for kept in self._files.kept),
             series=series,
             texts=texts,
+            system_series=system,
             console=console,
             spec="",
             supersedes=before.id if before is not None else None,
@@ -228,10 +226,12 @@ class _Making:
 
         return hash_path(path).md5, b""
 
-    def _keep_system(self) -> None:
-        if self.system.count:
-            table = self.system.write(self._folder / SYSTEM_SERIES)
-            self._files.add_path(SYSTEM_SERIES, table.path, SYSTEM_ROLE)
+    def _system(self, files: dict[str, bytes]) -> Series | None:
+        from gittrack.recording.finish import keep_series
+
+        if not self.system.count:
+            return None
+        return keep_series(self.system.write(self._folder / SYSTEM), files, self._stored)
 
     def _write_texts(self, files: dict[str, bytes]) -> Texts | None:
         if not self._has_texts:

@@ -24,7 +24,7 @@ from gittrack.formats.record import (
     Series,
     parse_time,
 )
-from gittrack.formats.series import FULL_SERIES, HEADING, Point, Step, Table, sample_table, write_table
+from gittrack.formats.series import HEADING, Point, Step, Table, full_series, sample_table, write_table
 from gittrack.formats.sources import choose_seed, resolve
 from gittrack.formats.spec import spec_of
 from gittrack.formats.texts import FILE as TEXTS
@@ -40,6 +40,7 @@ from gittrack.recording.gathered import Gathered
 from gittrack.recording.live import trouble
 from gittrack.recording.overlap import leave_word, overlaps
 from gittrack.recording.own import note_own
+from gittrack.recording.system.totals import write_system
 from gittrack.version import VERSION
 
 log = logging.getLogger("gittrack")
@@ -86,6 +87,7 @@ def freeze(journal: StoredJournal, store: StoreFile) -> Frozen:
             files[item.pointer] = pointer.encode()
     ending = ending_with(gathered.end, gathered.preempted)
     elapsed = gathered.elapsed if gathered.end else _until_last_sign(journal, gathered.facts["started"])
+    system = write_system(journal.folder, elapsed)
     top = Path(journal.start["top"])
     facts = gathered.facts
     summary = {**facts["environment"], "sha256": hashlib.sha256(environment).hexdigest()}
@@ -123,6 +125,8 @@ def freeze(journal: StoredJournal, store: StoreFile) -> Frozen:
         texts=write_texts(_texts(journal, first), journal.folder / TEXTS, files, store)
         if gathered.has_texts
         else None,
+        system_use=system[1] if system else None,
+        system_series=keep_series(system[0], files, store) if system else None,
         console=_console(journal, files),
         not_recorded=stated_losses(list(gathered.losses.values())),
         changed=tuple(gathered.changed.values()),
@@ -240,7 +244,10 @@ def stated_losses(losses: Sequence[NotRecorded]) -> tuple[NotRecorded, ...]:
 def keep_series(
     table: Table, files: dict[str, bytes], store: StoreFile, axes: Mapping[str, str] | None = None
 ) -> Series:
-    """What the record says of the series, which joins `files`, or goes to DVC where it is large."""
+    """What the record says of the series, which joins `files` under the name of its file.
+
+    Where it is large it goes to DVC, and a sample of it joins `files`.
+    """
     series = Series(
         rows=table.rows,
         columns=table.columns,
@@ -249,16 +256,17 @@ def keep_series(
         names=table.names,
         axes=axes or {},
     )
+    name = table.path.name
     if table.size <= SERIES_IN_GIT:
-        files["metrics.csv"] = table.path.read_bytes()
+        files[name] = table.path.read_bytes()
         return series
     md5, pointer = store(table.path)
     sample = sample_table(table, SAMPLE_ROWS, SERIES_IN_GIT)
-    files["metrics.csv"] = sample
-    files[FULL_SERIES] = pointer
+    files[name] = sample
+    files[full_series(name)] = pointer
     return replace(
         series,
-        pointer=FULL_SERIES,
+        pointer=full_series(name),
         md5=md5,
         size=table.size,
         sampled_rows=sum(not line.startswith(HEADING) for line in sample.decode().splitlines()),

@@ -40,6 +40,7 @@ from gittrack.recording.ranks import PASSED, RANK_VARIABLE, rank
 from gittrack.recording.request import Checked, Request, check
 from gittrack.recording.resume import RESUMED_VARIABLE, open_run, seconds_before
 from gittrack.recording.store import Store, relative_to_top
+from gittrack.recording.system.sampling import interval_of, is_below, sampled
 
 log = logging.getLogger("gittrack")
 
@@ -105,6 +106,7 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     outputs = [] if is_elsewhere else _outputs(repo, config, job)
     losses = result_files.Losses()
     checked = check(_request(repo, job, cwd, outputs, losses), config)
+    every = interval_of(None, config)
     journal = open_run(repo, config, checked, command_invocation(job.command, cwd, job.origin))
     if job.held is not None:
         journal.hold(job.held)
@@ -114,7 +116,9 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     store, before, program = _start(repo, config, job, checked, journal, outputs, watch)
     start = StoredJournal(journal.folder).start
     started = time.monotonic() - seconds_before(journal)
-    code = program.run(journal, console=job.console and config.capture.console, timeout_s=job.timeout_s)
+    pid = program.pid if is_below(job.launch or job.command) else None
+    with sampled(journal, pid, lambda: time.monotonic() - started, every):
+        code = program.run(journal, console=job.console and config.capture.console, timeout_s=job.timeout_s)
     complaints: list[str] = []
     record = None
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ from gittrack.recording.points import Points
 from gittrack.recording.request import check_seeds
 from gittrack.recording.shown import Shown
 from gittrack.recording.store import Store
+from gittrack.recording.system.sampling import Sampler, start
 from gittrack.recording.verbs import Losses, turns, verb
 from gittrack.recording.views import ParamsView, SummaryView
 
@@ -62,6 +64,7 @@ class Run(Points, Shown, Files):
         self._book = ParamsBook()
         self._log_calls = 0
         self._counting = False
+        self._sampler: Sampler | None = None
         self._losses = Losses()
         self.step: int | None = None
         """Step of metrics that are logged without one; `next_step` moves it."""
@@ -209,6 +212,7 @@ class Run(Points, Shown, Files):
         if journal is not None:
             from gittrack.recording.capture.determinism import capture_determinism
 
+            self._stop_sampling()
             end = self._work.end(journal.progress) if ending.ended_by == "process" else None
             flags = capture_determinism()
             if flags:
@@ -223,6 +227,15 @@ class Run(Points, Shown, Files):
         if journal is not None and repository is not None:
             stored = StoredJournal(journal.folder)
             self.record = preview(repository, stored) if self._joined else commit(repository, stored)
+
+    def _sample(self, every: float | None) -> None:
+        """Sample what this process uses, every so many seconds, while the run goes on."""
+        if self._journal is not None and not self._joined:
+            self._sampler = start(self._journal, os.getpid(), lambda: monotonic() - self._t0, every)
+
+    def _stop_sampling(self) -> None:
+        if self._sampler is not None:
+            self._sampler.stop()
 
     def _note_cell(self) -> None:
         """A cell of a notebook has ended."""
@@ -259,6 +272,7 @@ class Run(Points, Shown, Files):
     def _abandon(self) -> None:
         """The run could not start: leave nothing behind, but for a run that `gittrack run` began."""
         journal, repository = self._journal, self._repository
+        self._stop_sampling()
         self._leave()
         if journal is not None and repository is not None:
             if self._joined:

@@ -28,6 +28,7 @@ from gittrack.recording.ranks import other_rank, say_passed
 from gittrack.recording.request import Request, check
 from gittrack.recording.run import Run, open_runs
 from gittrack.recording.store import relative_to_top
+from gittrack.recording.system.sampling import interval_of
 from gittrack.recording.verbs import OnError, choose, turns
 
 log = logging.getLogger("gittrack")
@@ -53,6 +54,7 @@ def start_run(
     parent_run_id: str | None = None,
     on_error: OnError | None = None,
     resume: str | None = None,
+    system_metrics: bool | str | float | None = None,
     repository: str | Path | None = None,
 ) -> Run:
     """Begin a run, as a context manager or until `Run.finish`.
@@ -73,6 +75,8 @@ def start_run(
         on_error: once the run has started, ``warn`` of what cannot be recorded, or ``raise``; default
             GITTRACK_ON_ERROR, else ``warn``.
         resume: the run to go on with, or ``auto``: the newest of this script that did not finish, if any.
+        system_metrics: whether to sample the use of the machine, or every how many seconds; default
+            GITTRACK_SYSTEM_METRICS, else gittrack.yaml. Within `gittrack run` that samples.
         repository: a folder inside the git repository; default the current directory.
 
     Raises:
@@ -109,7 +113,9 @@ def start_run(
     if passed is not None or imports_again():
         run = _inert(request)
     else:
-        run = turns.share(lambda: _started(request, inputs or {}, repository, ends_others=not nested))
+        run = turns.share(
+            lambda: _started(request, inputs or {}, repository, system_metrics, ends_others=not nested)
+        )
     run._losses.on_error = policy
     return run
 
@@ -122,11 +128,16 @@ def _same(name: str, value: str | None, other: str, also: str | None) -> str | N
 
 
 def _started(
-    request: Request, inputs: Mapping[str, Role], where: str | Path | None, *, ends_others: bool
+    request: Request,
+    inputs: Mapping[str, Role],
+    where: str | Path | None,
+    system_metrics: object,
+    *,
+    ends_others: bool,
 ) -> Run:
     if ends_others and is_interactive():
         _end_forgotten()
-    run = _join(request, where) or _begin(request, where)
+    run = _join(request, where) or _begin(request, where, system_metrics)
     open_runs.enter(run)
     exits.watch(run, open_runs.adopt)
     try:
@@ -169,11 +180,12 @@ def _inert(request: Request) -> Run:
 
 
 @machine_errors("begin the run")
-def _begin(request: Request, where: str | Path | None) -> Run:
+def _begin(request: Request, where: str | Path | None, system_metrics: object) -> Run:
     from gittrack.formats.config import load_cached
 
     repo = Repository.discover(where)
     config = load_cached(repo.worktree, repo.state_dir)
+    every = interval_of(system_metrics, config)
     inputs = [path for given in request.inputs if (path := relative_to_top(given, repo.top))]
     checked = check(below_outer_run(replace(with_arguments(request), inputs=inputs)), config)
     if request.resume is None:
@@ -186,6 +198,7 @@ def _begin(request: Request, where: str | Path | None) -> Run:
     run._book.know(checked.layers)
     try:
         run._store.log_declared(config, run.experiment)
+        run._sample(every)
     except BaseException:
         run._abandon()
         raise

@@ -8,20 +8,20 @@ from collections.abc import Iterator
 
 from gittrack.errors import RecordError
 from gittrack.formats import codec
-from gittrack.formats.record import SCHEMA, Record
+from gittrack.formats.record import SCHEMA, SERIES, Record, Series
+from gittrack.formats.system import FILE as SYSTEM
 from gittrack.formats.texts import FILE as TEXTS
 from gittrack.formats.texts import Texts, read_texts
 from gittrack.verify.context import MODES, Context, RunFiles
 from gittrack.verify.environment import FILE as ENVIRONMENT
 from gittrack.verify.environment import environment_of
 from gittrack.verify.findings import Finding, Severity
-from gittrack.verify.series import check_series
+from gittrack.verify.series import check_series, check_shape
 from gittrack.verify.trees import is_partial
 
 RECORD = "run.yaml"
-SERIES = "metrics.csv"
 CONSOLE = "console.txt"
-AT_ONCE = (RECORD, SERIES, CONSOLE)
+AT_ONCE = (RECORD, SERIES, SYSTEM, CONSOLE)
 """What is read of every run."""
 
 _VERSION = re.compile(rb"schema: gittrack/run/([0-9]{1,6})\n")
@@ -69,7 +69,10 @@ def check_record(context: Context, run: RunFiles) -> Iterator[Finding]:
         yield run.finding("record-path", says, RECORD, expected=record.path, found=run.folder)
     yield from _files(run, record)
     yield from _environment(context, run, record)
-    yield from _series(context, run, record)
+    if record.series is None:
+        yield from _metrics(run, record, None)
+    for name, series in record.tables.items():
+        yield from _series(context, run, record, name, series)
     console, texts = record.console, record.texts
     if console is not None:
         yield from _beside(context, run, CONSOLE, console.sha256, console.size)
@@ -92,7 +95,8 @@ def _files(run: RunFiles, record: Record) -> Iterator[Finding]:
     named = {RECORD, *(pointer for pointer in pointers if pointer)}
     named |= {ENVIRONMENT} if record.environment else set()
     named |= {TEXTS, record.texts.pointer or TEXTS} if record.texts else set()
-    named |= {SERIES, record.series.pointer or SERIES} if record.series else set()
+    for name, series in record.tables.items():
+        named |= {name, series.pointer or name}
     named |= {CONSOLE} if record.console else set()
     for name in sorted(named - run.blobs.keys()):
         yield run.finding("record-file-missing", "the record names a file that is not there", name)
@@ -122,22 +126,29 @@ def _summary(summary: object) -> str:
     return str(summary)[:500]
 
 
-def _series(context: Context, run: RunFiles, record: Record) -> Iterator[Finding]:
-    series = record.series
-    data = None
-    if series is not None:
-        if SERIES not in run.blobs:
-            return
-        data = _bytes(context, run, SERIES)
-        if data is None:
-            yield _absent(context, run, SERIES)
-            return
-        stated = series.sampled_sha256 if series.pointer else series.sha256
-        digest = hashlib.sha256(data).hexdigest()
-        if digest != stated:
-            yield _digest(run, SERIES, stated or "none", digest)
+def _series(context: Context, run: RunFiles, record: Record, name: str, series: Series) -> Iterator[Finding]:
+    if name not in run.blobs:
+        return
+    data = _bytes(context, run, name)
+    if data is None:
+        yield _absent(context, run, name)
+        return
+    stated = series.sampled_sha256 if series.pointer else series.sha256
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != stated:
+        yield _digest(run, name, stated or "none", digest)
+    if name == SERIES:
+        yield from _metrics(run, record, data)
+    else:
+        fault, _ = check_shape(name, data, series)
+        if fault is not None:
+            yield run.finding(fault[0], fault[1], name, expected=fault[2], found=fault[3])
+
+
+def _metrics(run: RunFiles, record: Record, data: bytes | None) -> Iterator[Finding]:
     for code, says, expected, actual in check_series(record, data):
-        yield run.finding(code, says, SERIES if series else RECORD, expected=expected, found=actual)
+        where = SERIES if record.series else RECORD
+        yield run.finding(code, says, where, expected=expected, found=actual)
 
 
 def _beside(context: Context, run: RunFiles, name: str, sha256: str, size: int) -> Iterator[Finding]:

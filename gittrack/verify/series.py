@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gittrack.formats.finals import exact, extreme_of, finals_in
-from gittrack.formats.record import Metric, Record, Series
+from gittrack.formats.record import SERIES, Metric, Record, Series
 from gittrack.formats.tables import column_of, tables_of
 
 Fault = tuple[str, str, str | None, str | None]
@@ -30,14 +30,12 @@ def check_series(record: Record, data: bytes | None) -> Iterator[Fault]:
     """
     finals: _Finals = {}
     if data is not None and record.series is not None:
-        lines = data.decode("utf-8", "replace").split("\n")
-        sampled = record.series.pointer is not None
-        fault, tables = _shape(lines, record.series, sampled)
+        fault, tables = check_shape(SERIES, data, record.series)
         if fault is not None:
             yield fault
             return
         try:
-            finals = _finals(record, lines, tables, sampled)
+            finals = _finals(record, _lines(data)[:-1], tables, record.series.pointer is not None)
         except ValueError:
             yield "record-series", "metrics.csv has a cell that is no number", None, None
             return
@@ -58,26 +56,31 @@ def check_complete(record: Record, lines: Iterable[str]) -> Iterator[Fault]:
         yield "record-series", "the complete series has a row or a cell that is none", None, None
 
 
-def _shape(lines: list[str], series: Series, sampled: bool) -> tuple[Fault | None, list[Table]]:
-    code = "record-series"
+def _lines(data: bytes) -> list[str]:
+    return data.decode("utf-8", "replace").split("\n")
+
+
+def check_shape(name: str, data: bytes, series: Series) -> tuple[Fault | None, list[Table]]:
+    """What is wrong with the bytes of a series, and its tables. `name`: of the file."""
+    code, lines, sampled = "record-series", _lines(data), series.pointer is not None
     if lines.pop() != "":
-        return (code, "metrics.csv does not end with a line end", None, None), []
+        return (code, f"{name} does not end with a line end", None, None), []
     try:
         tables = tables_of(lines)
     except ValueError as error:
-        return (code, f"metrics.csv is no series: {error}", None, None), []
-    columns = ("step", "time", *(name for names, _ in tables for name in names[2:]))
-    odd = {column: name for column, name in series.names.items() if column_of(name) != column}
+        return (code, f"{name} is no series: {error}", None, None), []
+    columns = ("step", "time", *(column for names, _ in tables for column in names[2:]))
+    odd = {column: metric for column, metric in series.names.items() if column_of(metric) != column}
     if odd or not series.names.keys() <= {*columns}:
         says = "the record names metrics of columns that are not called after them"
         return (code, says, None, str(odd or dict(series.names))[:500]), []
     if columns != series.columns or any(names[:2] != ["step", "time"] for names, _ in tables):
-        says = "metrics.csv has other columns than the record says"
+        says = f"{name} has other columns than the record says"
         return (code, says, ",".join(series.columns)[:500], ",".join(columns)[:500]), []
     rows = series.sampled_rows if sampled else series.rows
     count = len(lines) - len(tables)
     if count != rows:
-        says = "metrics.csv has more or fewer rows than the record says"
+        says = f"{name} has more or fewer rows than the record says"
         return (code, says, str(rows), str(count)), []
     number = 0
     for names, table in tables:
@@ -88,7 +91,7 @@ def _shape(lines: list[str], series: Series, sampled: bool) -> tuple[Fault | Non
             if line.count(",") != commas:
                 return (
                     code,
-                    f"line {number} of metrics.csv has more or fewer cells than columns",
+                    f"line {number} of {name} has more or fewer cells than columns",
                     None,
                     None,
                 ), []

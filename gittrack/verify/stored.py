@@ -79,9 +79,9 @@ def stored_by(record: Record) -> Iterator[Stored]:
                 yield stored
     for out in record.outputs:
         yield Stored(pointer=out.pointer, md5=out.md5, sha256=out.sha256, size=out.size, nfiles=out.nfiles)
-    series = record.series
-    if series is not None and series.pointer is not None:
-        yield Stored(pointer=series.pointer, md5=series.md5 or "", sha256=series.sha256, size=series.size)
+    for series in record.tables.values():
+        if series.pointer is not None:
+            yield Stored(pointer=series.pointer, md5=series.md5 or "", sha256=series.sha256, size=series.size)
     texts = record.texts
     if texts is not None and texts.pointer is not None:
         sha256, size = texts.complete_sha256, texts.complete_size

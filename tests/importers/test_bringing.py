@@ -115,7 +115,8 @@ def test_a_run_is_on_the_ledger_as_its_source_has_it(bring: Importer) -> None:
     assert record.environment.python == "3.9.1"
     assert 'numpy: "1.26"' in file_of(bring.top, record, "environment.yaml")
     outputs = {output.path: output for output in record.outputs}
-    assert {*outputs} == {"model/w.bin", "requirements.txt", "system.csv"}
+    assert {*outputs} == {"model/w.bin", "requirements.txt"}
+    assert file_of(bring.top, record, "system.csv") == "step,time,gpu.0\n0,,10.0\n1,,20.0\n"
     model = outputs["model/w.bin"]
     assert (model.name, model.version, model.aliases, model.sha256) == (
         "net",

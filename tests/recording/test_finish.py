@@ -20,9 +20,10 @@ import gittrack
 from gittrack.dvc.files import parse_pointer
 from gittrack.formats.record import Record
 from gittrack.formats.series import Point, sample_table, write_table
+from gittrack.formats.tables import FULL_SERIES
 from gittrack.git.repository import Repository
 from gittrack.reading.series import parse_series
-from gittrack.recording.finish import FULL_SERIES, SERIES_IN_GIT
+from gittrack.recording.finish import SERIES_IN_GIT
 from tests.repositories import run_git
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from gittrack.dvc.files import parse_pointer
 from gittrack.errors import RecordError
 from gittrack.formats import codec, decision, reproduction
-from gittrack.formats.record import EXPERIMENT, RUN_ID, Record, run_path
+from gittrack.formats.record import EXPERIMENT, RUN_ID, SERIES, Record, run_path
+from gittrack.formats.system import FILE as SYSTEM
 from gittrack.formats.texts import FILE as TEXTS
 from gittrack.git.repository import ObjectReader
 
@@ -19,7 +20,9 @@ MAX_FILES_A_RUN = 20_000
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 _DECISION = re.compile(r"decisions/([^/]+)/([^/]+)/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\.yaml\Z")
 
-LIMITS = {"run.yaml": codec.MAX_BYTES, "metrics.csv": 8 << 20, "console.txt": 8 << 20, TEXTS: 8 << 20}
+BESIDE = ("environment.yaml", SERIES, SYSTEM, "console.txt", TEXTS)
+"""What may lie beside run.yaml, pointers apart."""
+LIMITS = {"run.yaml": codec.MAX_BYTES, **dict.fromkeys(BESIDE[1:], 8 << 20)}
 POINTER_LIMIT = 1 << 20
 """Bytes of a pointer, of environment.yaml and of a decision."""
 
@@ -107,8 +110,8 @@ def _digests(objects: ObjectReader, folder: str, record: Record, files: Mapping[
     expected = {}
     if record.environment is not None:
         expected["environment.yaml"] = record.environment.sha256
-    if record.series is not None:
-        expected["metrics.csv"] = record.series.sampled_sha256 or record.series.sha256
+    for name, series in record.tables.items():
+        expected[name] = series.sampled_sha256 or series.sha256
     if record.console is not None:
         expected["console.txt"] = record.console.sha256
     if record.texts is not None:
@@ -118,7 +121,7 @@ def _digests(objects: ObjectReader, folder: str, record: Record, files: Mapping[
             yield f"{folder}/{name}: is missing, and the record gives its digest"
         elif hashlib.sha256(_data(objects, files, name)).hexdigest() != sha256:
             yield f"{folder}/{name}: is not the file whose digest the record gives"
-    for name in ("environment.yaml", "metrics.csv", "console.txt", TEXTS):
+    for name in BESIDE:
         if name in files and name not in expected:
             yield f"{folder}/{name}: the record says nothing of it"
 
@@ -128,8 +131,7 @@ def _pointers(
 ) -> Iterator[str]:
     stated = {d.pointer: d.md5 for d in record.data if d.pointer}
     stated |= {o.pointer: o.md5 for o in record.outputs}
-    if record.series is not None and record.series.pointer:
-        stated[record.series.pointer] = record.series.md5
+    stated |= {series.pointer: series.md5 for series in record.tables.values() if series.pointer}
     if record.texts is not None and record.texts.pointer:
         stated[record.texts.pointer] = record.texts.md5 or ""
     for name, md5 in stated.items():
@@ -147,5 +149,5 @@ def _pointers(
         if name.startswith(("inputs/", "outputs/")):
             if name not in stated:
                 yield f"{folder}/{name}: the record does not name it"
-        elif name not in ("run.yaml", "environment.yaml", "metrics.csv", "console.txt"):
+        elif name not in ("run.yaml", *BESIDE):
             yield f"{folder}/{name}: is no file of a run"

@@ -70,12 +70,12 @@ def items_of(record: Record) -> Iterator[Item]:
             folder=record.path, kind="output", role=out.role, path=out.path, pointer=out.pointer,
             md5=out.md5, sha256=out.sha256, size=out.size,
         )  # fmt: skip
-    series = record.series
-    if series is not None and series.pointer is not None:
-        yield Item(
-            folder=record.path, kind="series", role="series", path="metrics.csv", pointer=series.pointer,
-            md5=series.md5, sha256=series.sha256, size=series.size,
-        )  # fmt: skip
+    for name, series in record.tables.items():
+        if series.pointer is not None:
+            yield Item(
+                folder=record.path, kind="series", role="series", path=name, pointer=series.pointer,
+                md5=series.md5, sha256=series.sha256, size=series.size,
+            )  # fmt: skip
     texts = record.texts
     if texts is not None and texts.pointer is not None:
         yield Item(

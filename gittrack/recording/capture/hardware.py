@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gittrack.recording.capture import nvml
+
 # Instruction sets that math libraries choose their kernels by, and so can change the last digits.
 _NUMERIC_FLAG = re.compile(
     r"(?:avx(?:2|512[a-z0-9_]*|_vnni|10[_.0-9]*)?|fma|f16c|sse4_[12]|amx_[a-z0-9_]+|neon|asimd(?:hp|dp)?"
@@ -125,79 +127,11 @@ def accelerators(*, loaded: bool = True) -> tuple[list[dict[str, Any]], dict[str
 
 
 def _nvml() -> tuple[list[dict[str, Any]], dict[str, str]]:
-    import ctypes
-
-    try:
-        library = ctypes.CDLL("libnvidia-ml.so.1")
-    except OSError:
+    library = nvml.load()
+    if library is None:
         return _nvidia_smi(), {}
-    if library.nvmlInit_v2() != 0:
-        return [], {}  # The library is there, a driver or a device is not.
-    try:
-        return _Nvml(library).read()
-    finally:
-        library.nvmlShutdown()
-
-
-class _Nvml:
-    """The few questions of NVIDIA's management library; an answer that it refuses is None."""
-
-    def __init__(self, library: Any) -> None:
-        self.library = library
-
-    def read(self) -> tuple[list[dict[str, Any]], dict[str, str]]:
-        driver = self.text("nvmlSystemGetDriverVersion")
-        cuda = self.number("nvmlSystemGetCudaDriverVersion_v2")
-        gpus = [self.gpu(index, driver) for index in range(self.number("nvmlDeviceGetCount_v2") or 0)]
-        return gpus, {"driver": f"{cuda // 1000}.{cuda % 1000 // 10}"} if cuda else {}
-
-    def gpu(self, index: int, driver: str | None) -> dict[str, Any]:
-        import ctypes
-
-        handle = ctypes.c_void_p()
-        if self.library.nvmlDeviceGetHandleByIndex_v2(ctypes.c_uint(index), ctypes.byref(handle)) != 0:
-            return {"name": "unknown"}  # Such as a GPU that has fallen off the bus.
-        memory = self.memory(handle)
-        facts = {
-            "name": self.text("nvmlDeviceGetName", handle) or "unknown",
-            "uuid": self.text("nvmlDeviceGetUUID", handle),
-            "memory_mb": memory >> 20 if memory else None,
-            "driver": driver,
-            "compute_capability": self.capability(handle),
-            "cores": self.number("nvmlDeviceGetNumGpuCores", handle),
-        }
-        return {key: value for key, value in facts.items() if value is not None}
-
-    def call(self, function: str, *arguments: Any) -> bool:
-        symbol = getattr(self.library, function, None)  # An old driver lacks the newer functions.
-        return symbol is not None and symbol(*arguments) == 0
-
-    def text(self, function: str, *handle: Any) -> str | None:
-        import ctypes
-
-        buffer = ctypes.create_string_buffer(128)
-        if not self.call(function, *handle, buffer, ctypes.c_uint(128)):
-            return None
-        return buffer.value.decode("utf-8", "replace") or None
-
-    def number(self, function: str, *handle: Any) -> int | None:
-        import ctypes
-
-        number = ctypes.c_uint()
-        return number.value if self.call(function, *handle, ctypes.byref(number)) else None
-
-    def memory(self, handle: Any) -> int | None:
-        import ctypes
-
-        sizes = (ctypes.c_ulonglong * 3)()  # nvmlMemory_t: total, free, used
-        return sizes[0] if self.call("nvmlDeviceGetMemoryInfo", handle, ctypes.byref(sizes)) else None
-
-    def capability(self, handle: Any) -> str | None:
-        import ctypes
-
-        major, minor = ctypes.c_int(), ctypes.c_int()
-        question = ("nvmlDeviceGetCudaComputeCapability", handle, ctypes.byref(major), ctypes.byref(minor))
-        return f"{major.value}.{minor.value}" if self.call(*question) else None
+    with nvml.opened(library) as driver:
+        return ([], {}) if driver is None else driver.read()
 
 
 def _nvidia_smi() -> list[dict[str, Any]]:

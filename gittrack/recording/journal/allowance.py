@@ -18,7 +18,8 @@ from gittrack.formats import codec
 from gittrack.formats.finals import AXIS
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import SCHEMA
-from gittrack.formats.series import FULL_SERIES, column_of, names_of
+from gittrack.formats.series import FULL_SERIES, column_of, full_series, names_of
+from gittrack.formats.system import FILE as SYSTEM
 from gittrack.formats.texts import FULL_TEXTS
 from gittrack.reading.journal.events import Kind
 from gittrack.reading.journal.stored import StoredJournal
@@ -84,7 +85,7 @@ class Allowance:
         self._texts = 0
         self._names: Counter[str] = Counter()
         self._declared: Mapping[str, Any] = {}
-        self._pointers = {FULL_SERIES: "", FULL_TEXTS: ""}
+        self._pointers = {FULL_SERIES: "", FULL_TEXTS: "", full_series(SYSTEM): ""}
         self._sources: dict[str, str | None] = {}
 
     def declare(self, metrics: Mapping[str, Any]) -> None:
