@@ -117,8 +117,9 @@ def command(
     are there that gittrack.yaml lets them send to the remote (live); silent: nothing came for long.
 
     A filter compares metrics.NAME, params.NAME, tags.NAME and id, name, experiment, status,
-    started, ended, duration, author, email, commit, branch, dirty, seed, spec, hypothesis, outcome with
-    = != < <= > >= like ilike in (...) is null, joined by and, or, not and parentheses.
+    started, ended, duration, author, email, commit, branch, dirty, seed, spec, hypothesis, outcome,
+    peak_memory (bytes), gpu_hours, energy_kwh with = != < <= > >= like ilike in (...) is null, joined by
+    and, or, not and parentheses.
 
     \b
     Examples:

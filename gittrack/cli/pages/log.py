@@ -20,6 +20,7 @@ from gittrack.cli.pages.statuses import COLOURS
 from gittrack.errors import UsageError
 from gittrack.formats.flat import flatten
 from gittrack.reading.index import Row
+from gittrack.reading.index.rows import TOTALS
 from gittrack.text import text
 from gittrack.text.table import Cell, Line, csv_text, layout, left_out_words, markdown
 from gittrack.text.tables import table
@@ -134,6 +135,8 @@ def as_csv(rows: Sequence[Row], choice: Choice, repos: Sequence[str] | None = No
     if any(row.is_live for row in rows):
         moments = tuple(row.record.get("live", {}).get("last_point") for row in rows)
         base.append(Column("last_point", "last_point", moments))
+    totals = [Column(name, name, tuple(getattr(row, name) for row in rows)) for name in TOTALS]
+    base += [column for column in totals if any(value is not None for value in column.values)]
     everything = replace(choice, keep=None, all_params=not choice.only_changed)
     tags = _family("tags", [row.record.get("tags", {}) for row in rows])
     chosen = _chosen(rows, [*base, *_measured(rows, everything, repos), *tags], choice)
@@ -234,6 +237,8 @@ def _attributes(rows: Sequence[Row]) -> list[Column]:
     }
     columns["imported"] = [row.system for row in rows]
     columns["duration"] = [row.duration_s for row in rows]
+    columns |= {name: [getattr(row, name) for row in rows] for name in TOTALS}
+    columns["peak_memory"] = [text.size(row.peak_memory) or None for row in rows]
     columns["spec"] = [row.spec and row.spec[:12] for row in rows]
     columns["started"] = [_moment(row.began) for row in rows]
     columns["ended"] = [

@@ -17,6 +17,7 @@ from gittrack.formats.masks import is_masked
 from gittrack.formats.record import DataInput, Dataset, Lock, Metric, Output, Record, parse_time
 from gittrack.formats.reproduction import Reproduction
 from gittrack.formats.sources import source_of
+from gittrack.formats.system import FILE as SYSTEM
 from gittrack.formats.texts import FILE
 from gittrack.reading.entry import Entry, Series
 from gittrack.reading.index import Row
@@ -122,6 +123,7 @@ def sections(
         ("Locks", [_lock(lock) for lock in record.locks]),
         ("Environment", environment),
         ("Determinism", determinism),
+        ("Use of the machine", list(record.system_use.facts()) if record.system_use else []),
         ("Outputs", [_output(item) for item in record.outputs]),
         ("Series", list(_series(record))),
         ("Changed while it ran", [(text.one_line(item.what), item.shown) for item in record.changed]),
@@ -278,6 +280,8 @@ def _series(record: Record) -> Iterator[tuple[str, ...]]:
         yield f"{series.rows:,} rows", text.value([series.metric_of(name) for name in series.columns])
         for name, axis in series.axes.items():
             yield text.clean(name), f"over {text.clean(axis)}"
+    if record.system_series is not None:
+        yield f"{record.system_series.rows:,} samples", SYSTEM
     if texts is not None:
         yield f"{texts.rows:,} texts", FILE
 

@@ -134,6 +134,10 @@ def _compute(report: Report) -> Iterator[Evidence]:
         sentence = (sentence if timed else "no duration is recorded") + (
             untimed if timed < report.runs else ""
         )
+        metered = sum(spent.energy_runs for spent in report.spent)
+        if metered:
+            kwh = sum(spent.energy_kwh for spent in report.spent)
+            sentence += f"; {kwh:.3g} kWh counted in {_counted(metered, 'run')}"
         yield Evidence(text=sentence, section="compute")
 
 

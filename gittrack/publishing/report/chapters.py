@@ -21,7 +21,7 @@ from gittrack.publishing.report.document import (
 )
 from gittrack.publishing.report.facts import slice_of
 from gittrack.publishing.report.gist import VERDICTS, commit, figure, index, lead, run_ref
-from gittrack.publishing.report.model import Report
+from gittrack.publishing.report.model import Report, Spent
 from gittrack.publishing.report.proof import proof
 from gittrack.publishing.report.selection import selection
 from gittrack.publishing.report.specification import specification
@@ -135,6 +135,7 @@ def _compute(report: Report) -> Iterator[Chapter]:
             f"{s.timed:,}",
             _hours(s.hours) if s.timed else "not recorded",
             _hours(s.device_hours) if s.device_hours else "",
+            *_measured([s]),
         ]
         for s in report.spent
     ]
@@ -142,7 +143,9 @@ def _compute(report: Report) -> Iterator[Chapter]:
     timed = sum(s.timed for s in report.spent)
     hours = _hours(total) if timed else "not recorded"
     rows.append(["all", "", f"{report.runs:,}", f"{timed:,}", hours, _hours(gpus) if gpus else ""])
+    rows[-1] += _measured(report.spent)
     header = ["Machine", "Runs that were", "Runs", "with a recorded duration", "Hours of these", "GPU hours"]
+    header += ["GPU hours in use", "Energy"]
     yield Chapter(
         "compute",
         "Compute spent",
@@ -150,15 +153,28 @@ def _compute(report: Report) -> Iterator[Chapter]:
             Para(
                 [
                     "Wall-clock time of every recorded run, each counted once: failed, killed and rejected "
-                    "ones and reruns too. GPU hours are hours times the GPUs that the run saw. What was not "
-                    "recorded is not in it."
+                    "ones and reruns too. GPU hours are hours times the GPUs that the run saw; those in "
+                    "use were measured while it ran. Energy is what counters of the hardware counted, of "
+                    "whole devices. Both are of the runs in brackets. What was not recorded is not in it."
                 ]
             ),
-            Table("Hours by machine and by what became of the runs", header, rows, frozenset({2, 3, 4, 5})),
+            Table(
+                "Hours by machine and by what became of the runs", header, rows, frozenset({2, 3, 4, 5, 6, 7})
+            ),
         ],
         about="Annex IV 2(c)",
         module=2,
     )
+
+
+def _measured(spent: Sequence[Spent]) -> list[Cell]:
+    """GPU hours in use and energy, each with the number of runs that it is of."""
+    gpu_runs, energy_runs = sum(s.gpu_runs for s in spent), sum(s.energy_runs for s in spent)
+    gpu_hours, energy = sum(s.gpu_hours for s in spent), sum(s.energy_kwh for s in spent)
+    return [
+        f"{_hours(gpu_hours)} ({gpu_runs:,})" if gpu_runs else "",
+        f"{_hours(energy)} kWh ({energy_runs:,})" if energy_runs else "",
+    ]
 
 
 def _hours(hours: float) -> str:

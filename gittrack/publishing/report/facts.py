@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from gittrack.formats.record import DataInput, Record
 from gittrack.governance.criteria import figure_of
@@ -18,23 +19,34 @@ _SLICE = re.compile(r"(.+)/([^/=]+=[^/]+)")
 
 def time_spent(runs: Iterable[Record], outcomes: Mapping[str, str]) -> list[Spent]:
     """Hours by what became of the runs and by machine: every run once, none left out."""
-    totals: dict[tuple[str, str], list[float]] = {}
+    totals: dict[tuple[str, str], Spent] = {}
     for run in runs:
         around = run.surroundings
         machine = ", ".join([around.cpu or around.os or "machine not recorded", *around.gpus])
         kind: str = run.status
         if run.status == "finished":
             kind = "reruns" if run.reproduces else "rejected" if outcomes.get(run.id) == "rejected" else kind
-        total = totals.setdefault((machine, kind), [0, 0, 0.0, 0.0])
-        total[0] += 1
-        if run.duration_s is not None:
-            total[1] += 1
-            total[2] += run.duration_s / 3600
-            total[3] += run.duration_s / 3600 * len(around.gpus)
-    return [
-        Spent(what=kind, machine=machine, runs=int(n), timed=int(timed), hours=hours, device_hours=devices)
-        for (machine, kind), (n, timed, hours, devices) in sorted(totals.items())
-    ]
+        none = Spent(what=kind, machine=machine, runs=0, timed=0, hours=0.0, device_hours=0.0)
+        totals[machine, kind] = _with(totals.get((machine, kind), none), run)
+    return [total for _, total in sorted(totals.items())]
+
+
+def _with(total: Spent, run: Record) -> Spent:
+    """`total` with one more run in it."""
+    hours = None if run.duration_s is None else run.duration_s / 3600
+    used = run.system_use
+    gpu_hours, kwh = (None, None) if used is None else (used.gpu_hours, used.energy_kwh)
+    return replace(
+        total,
+        runs=total.runs + 1,
+        timed=total.timed + (hours is not None),
+        hours=total.hours + (hours or 0.0),
+        device_hours=total.device_hours + (hours or 0.0) * len(run.surroundings.gpus),
+        gpu_runs=total.gpu_runs + (gpu_hours is not None),
+        gpu_hours=total.gpu_hours + (gpu_hours or 0.0),
+        energy_runs=total.energy_runs + (kwh is not None),
+        energy_kwh=total.energy_kwh + (kwh or 0.0),
+    )
 
 
 def data_read(runs: Iterable[Record], sheets: Mapping[str, Place]) -> list[DataUse]:

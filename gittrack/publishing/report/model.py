@@ -168,6 +168,14 @@ class Spent:
     hours: float
     device_hours: float
     """Hours times the number of GPUs; 0 without any."""
+    gpu_runs: int = 0
+    """Of the `runs`, those that measured how long they were on GPUs."""
+    gpu_hours: float = 0.0
+    """What these measured."""
+    energy_runs: int = 0
+    """Of the `runs`, those of which a counter of the hardware has counted energy."""
+    energy_kwh: float = 0.0
+    """What was counted of these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gittrack.errors import UsageError
+from gittrack.reading.index.rows import TOTALS
 
 MAX_NESTING = 100
 MAX_TERMS = 2_000
@@ -31,6 +32,7 @@ ATTRIBUTES = {
     "author": "author", "user": "author", "user_id": "author", "email": "email", "commit": "commit",
     "branch": "branch", "dirty": "dirty", "seed": "seed", "spec": "spec",
     "hypothesis": "hypothesis", "outcome": "outcome", "imported": "imported",
+    **{name: name for name in TOTALS},
 }  # fmt: skip
 FAMILIES: dict[str, Family] = {
     "metrics": "metrics", "metric": "metrics", "params": "params", "param": "params", "parameters": "params",

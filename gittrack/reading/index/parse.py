@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 from gittrack.errors import RecordError
 from gittrack.formats.flat import flatten
 from gittrack.git.repository import ObjectReader, Repository
-from gittrack.reading.index.rows import DAMAGED, Row, number
+from gittrack.reading.index.rows import DAMAGED, TOTALS, Row, number
 from gittrack.text.json_text import json_compact, json_line
 
 RUN_COLUMNS = (
     "path", "blob", "id", "tail", "experiment", "status", "started", "duration_s", "author", "email", "name",
     "hypothesis", "commit_id", "snapshot", "branch", "dirty", "seed", "spec", "fault", "supersedes",
-    "continues", "system", "source",
+    "continues", "system", "source", *TOTALS,
 )  # fmt: skip
 
 Number = int | float | None
@@ -76,7 +76,7 @@ def rows_of(path: str, blob: str, record: Mapping[str, Any]) -> Parsed:
 
 def _columns(path: str, blob: str, record: Mapping[str, Any]) -> tuple[Any, ...]:
     code, author, imported = record["code"], record.get("author", {}), record.get("imported", {})
-    dirty, started = code.get("dirty", False), record.get("started")
+    dirty, started, used = code.get("dirty", False), record.get("started"), record.get("system_use", {})
     return (
         path, blob, record["id"], record["id"][-6:], record["experiment"], record["status"],
         0.0 if started is None else datetime.fromisoformat(started).timestamp(), record.get("duration_s"),
@@ -84,7 +84,7 @@ def _columns(path: str, blob: str, record: Mapping[str, Any]) -> tuple[Any, ...]
         record.get("name"), record.get("hypothesis"), code.get("commit"), code.get("snapshot"),
         code.get("branch"), None if dirty is None else int(dirty), number(record.get("seed")),
         record.get("spec"), None, record.get("supersedes"), record.get("continues"),
-        imported.get("system"), imported.get("id"),
+        imported.get("system"), imported.get("id"), *(used.get(name) for name in TOTALS),
     )  # fmt: skip
 
 

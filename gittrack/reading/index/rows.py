@@ -27,6 +27,9 @@ SUPERSEDED = (
 )
 """SQL of whether another record of the same execution, which says more, takes the place of the run ``r``."""
 
+TOTALS = ("peak_memory", "gpu_hours", "energy_kwh")
+"""Of the use of the machine, as a record, its row and a filter name them."""
+
 DAMAGED = "damaged"
 """In place of a status, for a record that cannot be read."""
 
@@ -68,6 +71,10 @@ class Row:
     """The run that this one takes up."""
     system: str | None = None
     """The tracker that an imported run is from."""
+    peak_memory: int | None = None
+    """Bytes; this and what follows are those of `formats.system.SystemUse`."""
+    gpu_hours: float | None = None
+    energy_kwh: float | None = None
     place: int = field(default=0, compare=False)
     """Among the runs in hand that began in the same second, by the commits that added them; else 0."""
 

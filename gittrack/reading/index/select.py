@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from gittrack.formats.experiments import experiment_of
-from gittrack.reading.index.rows import OUTCOME, SUPERSEDED, Row
+from gittrack.reading.index.rows import OUTCOME, SUPERSEDED, TOTALS, Row
 
 _ROW = (
     "r.id, r.experiment, r.status, r.started, r.duration_s, r.author, r.email, r.name, r.hypothesis, "
     "r.commit_id, r.snapshot, r.branch, r.dirty, r.seed, r.spec, r.path, r.blob, r.fault, d.json, "
-    f"{OUTCOME}, r.continues, r.system, r.place"
+    f"{OUTCOME}, r.continues, r.system, {', '.join(f'r.{name}' for name in TOTALS)}, r.place"
 )
 SELECT = f"SELECT {_ROW} FROM runs r JOIN records d ON d.run = r.run"  # noqa: S608
 _FIELDS = (
     "id", "experiment", "status", "started", "duration_s", "author", "email", "name", "hypothesis", "commit",
     "snapshot", "branch", "dirty", "seed", "spec", "path", "blob", "fault", "text", "outcome",
-    "continues", "system", "place",
+    "continues", "system", *TOTALS, "place",
 )  # fmt: skip
 IMPORTS = (
     "SELECT r.source, r.id, json_extract(d.json, '$.imported.digest'), r.experiment FROM runs r "  # noqa: S608

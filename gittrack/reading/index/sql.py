@@ -15,7 +15,7 @@ from typing import Any
 
 from gittrack.errors import UsageError
 from gittrack.reading.index.filters import Both, Compare, Condition, Field, IsNull, Not, OneOf, numeric
-from gittrack.reading.index.rows import DAMAGED, OUTCOME
+from gittrack.reading.index.rows import DAMAGED, OUTCOME, TOTALS
 from gittrack.reading.journal.status import LIVE
 
 Sql = tuple[str, list[Any]]
@@ -260,4 +260,5 @@ _ATTRIBUTES = {
     "hypothesis": _Column("r.hypothesis", _texts),
     "outcome": _Column(OUTCOME, _texts),
     "imported": _Column("r.system", _texts),
+    **{name: _Column(f"r.{name}", _numbers) for name in TOTALS},
 }

@@ -22,7 +22,7 @@ from gittrack.git.repository import Repository
 from gittrack.git.shared import as_folder
 
 APPLICATION_ID = 0x67747278  # "gtrx"
-FORMAT = 6
+FORMAT = 7
 FILE_NAME = f"index-v{FORMAT}.sqlite"
 PATIENCE_S = 20.0
 
@@ -39,7 +39,8 @@ TABLES = (
         tail TEXT NOT NULL, experiment TEXT NOT NULL, status TEXT NOT NULL, started REAL NOT NULL,
         duration_s REAL, author TEXT, email TEXT, name TEXT, hypothesis TEXT, commit_id TEXT,
         snapshot TEXT, branch TEXT, dirty INTEGER, seed, spec TEXT, fault TEXT, supersedes TEXT,
-        continues TEXT, system TEXT, source TEXT, place INTEGER)""",
+        continues TEXT, system TEXT, source TEXT, peak_memory INTEGER, gpu_hours REAL, energy_kwh REAL,
+        place INTEGER)""",
     "CREATE TABLE records (run INTEGER PRIMARY KEY, json TEXT NOT NULL)",
     "CREATE TABLE params (key TEXT, run INTEGER, number, text TEXT, PRIMARY KEY (key, run)) WITHOUT ROWID",
     "CREATE TABLE metrics (key TEXT, run INTEGER, number, status TEXT, PRIMARY KEY (key, run)) WITHOUT ROWID",

@@ -86,7 +86,9 @@ class Cgroup:
     """The limits of the container, job or service that a process is in, and the memory in use there."""
 
     def __init__(self, root: Path, pid: int) -> None:
-        groups = dict(_groups(root, pid))
+        groups: dict[str, list[Path]] = {}
+        for controller, folders in _groups(root, pid):
+            groups.setdefault(controller, []).extend(folders)
         self.cpu_limit = min(filter(None, map(_cores, groups.get("cpu", []))), default=None)
         limits = {folder: _bytes_allowed(folder) for folder in groups.get("memory", [])}
         known = {folder: limit for folder, limit in limits.items() if limit is not None}

@@ -115,7 +115,7 @@ class Sampling:
                 self._head = _line({"every": self.every, **self._looks.devices})
             before = self._cost()
             self._sample(self._looks)
-            return max(self.every, (self._cost() - before) * _running / SHARE)
+            return max(self.every, (self._cost() - before) * max(_running, 1) / SHARE)
         except Exception as error:  # of a driver, say: the training has nothing to do with it
             why = f"{type(error).__name__}: {error}"
             self._journal.not_recorded(f"system metrics from {self._elapsed():.0f} s on", why)

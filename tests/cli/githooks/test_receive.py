@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import gittrack
 from gittrack import cli
 from gittrack.cli.githooks.receive import Judge, Update, quarantined
 from gittrack.errors import LedgerError
@@ -64,6 +66,26 @@ def test_what_gittrack_wrote_is_taken(two: tuple[Path, str]) -> None:
     assert refusal(top, tip, old="0" * 40) == "" and refusal(top, tip, old=f"{tip}") == ""
     root = run_git(top, "rev-list", "--max-parents=0", LEDGER).strip()
     assert refusal(top, tip, old=root) == ""
+
+
+def test_all_that_may_lie_beside_a_record_is_taken(two: tuple[Path, str]) -> None:
+    """Texts and the use of the machine, and that is not what the record says once it was edited."""
+    top, _ = two
+    before = run_git(top, "rev-parse", LEDGER).strip()
+    with gittrack.start_run("digits", system_metrics=False) as run:
+        assert run._journal is not None
+        run.log({"sample": "seven", "loss": 1.0})
+        head = {"every": 10, "limits": {}, "rapl": {}, "gpus": {}, "has_processes": True}
+        lines = [json.dumps(head), json.dumps([0.0, None, {"processes.memory_bytes": 5}])]
+        (run._journal.folder / "system-000-1.jsonl").write_text("\n".join(lines) + "\n")
+    record = run.record
+    assert record is not None and record.texts is not None and record.system_series is not None
+    assert refusal(top, run_git(top, "rev-parse", LEDGER).strip(), old=before) == ""
+    edited = rewritten(top, {f"{record.path}/system.csv": "step,time,processes.memory_bytes\n,0.000,4\n"})
+    squashed = run_git(top, "commit-tree", "-p", before, "-m", "edited", f"{edited}^{{tree}}").strip()
+    assert "system.csv: is not the file whose digest the record gives" in refusal(top, squashed, old=before)
+    run_git(top, "update-ref", LEDGER, squashed)
+    assert cli.execute(["verify", "-q"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from gittrack.recording.capture import hardware
+from tests.recording.nvml import FakeNvml
 
 X86 = """\
 processor\t: {n}
@@ -100,52 +101,6 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, str]
         (folder / name).chmod(0o755)
 
     return install
-
-
-class FakeNvml:
-    """libnvidia-ml of a machine with GPUs; a function that is missing is refused by ctypes as here."""
-
-    def __init__(self, gpus: int = 1, init: int = 0) -> None:
-        self.gpus, self.init, self.shut_down = gpus, init, False
-
-    def nvmlInit_v2(self) -> int:
-        return self.init
-
-    def nvmlShutdown(self) -> int:
-        self.shut_down = True
-        return 0
-
-    def nvmlSystemGetDriverVersion(self, buffer: Any, size: Any) -> int:
-        buffer.value = b"550.54.15"
-        return 0
-
-    def nvmlSystemGetCudaDriverVersion_v2(self, version: Any) -> int:
-        version._obj.value = 12040
-        return 0
-
-    def nvmlDeviceGetCount_v2(self, count: Any) -> int:
-        count._obj.value = self.gpus
-        return 0
-
-    def nvmlDeviceGetHandleByIndex_v2(self, index: Any, handle: Any) -> int:
-        handle._obj.value = 100 + index.value
-        return 15 if index.value == 1 else 0  # NVML_ERROR_GPU_IS_LOST
-
-    def nvmlDeviceGetName(self, handle: Any, buffer: Any, size: Any) -> int:
-        buffer.value = b"NVIDIA H100 80GB HBM3"
-        return 0
-
-    def nvmlDeviceGetUUID(self, handle: Any, buffer: Any, size: Any) -> int:
-        buffer.value = b"GPU-%d" % handle.value
-        return 0
-
-    def nvmlDeviceGetMemoryInfo(self, handle: Any, sizes: Any) -> int:
-        sizes._obj[0] = 80 << 30
-        return 0
-
-    def nvmlDeviceGetCudaComputeCapability(self, handle: Any, major: Any, minor: Any) -> int:
-        major._obj.value, minor._obj.value = 9, 0
-        return 0
 
 
 def load_library(monkeypatch: pytest.MonkeyPatch, library: FakeNvml | None) -> None:
