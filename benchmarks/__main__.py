@@ -15,7 +15,19 @@ from pathlib import Path
 from benchmarks import page
 from benchmarks.measure import HERE, Outcome, Settings
 
-NAMES = ("logging", "life", "query", "verify", "hooks", "startup", "sync", "pages", "live", "imports")
+NAMES = (
+    "logging",
+    "life",
+    "query",
+    "verify",
+    "hooks",
+    "startup",
+    "sync",
+    "pages",
+    "live",
+    "imports",
+    "system",
+)
 
 
 def main() -> None:

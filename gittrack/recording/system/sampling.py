@@ -100,6 +100,7 @@ class Sampling:
         self._head = b""
         self._waiting: deque[bytes] = deque(maxlen=_MOST_WAITING)
         self._file: int | None = None
+        self._why = ""
         self._closed = False
 
     @property
@@ -127,8 +128,10 @@ class Sampling:
         self._last = now
         self._waiting.append(_line([round(now, 3), seconds, looks.take(seconds)]))
         if now - self._began >= MINUTE_S and not self._closed:
-            with suppress(OSError):  # a full disk: tried again with the next
+            try:
                 self._write()
+            except OSError as error:  # a full disk: tried again with the next
+                self._why = error.strerror or str(error)
 
     def _write(self) -> None:
         if self._file is None:
@@ -157,9 +160,12 @@ class Sampling:
             if self._file is not None:
                 os.close(self._file)
 
-    def close(self) -> None:
-        """Write nothing more, though a sample is being taken."""
+    def close(self, *, hangs: bool) -> None:
+        """Write nothing more, though a sample is being taken, as where a driver `hangs`; say what is lost."""
         self._closed = True
+        why = "the machine did not answer when the run ended" if hangs else self._why
+        if (hangs or self._waiting) and why and self._elapsed() - self._began >= MINUTE_S:
+            self._journal.not_recorded("last system metrics", why)
 
 
 def _line(content: Any) -> bytes:
@@ -207,7 +213,7 @@ class Sampler:
         self._over.set()
         _running -= 1
         self._thread.join(PATIENCE_S)
-        self._sampling.close()
+        self._sampling.close(hangs=self._thread.is_alive())
 
 
 def start(

@@ -97,8 +97,8 @@ class _Totals:
     cpu_over_s: float = 0.0
     limits: dict[str, Any] = field(default_factory=dict)
     gpus: dict[str, _Device] = field(default_factory=dict)
-    energy: dict[tuple[str, Counter], list[float]] = field(default_factory=dict)
-    """By device and counter: joules and seconds."""
+    energy: dict[tuple[str, Counter, str], list[float]] = field(default_factory=dict)
+    """By device, counter and identity: joules and seconds."""
     told: set[Told | None] = field(default_factory=set)
     """How GPU hours were told."""
 
@@ -153,11 +153,14 @@ class _Totals:
         is_on = values.get(f"{column}.processes", 0) > 0 if by == "processes" else by == "shown"
         if is_on:
             gpu.on_s += seconds
-            self._count(f"gpu {column[4:]}", "nvml", seconds, values.get(f"{column}.energy_j"))
+            joules = values.get(f"{column}.energy_j")
+            self._count(f"gpu {column[4:]}", "nvml", seconds, joules, facts["uuid"] or "")
 
-    def _count(self, device: str, counter: Counter, seconds: float, joules: float | None) -> None:
+    def _count(
+        self, device: str, counter: Counter, seconds: float, joules: float | None, identity: str = ""
+    ) -> None:
         if joules is not None and seconds:
-            counted = self.energy.setdefault((device, counter), [0.0, 0.0])
+            counted = self.energy.setdefault((device, counter, identity), [0.0, 0.0])
             counted[0] += joules
             counted[1] += seconds
 
@@ -165,7 +168,7 @@ class _Totals:
         by = self.told.pop() if len(self.told) == 1 else None
         energy = tuple(
             Energy(device=device, counter=counter, kwh=_rounded(joules / 3.6e6), over_s=round(seconds, 3))
-            for (device, counter), (joules, seconds) in self.energy.items()
+            for (device, counter, _), (joules, seconds) in self.energy.items()
         )
         gpus = tuple(
             GpuUse(

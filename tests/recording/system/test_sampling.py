@@ -146,11 +146,13 @@ def test_a_driver_that_hangs_holds_up_the_end_for_a_moment_only(
     clock.now = 100.0
     sampler = Sampler(sampling)
     assert asked.wait(60)
+    clock.now = 200.0
     sampler.stop()
     assert sampler._thread.is_alive()
     answers.set()
     sampler._thread.join(60)
     assert not lines(tmp_path)
+    assert "the machine did not answer when the run ended" in next(tmp_path.glob("events-*")).read_text()
 
 
 FORK = """
