@@ -82,7 +82,7 @@ class Processes:
         """
         import psutil
 
-        count, memory, used = 0, 0, 0.0
+        seen, count, memory, used = False, 0, 0, 0.0
         self.pids = set(self._find(self._pid))
         for pid in self.pids:
             try:
@@ -91,13 +91,12 @@ class Processes:
                     times, resident = process.cpu_times(), process.memory_info().rss
             except (psutil.Error, OSError):
                 continue  # it has just ended
-            count += 1
+            seen = True
+            count += resident > 0  # else it has ended, and nobody has waited for it yet
             memory += resident
             used += sum(times[:4])  # user, system, and both of its children where they are known
-        grown = self._growth.of("cpu", used if count else None)
-        if not count:
-            return {}
-        values: Values = {"processes.count": count, "processes.memory_bytes": memory}
+        grown = self._growth.of("cpu", used if seen else None)
+        values: Values = {"processes.count": count, "processes.memory_bytes": memory} if count else {}
         if grown is not None and seconds:
             values["processes.cpu_percent"] = round(100 * grown / seconds, 1)
         return values

@@ -190,12 +190,12 @@ class Sampler:
 
     def __init__(self, sampling: Sampling) -> None:
         global _running
-        _running += 1
         self._sampling = sampling
         self._pid = os.getpid()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gittrack-system", daemon=True)
         self._thread.start()
+        _running += 1
 
     def _run(self) -> None:
         pause: float | None = self._sampling.first
