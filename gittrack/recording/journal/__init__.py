@@ -7,6 +7,7 @@ A journal is a folder ``journal/<run-id>/`` in gittrack's folder of the git dire
     standing.json      of a run that goes on: which attempt it is, and after which step
     environment.yaml   as it will lie beside the record
     events-*.jsonl     one JSON array a line, a file for each process: [kind, ...], see `events.Kind`
+    system-*.jsonl     use of the machine, of a run of more than a minute, see `system.sampling`
     console.txt        tail of the command's output, under `gittrack run`
     heartbeat          its time of change: the last sign of life, every few seconds
     reserve            bytes to give back when the disk is full

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 import gittrack
 from gittrack.errors import NotFoundError, RecordError, UsageError
 from gittrack.formats.config import load
-from gittrack.publishing.report.facts import slice_of
+from gittrack.formats.system import SystemUse
+from gittrack.publishing.report.facts import slice_of, time_spent
 from gittrack.publishing.report.places import forge_of
 from tests.ledgers import commit_files, file_of, in_one_second, make_record
 from tests.publishing.report.study import EVIDENCE, PROTOCOL, Study, answer
@@ -45,6 +47,16 @@ def test_criteria_are_dated_by_git(decided: Study) -> None:
     versions = decided.report().versions
     assert [v.runs for v in versions] == [5, 1] and "at least 0.9" in (versions[0].gate or "")
     assert "at least 0.8" in (versions[1].gate or "")
+
+
+def test_what_was_measured_is_summed_over_the_runs_that_measured_it() -> None:
+    """A run of whose energy nothing is known is no run that used none."""
+    used = SystemUse(every_s=10, samples=2, from_s=10, to_s=70, over_s=60)
+    counted = replace(used, gpu_hours=0.5, gpu_hours_by="processes", energy_kwh=0.25)
+    runs = [replace(make_record(), system_use=use) for use in (None, used, counted, counted)]
+    (spent,) = time_spent(runs, {})
+    assert (spent.runs, spent.gpu_runs, spent.gpu_hours) == (4, 2, 1.0)
+    assert (spent.energy_runs, spent.energy_kwh) == (2, 0.5)
 
 
 def test_a_later_decision_supersedes(decided: Study) -> None:
