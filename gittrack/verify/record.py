@@ -16,7 +16,7 @@ from gittrack.verify.context import MODES, Context, RunFiles
 from gittrack.verify.environment import FILE as ENVIRONMENT
 from gittrack.verify.environment import environment_of
 from gittrack.verify.findings import Finding, Severity
-from gittrack.verify.series import check_series, check_shape
+from gittrack.verify.series import check_series, check_system
 from gittrack.verify.trees import is_partial
 
 RECORD = "run.yaml"
@@ -70,7 +70,8 @@ def check_record(context: Context, run: RunFiles) -> Iterator[Finding]:
     yield from _files(run, record)
     yield from _environment(context, run, record)
     if record.series is None:
-        yield from _metrics(run, record, None)
+        for code, says, expected, actual in check_series(record, None):
+            yield run.finding(code, says, RECORD, expected=expected, found=actual)
     for name, series in record.tables.items():
         yield from _series(context, run, record, name, series)
     console, texts = record.console, record.texts
@@ -137,18 +138,9 @@ def _series(context: Context, run: RunFiles, record: Record, name: str, series: 
     digest = hashlib.sha256(data).hexdigest()
     if digest != stated:
         yield _digest(run, name, stated or "none", digest)
-    if name == SERIES:
-        yield from _metrics(run, record, data)
-    else:
-        fault, _ = check_shape(name, data, series)
-        if fault is not None:
-            yield run.finding(fault[0], fault[1], name, expected=fault[2], found=fault[3])
-
-
-def _metrics(run: RunFiles, record: Record, data: bytes | None) -> Iterator[Finding]:
-    for code, says, expected, actual in check_series(record, data):
-        where = SERIES if record.series else RECORD
-        yield run.finding(code, says, where, expected=expected, found=actual)
+    faults = check_series(record, data) if name == SERIES else check_system(record, data)
+    for code, says, expected, actual in faults:
+        yield run.finding(code, says, name, expected=expected, found=actual)
 
 
 def _beside(context: Context, run: RunFiles, name: str, sha256: str, size: int) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gittrack.formats.finals import exact, extreme_of, finals_in
 from gittrack.formats.record import SERIES, Metric, Record, Series
+from gittrack.formats.system import FILE as SYSTEM
 from gittrack.formats.tables import column_of, tables_of
 
 Fault = tuple[str, str, str | None, str | None]
@@ -58,6 +59,29 @@ def check_complete(record: Record, lines: Iterable[str]) -> Iterator[Fault]:
 
 def _lines(data: bytes) -> list[str]:
     return data.decode("utf-8", "replace").split("\n")
+
+
+def check_system(record: Record, data: bytes) -> Iterator[Fault]:
+    """What is wrong with the bytes of system.csv, and with the totals that follow from them or a sample."""
+    series, use = record.system_series, record.system_use
+    if series is None:
+        return
+    fault, tables = check_shape(SYSTEM, data, series)
+    if fault is not None:
+        yield fault
+    elif use is not None:
+        code, says = "record-system", "the totals are not those of system.csv:"
+        if series.rows != use.samples:
+            yield code, f"{says} samples", str(use.samples), str(series.rows)
+        columns = [(names.index(_MEMORY), rows) for names, rows in tables if _MEMORY in names]
+        cells = [line.split(",")[at] for at, rows in columns for line in rows]
+        peak = max((cell for cell in cells if cell.isdecimal()), key=int, default=None)
+        stated = None if use.peak_memory is None else str(use.peak_memory)
+        if peak != stated:
+            yield code, f"{says} peak memory", stated, None if peak is None else peak[:100]
+
+
+_MEMORY = "processes.memory_bytes"
 
 
 def check_shape(name: str, data: bytes, series: Series) -> tuple[Fault | None, list[Table]]:

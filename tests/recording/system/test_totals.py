@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from gittrack.formats.record import Record
 from gittrack.formats.system import Energy, GpuUse, SystemUse
 from gittrack.recording.finish import keep_series
 from gittrack.recording.system.totals import write_system
+from gittrack.verify.series import check_system
 from tests.ledgers import file_of
 
 GPUS = {"gpu.0": {"name": "H100", "uuid": "GPU-a"}, "gpu.1": {"name": "H100", "uuid": "GPU-b"}}
@@ -113,6 +115,24 @@ def recorded(inside: Path, peak: int) -> Record:
         ])  # fmt: skip
     assert run.record is not None
     return run.record
+
+
+def test_verify_holds_the_totals_to_the_series(inside: Path) -> None:
+    """Of a record whose totals somebody has raised."""
+    record = recorded(inside, 5 * 10**9)
+    use = record.system_use
+    assert use is not None
+    data = file_of(inside, record, "system.csv").encode()
+    assert [*check_system(record, data)] == []
+    forged = replace(record, system_use=replace(use, samples=3, peak_memory=4))
+    assert [fault[1:] for fault in check_system(forged, data)] == [
+        ("the totals are not those of system.csv: samples", "3", "2"),
+        ("the totals are not those of system.csv: peak memory", "4", "5000000000"),
+    ]
+    assert [fault[0] for fault in check_system(record, data[:-4])] == ["record-series"]
+    assert [fault[0] for fault in check_system(record, data.replace(b"5000000000", b"x"))] == [
+        "record-system"
+    ]
 
 
 def test_a_record_is_read_by_all_that_read_records(inside: Path, capsys: Any, monkeypatch: Any) -> None:
