@@ -24,6 +24,7 @@ inputs: [{path: data/train.csv, role: train}]
 outputs: [{path: model.pkl, role: model}]
 dvc: {store_inputs: true}
 live: {remote: origin, every: 20}
+system_metrics: off
 experiments:
   digits:
     question: Does more data help?
