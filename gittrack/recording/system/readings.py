@@ -98,7 +98,7 @@ class Processes:
         grown = self._growth.of("cpu", used if seen else None)
         values: Values = {"processes.count": count, "processes.memory_bytes": memory} if count else {}
         if grown is not None and seconds:
-            values["processes.cpu_percent"] = round(100 * grown / seconds, 1)
+            values["processes.cpu_percent"] = round(100 * grown / seconds, 3)
         return values
 
 
