@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from gittrack.formats.attempts import Failure as Failure
 from gittrack.formats.datasets import Dataset as Dataset
 from gittrack.formats.record import Value
 
@@ -141,6 +142,8 @@ class ForeignRun:
     """As the source names it: any text."""
     name: str | None = None
     status: Status
+    failure: Failure | None = None
+    """Why it failed, where the source says so."""
     deleted: bool = False
     """Whether the source has it as deleted."""
     started: Moment | None = None

@@ -174,7 +174,7 @@ class _Making:
             name=name,
             imported=stated.imported(run, digest, losses),
             status=stated.STATUS[run.status],
-            failure=stated.failure(run),
+            failure=stated.failure(run, losses),
             started=stated.started_text(self._began),
             duration_s=stated.duration(self._began, ended, losses),
             author=stated.author(run, people=people),
@@ -278,6 +278,8 @@ class _Making:
             "files": [*self._files.facts()],
             "missing": sorted(f.path for f in run.files if f.missing is not None),
         }
+        if run.failure is not None:
+            told["failure"] = asdict(run.failure)
         digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=_plain).encode())
         digest.update(self.points.digest.digest())
         digest.update(self.system.digest.digest())

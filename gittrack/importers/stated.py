@@ -86,10 +86,13 @@ def duration(began: float | None, ended: float | None, losses: Losses) -> float 
     return round(ended - began, 6)
 
 
-def failure(run: ForeignRun) -> Failure | None:
+def failure(run: ForeignRun, losses: Losses) -> Failure | None:
     if STATUS[run.status] != "failed":
         return None
-    return Failure(type="failed", message=f"{run.system} says so, and no more")
+    if run.failure is None:
+        return Failure(type="failed", message=f"{run.system} says so, and no more")
+    message = long_text(run.failure.message, "failure", losses) or ""
+    return Failure(type=label(run.failure.type, "failure", losses) or "failed", message=message)
 
 
 def imported(run: ForeignRun, digest: str, losses: Losses) -> Imported:

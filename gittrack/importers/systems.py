@@ -22,6 +22,7 @@ Read = Callable[[Path, Options], Iterator[ForeignRun | Skipped]]
 AUTO = "auto"
 _MOST_NAMES = 2000
 """Names of a folder that are looked at."""
+_MOST_ZIPS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,13 @@ def _has(folder: Path, pattern: str, depth: int = 0) -> bool:
 def _holds(folder: Path, name: str) -> bool:
     """Whether a file `name` lies in `folder`, or in a folder of it."""
     return (folder / name).is_file() or any((folder / below / name).is_file() for below in _names(folder))
+
+
+def _begins(file: Path, with_one_of: tuple[bytes, ...]) -> bool:
+    """Whether it is a file that begins with one of these."""
+    with suppress(OSError), file.open("rb") as stream:
+        return stream.read(64).startswith(with_one_of)
+    return False
 
 
 def _tables(file: Path) -> set[str]:
@@ -108,8 +116,13 @@ def _is_clearml(path: Path) -> bool:
 def _is_comet(path: Path) -> bool:
     if path.is_file():
         return {"experiment.json", "messages.json"} <= _zipped(path)
-    zips = (path / name for name in _names(path) if name.endswith(".zip"))
-    return any({"experiment.json", "messages.json"} <= _zipped(file) for file in islice(zips, 20))
+    folders = [path, *(path / name for name in _names(path))]
+    if any(_begins(folder / "messages.json", (b'{"payload"', b'{"type"')) for folder in folders):
+        return True
+    zips = (
+        at / name for at in (path, path / ".cometml-runs") for name in _names(at) if name.endswith(".zip")
+    )
+    return any({"experiment.json", "messages.json"} <= _zipped(file) for file in islice(zips, _MOST_ZIPS))
 
 
 def _is_tensorboard(path: Path) -> bool:

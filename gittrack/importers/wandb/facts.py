@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
-import socket
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from gittrack.errors import GittrackError
 from gittrack.formats.codec.reader import read_yaml
-from gittrack.importers import folders, protobuf, values
+from gittrack.importers import folders, life, protobuf, values
 from gittrack.importers.foreign import ForeignCode, ForeignEnvironment, Moment, Options, Status
 from gittrack.importers.wandb.folder import Part
 from gittrack.importers.wandb.state import State
 
 _LARGEST = 16 * 1024 * 1024
-_FRESH = 300
-"""Seconds without a sign of life after which W&B takes a run for crashed."""
 
 
 def text_in(data: Mapping[str, Any], *names: str) -> str | None:
@@ -148,10 +144,7 @@ def user(state: State, metadata: dict[str, Any], options: Options) -> str | None
 
 
 def status(state: State, metadata: dict[str, Any], parts: list[Part], changed: Moment | None) -> Status:
-    """By the exit code. Without one: running where a process has the log open, else killed.
-
-    A log that changed in these minutes may be written to from another machine: then it is not known.
-    """
+    """By the exit code; without one, by whether its log is still written."""
     code = state.exit_code if state.exit_code is not None else metadata.get("exitcode")
     if isinstance(code, int):
         return "failed" if code else "finished"
@@ -161,23 +154,10 @@ def status(state: State, metadata: dict[str, Any], parts: list[Part], changed: M
     if not state.records and (metadata or state.summary or changed is None):
         return "unknown"
     log = parts[-1].log
-    if changed is None or log is None or time.time() - changed >= _FRESH:
+    if log is None:
         return "killed"
-    if _is_open(log):
-        return "running"
     host = protobuf.text(state.environment, 12) or protobuf.text(state.run, 13) or text_in(metadata, "host")
-    return "killed" if host == socket.gethostname() and Path("/proc/self/fd").is_dir() else "unknown"
-
-
-def _is_open(log: Path) -> bool:
-    """Whether a process of this machine that we may look at has the file open."""
-    for opened in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            if opened.samefile(log):
-                return True
-        except OSError:
-            continue
-    return False
+    return life.status_of(log, changed, host)
 
 
 def started(state: State, metadata: dict[str, Any]) -> Moment | None:
