@@ -137,8 +137,13 @@ def _is_dvclive(path: Path) -> bool:
     return any(at.name == "dvclive" or (at / "plots").is_dir() for at in found)
 
 
-def _is_sacred(path: Path) -> bool:
-    return path.is_dir() and _holds(path, "run.json") and _holds(path, "config.json")
+def _is_sacred(path: Path, depth: int = 3) -> bool:
+    """Whether the folder, or one up to `depth` folders below, is what its observer writes of a run."""
+    if not path.is_dir() or path.is_symlink():
+        return False
+    if {"run.json", "config.json", "cout.txt"} <= {*_names(path)}:
+        return True
+    return depth > 0 and any(_is_sacred(path / name, depth - 1) for name in _names(path))
 
 
 def _is_trackio(path: Path) -> bool:

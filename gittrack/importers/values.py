@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from gittrack.formats.record import Value
@@ -18,10 +20,10 @@ class NotRead(ValueError):
     """A value that is not read: no JSON, or nested too deeply."""
 
 
-def load(text: str | bytes) -> Value:
+def load(text: str | bytes, longest: int = LONGEST) -> Value:
     """The value of JSON text; NaN and Infinity are numbers, as trackers write them."""
-    if len(text) > LONGEST:
-        raise NotRead(f"it is longer than {LONGEST} characters")
+    if len(text) > longest:
+        raise NotRead(f"it is longer than {longest} characters")
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -97,3 +99,14 @@ def number(value: Value) -> float | None:
         return float(value)
     except OverflowError:
         return None
+
+
+def utc(at: str | None) -> float | None:
+    """The moment that a text states; without a zone it is in UTC."""
+    try:
+        found = datetime.fromisoformat((at or "").replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    moment = found.timestamp()
+    return moment if math.isfinite(moment) else None
