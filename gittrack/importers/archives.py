@@ -6,6 +6,7 @@ Refused are members of a zip that are encrypted, links, or lead out, and a zip t
 from __future__ import annotations
 
 import io
+import lzma
 import stat
 import zipfile
 import zlib
@@ -20,7 +21,10 @@ from gittrack.importers import folders
 MOST_BYTES = 1 << 36
 """What all members of a zip may unpack to."""
 _CHUNK = 1 << 20
-DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
+DAMAGED = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, OSError,
+    ValueError,
+)  # fmt: skip
 """What reading a damaged zip raises, of any kind of damage."""
 
 Content = Path | Callable[[], Iterator[bytes]]
@@ -52,8 +56,8 @@ class Archive:
         name = folders.logical(info.filename)
         if name is None:
             self.refused[info.filename] = "its path leads out of the archive"
-        elif stat.S_ISLNK(info.external_attr >> 16):
-            self.refused[name] = "a link, which is not followed"
+        elif stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
+            self.refused[name] = "a link, which is not followed, or no regular file"
         elif info.flag_bits & 1:
             self.refused[name] = "it is encrypted"
         elif len(self._members) >= folders.MOST_FILES:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gittrack.formats.record import Value
+from gittrack.importers.foreign import Moment
 
 DEEPEST = 64
 LONGEST = 16 * 1024 * 1024
@@ -20,8 +21,9 @@ class NotRead(ValueError):
     """A value that is not read: no JSON, or nested too deeply."""
 
 
-def load(text: str | bytes, longest: int = LONGEST) -> Value:
-    """The value of JSON text; NaN and Infinity are numbers, as trackers write them."""
+def load(text: str | bytes, longest: int | None = None) -> Value:
+    """The value of JSON text, of at most `LONGEST` or `longest` characters; NaN and Infinity are numbers."""
+    longest = LONGEST if longest is None else longest
     if len(text) > longest:
         raise NotRead(f"it is longer than {longest} characters")
     try:
@@ -101,12 +103,11 @@ def number(value: Value) -> float | None:
         return None
 
 
-def utc(at: str | None) -> float | None:
-    """The moment that a text states; without a zone it is in UTC."""
+def utc(at: str | None) -> Moment | None:
+    """The moment that a text in ISO 8601 states; without a zone it is in UTC."""
     try:
-        found = datetime.fromisoformat((at or "").replace("Z", "+00:00"))
-    except ValueError:
+        date = datetime.fromisoformat((at or "").replace("Z", "+00:00"))
+        moment = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         return None
-    found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    moment = found.timestamp()
     return moment if math.isfinite(moment) else None

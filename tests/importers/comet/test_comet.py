@@ -172,7 +172,7 @@ def test_files(tmp_path: Path) -> None:
         "sub/é.bin": b"bytes", "source_code/train.py": b"bytes", "models/net/m.bin": b"bytes",
         "visualization/im.png": b"bytes", "visualization/visualization-7.png": b"bytes",
         "git_diff.patch": b"diff", "out": "its path leads out of the archive",
-        "abs": "its file is not in the archive", "link": "a link, which is not followed",
+        "abs": "its file is not in the archive", "link": "a link, which is not followed, or no regular file",
         "gone": "its file is not in the archive", "3d-image/cloud/p.jsonl": b"bytes",
         "r": "its bytes are elsewhere: s3://b/k", "models/f/w": "its bytes are elsewhere: s3://m",
     }  # fmt: skip
