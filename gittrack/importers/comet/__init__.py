@@ -71,16 +71,14 @@ class _Experiment:
         self._files += written(self._messages, stated)
         status, changed = self._status()
         self._say(first)
-        project = (last.stated or {}).get("project_name")
-        workspace = (last.stated or {}).get("workspace")
         tags = stated.tags()
-        if options.people and isinstance(workspace, str):
+        if options.people and (workspace := self._word("workspace")):
             tags = {"comet.workspace": workspace, **tags}
         read_metrics = partial(self._messages, points.ONLY)
         return ForeignRun(
             system="comet",
             id=first.id,
-            experiment=project if isinstance(project, str) and project else "comet",
+            experiment=self._word("project_name") or "comet",
             name=stated.name,
             status=status,
             failure=facts.failure(self._parts),
@@ -101,6 +99,11 @@ class _Experiment:
             lost=self._lost,
             changed=changed,
         )
+
+    def _word(self, name: str) -> str | None:
+        """What the last archive that states it has: one that continues an experiment may not."""
+        words = ((part.stated or {}).get(name) for part in reversed(self._parts))
+        return next((word for word in words if isinstance(word, str) and word), None)
 
     def _messages(self, only: bytes) -> Iterator[Message]:
         for part, archive in zip(self._parts, self._archives, strict=True):

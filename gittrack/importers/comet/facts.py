@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import re
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -24,7 +26,7 @@ _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _NUMBER = re.compile(r"[-+]?(?:[0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][-+]?[0-9]{1,9})?")
 _CRASH = "Unexpected error detected in the user script: "
 _EXCEPTION = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,200})\((.*)\)", re.DOTALL)
-_QUOTED = re.compile(r"\A'([^'\\]*)'\Z")
+_LONGEST_TEXT = 10_000
 _OF_CLIENT = frozenset({"Name", "hasNestedParams", "offline_experiment"})
 
 
@@ -222,7 +224,10 @@ def failure(parts: list[Part]) -> Failure | None:
     called = _EXCEPTION.fullmatch(stated)
     if called is None:
         return Failure(type="exception", message=stated)
-    return Failure(type=called[1], message=_QUOTED.sub(r"\1", called[2]))
+    told: Any = None
+    with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+        told = ast.literal_eval(called[2][:_LONGEST_TEXT])
+    return Failure(type=called[1], message=told if isinstance(told, str) else called[2])
 
 
 def reported(parts: list[Part]) -> Mapping[str, int]:

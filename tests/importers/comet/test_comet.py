@@ -192,7 +192,7 @@ def test_an_experiment_that_was_continued(tmp_path: Path) -> None:
     )
     later = members(
         [metric("loss", 2, 1), param("lr", 2)], tags=["c"], start_time=START + 9000, stop_time=START + 9500,
-        resume_strategy="get",
+        resume_strategy="get", project_name=None,
     )  # fmt: skip
     pack(tmp_path / f"{KEY}-0late.zip", later)
     pack(tmp_path / f"{KEY}.zip", begun)
@@ -205,6 +205,7 @@ def test_an_experiment_that_was_continued(tmp_path: Path) -> None:
     assert [(item.what, item.fault) for item in skipped] == [(f"top.zip/{KEY}", False), ("un/packed", False)]
     assert measured(run)["loss"] == [(0, 1.5, "1"), (1, 1.5, "2")]
     assert (run.params, run.labels, run.ended) == ({"lr": 2}, ("b", "c", "ä"), START / 1000 + 9.5)
+    assert run.experiment == "probe é"
     assert losses(run) == {"param lr: its earlier values": 1, "an error that the client noted: x": 1}
     alone = only(tmp_path / f"{KEY}-0late.zip")
     assert losses(alone) == {"what was logged before": 1}
