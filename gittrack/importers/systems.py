@@ -137,7 +137,7 @@ def _is_dvclive(path: Path) -> bool:
     return any(at.name == "dvclive" or (at / "plots").is_dir() for at in found)
 
 
-def _is_sacred(path: Path, depth: int = 3) -> bool:
+def _is_sacred(path: Path, depth: int = 4) -> bool:
     """Whether the folder, or one up to `depth` folders below, is what its observer writes of a run."""
     if not path.is_dir() or path.is_symlink():
         return False

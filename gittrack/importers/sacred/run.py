@@ -42,6 +42,7 @@ _SAID = frozenset({"UPDATE", "COMMAND", "with", "help", "--help", "--comment", "
 """Options whose meaning is in the record otherwise."""
 _STORED = re.compile(r"(.+)_([0-9a-f]{32})(\.[^.]*)?", re.DOTALL)
 """How the observer names a file that it keeps by its digest."""
+_DIGEST = re.compile(r"[0-9a-f]{32}")
 
 
 _Row = tuple[Any, int | float | None, Moment | None]
@@ -316,11 +317,14 @@ class Run:
                 )
 
     def _stored(self, entry: Any, kind: str) -> Iterator[ForeignFile]:
-        """A file that the observer keeps beside the runs, under its name with the digest."""
+        """A file that the observer keeps beside the runs by its digest; of a run that waits, in it."""
+        entry = plain(entry, Counter())
         if not (isinstance(entry, list) and len(entry) == 2 and all(isinstance(part, str) for part in entry)):
             self._lose(f"{kind} {entry!r:.100}", "it is not told how it is stored")
             return
         name, stored = entry[0], _named(entry[1])
+        if _DIGEST.fullmatch(stored) and folders.is_regular(self._folder / _named(name)):
+            return
         digest = found[2] if (found := _STORED.fullmatch(stored)) else None
         content, missing = folders.find(self._folder.parent, f"_{kind}/{stored}")
         if not self._folder.parent.is_relative_to(self._top):

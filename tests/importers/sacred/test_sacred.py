@@ -240,6 +240,7 @@ def test_files(tmp_path: Path) -> None:
                 ["pkg/a.py", f"_sources/a_{digest}.py"],
                 ["b.py", f"_sources/b_{digest}.py"],
                 ["c.py", "../c.py"],
+                {"py/tuple": ["report.html", digest]},
                 "odd",
             ],
         },
