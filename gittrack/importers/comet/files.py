@@ -33,6 +33,7 @@ _KINDS: dict[str, Kind] = {
 }
 _TEXT = "text-sample"
 _LONGEST = 1 << 20
+_LARGEST_PATCH = 1 << 26
 _SUFFIX = re.compile(r"[A-Za-z0-9]{1,10}")
 _OF_CLIENT = frozenset({"source_code_type", "sample_rate"})
 """Metadata that the client adds by itself."""
@@ -178,7 +179,7 @@ def _unpacked(data: bytes) -> bytes | None:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             (info,) = archive.infolist()
-            return archive.read(info) if info.file_size <= 1 << 30 else None
+            return archive.read(info) if info.file_size <= _LARGEST_PATCH else None
     except DAMAGED:
         return None
 

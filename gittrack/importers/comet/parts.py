@@ -76,9 +76,13 @@ def find(source: Path) -> Iterator[Part | Skipped]:
         for path in folders.entries(folder):
             if folders.is_folder(path) and depth < _DEEPEST and path.name != ".git":
                 waiting.append((path, depth + 1))
-            elif path.suffix == ".zip" and folders.is_regular(path):
+            elif path.suffix == ".zip":
                 found = True
-                yield from _of(path, path.relative_to(source).as_posix(), is_named=False)
+                name = path.relative_to(source).as_posix()
+                if folders.is_regular(path):
+                    yield from _of(path, name, is_named=False)
+                else:
+                    yield Skipped(what=name, why="a link, which is not followed, or no regular file")
     if not found:
         yield Skipped(what=source.name, why=f"no archive of Comet, a zip with {EXPERIMENT}, lies in it")
 

@@ -93,10 +93,11 @@ def _measured(
 ) -> Iterator[tuple[str, int | float, Point]]:
     place: tuple[Any, Any] | None = None
     for point in points(read()):
-        value = number(point.value)
-        if value is None or point.name.startswith(OF_MACHINE):
+        if point.name.startswith(OF_MACHINE):
             continue
-        yield point.name, value, point
+        value = number(point.value)
+        if value is not None:
+            yield point.name, value, point
         if point.epoch is None:
             continue
         if has_epoch:

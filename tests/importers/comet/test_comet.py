@@ -87,7 +87,7 @@ LOGGED = [
     metric("loss", 1.5, 0, 0, context="train"), metric("loss", "NaN", 1, 0, context="train"),
     metric("loss", "-Infinity", 1, 1, context="train"), metric("loss", 0.25, -2.5, 1, context="test"),
     metric('we,ird "é"', 1, None), metric("words", "good", 1), metric("words", "0.5", 2),
-    metric("odd", [1], 1),
+    metric("odd", [1], 1, 2),
     metric("sys.cpu.percent.avg", 0.5, 1), param("tp", True, context="test"),
     message("standard_output", output="größe", stderr=False),
     message("standard_output", output="\n", stderr=True),
@@ -109,7 +109,7 @@ def test_what_was_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert measured(run) == {
         "train_loss": [(0, 1.5, "1.5"), (1, 1.5, "nan"), (1, 1.5, "-inf")],
         "test_loss": [(-2.5, 1.5, "0.25")],
-        "epoch": [(0, 1.5, "0"), (1, 1.5, "0"), (1, 1.5, "1"), (-2.5, 1.5, "1")],
+        "epoch": [(0, 1.5, "0"), (1, 1.5, "0"), (1, 1.5, "1"), (-2.5, 1.5, "1"), (1, 1.5, "2")],
         'we,ird "é"': [(None, 1.5, "1")],
         "words": [(2, 1.5, "0.5")],
     }
@@ -290,6 +290,7 @@ def test_what_is_no_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     pack(tmp_path / ("b" * 32 + ".zip"), {"experiment.json": b"{", "messages.json": b""})
     pack(tmp_path / "data.zip", {"a.csv": b"1"})
     (tmp_path / "no.zip").write_bytes(b"")
+    (tmp_path / "link.zip").symlink_to(whole)
     (tmp_path / ("c" * 32 + ".zip")).write_bytes(cut[:60] + b"\xff\xff" + cut[62:])
     runs, skipped = taken(tmp_path)
     assert [run.id for run in runs] == [KEY]
@@ -299,6 +300,7 @@ def test_what_is_no_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         "c": ("experiment.json is damaged, or has more than 16 MiB", True),
         "d": ("no archive of Comet", False),
         "f": ("it is no zip file, or one that is cut off", True),
+        "l": ("a link, which is not followed, or no regular file", True),
         "n": ("it is no zip file, or one that is cut off", True),
     }
     monkeypatch.setattr(archives, "MOST_BYTES", 10)
