@@ -28,6 +28,7 @@ from gittrack.importers.foreign import (
     Status,
     TextPoint,
 )
+from gittrack.importers.reading import why
 
 
 def read(source: Path, options: Options) -> Iterator[ForeignRun | Skipped]:
@@ -48,8 +49,7 @@ def read(source: Path, options: Options) -> Iterator[ForeignRun | Skipped]:
         try:
             yield _Experiment(parts, options).run()
         except (OSError, ValueError) as error:
-            why = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            yield Skipped(what=parts[0].name, why=why)
+            yield Skipped(what=parts[0].name, why=why(error))
 
 
 class _Experiment:
@@ -121,13 +121,14 @@ class _Experiment:
             for message in messages.read(archive, part.below, bad):
                 self._facts.take(message)
             self._lost += (
-                Loss(what=f"messages of {part.name}", why=why, count=count) for why, count in bad.items()
+                Loss(what=f"messages of {part.name}", why=fault, count=count) for fault, count in bad.items()
             )
         for part, archive in zip(self._parts, self._archives, strict=True):
             uploads = Uploads(archive, part.below, self._facts, self._files, self._texts)
             for only in (b'"upload_type"', b'"remote_assets"'):
                 for message in messages.read(archive, part.below, only=only):
                     uploads.take(message)
+            uploads.name_others()
 
     def _status(self) -> tuple[Status, Moment | None]:
         """As the last process left it: an archive is closed at the end of the program, however that comes."""
@@ -158,7 +159,7 @@ class _Experiment:
                 value = (part.stated or {}).get(name)
                 if value is not None and not isinstance(value, str):
                     add[f"{name} {value!r:.60}", "it is no text"] += 1
-        self._lost += (Loss(what=what, why=why, count=count) for (what, why), count in add.items())
+        self._lost += (Loss(what=what, why=reason, count=count) for (what, reason), count in add.items())
 
 
 def _texts(listed: object) -> list[str]:

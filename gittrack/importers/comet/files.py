@@ -6,15 +6,16 @@ import io
 import re
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from typing import Any, Literal
 
 from gittrack.formats.scrub import strip_url
-from gittrack.importers.archives import DAMAGED, Archive
+from gittrack.importers.archives import DAMAGED, Archive, Content
 from gittrack.importers.comet.facts import NO_PLACE, Facts, logical, named, number
-from gittrack.importers.comet.messages import Message
+from gittrack.importers.comet.messages import FILE, Message
+from gittrack.importers.comet.parts import EXPERIMENT
 from gittrack.importers.folders import MOST_FILES
 from gittrack.importers.foreign import ForeignFile, TextPoint
 
@@ -53,6 +54,8 @@ class Uploads:
     facts: Facts
     files: list[ForeignFile]
     texts: list[TextPoint]
+    used: set[str] = field(default_factory=set)
+    """Members of the archive that messages name."""
 
     def take(self, message: Message) -> None:
         if len(self.files) >= MOST_FILES:
@@ -72,7 +75,7 @@ class Uploads:
         if path is None:
             self._add(message, None, "no message says which file of the archive it is")
             return
-        content, missing = self.archive.find(self.top + path)
+        content, missing = self._find(path)
         data = None
         if content is not None and kind in (_TEXT, "git-patch"):
             data = self.archive.small(self.top + path, _LONGEST if kind == _TEXT else 16 << 20)
@@ -81,6 +84,17 @@ class Uploads:
         else:
             patch = _unpacked(data) if kind == "git-patch" and data is not None else None
             self._add(message, content if patch is None else patch, missing)
+
+    def name_others(self) -> None:
+        """What else lies in the archive is not known; its names there are made up."""
+        own = {self.top + EXPERIMENT, self.top + FILE, *self.used}
+        for name in self.archive.names():
+            if name.startswith(self.top) and name not in own:
+                self.facts.losses["files of the archive", "no message says what they are"] += 1
+
+    def _find(self, path: str) -> tuple[Content | None, str | None]:
+        self.used.add(self.top + path)
+        return self.archive.find(self.top + path)
 
     def _text(self, message: Message, data: bytes) -> None:
         stated = message.mapping("additional_params")
@@ -145,7 +159,7 @@ class Uploads:
             if isinstance(path, str) and path:
                 stated = {"fileName": f"{name}/{part.get('file_name')}", "step": message.payload.get("step")}
                 payload = {"upload_type": "3d-image", "additional_params": stated}
-                self._add(Message(message.kind, payload, b""), *self.archive.find(self.top + path))
+                self._add(Message(message.kind, payload, b""), *self._find(path))
 
     @staticmethod
     def _away(uri: Any) -> str:

@@ -13,8 +13,9 @@ from gittrack.importers import folders, values
 from gittrack.importers.archives import Archive
 from gittrack.importers.comet import messages
 from gittrack.importers.foreign import Moment, Skipped
+from gittrack.importers.reading import why
 
-EXPERIMENT, MESSAGES = "experiment.json", "messages.json"
+EXPERIMENT, MESSAGES = "experiment.json", messages.FILE
 _ARCHIVE = re.compile(r"[0-9A-Za-z]{32,50}(?:-[0-9A-Za-z]+)?\.zip")
 """How the client names its archives."""
 _EMPTY_ZIP = 22
@@ -93,20 +94,19 @@ def _of(path: Path, name: str, *, is_named: bool) -> Iterator[Part | Skipped]:
         archive = Archive(path)
         parts = [part for top in _tops(archive) if (part := _part(archive, top, name)) is not None]
     except (OSError, ValueError) as error:
-        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        yield Skipped(what=name, why=why)
+        yield Skipped(what=name, why=why(error))
         return
     yield from parts
     if parts or not path.is_file():
         return
     is_fault = is_named or _ARCHIVE.fullmatch(path.name) is not None
-    why = f"no archive of Comet: it has no {EXPERIMENT} and no {MESSAGES}"
+    reason = f"no archive of Comet: it has no {EXPERIMENT} and no {MESSAGES}"
     if is_fault and path.stat().st_size == _EMPTY_ZIP:
-        why = (
+        reason = (
             "an empty archive: the run still goes on, or was killed. What it wrote lies in a folder of the "
             f"temporary directory of its machine, which has {MESSAGES}: import that"
         )
-    yield Skipped(what=name, why=why, fault=is_fault)
+    yield Skipped(what=name, why=reason, fault=is_fault)
 
 
 def _tops(archive: Archive) -> list[str]:

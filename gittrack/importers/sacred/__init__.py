@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gittrack.importers import folders, values
 from gittrack.importers.foreign import ForeignRun, Options, Skipped
+from gittrack.importers.reading import why
 from gittrack.importers.sacred.run import CONFIG, CONSOLE, RUN, Run
 
 _DEEPEST = 5
@@ -27,7 +28,7 @@ def read(source: Path, options: Options) -> Iterator[ForeignRun | Skipped]:
             run = _run(source, folder, name, options)
         except (OSError, ValueError) as error:
             found = True
-            yield Skipped(what=name, why=(isinstance(error, OSError) and error.strerror) or str(error))
+            yield Skipped(what=name, why=why(error))
             continue
         if run is None:
             continue

@@ -159,7 +159,7 @@ def test_files(tmp_path: Path) -> None:
         message("remote_model", model_name="f", remote_assets=[{"remoteUri": "s3://m", "logicalPath": "w"}]),
         message("register_model", model_name="net", version="1.0.0", stages=["prod"], tags=["t"]),
     ]  # fmt: skip
-    files = {"t1": b"bytes", "t2": "wörter".encode(), "t3": inner.getvalue()}
+    files = {"t0": b"", "t1": b"bytes", "t2": "wörter".encode(), "t3": inner.getvalue()}
     path = pack(tmp_path / "a.zip", members(logged, files))
     link = zipfile.ZipInfo("link")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -182,6 +182,7 @@ def test_files(tmp_path: Path) -> None:
     assert [(text.name, text.text, text.step) for text in run.texts()] == [("train_text", "wörter", 4)]
     assert losses(run) == {
         "registered model net: tags": 1, "file sub/é.bin: epoch": 1, "file text: context": 1,
+        "files of the archive": 1,
     }  # fmt: skip
 
 
