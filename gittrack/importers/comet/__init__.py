@@ -45,11 +45,16 @@ def read(source: Path, options: Options) -> Iterator[ForeignRun | Skipped]:
         else:
             parts.append(item)
     for parts in experiments.values():
-        parts.sort(key=lambda part: (part.started or 0, part.name))
+        parts.sort(key=_order)
+    for parts in sorted(experiments.values(), key=lambda parts: _order(parts[0])):
         try:
             yield _Experiment(parts, options).run()
         except (OSError, ValueError) as error:
             yield Skipped(what=parts[0].name, why=why(error))
+
+
+def _order(part: Part) -> tuple[Moment, str]:
+    return part.started or 0, part.name
 
 
 class _Experiment:
