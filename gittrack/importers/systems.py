@@ -70,7 +70,7 @@ def _tables(file: Path) -> set[str]:
 def _zipped(file: Path) -> set[str]:
     try:
         with zipfile.ZipFile(file) as archive:
-            return {name.rpartition("/")[2] for name in archive.namelist()[:_MOST_NAMES]}
+            return {name.rpartition("/")[2] for name in archive.namelist()}
     except (OSError, zipfile.BadZipFile, ValueError):
         return set()
 
@@ -98,18 +98,36 @@ def _is_neptune(path: Path) -> bool:
     return path.name == ".neptune" or _has(path, r"\.neptune|.+_part_\d+\.parquet|data-\d+\.log", 3)
 
 
+_SESSION = r"offline-[0-9a-f]{32}(?:\.zip)?"
+
+
 def _is_clearml(path: Path) -> bool:
-    names = set(_names(path)) if path.is_dir() else _zipped(path)
-    if {"task.json", "metrics.jsonl"} <= names or ("task.json" in names and "log.jsonl" in names):
+    """Whether it is a session, or has some below it, by their names or by what lies in them."""
+    if path.is_file():
+        return _is_session(_zipped(path))
+    names = set(_names(path))
+    if _is_session(names) or ("task.json" in names and re.fullmatch(_SESSION, path.name)):
         return True
-    return path.is_dir() and _has(path, r"task\.json", 2)
+    if _has(path, _SESSION, 2):
+        return True
+    below = [path / name for name in names]
+    if any(_is_session(set(_names(folder))) for folder in below if folder.is_dir()):
+        return True
+    return any(_is_session(_zipped(file)) for file in islice(_zips(path), 20))
+
+
+def _is_session(names: set[str]) -> bool:
+    return "task.json" in names and not names.isdisjoint(("metrics.jsonl", "log.jsonl"))
+
+
+def _zips(path: Path) -> Iterator[Path]:
+    return (path / name for name in _names(path) if name.endswith(".zip"))
 
 
 def _is_comet(path: Path) -> bool:
     if path.is_file():
         return {"experiment.json", "messages.json"} <= _zipped(path)
-    zips = (path / name for name in _names(path) if name.endswith(".zip"))
-    return any({"experiment.json", "messages.json"} <= _zipped(file) for file in islice(zips, 20))
+    return any({"experiment.json", "messages.json"} <= _zipped(file) for file in islice(_zips(path), 20))
 
 
 def _is_tensorboard(path: Path) -> bool:

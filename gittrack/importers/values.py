@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from gittrack.formats.record import Value
+from gittrack.importers.foreign import Moment
 
 DEEPEST = 64
 LONGEST = 16 * 1024 * 1024
@@ -18,10 +21,10 @@ class NotRead(ValueError):
     """A value that is not read: no JSON, or nested too deeply."""
 
 
-def load(text: str | bytes) -> Value:
-    """The value of JSON text; NaN and Infinity are numbers, as trackers write them."""
-    if len(text) > LONGEST:
-        raise NotRead(f"it is longer than {LONGEST} characters")
+def load(text: str | bytes, longest: int = LONGEST) -> Value:
+    """The value of JSON text of at most `longest` characters. NaN and Infinity are numbers."""
+    if len(text) > longest:
+        raise NotRead(f"it is longer than {longest} characters")
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -97,3 +100,13 @@ def number(value: Value) -> float | None:
         return float(value)
     except OverflowError:
         return None
+
+
+def utc(at: str | None) -> Moment | None:
+    """The moment that a text in ISO 8601 states; without a zone it is in UTC."""
+    try:
+        date = datetime.fromisoformat((at or "").replace("Z", "+00:00"))
+        moment = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return moment if math.isfinite(moment) else None

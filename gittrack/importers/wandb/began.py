@@ -59,7 +59,7 @@ def _moment(line: bytes) -> Moment | None:
         found = values.load(line)
     except values.NotRead:
         return None
-    return facts.utc(facts.text_in(found, "time")) if isinstance(found, dict) else None
+    return values.utc(facts.text_in(found, "time")) if isinstance(found, dict) else None
 
 
 def _value(node: ast.expr) -> Any:

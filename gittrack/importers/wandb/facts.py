@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import socket
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -193,18 +191,7 @@ def live(state: State, metadata: dict[str, Any]) -> None:
 
 
 def _utc(metadata: dict[str, Any], name: str) -> Moment | None:
-    return utc(text_in(metadata, name))
-
-
-def utc(at: str | None) -> Moment | None:
-    """The moment that a text states; without a zone it is in UTC."""
-    try:
-        found = datetime.fromisoformat((at or "").replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    moment = found.timestamp()
-    return moment if math.isfinite(moment) else None
+    return values.utc(text_in(metadata, name))
 
 
 class Nothing(ValueError):
