@@ -21,8 +21,9 @@ class NotRead(ValueError):
     """A value that is not read: no JSON, or nested too deeply."""
 
 
-def load(text: str | bytes, longest: int = LONGEST) -> Value:
-    """The value of JSON text of at most `longest` characters. NaN and Infinity are numbers."""
+def load(text: str | bytes, longest: int | None = None) -> Value:
+    """The value of JSON text, of at most `LONGEST` or `longest` characters; NaN and Infinity are numbers."""
+    longest = LONGEST if longest is None else longest
     if len(text) > longest:
         raise NotRead(f"it is longer than {longest} characters")
     try:
