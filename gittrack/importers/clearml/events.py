@@ -25,6 +25,8 @@ _MACHINE = ":monitor:"
 """How the titles begin under which the client samples the machine."""
 _SUBSTITUTE = re.compile(r"(?:NaN|inf) value encountered\. Reporting it as '([^']{1,40})'")
 _NOT_WRITTEN = re.compile(r"Parameters must be of builtin type \(([^\n]{1,10000}?)\)(?:\n|\Z)")
+_LATEST = 253_402_300_799_000
+"""Milliseconds since 1970 at the end of the year 9999."""
 _HELD = 50_000
 """Points in memory at a time."""
 
@@ -52,7 +54,7 @@ class Event:
     @property
     def time(self) -> Moment | None:
         milliseconds = values.number(self.fields.get("timestamp"))
-        return milliseconds / 1000 if milliseconds and math.isfinite(milliseconds) else None
+        return None if milliseconds is None or not 0 < milliseconds <= _LATEST else milliseconds / 1000
 
     @property
     def message(self) -> str:

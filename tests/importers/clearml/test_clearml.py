@@ -51,8 +51,9 @@ def points(curves: Iterator[Curve]) -> dict[str, list[tuple[Any, Any, float]]]:
     """Step, milliseconds since the start and value, by metric."""
     found: dict[str, list[tuple[Any, Any, float]]] = {}
     for curve in curves:
-        steps = curve.steps or [None] * len(curve.values)
-        times = [None if at is None else round(at * 1000) - START for at in curve.times or steps]
+        nothing = [None] * len(curve.values)
+        steps = curve.steps or nothing
+        times = [None if at is None else round(at * 1000) - START for at in curve.times or nothing]
         found.setdefault(curve.name, []).extend(zip(steps, times, curve.values, strict=True))
     return found
 
@@ -138,6 +139,7 @@ def test_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             scalar("loss", "é", 4.5, 7, 20),
             scalar("loss", "é", "x", 8),
             {**scalar("n", "s", 1, timestamp=None), "iter": None},
+            scalar("n", "s", 2, 1, timestamp=-5),
             scalar("a/b", "c", 1.0),
             scalar("a", "b/c", 2.0),
             scalar(":monitor:gpu", "use", 50.0, 30),
@@ -152,7 +154,7 @@ def test_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert points(run.curves()) == {
         "loss/é": [(0, 0, 1.5), (-5, 10, 2.5), (7, 20, 3.5), (7, 20, 4.5)],
-        "n/s": [(None, None, 1)],
+        "n/s": [(None, None, 1), (1, None, 2)],
         "a/b/c": [(0, 0, 1.0)],
         "a//b/c": [(0, 0, 2.0)],
         "models/net é/loss/é": [(99, 0, 9.0)],
