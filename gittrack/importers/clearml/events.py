@@ -34,7 +34,7 @@ Key = tuple[str, str]
 """Title and series."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Event:
     """One event and where it is: the first byte of its line, and its number there."""
 
@@ -96,7 +96,7 @@ def events(session: Session, name: str, faults: Counter[str] | None = None) -> I
 
 def _listed(line: bytes, at: int, faults: Counter[str]) -> Iterator[Event]:
     try:
-        listed = values.load(line, LARGEST)
+        listed = _load(line)
     except values.NotRead as error:
         faults["a line that is cut off" if not line.endswith(b"\n") else f"a line: {error}"] += 1
         return
@@ -105,6 +105,16 @@ def _listed(line: bytes, at: int, faults: Counter[str]) -> Iterator[Event]:
             yield Event(fields, at, number)
         else:
             faults["an event that is no mapping"] += 1
+
+
+def _load(line: bytes) -> Any:
+    """The value of a line, by the faster reader where that takes it: it knows no NaN."""
+    import orjson
+
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return values.load(line, LARGEST)
 
 
 @dataclass(slots=True)
@@ -153,9 +163,9 @@ class Log:
         if not self.own(event):
             self.losses["events of other tasks", "they are in the session, and not of its task"] += 1
             return
-        if event.time is not None:
-            self.began = event.time if self.began is None else min(self.began, event.time)
-            self.latest = event.time if self.latest is None else max(self.latest, event.time)
+        if (time := event.time) is not None:
+            self.began = time if self.began is None else min(self.began, time)
+            self.latest = time if self.latest is None else max(self.latest, time)
         if event.kind == "training_stats_scalar":
             self._scalar(event)
         elif event.kind in PLOTS:

@@ -138,6 +138,8 @@ class Files:
 
     def _others(self) -> Iterator[ForeignFile]:
         """What nobody names: pictures within plots, and what was put there by hand."""
+        if self._session.is_cut:
+            self._lost.append(Loss(what="files", why=f"more than {folders.MOST_FILES:,} lie there"))
         for name in sorted(self._session.members.keys() - self._taken):
             path = self._logical(name)
             yield self._member(name, path, _KINDS.get(path.partition("/")[0], "other"))

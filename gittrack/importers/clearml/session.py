@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -46,6 +47,8 @@ class Session:
     members: dict[str, Member] = field(default_factory=dict)
     archive: zipfile.ZipFile | None = None
     """Open as long as the session is in use: what reads a run does so after it was listed."""
+    is_cut: bool = False
+    """Whether it has more files than are looked at."""
     _unpacking: IO[bytes] | None = None
 
     def open(self, name: str) -> IO[bytes]:
@@ -108,24 +111,21 @@ class Place:
 
     def session(self) -> Session:
         """ValueError, OSError or one of `DAMAGED` where it cannot be read."""
-        if self.prefix is None:
-            return Session(dict(_in_folder(self.path)))
-        archive = zipfile.ZipFile(self.path)
-        return Session(dict(_in_zip(archive, self.prefix)), archive)
+        archive = None if self.prefix is None else zipfile.ZipFile(self.path)
+        members = _in_folder(self.path) if archive is None else _in_zip(archive, self.prefix or "")
+        first = dict(islice(members, folders.MOST_FILES))
+        return Session(first, archive, is_cut=next(members, None) is not None)
 
 
 def _in_folder(folder: Path) -> Iterator[tuple[str, Member]]:
-    for count, (name, path, is_regular) in enumerate(folders.walk(folder)):
-        if count >= folders.MOST_FILES:
-            raise ValueError(f"more than {folders.MOST_FILES:,} files lie in it")
+    for name, path, is_regular in folders.walk(folder):
         size = path.lstat().st_size if is_regular else 0
         yield name, Member(size, path=path, refused=None if is_regular else _LINK)
 
 
 def _in_zip(archive: zipfile.ZipFile, prefix: str) -> Iterator[tuple[str, Member]]:
-    if len(archive.infolist()) > folders.MOST_FILES:
-        raise ValueError(f"more than {folders.MOST_FILES:,} files lie in it")
-    for info in archive.infolist():
+    """Those at the top first, where the task and the events are."""
+    for info in sorted(archive.infolist(), key=lambda info: info.filename.count("/")):
         if info.is_dir() or not info.filename.startswith(prefix):
             continue
         name = info.filename.removeprefix(prefix)
