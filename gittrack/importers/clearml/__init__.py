@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -15,45 +16,59 @@ from gittrack.importers.foreign import ForeignRun, Loss, Options, Skipped
 from gittrack.importers.reading import why
 
 
+@dataclass(frozen=True, slots=True)
+class _State:
+    """One state of a session: where it is, of which task, and how long its events are."""
+
+    place: Place
+    task: str
+    length: int
+
+    def is_zip_of(self, other: _State) -> bool:
+        """Whether one is the zip that the client makes of the folder, to which it adds its last words."""
+        names = (str(state.place.path).removesuffix(".zip") for state in (self, other))
+        return len({*names}) == 1
+
+
 def read(source: Path, options: Options) -> Iterator[ForeignRun | Skipped]:
     """Sessions at `source`: one, or all below a folder. Of several states of a task the longest is read."""
     source = source.resolve()
-    longest: dict[str, tuple[Place, int]] = {}
-    found = False
+    states: dict[str, _State] = {}
+    skipped = 0
+    for item in _states(source):
+        if isinstance(item, Skipped):
+            skipped += 1
+            yield item
+            continue
+        known = states.setdefault(item.task, item)
+        shorter, longer = sorted((item, known), key=lambda state: state.length)
+        if shorter.length == longer.length:
+            continue
+        states[item.task] = longer
+        if not shorter.is_zip_of(longer):
+            reason = f"an earlier state of the session {longer.place.name}"
+            yield Skipped(what=shorter.place.name, why=reason, fault=False)
+    for state in states.values():
+        try:
+            run = _run(state.place.session(), options)
+        except (*DAMAGED, OSError, ValueError) as error:
+            yield Skipped(what=state.place.name, why=why(error))
+        else:
+            yield run
+    if not states and not skipped:
+        yield Skipped(what=source.name, why="no offline session of ClearML: none has a task.json")
+
+
+def _states(source: Path) -> Iterator[_State | Skipped]:
     for place in places(source):
-        found = True
         if isinstance(place, Skipped):
             yield place
             continue
         try:
             session = place.session()
-            run_id, length = session.task()["id"], session.length
+            yield _State(place, session.task()["id"], session.length)
         except (*DAMAGED, OSError, ValueError) as error:
             yield Skipped(what=place.name, why=why(error))
-            continue
-        known = longest.get(run_id)
-        if known is None:
-            longest[run_id] = place, length
-            continue
-        shorter, longer = (known, (place, length)) if length > known[1] else ((place, length), known)
-        longest[run_id] = longer
-        if shorter[1] < longer[1] and not _are_one(shorter[0].path, longer[0].path):
-            reason = f"an earlier state of the session {longer[0].name}"
-            yield Skipped(what=shorter[0].name, why=reason, fault=False)
-    for place, _ in longest.values():
-        try:
-            run = _run(place.session(), options)
-        except (*DAMAGED, OSError, ValueError) as error:
-            yield Skipped(what=place.name, why=why(error))
-        else:
-            yield run
-    if not found:
-        yield Skipped(what=source.name, why="no offline session of ClearML: none has a task.json")
-
-
-def _are_one(path: Path, other: Path) -> bool:
-    """Whether they are a folder and the zip that the client makes of it, to which it adds its last words."""
-    return path.name.removesuffix(".zip") == other.name.removesuffix(".zip") and path.parent == other.parent
 
 
 def _run(session: Session, options: Options) -> ForeignRun:

@@ -66,7 +66,10 @@ def text(value: object) -> str:
 
 
 def events(session: Session, name: str, faults: Counter[str] | None = None) -> Iterator[Event]:
-    """Events of a file in their order; what cannot be read is counted in `faults`, by why."""
+    """Events of a file in their order; what cannot be read is counted in `faults`, by why.
+
+    The file may grow: every reading ends where the session's listing had its end.
+    """
     faults = Counter() if faults is None else faults
     member = session.members.get(name)
     if member is None:
@@ -77,10 +80,10 @@ def events(session: Session, name: str, faults: Counter[str] | None = None) -> I
         at = 0
         while True:
             try:
-                line = file.readline(LARGEST + 1)
+                line = file.readline(min(LARGEST + 1, member.size - at))
                 size = len(line)
                 while len(line) > LARGEST and not line.endswith(b"\n"):
-                    line = file.readline(LARGEST + 1) or b"\n"
+                    line = file.readline(min(LARGEST + 1, member.size - at - size)) or b"\n"
                     size += len(line)
             except (*DAMAGED, ValueError):
                 faults["the file is damaged from there on"] += 1
@@ -152,7 +155,7 @@ class Log:
     def own(self, event: Event) -> bool:
         """Whether it is of the task or of one of its models."""
         task = event.fields.get("task", self.task)
-        return task == self.task or task in self.models
+        return isinstance(task, str) and (task == self.task or task in self.models)
 
     def key(self, event: Event) -> Key:
         title, series = text(event.fields.get("metric")), text(event.fields.get("variant"))
@@ -311,7 +314,7 @@ def all_shown(log: Log) -> Iterator[bytes]:
     """All plots, a line of JSON for each."""
     for event in events(log.session, METRICS):
         if event.kind in PLOTS and log.own(event):
-            told = {
+            fields = {
                 name: value for name, value in event.fields.items() if name not in ("task", "type", "method")
             }
-            yield json.dumps(told, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+            yield json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace") + b"\n"

@@ -173,9 +173,9 @@ def _zipped(path: Path, name: str) -> Iterator[Place | Skipped]:
 
 def _prefixes(names: list[str]) -> list[str]:
     """The folders of a zip in which a task is, but for those within the files of a session."""
-    found: list[str] = []
+    prefixes: list[str] = []
     for name in sorted(names, key=lambda name: (name.count("/"), name)):
         prefix = name.removesuffix(TASK)
-        if prefix != name and prefix[-1:] in ("", "/") and not name.startswith(tuple(found)):
-            found.append(prefix)
-    return found
+        if prefix != name and prefix[-1:] in ("", "/") and not name.startswith(tuple(prefixes)):
+            prefixes.append(prefix)
+    return prefixes

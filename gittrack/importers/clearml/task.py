@@ -173,8 +173,8 @@ def has_diff(task: Task) -> bool:
 
 def requirements(task: Task) -> Iterator[tuple[str, str]]:
     """By the name of the package manager, what the client found."""
-    for name, found in mapping(mapping(task.get("script")).get("requirements")).items():
-        lines = "\n".join(map(text, found)) if isinstance(found, list) else text(found)
+    for name, value in mapping(mapping(task.get("script")).get("requirements")).items():
+        lines = "\n".join(map(text, value)) if isinstance(value, list) else text(value)
         if lines.strip():
             yield name, lines
 
@@ -186,14 +186,14 @@ def environment(task: Task) -> ForeignEnvironment | None:
 
 def unread(task: Task) -> Iterator[Loss]:
     """What else the task has."""
-    rest = {name: value for name, value in task.items() if name not in _READ | _OF_SERVER}
-    if rest.get("status_message") == "offline":
-        del rest["status_message"]
-    rest |= {
+    fields = {name: value for name, value in task.items() if name not in _READ | _OF_SERVER}
+    if fields.get("status_message") == "offline":
+        del fields["status_message"]
+    fields |= {
         f"execution: {name}": value
         for name, value in mapping(task.get("execution")).items()
         if name not in _OF_EXECUTION
     }
-    for name, value in rest.items():
+    for name, value in fields.items():
         if value not in (None, "", [], {}):
             yield Loss(what=name, why="a record has no place for it")

@@ -55,12 +55,23 @@ def test_damaged_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(events, "LARGEST", 2000)
     write(tmp_path)
     good = [lines([scalar("a", "b", float(step), step)]) for step in range(3)]
+    good[1] += lines([scalar("a", "b", 1.0, task=["x"]), scalar("a", "b", 1.0, task=None, type=["x"])])
     torn = ['[{"type": "tr[{"typ', '["x"]', '"x"', "", "[" * 500, f"[{'0,' * 3000}0]", "\xff", "[{"]
     broken = good[0] + "\n".join(torn[:4]) + "\n" + good[1] + "\n".join(torn[4:7]) + "\n" + good[2] + torn[7]
     (tmp_path / "metrics.jsonl").write_bytes(broken.encode("latin-1"))
     run = only(tmp_path)
     assert [step for step, _, _ in points(run.curves())["a/b"]] == [0, 1, 2]
-    assert losses(run) == {"events of metrics.jsonl": 7, "points of a/b": 1}
+    assert losses(run) == {"events of metrics.jsonl": 7, "points of a/b": 1, "events of other tasks": 2}
+
+
+def test_a_session_that_is_being_written(tmp_path: Path) -> None:
+    """What comes while it is read, a new metric too, is of the next import."""
+    write(tmp_path, scalar("a", "b", 1.0))
+    run = only(tmp_path)
+    with (tmp_path / "metrics.jsonl").open("a") as out:
+        out.write(lines([scalar("a", "b", 2.0, 1), scalar("new", "b", 2.0)]))
+    assert points(run.curves()) == {"a/b": [(0, 0, 1.0)]}
+    assert points(only(tmp_path).curves()).keys() == {"a/b", "new/b"}
 
 
 def test_hostile_sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
