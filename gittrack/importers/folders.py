@@ -44,6 +44,13 @@ def logical(path: str) -> str | None:
     return plain.as_posix()
 
 
+def below(name: str) -> str:
+    """A name as a relative path: what is not a letter, a figure or one of ``-_.`` is ``_``."""
+    parts = ("".join(c if c.isalnum() or c in "-_." else "_" for c in part) for part in name.split("/"))
+    plain = [part.strip(".")[:200] for part in parts]
+    return "/".join(part for part in plain[:50] if part) or "_"
+
+
 def find(root: Path | None, path: str) -> tuple[Path | None, str | None]:
     """The regular file at a path below `root`, or why it is not to be had. No link is followed."""
     plain = logical(path)

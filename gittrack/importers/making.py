@@ -156,7 +156,6 @@ class _Making:
         for param, text in long.items():
             output, data = stated.long_param(param, str(without_secrets(text)))
             self._files.add(output, data, "param")
-            plain[param] = f"{len(text):,} characters, kept as the output {output}"
         metrics, series = self._series(files)
         system = self._system(files)
         texts = self._write_texts(files)

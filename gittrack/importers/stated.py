@@ -115,22 +115,42 @@ def imported(run: ForeignRun, digest: str, losses: Losses) -> Imported:
 
 
 def params(run: ForeignRun, losses: Losses) -> tuple[dict[str, Value], dict[str, str]]:
-    """Parameters without credentials; and, by name, texts that are too long for a record."""
+    """Parameters without credentials; and, by dotted name, texts that are too long for a record."""
     long: dict[str, str] = {}
-    plain: dict[str, Value] = {}
     try:
         plain = to_params(run.params)
     except UsageError:
-        for name, value in run.params.items():
-            if isinstance(value, str) and len(value) > MAX_LONG:
-                long[name] = value
-                continue
-            try:
-                plain = to_params({**plain, **to_params({name: value})})
-            except UsageError as error:
-                losses.add(f"param {name}", str(error))
+        plain = _fitting(run.params, "", long, losses)
     safe: dict[str, Value] = without_secrets(plain)
     return safe, long
+
+
+def _fitting(stated: Mapping[str, Any], above: str, long: dict[str, str], losses: Losses) -> dict[str, Value]:
+    """Those that a record can have, at any depth; in place of a text that is too long, where it is."""
+    plain: dict[str, Value] = {}
+    for name, value in stated.items():
+        dotted = f"{above}{name}"
+        if isinstance(value, str) and len(value) > MAX_LONG:
+            long[dotted] = value
+            output, _ = long_param(dotted, "")
+            value = f"{len(value):,} characters, kept as the output {output}"
+        try:
+            if isinstance(value, Mapping):
+                value = _whole_or_fitting(name, value, f"{dotted}.", long, losses)
+            plain = to_params({**plain, **to_params({name: value})})
+        except UsageError as error:
+            losses.add(f"param {dotted}", str(error))
+    return plain
+
+
+def _whole_or_fitting(
+    name: str, value: Mapping[str, Any], above: str, long: dict[str, str], losses: Losses
+) -> Mapping[str, Any]:
+    try:
+        to_params({name: value})
+    except UsageError:
+        return _fitting(value, above, long, losses)
+    return value
 
 
 def seed_of(plain: Mapping[str, Value]) -> int | None:

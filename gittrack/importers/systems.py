@@ -78,7 +78,7 @@ def _tables(file: Path) -> set[str]:
 def _zipped(file: Path) -> set[str]:
     try:
         with zipfile.ZipFile(file) as archive:
-            return {name.rpartition("/")[2] for name in archive.namelist()[:_MOST_NAMES]}
+            return {name.rpartition("/")[2] for name in archive.namelist()}
     except (OSError, zipfile.BadZipFile, ValueError):
         return set()
 
@@ -106,11 +106,30 @@ def _is_neptune(path: Path) -> bool:
     return path.name == ".neptune" or _has(path, r"\.neptune|.+_part_\d+\.parquet|data-\d+\.log", 3)
 
 
+_SESSION = r"offline-[0-9a-f]{32}(?:\.zip)?"
+
+
 def _is_clearml(path: Path) -> bool:
-    names = set(_names(path)) if path.is_dir() else _zipped(path)
-    if {"task.json", "metrics.jsonl"} <= names or ("task.json" in names and "log.jsonl" in names):
+    """Whether it is a session, or has some below it, by their names or by what lies in them."""
+    if path.is_file():
+        return _is_session(_zipped(path))
+    names = set(_names(path))
+    if _is_session(names) or ("task.json" in names and re.fullmatch(_SESSION, path.name)):
         return True
-    return path.is_dir() and _has(path, r"task\.json", 2)
+    if _has(path, _SESSION, 2):
+        return True
+    below = [path / name for name in names]
+    if any(_is_session(set(_names(folder))) for folder in below if folder.is_dir()):
+        return True
+    return any(_is_session(_zipped(file)) for file in islice(_zips(path), _MOST_ZIPS))
+
+
+def _is_session(names: set[str]) -> bool:
+    return "task.json" in names and not names.isdisjoint(("metrics.jsonl", "log.jsonl"))
+
+
+def _zips(path: Path) -> Iterator[Path]:
+    return (path / name for name in _names(path) if name.endswith(".zip"))
 
 
 def _is_comet(path: Path) -> bool:
@@ -119,9 +138,7 @@ def _is_comet(path: Path) -> bool:
     folders = [path, *(path / name for name in _names(path))]
     if any(_begins(folder / "messages.json", (b'{"payload"', b'{"type"')) for folder in folders):
         return True
-    zips = (
-        at / name for at in (path, path / ".cometml-runs") for name in _names(at) if name.endswith(".zip")
-    )
+    zips = (file for at in (path, path / ".cometml-runs") for file in _zips(at))
     return any({"experiment.json", "messages.json"} <= _zipped(file) for file in islice(zips, _MOST_ZIPS))
 
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from gittrack.importers import protobuf
+from gittrack.importers import folders, protobuf
 from gittrack.importers.foreign import ForeignFile
 from gittrack.importers.protobuf import WireError
 from gittrack.importers.tensorboard import events, tensors
@@ -32,15 +32,8 @@ def files(log: Log) -> Iterator[ForeignFile]:
     for tag, places in log.histograms.items():
         own = [place for place, step in places if not log.is_gone(place, tag, step)]
         if own:
-            path = f"histograms/{_below(tag)}.jsonl"
+            path = f"histograms/{folders.below(tag)}.jsonl"
             yield ForeignFile(path=path, kind="table", content=_table(log, tag, own), name=tag or None)
-
-
-def _below(tag: str) -> str:
-    """A tag as a relative path: what is not a letter, a figure or one of ``-_.`` is ``_``."""
-    parts = ("".join(c if c.isalnum() or c in "-_." else "_" for c in part) for part in tag.split("/"))
-    plain = [part.strip(".")[:200] for part in parts]
-    return "/".join(part for part in plain[:50] if part) or "_"
 
 
 def _media_path(media: Media) -> str:
@@ -49,7 +42,7 @@ def _media_path(media: Media) -> str:
     suffix = "webp" if start[8:12] == b"WEBP" else suffix
     part = f"-{media.part}" if media.part else ""
     folder = "images" if media.kind == "image" else "audio"
-    return f"media/{folder}/{_below(media.tag)}/{media.step}{part}.{suffix}"
+    return f"media/{folder}/{folders.below(media.tag)}/{media.step}{part}.{suffix}"
 
 
 def _content(log: Log, media: Media) -> Callable[[], Iterator[bytes]]:
