@@ -4,9 +4,10 @@
 #   make test-hostile  the same where variables, signals, umask and paths are against it
 #   make lint   ruff and mypy
 #   make bench  measurements beside peers and the bare limits (peers are installed; most of an hour)
-#   make torture  many writers at once, kill -9 at any moment, faults of every write, at full size (half an hour)
+#   make torture  many writers at once, kill -9 at any moment, faults of every write, many drawn examples (an hour)
 PYTHON ?= python3
-PYTEST_ARGS ?= -n auto
+# Tests that share something which takes long to make are of one group, and run by one process.
+PYTEST_ARGS ?= -n auto --dist loadgroup
 
 # Builds of PyTorch without CUDA, a tenth of the size; where they are not to be had, PyPI's is taken.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
@@ -37,6 +38,8 @@ torture: $(VENV)/.dev
 	$(BIN)/python -m tests.torture
 	$(BIN)/python -m tests.faults 3
 	$(BIN)/python -m tests.verify.mutation
+	PYTEST_EXAMPLES=10 $(BIN)/python -m pytest $(PYTEST_ARGS) -o timeout=3600 \
+	    $$(grep -rlE 'from hypothesis|machine.EXAMPLES' tests --include='test_*.py')
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

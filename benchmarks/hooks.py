@@ -78,7 +78,7 @@ def _places(folder: Path) -> dict[str, Path]:
 
 
 def _nothing_trained(outcome: Outcome, settings: Settings, places: dict[str, Path]) -> None:
-    times = settings.rounds * settings.size(20, 2)
+    times = settings.rounds * settings.size(20, 1)
     took = in_turn(times, {name: _commits(place, _write) for name, place in places.items()})
     _add(outcome, "a commit of a README", took, (OURS, SHELL, EMPTY, ALL))
     scripts = {name: places[name] for name in (OURS, SHELL, EMPTY)}
@@ -91,7 +91,7 @@ def _nothing_trained(outcome: Outcome, settings: Settings, places: dict[str, Pat
 
 
 def _trained(outcome: Outcome, settings: Settings, places: dict[str, Path]) -> None:
-    times = settings.rounds * settings.size(5, 2)
+    times = settings.rounds * settings.size(5, 1)
     took = in_turn(times, {name: _commits(places[name], _train) for name in (NONE, OURS, ALL)})
     _add(outcome, "a commit of training", took, (OURS, ALL))
     for name in (OURS, ALL):

@@ -89,7 +89,7 @@ def measure(settings: Settings) -> Outcome:
     new points, more than come in half a second. A snapshot goes to a remote that is a folder.
     """
     outcome = Outcome()
-    size = settings.sizes(100_000, smoke=[60])[0]
+    size = settings.size(100_000, 60)
     with scratch() as folder:
         where = copy(size, folder / "project")
         wall(gittrack(*NEWEST), where)
@@ -100,7 +100,7 @@ def measure(settings: Settings) -> Outcome:
                 "newest": lambda: wall(gittrack(*NEWEST), where),
                 "empty": lambda: wall([sys.executable, str(empty), "log"], where),
             }
-            found = in_turn(3 * settings.rounds, works)
+            found = in_turn(settings.size(3 * settings.rounds, 1), works)
         label = f"of {size:,} runs, {RUNNING} of them running"
         outcome.add(f"newest 20 {label}", "gittrack", found["newest"] * 1000, "ms")
         outcome.add(f"newest 20 {label}", "empty typer program", found["empty"] * 1000, "ms")

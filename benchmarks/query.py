@@ -43,7 +43,7 @@ def measure(settings: Settings) -> Outcome:
     MLflow's SQLite store also of 100,000 (filled with its own tables' rows), DVC 50 experiments.
     """
     outcome = Outcome()
-    sizes = settings.sizes(1_000, 10_000, 100_000, smoke=[60, 2_500])
+    sizes = settings.sizes(1_000, 10_000, 100_000, smoke=[20, 60])
     for size in sizes:
         with scratch() as folder:
             _warm(outcome, settings, folder, size, largest=size == sizes[-1])
@@ -62,7 +62,7 @@ def _warm(outcome: Outcome, settings: Settings, folder: Path, size: int, *, larg
         "empty": lambda: wall([sys.executable, str(empty), "log"], where),
         "sqlite": lambda: _in_sqlite(where),
     }
-    found = in_turn(3 * settings.rounds, works)
+    found = in_turn(settings.size(3 * settings.rounds, 1), works)
     label = f"of {size:,} runs, warm"
     outcome.add(f"newest 20 {label}", "gittrack", found["newest"] * 1000, "ms")
     outcome.add(f"newest 20 {label}", "empty typer program", found["empty"] * 1000, "ms")
@@ -132,7 +132,7 @@ def _store(peer: str, size: int) -> Path:
 
 
 def _peers(outcome: Outcome, settings: Settings, size: int, ours: float, *, largest: bool) -> None:
-    first = size == settings.sizes(1_000, smoke=[60])[0]
+    first = size == settings.size(1_000, 20)
     every = (
         [peer for peer in peers.ALL if peer != "dvclive-exp"]
         if first

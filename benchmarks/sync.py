@@ -42,8 +42,8 @@ def measure(settings: Settings) -> Outcome:
     """
     outcome = Outcome()
     with scratch() as folder:
-        _ten(outcome, settings, folder, settings.sizes(1_000, 100_000, smoke=(200, 600)))
-        _diverged(outcome, settings, folder, settings.size(10_000, 600), settings.size(1_000, 50))
+        _ten(outcome, settings, folder, settings.sizes(1_000, 100_000, smoke=(20, 60)))
+        _diverged(outcome, settings, folder, settings.size(10_000, 60), settings.size(1_000, 10))
         if settings.peers:
             _experiments(outcome, settings, folder)
     return outcome

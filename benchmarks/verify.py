@@ -75,7 +75,7 @@ def measure(settings: Settings) -> Outcome:
     """
     outcome = Outcome()
     seconds: dict[int, float] = {}
-    sizes = settings.sizes(1_000, 10_000, 100_000, smoke=[60, 2_500])
+    sizes = settings.sizes(1_000, 10_000, 100_000, smoke=[20, 60])
     for size in sizes:
         with scratch() as folder:
             seconds[size] = _ledger(

@@ -21,7 +21,9 @@ from tests.repositories import run_git  # noqa: E402
 if TYPE_CHECKING:
     from gittrack.git.repository import Repository
 
-settings.register_profile("same everywhere", derandomize=True)
+settings.register_profile(
+    "same everywhere", derandomize=machine.EXAMPLES == 1, max_examples=100 * machine.EXAMPLES, deadline=None
+)
 settings.load_profile("same everywhere")
 
 

@@ -21,6 +21,9 @@ CONSTANT = {
 }
 GITCONFIG = "[user]\n\tname = Ada Lovelace\n\temail = ada@example.com\n[init]\n\tdefaultBranch = main\n"
 
+EXAMPLES = int(os.environ.get("PYTEST_EXAMPLES", "1"))
+"""So many times as many examples are drawn, and others each time, by ``make torture``."""
+
 
 def is_allowed(name: str) -> bool:
     """Whether the variable `name` reaches the tests; pytest and its workers talk by their own."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from gittrack.formats import record as r
 from gittrack.formats.attempts import Attempt, AttemptCode
 from gittrack.formats.during import Ranks
 from gittrack.formats.scheduler import Scheduler
+from tests import machine
 
 TRICKY = [
     "", " ", "~", "null", "Null", "yes", "No", "on", "OFF", "y", "n", "true", "FALSE", "1", "-1", "+1",
@@ -48,6 +50,11 @@ values: st.SearchStrategy[Any] = st.recursive(
 )
 """Free values, nested at will."""
 free = st.dictionaries(keys, values, max_size=4)
+
+
+def examples(number: int, **more: Any) -> settings:
+    """So many examples; ten times as many in `make torture`."""
+    return settings(max_examples=number * machine.EXAMPLES, **more)
 
 
 def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

@@ -9,7 +9,10 @@ import pytest
 
 from tests.faults import Bench, Fault
 
-pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler makes the faults here")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler makes the faults here"),
+    pytest.mark.xdist_group("faults"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -18,16 +21,18 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 
 @pytest.mark.parametrize("wrapped", [False, True], ids=["start_run", "gittrack run"])
-@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO], ids=errno.errorcode.get)
-def test_a_write_that_fails_loses_no_run(bench: Bench, error: int, wrapped: bool) -> None:
+def test_a_write_that_fails_loses_no_run(bench: Bench, wrapped: bool) -> None:
     """While it begins, joins, logs, stores, ends and is committed; once, and from then on."""
-    faults = [
-        Fault("write", number, error, lasting) for lasting in (False, True) for number in POINTS[lasting]
-    ]
+    faults = [Fault("write", *fault) for fault in FAULTS]
     assert bench.torment(faults, wrapped=wrapped) == []
 
 
-POINTS = {False: (72, 200), True: (90,)}
+FAULTS = (
+    (72, errno.ENOSPC, False),
+    (72, errno.EIO, False),
+    (200, errno.EIO, False),
+    (90, errno.ENOSPC, True),
+)
 """Calls of a life that fail, of some 230 (300 under gittrack run), alone or with all after them."""
 
 

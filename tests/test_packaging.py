@@ -20,6 +20,8 @@ from gittrack.cli.githooks.install import EVENTS
 from tests.environments import make_environment
 from tests.repositories import run_git
 
+pytestmark = pytest.mark.xdist_group("packaging")  # built once
+
 ROOT = Path(__file__).parent.parent
 SHIPPED = ("gittrack", "schemas", "hooks", "pyproject.toml", "README.md", "LICENSE")
 SCHEMAS = {file.name for file in (ROOT / "schemas").glob("*.json")}

@@ -45,7 +45,7 @@ def terminal(repo: Repository) -> Terminal:
         process = subprocess.Popen(command, stdout=side, stderr=side, stdin=side, env=variables, cwd=repo.top)
         os.close(side)
         seen = b""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             ready, _, _ = select.select([main], [], [], 0.2)
             try:
@@ -55,7 +55,7 @@ def terminal(repo: Repository) -> Terminal:
             seen += data
             if ready and not data:
                 break
-        process.wait(timeout=10)
+        process.wait(timeout=60)
         os.close(main)
         return seen.decode().replace("\r\n", "\n")
 

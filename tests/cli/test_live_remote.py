@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gittrack import cli
+from tests import machine
 from tests.cli.githooks.served import push
 from tests.live_remotes import live_refs, put, snapshot
 from tests.repositories import run_git
@@ -79,11 +80,11 @@ def test_another_clone_sees_it_over_http(
 
 
 def test_nothing_is_left_after_many_runs(hub: Path, inside: Path) -> None:
-    """Twenty of them, long and short, ended and killed."""
+    """Eight of them, long and short, ended and killed; more in `make torture`."""
     lets_see(inside)
-    for at in range(10):
+    for at in range(4 * machine.EXAMPLES):
         with training(inside) as run, training(inside) as other:
-            if at % 5 == 0:
+            if at % 2 == 0:
                 until(lambda run=run, other=other: {run.id, other.id} <= live_refs(hub).keys())  # type: ignore[misc]
             run.finish()
             other.kill()

@@ -6,7 +6,6 @@ import json
 import random
 import subprocess
 import sys
-import time
 from typing import Any
 
 import pytest
@@ -262,15 +261,13 @@ def test_over_many_tasks(repo: Repository, capsys: Capture) -> None:
 
 
 def test_a_bare_command_loads_no_scipy_stats(repo: Repository) -> None:
-    """It alone would cost a second; a sample of the figures answers in less, from a cold start."""
+    """It alone would cost a second, from a cold start."""
     commit_records(repo, runs())
     script = (
         "import sys; from gittrack.cli import execute; code = execute(sys.argv[1:]);"
         "print(code, *sorted(sys.modules), file=sys.stderr)"
     )
-    begin = time.monotonic()
     done = subprocess.run([sys.executable, "-c", script, "stats"], capture_output=True, text=True, check=True)
-    assert time.monotonic() - begin < 10  # generous: machines that run tests are busy
     code, *modules = done.stderr.split()
     assert code == "0"
     assert {"scipy.stats", "scipy.optimize", "pandas", "sklearn", "optuna", "dvc", "git"}.isdisjoint(modules)

@@ -11,12 +11,13 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from gittrack.dvc import hashing
 from gittrack.dvc.hashing import Digest, HashedFile, HashState, file_md5, folder_digest, hash_path
 from gittrack.errors import UsageError
+from tests.strategies import examples
 
 BIG = hashing._LARGE + 12345
 
@@ -133,7 +134,7 @@ def test_md5_of_dvc_2(tmp_path: Path, data: bytes) -> None:
     assert digest.sha256 == hashlib.sha256(data).hexdigest()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.lists(st.sampled_from([b"\r\n", b"\r", b"\n", b"a", b"\x00", b"\xff", b"\x80" * 99])))
 def test_md5_of_dvc_2_on_any_mixture(tmp_path: Path, data: list[bytes]) -> None:
     """md5-dos2unix agrees with dvc-data on any mixture of line ends, text and binary."""

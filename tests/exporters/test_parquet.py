@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from gittrack.cli import execute
@@ -28,7 +28,7 @@ from gittrack.git.repository import Repository
 from gittrack.reading.across import open_across
 from tests.ledgers import commit_files, commit_records, decision_on, files_of, make_record, make_repository
 from tests.repositories import run_git
-from tests.strategies import records
+from tests.strategies import examples, records
 
 duckdb = pytest.importorskip("duckdb")
 pytest.importorskip("pyarrow")
@@ -70,12 +70,8 @@ def repo(project: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
 
 
 class TestRoundTrip:
-    @settings(
-        max_examples=30,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
-    @given(made=st.lists(records(), min_size=1, max_size=4, unique_by=lambda record: record.id))
+    @examples(6, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+    @given(made=st.lists(records(), min_size=3, max_size=6, unique_by=lambda record: record.id))
     def test_every_value_comes_back(self, made: list[Record]) -> None:
         """Nested parameters, numbers of any size, text of any kind: as the record has them."""
         with TemporaryDirectory() as scratch:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -22,10 +22,8 @@ from gittrack.formats.codec import lines, reader, schema
 from gittrack.formats.plain import to_dict
 from gittrack.formats.record import Metric, Record
 from tests import strategies
-from tests.strategies import TRICKY, records, values
+from tests.strategies import TRICKY, examples, records, values
 from tests.tables import rows
-
-quick = settings(max_examples=100, deadline=None)
 
 H40, H64 = "a" * 40, "0" * 64
 MINIMAL: dict[str, Any] = {
@@ -78,7 +76,7 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 # --- round trip ------------------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None)
+@examples(25)
 @given(records())
 def test_every_record_reads_back_equal_here_and_with_stock_readers(original: Record) -> None:
     """read(write(x)) == x, with PyYAML and ruamel of one mind, values, types and order alike."""
@@ -89,7 +87,7 @@ def test_every_record_reads_back_equal_here_and_with_stock_readers(original: Rec
     assert [repr(reading) for reading in stock_readings(data)] == [expected, expected]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(100)
 @given(values)
 def test_every_free_value_reads_back_with_its_types(value: Any) -> None:
     """Any plain value, at the root too, is the same after a write and a read."""
@@ -313,10 +311,10 @@ HOSTILE = [
 @pytest.mark.parametrize(("data", "message"), HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_input_is_refused_at_once_with_its_place(parser: str, data: bytes, message: str) -> None:
     """One line that says where and what, in a fraction of a second."""
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(RecordError) as caught:
         codec.read_yaml(data, "f.yaml")
-    took = time.perf_counter() - started
+    took = time.process_time() - started
     text = str(caught.value)
     assert text.startswith("f.yaml:")
     assert any(part in text for part in message.split("|")), text
@@ -332,10 +330,10 @@ def test_a_bomb_and_brackets_end_in_milliseconds() -> None:
     for data in (bomb, b"[" * 3000, b"[" * (1 << 20)):
         took = []
         for _ in range(3):
-            started = time.perf_counter()
+            started = time.process_time()
             with pytest.raises(RecordError):
                 codec.read_yaml(data)
-            took.append(time.perf_counter() - started)
+            took.append(time.process_time() - started)
         assert min(took) < 0.1
 
 
@@ -347,7 +345,7 @@ fragments = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@examples(300)
 @given(st.one_of(st.binary(max_size=60), st.lists(fragments, max_size=12).map(lambda x: "".join(x).encode())))
 def test_arbitrary_bytes_give_a_value_or_a_record_error(data: bytes) -> None:
     """No other exception, from either parser; and where a value comes, it can be written."""
@@ -469,7 +467,7 @@ near_misses = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=120, deadline=None)
+@examples(40)
 @given(damaged())
 def test_the_fast_validator_and_jsonschema_agree(plain: Any) -> None:
     """On good and on damaged records alike."""
@@ -517,7 +515,7 @@ def test_importing_the_codec_loads_neither_yaml_nor_validators() -> None:
 # --- the quick reader of canonical files ----------------------------------------------------
 
 
-@quick
+@examples(30)
 @given(records())
 def test_the_quick_reader_reads_what_was_written(drawn: Record) -> None:
     """As the strict reader does: values, their types and their order."""
@@ -545,7 +543,7 @@ pieces = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(st.lists(pieces, max_size=14).map("".join))
 def test_the_quick_reader_takes_nothing_but_what_the_writer_writes(text: str) -> None:
     """Whatever it takes, it takes as the strict reader does, and the writer would write just that."""
@@ -556,7 +554,7 @@ def test_the_quick_reader_takes_nothing_but_what_the_writer_writes(text: str) ->
         assert codec.write_yaml(value) == data
 
 
-@quick
+@examples(60)
 @given(st.dictionaries(strategies.keys, values, min_size=1, max_size=4))
 def test_the_quick_reader_on_any_mapping(drawn: dict[str, Any]) -> None:
     data = codec.write_yaml(drawn)
@@ -564,7 +562,7 @@ def test_the_quick_reader_on_any_mapping(drawn: dict[str, Any]) -> None:
     assert value is None or repr(value) == repr(codec.read_yaml(data))
 
 
-@quick
+@examples(40)
 @given(records(), st.data())
 def test_the_quick_reader_on_damaged_records(drawn: Record, more: st.DataObject) -> None:
     """A byte changed, taken away or put in: the same value as the strict reader's, or none."""
@@ -621,7 +619,7 @@ def _shuffled(value: Any, more: st.DataObject) -> Any:
     return {name: value[name] for name in names if name != more.draw(st.sampled_from(names))}
 
 
-@settings(max_examples=300, deadline=None)
+@examples(60)
 @given(records(), st.data())
 def test_the_form_of_a_record_is_judged_as_by_writing_it_again(drawn: Record, more: st.DataObject) -> None:
     """With keys in another order, missing, or there with nothing to say."""

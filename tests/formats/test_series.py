@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gittrack.formats.series import Point, Table, by_step, sample_table, values_digest, write_table
 from gittrack.reading.series import Series, parse_series
+from tests.strategies import examples
 
 METRICS = 80
 POINTS = 80_000
@@ -99,7 +100,7 @@ def test_a_few_metrics_stay_in_one_table(tmp_path: Path) -> None:
 numbers = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**63), 2**63 - 1)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(40)
 @given(
     values=st.lists(
         st.dictionaries(st.sampled_from("abc"), numbers | st.sampled_from(["nan", "-inf"]), min_size=1),

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gittrack.errors import UsageError
@@ -37,6 +37,7 @@ from gittrack.formats.values import (
     without_secrets,
 )
 from gittrack.recording.journal.allowance import Allowance
+from tests.strategies import examples
 from tests.tables import rows
 
 np = pytest.importorskip("numpy")
@@ -166,7 +167,7 @@ objects = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.dictionaries(st.text(max_size=10), objects, max_size=4))
 def test_what_is_accepted_can_be_recorded(params: dict[str, Any]) -> None:
     """No params that to_params takes are refused by the schema or read back as anything else."""

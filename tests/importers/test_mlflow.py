@@ -22,7 +22,7 @@ from gittrack.importers.mlflow.points import Point, in_order, parse
 from tests.importers.mlflow_stores import EXPERIMENT, NOTE, fill, log_model
 from tests.importers.taking import taken
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.xdist_group("mlflow")]
 INFINITE = 1.7976931348623157e308
 STATUSES = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "killed"}
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import gittrack
@@ -18,6 +18,7 @@ from gittrack.reading.across import Across, open_across, short_names
 from gittrack.reading.index import Index, open_index
 from tests.ledgers import commit_files, commit_records, decision_on, files_of, make_record, make_repository
 from tests.repositories import run_git
+from tests.strategies import examples
 from tests.tables import rows
 
 VALUES = [
@@ -114,7 +115,7 @@ filters = st.sampled_from(
 
 
 class TestOrder:
-    @settings(max_examples=300, deadline=None)
+    @examples(100)
     @given(
         order=orders,
         filter=filters,

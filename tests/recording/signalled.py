@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.recording.commands import GITTRACK, PYTHON
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 NAMES = ("USR1", "USR2", "XCPU", "ALRM", "TERM", "INT", "HUP", "QUIT", "CONT", "TSTP", "WINCH", "PIPE")
 NUMBERS = {name: signal.Signals[f"SIG{name}"] for name in NAMES}
 _NOW = os.WNOHANG | os.WUNTRACED

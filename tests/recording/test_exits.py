@@ -78,7 +78,7 @@ def test_signals(project: Path, block: bool, number: int, status: int) -> None:
     )
     assert process.stdout is not None and process.stdout.readline() == "up\n"
     process.send_signal(number)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert process.returncode == status
     record = only(project)
     assert record.status == "killed" and record.metrics["a"].value == 1

@@ -9,13 +9,13 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.ledgers import file_of, journals, records
 from tests.recording.commands import GITTRACK, PYTHON, gittrack, script, start
+from tests.recording.signalled import until
 from tests.repositories import run_git
 
 # --- exit status and output ----------------------------------------------------------------
@@ -323,7 +323,7 @@ def test_signals_reach_the_program(project: Path, number: signal.Signals) -> Non
     """A signal to the wrapper is the program's to handle; the run is killed, and recorded."""
     with start(project, PYTHON, "-c", WAITING) as process:
         process.send_signal(number)
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=60)
     assert out == f"program got {number.value}\n"
     assert process.returncode == 128 + number
     (record,) = records(project)
@@ -339,7 +339,7 @@ def test_kill_9_of_the_program(project: Path) -> None:
     with start(project, PYTHON, "-c", program) as process:
         assert process.stdout is not None
         os.kill(int(process.stdout.readline()), signal.SIGKILL)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
     assert records(project)[0].status == "killed"
 
@@ -363,16 +363,13 @@ def test_kill_9_of_the_wrapper_leaves_the_joined_script_its_run(project: Path, t
         assert "still running" in gittrack(project, "recover").stdout
         assert records(project) == []
         go.touch()
-        until = time.monotonic() + 20
-        while not (tmp_path / "go.done").exists() and time.monotonic() < until:
-            time.sleep(0.05)
-    time.sleep(0.3)
-    assert "committed as finished" in gittrack(project, "recover").stdout
+        until((tmp_path / "go.done").exists)
+    until(lambda: "committed as finished" in gittrack(project, "recover").stdout)
     (record,) = records(project)
     assert {k: m.value for k, m in record.metrics.items()} == {"before": 1, "after": 2}
 
 
-@pytest.mark.parametrize("background", ["sleep 30", "while sleep 0.05; do echo noise; done"])
+@pytest.mark.parametrize("background", ["exec sleep 120", "while sleep 0.05; do echo noise; done"])
 def test_background_process_does_not_hold_up_the_run(project: Path, background: str) -> None:
     """The run ends with the program, though something of it still holds the pipe, quiet or not.
 
@@ -385,7 +382,7 @@ def test_background_process_does_not_hold_up_the_run(project: Path, background: 
         assert process.stdout is not None
         pid = int(process.stdout.readline())
         try:
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=60) == 0
         finally:
             os.kill(pid, signal.SIGKILL)
         assert "done" in process.stdout.read()
@@ -429,7 +426,7 @@ def test_on_a_terminal_the_program_sees_a_terminal(project: Path) -> None:
         os.chdir(project)
         os.execv(PYTHON, [*GITTRACK, "run", "--", PYTHON, "-c", program])  # noqa: S606
     said = b""
-    while select.select([master], [], [], 30)[0]:
+    while select.select([master], [], [], 60)[0]:
         try:
             data = os.read(master, 4096)
         except OSError:
@@ -449,9 +446,7 @@ def test_reader_that_goes_away(project: Path) -> None:
     program = "for i in range(20000): print(i)\nopen('end', 'w')"
     command = f'{PYTHON} -m gittrack run -q -- {PYTHON} -c "{program}" | head -1'
     subprocess.run(["sh", "-c", command], cwd=project, check=True, capture_output=True)
-    until = time.monotonic() + 20
-    while not records(project) and time.monotonic() < until:
-        time.sleep(0.1)
+    until(lambda: bool(records(project)))
     assert (project / "end").exists()
     assert records(project)[0].status == "finished"
 
@@ -503,11 +498,12 @@ def test_full_disk_behind_the_output(project: Path) -> None:
 
 def test_nohup(project: Path) -> None:
     """A run that was told to outlive its terminal is deaf to its end."""
-    program = "import time; print('ready', flush=True); time.sleep(1.5)"
+    program = "import os, time; print('ready', flush=True)\nwhile not os.path.exists('go'): time.sleep(0.01)"
     with start(
         project, PYTHON, "-c", program, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
     ) as p:
         os.killpg(p.pid, signal.SIGHUP)
-        p.communicate(timeout=30)
+        (project / "go").touch()
+        p.communicate(timeout=60)
     assert p.returncode == 0
     assert records(project)[0].status == "finished"

@@ -20,7 +20,7 @@ WRITES = (
     "json.dump({'accuracy': 0.75}, open('scores.json', 'w'))\n"
     "open('model.bin', 'w').write('weights')\n"
     "print('ready', flush=True)\n"
-    "time.sleep(30)\n"
+    "time.sleep(120)\n"
 )
 OPTIONS = ("--metrics", "scores.json", "--metrics", "late.json", "--output", "model.bin:model")
 
@@ -34,7 +34,7 @@ def lose(project: Path, *options: str) -> Path:
         first = (folder / HEARTBEAT).stat().st_mtime_ns
         until(lambda: (folder / HEARTBEAT).stat().st_mtime_ns > first)
         os.killpg(process.pid, signal.SIGKILL)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
     return folder
 
 
@@ -85,7 +85,7 @@ def test_a_file_of_before_is_not_the_lost_runs(project: Path, tmp_path: Path) ->
 def test_a_lost_run_in_python_has_its_duration(project: Path, tmp_path: Path) -> None:
     """The thread that writes its points gives the signs of life, also while nothing is logged."""
     script(
-        project, "import gittrack, time\ngittrack.start_run()\nprint('ready', flush=True)\ntime.sleep(30)\n"
+        project, "import gittrack, time\ngittrack.start_run()\nprint('ready', flush=True)\ntime.sleep(120)\n"
     )
     with subprocess.Popen([PYTHON, "train.py"], cwd=project, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"

@@ -11,7 +11,7 @@ def when(condition: Callable[[], object], then: Callable[[], object]) -> threadi
     """Do something, in a thread, once a condition holds."""
 
     def watch() -> None:
-        until = time.monotonic() + 90
+        until = time.monotonic() + 200
         while not condition() and time.monotonic() < until:
             time.sleep(0.05)
         then()

@@ -21,7 +21,7 @@ signs = Path(SIGNS)
 node = os.environ.get("RAY_RAYLET_PID") or os.environ.get("SLURMD_NODENAME", "none")
 run = Path(os.environ["GITTRACK_RUN"]).name
 (signs / f"{run}.{node}.{os.getpid()}").touch()
-until = time.monotonic() + 60
+until = time.monotonic() + 200
 while (signs / "wait").exists() and time.monotonic() < until:
     time.sleep(0.05)
 if (signs / "fail").exists():

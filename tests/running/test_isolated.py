@@ -137,7 +137,7 @@ def test_a_wrapper_that_is_killed(inside: Path, signs: Path) -> None:
     while not (signs / "0").exists() and time.monotonic() < until:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
-    process.wait(timeout=30)
+    process.wait(timeout=60)
     repo = Repository.discover(inside)
     while any((repo.state_dir / "reproduce").glob("*")) and time.monotonic() < until:
         time.sleep(0.02)

@@ -339,13 +339,13 @@ def terminal_codes_in_names(v: Victim) -> None:
 def code_tree_of_another_commit(v: Victim) -> None:
     """The record claims code that the commit does not hold."""
     other = v.git("rev-parse", f"{LEDGER}^{{tree}}").strip()
-    v.amend(v.edited(r"^  tree: [0-9a-f]+$", f"  tree: {other}"))
+    v.amend(v.edited(r'^  tree: "?[0-9a-f]+"?$', f"  tree: {other}"))
 
 
 @attack("FAIL", "code-missing")
 def snapshot_missing(v: Victim) -> None:
     """The record names a commit that exists nowhere."""
-    v.amend(v.edited(r"^  commit: [0-9a-f]+$", f"  commit: {'ab' * 20}"))
+    v.amend(v.edited(r'^  commit: "?[0-9a-f]+"?$', f"  commit: {'ab' * 20}"))
 
 
 @attack("INCOMPLETE", "code-anchor-missing")
@@ -357,7 +357,7 @@ def code_anchor_deleted(v: Victim) -> None:
 @attack("FAIL", "locks-digest")
 def lock_changed(v: Victim) -> None:
     """The record names another lock than the code commit holds."""
-    v.amend(v.edited(r"^    sha256: [0-9a-f]{64}\n    blob", f"    sha256: {'a' * 64}\n    blob"))
+    v.amend(v.edited(r'^    sha256: "?[0-9a-f]{64}"?\n    blob', f"    sha256: {'a' * 64}\n    blob"))
 
 
 @attack("FAIL", "locks-grade")
@@ -369,7 +369,7 @@ def lock_graded_better_than_it_is(v: Victim) -> None:
 @attack("FAIL", "data-pointer-differs")
 def pointer_of_other_data(v: Victim) -> None:
     """The pointer beside the record fetches another model than the record names."""
-    v.amend(v.edited(r"md5: [0-9a-f]{32}", f"md5: {'b' * 32}", "outputs/model.pkl.dvc"))
+    v.amend(v.edited(r'md5: "?[0-9a-f]{32}"?', f"md5: {'b' * 32}", "outputs/model.pkl.dvc"))
 
 
 @attack("FAIL", "data-pointer-differs")
@@ -403,13 +403,13 @@ def cache_bytes_gone(v: Victim) -> None:
 @attack("FAIL", "protocol-differs")
 def criteria_changed_afterwards(v: Victim) -> None:
     """The record points to other criteria than its code commit holds."""
-    v.amend(v.edited(r"^protocol: [0-9a-f]+$", f"protocol: {v.blob(b'experiment: easier')}"))
+    v.amend(v.edited(r'^protocol: "?[0-9a-f]+"?$', f"protocol: {v.blob(b'experiment: easier')}"))
 
 
 @attack("FAIL", "protocol-spec")
 def spec_forged(v: Victim) -> None:
     """Runs of another specification pass as replicates."""
-    v.amend(v.edited(r"^spec: [0-9a-f]+$", f"spec: {'c' * 64}"))
+    v.amend(v.edited(r'^spec: "?[0-9a-f]+"?$', f"spec: {'c' * 64}"))
 
 
 # --- git itself ----------------------------------------------------------------------------------

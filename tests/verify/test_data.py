@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from gittrack.dvc.cache import object_path, store
@@ -23,6 +23,7 @@ from gittrack.verify.data import check_bytes, check_pointers
 from gittrack.verify.findings import Finding
 from gittrack.verify.stored import part_of
 from tests.repositories import run_git
+from tests.strategies import examples
 from tests.verify.contexts import FORGED, Honest, opened, run_checks
 
 POINTER = b"outs:\n- md5: %s\n  size: 14\n  hash: md5\n  path: train.csv\n"
@@ -250,7 +251,7 @@ def test_a_tree_that_is_not_here_is_incomplete(honest: Honest) -> None:
     assert {(f.code, f.severity) for f in found} == {("data-unchecked", "incomplete")}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(noise=st.binary(max_size=30), at=st.integers(0, 80), cut=st.integers(0, 30))
 def test_no_bytes_of_a_pointer_make_it_raise(template: Honest, noise: bytes, at: int, cut: int) -> None:
     """Whatever is put in anywhere."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 
 from gittrack.formats.record import Record
 from gittrack.verify.code import check_code
@@ -13,7 +13,7 @@ from gittrack.verify.data import check_bytes, check_pointers
 from gittrack.verify.locks import check_locks
 from gittrack.verify.policy import check_policy
 from gittrack.verify.protocol import check_protocol
-from tests.strategies import records
+from tests.strategies import examples, records
 from tests.verify.contexts import Honest, opened
 
 CHECKS = (check_code, check_locks, check_pointers, check_protocol, check_policy)
@@ -22,7 +22,7 @@ RULES = {
 }
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=records())
 def test_no_record_makes_a_check_raise(template: Honest, drawn: Record) -> None:
     """Also with the code of an honest one, so that its paths are looked for in a tree."""

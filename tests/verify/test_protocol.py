@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from gittrack.formats.record import Record
 from gittrack.formats.spec import spec_digest
 from gittrack.verify.protocol import check_protocol
 from tests.repositories import run_git
-from tests.strategies import records
+from tests.strategies import examples, records
 from tests.verify.contexts import Honest, opened, run_checks
 
 
@@ -66,7 +66,7 @@ def test_without_the_code_only_the_spec_is_checked(honest: Honest) -> None:
     assert honest.codes(check_protocol, record, seal=False) == ["protocol-spec"]
 
 
-@settings(max_examples=50, deadline=None)
+@examples(15)
 @given(record=records())
 def test_every_record_has_a_spec(record: Record) -> None:
     """Whatever its params and paths are."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from gittrack.formats import codec
@@ -16,6 +16,7 @@ from gittrack.verify.context import Blob, RunFiles
 from gittrack.verify.record import check_ids, check_record
 from gittrack.verify.series import check_complete, check_series
 from tests.ledgers import commit_files
+from tests.strategies import examples
 from tests.verify.contexts import FORGED, Honest, opened, run_checks, sha256
 
 
@@ -272,7 +273,7 @@ def test_content_that_is_not_here_is_incomplete_in_a_partial_clone(honest: Hones
             assert [(f.code, f.severity) for f in found] == [("record-absent", severity)]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_bytes_of_a_record_make_it_raise(template: Honest, data: st.DataObject) -> None:
     """Bytes flipped, cut out and put in anywhere: a finding, unless it is another record that may be."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -281,10 +280,8 @@ def test_a_commit_that_trains_nothing_starts_no_python(dvc_project: Path) -> Non
     """Nothing but git and grep: with an interpreter that would tell, it is not asked."""
     hooks("install")
     git(dvc_project, "config", "gittrack.python", "/nowhere/python")
-    for number in range(5):
-        began = time.monotonic()
-        done = git(dvc_project, "commit", "-q", "--allow-empty", "-m", f"nothing {number}")
-        assert (done.returncode, done.stderr) == (0, "") and time.monotonic() - began < 5
+    done = git(dvc_project, "commit", "-q", "--allow-empty", "-m", "nothing")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 GONE = {

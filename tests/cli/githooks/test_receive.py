@@ -189,7 +189,7 @@ def test_a_tree_bomb_is_refused_in_bounded_time(two: tuple[Path, str]) -> None:
     began = time.monotonic()
     said = refusal(top, grown(top, "bomb", TreeEntry(0o40000, tree.oid)), seconds=1)
     assert "asks for too much" in said or "took too long" in said
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 120
 
 
 def test_a_tree_of_many_levels_is_refused(two: tuple[Path, str]) -> None:

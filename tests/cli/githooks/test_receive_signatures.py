@@ -142,7 +142,7 @@ def test_signatures_are_looked_at_in_bounded_time(two: tuple[Path, str]) -> None
     top, _ = two
     slow = top.parent / "bin" / "gpg"
     slow.parent.mkdir()
-    slow.write_text("#!/bin/sh\nsleep 60 & wait\n")
+    slow.write_text("#!/bin/sh\nsleep 150 & wait\n")
     slow.chmod(0o755)
     commit = run_git(top, "cat-file", "commit", LEDGER)
     signed = commit.replace(
@@ -155,4 +155,4 @@ def test_signatures_are_looked_at_in_bounded_time(two: tuple[Path, str]) -> None
     old = run_git(top, "rev-parse", f"{LEDGER}~1").strip()
     with pytest.raises(RepositoryError, match="took too long"):
         Judge(Repository.discover(top), LEDGER, signed=True, seconds=2).check([Update(old, made, LEDGER)])
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 120

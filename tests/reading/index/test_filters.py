@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gittrack.errors import UsageError
@@ -22,6 +22,7 @@ from gittrack.reading.index.parse import parse
 from gittrack.reading.index.sql import compile_filter
 from gittrack.reading.index.store import open_memory
 from tests.ledgers import make_record
+from tests.strategies import examples
 from tests.tables import rows
 
 VALUES: list[Any] = [
@@ -267,11 +268,11 @@ class TestErrors:
 
     def test_like_takes_no_time(self) -> None:
         """A pattern of many % is answered at once."""
-        begin = time.monotonic()
+        begin = time.process_time()
         connection = open_memory()
         connection.execute("SELECT matches(?, ?, 0)", ["a" * 2000, "%%%%a%b"]).fetchone()
         connection.close()
-        assert time.monotonic() - begin < 1
+        assert time.process_time() - begin < 1
 
 
 def test_order_is_read() -> None:
@@ -377,7 +378,7 @@ _filters = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(100)
 @given(asked=_filters)
 def test_sql_agrees_with_python(select: Select, asked: tuple[str, Test]) -> None:
     """Whatever is asked, the compiled SQL selects what a plain Python reading of the records selects."""

@@ -219,7 +219,7 @@ def test_no_process_and_no_heavy_import() -> None:
 def test_it_is_quick() -> None:
     """A capture takes milliseconds; the bound is wide, for machines that are busy."""
     capture_environment(env={})
-    best = min(_seconds() for _ in range(5))
+    best = min(_seconds() for _ in range(20))
     assert best < 0.1
 
 

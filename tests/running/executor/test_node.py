@@ -159,7 +159,7 @@ def test_a_killed_attempt_leaves_nothing_on_the_node(remotes: Remotes, order: Or
     os.kill(worker, signal.SIGKILL)  # as Ray does with the children of a worker that it ends
     os.kill(attempt, signal.SIGKILL)
     os.waitpid(attempt, 0)
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while (Path(f"/proc/{program}").exists() or not nothing_left(remotes)) and time.monotonic() < until:
         time.sleep(0.05)
     assert not Path(f"/proc/{program}").exists() and nothing_left(remotes)

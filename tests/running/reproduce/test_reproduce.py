@@ -155,7 +155,7 @@ def test_a_rerun_that_hangs_is_ended(training: Path, make_run: Run, monkeypatch:
     monkeypatch.setenv("NAP", "600")
     started = time.monotonic()
     found = again(timeout_s=1.0)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 120
     record = gittrack.load(found.done[0].run_id).record
     assert record.status == "killed" and record.failure is not None
     assert (record.failure.type, record.failure.message) == ("timeout", "it ran longer than 1 s")
@@ -462,36 +462,34 @@ def test_in_review_mode_everything_goes_to_one_proposal(training: Path, make_run
     assert sum(path.endswith("/reproduction.yaml") for path in paths) == 1
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "code"),
-    [
-        ("level: bitwise-same-host", "level: bitwise-cross-host", "reproduction-verdict"),
-        ("status: finished", "status: failed", "reproduction-verdict"),
-        ("claim: none", "claim: statistical", "reproduction-protocol"),
-        ("made: ", "made:  ", "reproduction-canonical"),
-        ("experiment: digits", "experiment: other", "reproduction-path"),
-        ("schema: gittrack/reproduction/1", "schema: gittrack/reproduction/x", "reproduction-unreadable"),
-    ],
-)
-def test_verify_works_the_verdict_out_again(
-    training: Path, make_run: Run, before: str, after: str, code: str
-) -> None:
+FORGERIES = [
+    ("level: bitwise-same-host", "level: bitwise-cross-host", "reproduction-verdict"),
+    ("status: finished", "status: failed", "reproduction-verdict"),
+    ("claim: none", "claim: statistical", "reproduction-protocol"),
+    ("made: ", "made:  ", "reproduction-canonical"),
+    ("experiment: digits", "experiment: other", "reproduction-path"),
+    ("schema: gittrack/reproduction/1", "schema: gittrack/reproduction/x", "reproduction-unreadable"),
+]
+
+
+def test_verify_works_the_verdict_out_again(training: Path, make_run: Run) -> None:
     """A statement that was edited before it got onto the ledger, so that history shows nothing."""
     from gittrack.ledger import Addition, Ledger
 
     make_run(seed=1)
     statement = again().statement
     repo = Repository.discover()
-    text = dump(statement).decode()
+    honest = run_git(training, "rev-parse", "gittrack/runs").strip()
     other = statement.id[:-6] + "abcdef"
-    text = text.replace(statement.id, other)
-    assert before in text
+    text = dump(statement).decode().replace(statement.id, other)
     folder = statement.path.replace(statement.id, other)
-    Ledger(repo).append(
-        [Addition(folder, {"reproduction.yaml": text.replace(before, after).encode()}, "forged")]
-    )
-    report = verify(repo)
-    assert code in {f.code for f in report.findings if f.severity == "fail"}, report.findings
+    for before, after, code in FORGERIES:
+        assert before in text
+        run_git(training, "update-ref", "refs/heads/gittrack/runs", honest)
+        forged = {"reproduction.yaml": text.replace(before, after).encode()}
+        Ledger(repo).append([Addition(folder, forged, "forged")])
+        report = verify(repo)
+        assert code in {f.code for f in report.findings if f.severity == "fail"}, report.findings
 
 
 def test_statements_are_add_only_and_travel_with_the_ledger(

@@ -21,7 +21,7 @@ from tests.running.sweep.sweeping import PYTHON, left_behind
 @pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="ray is not installed: pip install 'gittrack[ray]'"
 )
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_sweep_on_a_cluster(training: Path, tmp_path: Path) -> None:
     """Each setting is a run from the git remote and on it, and here once all have ended; failed ones too."""
     run_git(tmp_path, "init", "-q", "--bare", "hub.git")
@@ -43,7 +43,7 @@ def test_a_sweep_on_a_cluster(training: Path, tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="gt", dir="/tmp") as short:  # Ray takes no letter beyond ASCII
         done = subprocess.run(
             [PYTHON, "-m", "gittrack", "sweep", *options, "--executor", "ray", "--", PYTHON, "train.py"],
-            cwd=training, capture_output=True, text=True, check=False, timeout=240,
+            cwd=training, capture_output=True, text=True, check=False, timeout=500,
             env={**os.environ, "TMPDIR": short, "RAY_TMPDIR": short},
         )  # fmt: skip
     assert done.returncode == 1, done.stderr

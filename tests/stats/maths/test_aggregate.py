@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gittrack.errors import UsageError
@@ -23,7 +23,6 @@ def test_three_values_are_not_trimmed() -> None:
     assert aggregate([[1, 2, 9]]).trimmed == 0
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50))
 def test_as_scipys_trimmed_mean(values: list[float]) -> None:
     """trim_mean(x, 0.25), which rliable uses."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gittrack.errors import UsageError
@@ -92,7 +92,6 @@ def test_pairs_need_as_many_on_either_side() -> None:
     assert paired([1], [2]).why == TOO_FEW
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=8),
     st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=8),
@@ -108,7 +107,6 @@ def test_any_values_give_finite_results_or_a_reason(a: list[float], b: list[floa
         assert min(len(a), len(b)) - 1 - 1e-9 <= found.freedom <= len(a) + len(b) - 2 + 1e-9
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=9), st.lists(st.floats(0, 1), min_size=2, max_size=9))
 def test_the_other_way_round(a: list[float], b: list[float]) -> None:
     """a against b is b against a with the sign turned, and the interval says what p says."""
@@ -142,7 +140,6 @@ def test_equivalence_is_the_90_percent_interval_within_the_margin() -> None:
     assert equivalence(found, 0.003).equivalent is False
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.floats(0, 1), min_size=2, max_size=9),
     st.lists(st.floats(0, 1), min_size=2, max_size=9),
@@ -194,7 +191,6 @@ def test_what_was_not_asked_does_not_count() -> None:
     assert holm([0.9, 0.9]) == [1, 1]
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), max_size=12))
 def test_holm_never_lowers_p(ps: list[float]) -> None:
     """Between p and the Bonferroni bound, in the order of p."""

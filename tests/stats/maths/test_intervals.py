@@ -6,7 +6,7 @@ import math
 import statistics
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gittrack.errors import UsageError
@@ -120,7 +120,6 @@ def test_runs_for_a_half_width(half: float, two: int, one: int) -> None:
     assert runs_for(half, 1, sided="lower") == runs_for(10 * half, 10, sided="upper") == one
 
 
-@settings(deadline=None)
 @given(st.floats(0.01, 3), st.floats(0.5, 0.999))
 def test_so_many_runs_are_enough_and_one_fewer_is_not(half: float, confidence: float) -> None:
     """The number is the smallest."""
@@ -174,7 +173,6 @@ def test_an_interval_beyond_floats_is_said() -> None:
 finite = st.floats(-1e300, 1e300)
 
 
-@settings(deadline=None)
 @given(st.lists(finite, min_size=1, max_size=30))
 def test_any_values_give_finite_figures_or_a_reason(values: list[float]) -> None:
     """Never NaN, never infinity; the mean lies in the range and the interval around it."""
@@ -191,7 +189,6 @@ def test_any_values_give_finite_figures_or_a_reason(values: list[float]) -> None
             assert -math.inf < found.low <= found.mean <= found.high < math.inf
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=20), st.floats(-1e3, 1e3), st.floats(0.01, 100))
 def test_units_do_not_matter(values: list[float], shift: float, scale: float) -> None:
     """The interval of shifted and scaled values is the interval, shifted and scaled."""

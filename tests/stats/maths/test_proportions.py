@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gittrack.errors import UsageError
@@ -49,7 +49,6 @@ def test_the_standard_error_of_a_test_set() -> None:
     assert (found.high - found.low) / 2 == pytest.approx(1.96 * 0.0095, rel=0.01)
 
 
-@settings(deadline=None)
 @given(st.floats(0, 1), st.integers(1, 10**12), st.floats(0.01, 0.9999))
 def test_wilson_stays_between_0_and_1(share: float, samples: int, confidence: float) -> None:
     """It holds the share, and has a width."""

@@ -6,11 +6,12 @@ import itertools
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gittrack.errors import UsageError
 from gittrack.stats.maths import spearman
+from tests.strategies import examples
 from tests.tables import rows
 
 
@@ -38,7 +39,7 @@ def test_hollander_and_wolfe() -> None:
 few = st.lists(st.integers(0, 4), min_size=3, max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     few.flatmap(
         lambda x: st.tuples(st.just(x), st.lists(st.integers(0, 4), min_size=len(x), max_size=len(x)))
@@ -56,7 +57,6 @@ def test_exact_p_is_the_share_of_all_orders(pair: tuple[list[int], list[int]]) -
     assert found.p == pytest.approx(expected)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-1e9, 1e9), st.integers(0, 5)), min_size=3, max_size=40))
 def test_as_scipy_has_it(pairs: list[tuple[float, int]]) -> None:
     """rho and the t approximation, ties included."""

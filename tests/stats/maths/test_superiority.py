@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gittrack.stats.maths import superiority
@@ -74,7 +74,6 @@ def test_the_verdict_beside_one_half_and_gamma(low: float | None, high: float | 
     assert Superiority(0.6, low, high, 0.95).verdict == verdict
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=9),
     st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=9),

@@ -13,7 +13,7 @@ from tests.running.remotes import Remotes, make_remotes
 from tests.running.slurm import Slurm, why_not
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def cluster() -> Iterator[Slurm]:
     """A Slurm, or the reason why there is none."""
     if reason := why_not():

@@ -24,7 +24,7 @@ from tests.running.remotes import Remotes
 from tests.running.slurm import Slurm
 from tests.running.training import again
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("slurm")]
 
 SWEEP = ["--pass", "env", "--seed", "3", "--executor", "slurm", "--metric", "accuracy", "--json"]
 

@@ -7,9 +7,13 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.recording.commands import GITTRACK, PYTHON
 from tests.recording.signalled import ARRIVALS, LAST, LIMIT_S, NAMES, NUMBERS, until
 from tests.running.slurm import Slurm
+
+pytestmark = pytest.mark.xdist_group("slurm")
 
 WITH_NUMBER = ARRIVALS.replace(
     "import os, signal, sys", "import os, signal, sys; print(os.getpid(), os.getppid())"
