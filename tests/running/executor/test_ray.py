@@ -39,7 +39,7 @@ pytestmark = [
     pytest.mark.xdist_group("ray"),  # one cluster serves all
 ]
 
-_NODE: dict[str, Any] = {"object_store_memory": 80_000_000, "include_log_monitor": False}
+_NODE: dict[str, Any] = {"object_store_memory": 80_000_000}
 _QUICK = {
     "health_check_initial_delay_ms": 0,
     "health_check_period_ms": 500,
@@ -48,7 +48,7 @@ _QUICK = {
 
 
 class Nodes:
-    """Two nodes with one CPU each, the first of them the head, in an environment of their own."""
+    """A head that runs nothing, and two nodes with one CPU each, in an environment of their own."""
 
     def __init__(self, folder: Path) -> None:
         from ray.cluster_utils import Cluster
@@ -58,10 +58,11 @@ class Nodes:
             initialize_head=True,
             connect=False,
             head_node_args={
-                "num_cpus": 1, "include_dashboard": False, "no_monitor": True,
+                "num_cpus": 0, "include_dashboard": False,
                 "_system_config": _QUICK, **_NODE,
             },
         )  # fmt: skip
+        self.grow()
         self.grow()
 
     @property
@@ -71,15 +72,11 @@ class Nodes:
     def grow(self) -> None:
         self.cluster.add_node(num_cpus=1, **_NODE)
 
-    def second(self) -> str:
-        """The process of the node that is not the head, by which its programs know it."""
-        (node,) = self.cluster.worker_nodes
-        return str(node.all_processes["raylet"][0].process.pid)
-
-    def kill(self) -> None:
-        """The second, as if the machine were switched off, as far as Ray can tell."""
-        (node,) = self.cluster.worker_nodes
-        self.cluster.remove_node(node, allow_graceful=False)
+    def kill(self, raylet: int) -> None:
+        """As if the machine were switched off, as far as Ray can tell."""
+        for node in list(self.cluster.worker_nodes):
+            if node.all_processes["raylet"][0].process.pid == raylet:
+                self.cluster.remove_node(node, allow_graceful=False)
 
     def is_clean(self) -> bool:
         """Whether nothing of a task is left on the nodes; what cleans up may need a moment."""
@@ -90,7 +87,7 @@ class Nodes:
 
 
 @pytest.fixture(scope="module")
-def nodes(_patient: None) -> Iterator[Nodes]:
+def nodes() -> Iterator[Nodes]:
     """The cluster. Its nodes know nobody's name, and have a home and a temporary folder of their own."""
     folder = Path(tempfile.mkdtemp(prefix="gt", dir="/tmp"))  # sockets need a short path
     with pytest.MonkeyPatch.context() as patch:
@@ -111,28 +108,6 @@ def nodes(_patient: None) -> Iterator[Nodes]:
     yield found
     found.cluster.shutdown()
     shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def _patient() -> Iterator[None]:
-    """Ray gives a node 30 s to start, which is little where much else runs."""
-    from ray._private import services
-
-    get_node = services.get_node
-
-    def patient(*facts: Any) -> Any:
-        until = time.monotonic() + 120
-        while True:
-            try:
-                return get_node(*facts)
-            except RuntimeError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.1)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(services, "get_node", patient)
-        yield
 
 
 @pytest.fixture
@@ -180,9 +155,8 @@ def test_a_node_that_dies_while_it_works(
     killed: list[tuple[str, str, int]] = []
 
     def kill() -> None:
-        second = nodes.second()
-        killed.extend(sign for sign in remotes.started() if sign not in known and sign[1] == second)
-        nodes.kill()
+        killed.append(next(sign for sign in remotes.started() if sign not in known))
+        nodes.kill(int(killed[0][1]))
         until = time.monotonic() + 60
         while Path(f"/proc/{killed[0][2]}").exists() and time.monotonic() < until:
             time.sleep(0.05)  # else it might yet come to its end, and push
@@ -192,7 +166,7 @@ def test_a_node_that_dies_while_it_works(
     with caplog.at_level(logging.WARNING, "gittrack"):
         found = again(original.id, repeats=2, executor="ray", address=nodes.address)
     thread.join()
-    ((run, _, program),) = killed
+    run, _, program = killed[0]
     signs = remotes.started()
     assert len({node for r, node, _ in signs if r == run}) == 2, "it began on two nodes"
     assert [remotes.times(done.run_id) for done in found.done] == [1, 1]
