@@ -26,6 +26,7 @@ class To(enum.StrEnum):
     model_card = "model-card"
     prov = "prov"
     mlflow = "mlflow"
+    tensorboard = "tensorboard"
     parquet = "parquet"
 
 
@@ -41,7 +42,7 @@ def command(
         ),
     ] = "-",
     data: Annotated[
-        bool, typer.Option("--data", help="With the bytes of outputs (ro-crate, mlflow).")
+        bool, typer.Option("--data", help="With the bytes of outputs (ro-crate, mlflow, tensorboard).")
     ] = False,
     licence: Annotated[
         str | None,
@@ -67,7 +68,8 @@ def command(
 ) -> None:
     """Write a run or an experiment in the format of another tool.
 
-    ro-crate (a zip, or a folder where PATH ends in /), prov and mlflow take a run or an experiment;
+    ro-crate (a zip, or a folder where PATH ends in /), prov, mlflow and tensorboard (a folder of event
+    files) take a run or an experiment;
     in-toto (SLSA provenance, and the gate's verdict), cyclonedx (a machine learning bill of materials)
     and model-card (a Hugging Face README.md) take a run. parquet (a folder of tables for DuckDB, Spark
     or a warehouse) takes an experiment, or nothing for all runs. docs/export.md says what is in each.
@@ -80,6 +82,7 @@ def command(
       gittrack export latest --to cyclonedx > model.cdx.json
       gittrack export latest --to model-card --license apache-2.0 -o README.md
       gittrack export digits --to mlflow -o sqlite:///mlflow.db
+      gittrack export digits --to tensorboard -o logs
       gittrack export --to parquet -o warehouse/ --force
       gittrack export --to parquet --repo . --repo ../vision -o warehouse/
     """

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from gittrack.recording.job import Job
 
 
+HARVEST = "gittrack.importers.harvest:Harvest"
+"""Who takes up what other trackers keep of a program, for wings below that one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOptions:
     """The options as they were typed."""
@@ -35,6 +39,7 @@ class JobOptions:
     propose: bool
     branch: str | None
     resume: str | None = None
+    harvest: bool = True
 
     def job(self, *, seed: int | None = None, parent: str | None = None, console: bool = True) -> Job:
         """The same, read. UsageError for what cannot be."""
@@ -67,6 +72,7 @@ class JobOptions:
             settings=self.set_param or [],
             passing=checked_way(self.passing),
             console=console,
+            harvest=HARVEST if self.harvest else None,
         )
 
 

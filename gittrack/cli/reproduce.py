@@ -89,6 +89,7 @@ def command(
       gittrack reproduce latest --seeds new --repeats 5 --jobs 2 --yes
       gittrack reproduce 7f3a2c --env uv --check --yes --timeout 3600
     """
+    from gittrack.cli.job_options import HARVEST
     from gittrack.formats.config import load_cached
     from gittrack.git.repository import Repository
     from gittrack.recording.passing import checked_way
@@ -115,7 +116,7 @@ def command(
         wait=not no_wait,
         proposal=propose,
     )
-    made = plan(repo, config, run, wanted)
+    made = plan(repo, config, run, wanted, harvest=HARVEST)
     if dry_run:
         _show_plan(made, json_)
         return

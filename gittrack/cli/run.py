@@ -65,6 +65,9 @@ def command(
         str | None,
         typer.Option(metavar="RUN|auto", help="Go on with a run that did not finish; auto: the newest such."),
     ] = None,
+    no_harvest: Annotated[
+        bool, typer.Option("--no-harvest", help="Take up nothing of what other trackers keep of the program.")
+    ] = False,
     no_console: Annotated[
         bool, typer.Option("--no-console", help="Do not keep the end of the output.")
     ] = False,
@@ -74,7 +77,8 @@ def command(
 
     Its output is passed on, and its exit status is ours. Code, data, locks and machine are
     recorded before it starts; metrics and outputs when it ends, however it ends. A script
-    that calls gittrack.start_run() joins this run. Started on every rank of a training (srun,
+    that calls gittrack.start_run() joins this run; what W&B, MLflow, TensorBoard or DVCLive keep of it
+    becomes part of it. Started on every rank of a training (srun,
     mpirun, ...) it records rank 0 and is the bare command on the others.
 
     What -S and --seed say has to reach the program: {KEY} (or {seed}) in the command is replaced
@@ -121,6 +125,7 @@ def command(
         propose=propose,
         branch=branch,
         resume=resume,
+        harvest=not no_harvest,
     )
     job = typed.job(seed=seed, parent=None if passed else _run_id(parent), console=not no_console)
     if passed is not None:
@@ -138,6 +143,8 @@ def command(
     if outcome.record is not None and not quiet:
         record = outcome.record
         where = f"proposed on {outcome.branch}" if outcome.branch else f"gittrack show {record.id[-6:]}"
+        for taken in record.harvested:
+            output.note(f"gittrack: took up run {taken.id} of {taken.system}")
         output.note(f"gittrack: run {record.id} of {record.experiment}: {record.status}; {where}")
     raise typer.Exit(-outcome.signal or outcome.status)
 

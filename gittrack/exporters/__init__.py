@@ -3,9 +3,11 @@
 source.py      a run with everything beside its record
 values.py      values, digests and addresses as those formats hold them
 contents.py    the bytes of outputs, and safe names for them
+losses.py      what trackers cannot hold of points; wire.py: protocol buffers
 writing.py     a new file or folder, never over one that is there
 dsse.py        signed envelopes
-then one file a format: ro_crate.py, in_toto.py, cyclonedx.py, model_card.py, prov.py, mlflow.py;
+then one file a format: ro_crate.py, in_toto.py, cyclonedx.py, model_card.py, prov.py, mlflow.py,
+tensorboard.py;
 tables.py, parquet.py  many runs as tables, which need no more of them than the index has
 """
 
@@ -36,13 +38,13 @@ __all__ = [
     "export_tables",
 ]
 
-Format = Literal["ro-crate", "in-toto", "cyclonedx", "model-card", "prov", "mlflow"]
+Format = Literal["ro-crate", "in-toto", "cyclonedx", "model-card", "prov", "mlflow", "tensorboard"]
 
-WHOLE = ("ro-crate", "prov", "mlflow")
+WHOLE = ("ro-crate", "prov", "mlflow", "tensorboard")
 """Formats that take an experiment as well."""
 
 _OPTIONS = {
-    "data": ("ro-crate", "mlflow"),
+    "data": ("ro-crate", "mlflow", "tensorboard"),
     "licence": ("ro-crate", "cyclonedx", "model-card"),
     "signer": ("in-toto",),
 }
@@ -87,6 +89,8 @@ def export(index: Index, name: str, to: Format, options: ExportOptions) -> Expor
             )
         if to == "mlflow":
             return _to_mlflow(chosen, options)
+        if to == "tensorboard":
+            return _to_tensorboard(chosen, options)
         if to == "ro-crate":
             return _to_crate(chosen, options)
         data = _text(chosen, to, options, index.repository)
@@ -205,7 +209,19 @@ def _to_mlflow(chosen: Subject, options: ExportOptions) -> Exported:
     if options.target == _STANDARD_OUTPUT:
         raise UsageError("--to mlflow needs -o: a folder, sqlite:///FILE or the address of a tracking server")
     exported = mlflow.export(chosen, options.target, data=options.data)
-    skipped = f"; {len(exported.there)} there already" if exported.there else ""
-    runs = "1 run" if len(exported.written) == 1 else f"{len(exported.written)} runs"
-    sentence = f"{runs} written to {mlflow.shown(options.target)}{skipped}"
-    return Exported(None, sentence, chosen.notes)
+    said = _written(len(exported.written), len(exported.there), mlflow.shown(options.target))
+    return Exported(None, said, chosen.notes)
+
+
+def _to_tensorboard(chosen: Subject, options: ExportOptions) -> Exported:
+    from gittrack.exporters import tensorboard
+
+    if options.target == _STANDARD_OUTPUT:
+        raise UsageError("--to tensorboard writes a folder for each run: say where with -o FOLDER")
+    written, there = tensorboard.export(chosen, Path(options.target), data=options.data)
+    return Exported(None, _written(written, there, options.target), chosen.notes)
+
+
+def _written(count: int, there: int, target: str) -> str:
+    skipped = f"; {there} there already" if there else ""
+    return f"{'1 run' if count == 1 else f'{count} runs'} written to {target}{skipped}"

@@ -18,12 +18,14 @@ from typing import Any
 
 from gittrack.errors import RepositoryError, UsageError
 from gittrack.exporters.contents import Names, contents_of, safe_path
+from gittrack.exporters.losses import of_order, of_points, sentences, whole
 from gittrack.exporters.source import Source, Subject
-from gittrack.exporters.values import text
+from gittrack.exporters.values import final_number, text
+from gittrack.formats.exported import RUN_ID, Back
 from gittrack.formats.flat import flatten
-from gittrack.formats.record import Metric, Record, format_time, parse_time
+from gittrack.formats.record import Record, format_time, parse_time
+from gittrack.reading.series import Curve
 
-RUN_ID = "gittrack.run_id"
 _STATUS = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED", "unknown": "KILLED"}
 """MLflow has no word for an end that nobody saw: the tag gittrack.status has ours."""
 # Since 3.13 a file store is refused otherwise; and nothing goes to anybody but the store.
@@ -160,11 +162,13 @@ def _export_run(store: _Store, source: Source, data: bool) -> bool:
     if record.id in store.broken:
         client.delete_run(store.broken[record.id])
     start = _milliseconds(record.started)
-    tags = _tags(source, store.whole.get(record.parent or ""))
+    names = _names(source)
+    tags = _tags(source, store.whole.get(record.parent or ""), names)
+    source.notes += _losses(source)
     name = record.name or record.id
     made = client.create_run(store.experiment, start_time=start, tags=tags, run_name=name)
     run = made.info.run_id
-    _log_values(client, run, source)
+    _log_values(client, run, source, names)
     _log_inputs(client, run, source)
     if files:
         _log_artifacts(client, run, files)
@@ -173,15 +177,15 @@ def _export_run(store: _Store, source: Source, data: bool) -> bool:
     return True
 
 
-def _log_values(client: Any, run: str, source: Source) -> None:
+def _log_values(client: Any, run: str, source: Source, names: _Names) -> None:
     """Parameters and metrics, in batches that MLflow takes."""
     from mlflow.entities import Metric as MlflowMetric
     from mlflow.entities import Param
 
-    params = [Param(key, text(value)[:_PARAM]) for key, value in _params(source).items()]
+    params = [Param(key, text(value)[:_PARAM]) for key, value in _params(source, names.params).items()]
     for chunk in _chunks(params, _FEW):
         client.log_batch(run, params=chunk)
-    for points in _chunks(list(_points(source)), _BATCH):
+    for points in _chunks(list(_points(source, names.metrics)), _BATCH):
         client.log_batch(run, metrics=[MlflowMetric(*point) for point in points])
 
 
@@ -209,14 +213,58 @@ def _safe(names: Iterable[str]) -> dict[str, str]:
     return names_there
 
 
-def _params(source: Source) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """By name, what MLflow is to call the metrics, parameters and tags of a run."""
+
+    metrics: dict[str, str]
+    params: dict[str, str]
+    tags: dict[str, str]
+
+
+def _names(source: Source) -> _Names:
+    record, curves = source.record, _curves(source)
+    own = {name: f"tag.{name}" if name.startswith(("mlflow.", "gittrack.")) else name for name in record.tags}
+    safe = _safe(own.values())
+    return _Names(
+        _safe([*curves, *(name for name in record.metrics if name not in curves)]),
+        _safe(flatten(record.params)),
+        {name: safe[wanted] for name, wanted in own.items()},
+    )
+
+
+def _curves(source: Source) -> Mapping[str, Curve]:
+    return source.series.curves if source.series else {}
+
+
+def _params(source: Source, names: Mapping[str, str]) -> dict[str, Any]:
     record = source.record
-    flat = flatten(record.params)
-    names = _safe(flat)
-    params = {names[name]: value for name, value in flat.items()}
+    params = {names[name]: value for name, value in flatten(record.params).items()}
     if record.seed is not None:
         params.setdefault("seed", record.seed)
     return params
+
+
+def _back(source: Source, names: _Names) -> Back:
+    """What an import is to take back: names that MLflow does not take, and final values among the points."""
+    record, added = source.record, _added(source)
+    ruled = {name: m for name, m in record.metrics.items() if m.rule not in (None, "last", "greatest-step")}
+    return Back(
+        metrics=_renamed(names.metrics),
+        params=_renamed(names.params),
+        tags=_renamed(names.tags),
+        added=tuple(names.metrics[name] for name in added),
+        rules={names.metrics[name]: str(metric.rule) for name, metric in ruled.items()},
+        values={
+            names.metrics[name]: metric.status or final_number(metric)
+            for name, metric in record.metrics.items()
+            if (name in added and name not in _curves(source)) or metric.rule in ("given", "best")
+        },
+    )
+
+
+def _renamed(names: Mapping[str, str]) -> dict[str, str]:
+    return {there: here for here, there in names.items() if there != here}
 
 
 def _end(record: Record) -> int:
@@ -224,76 +272,71 @@ def _end(record: Record) -> int:
     return _milliseconds(record.started if record.ended is None else format_time(record.ended))
 
 
-def _points(source: Source) -> Iterator[Point]:
+def _points(source: Source, names: Mapping[str, str]) -> Iterator[Point]:
     """The series, and each final value that is not the last of its series."""
-    record = source.record
+    start = _milliseconds(source.record.started)
+    for name, curve in _curves(source).items():
+        for (step, moment), value in zip(_moments(curve, start), curve.values, strict=True):
+            yield names[name], value, moment, step
+    for name, (value, moment, step) in _added(source).items():
+        yield names[name], value, moment, step
+
+
+def _moment(start: int, elapsed: float | None) -> int:
+    """Milliseconds since 1970."""
+    return max(start + round((elapsed or 0.0) * 1000), 0)
+
+
+def _added(source: Source) -> dict[str, tuple[float, int, int]]:
+    """Of metrics whose final value is not their last one: that, as the last point by MLflow's own order."""
+    record, curves = source.record, _curves(source)
     start, end = _milliseconds(record.started), _end(record)
-    series = source.series
-    curves = series.curves if series else {}
-    names = _safe([*curves, *(name for name in record.metrics if name not in curves)])
-    last: dict[str, tuple[float, int]] = {}
-    for name, curve in curves.items():
-        for at, value in enumerate(curve.values):
-            known, time = curve.steps[at], curve.times[at]
-            step = at if known is None else int(known)  # MLflow has whole steps
-            last[name] = value, step
-            yield names[name], value, start + _milliseconds_of(time or 0.0), step
+    added = {}
     for name, metric in record.metrics.items():
-        value, before = _final(metric), last.get(name)
-        if before is None or repr(before[0]) != repr(value):
-            reached = before[1] if before else 0
-            final_step = reached if metric.step is None else int(metric.step)
-            yield names[name], value, end, max(final_step, reached if before else final_step)
+        value, curve = final_number(metric), curves.get(name)
+        if curve is None or not curve.values:
+            added[name] = value, end, 0 if metric.step is None else int(metric.step)
+        elif repr(float(curve.values[-1])) != repr(value):
+            steps, moments = zip(*_moments(curve, start), strict=True)
+            added[name] = value, max(end, max(moments) + 1), max(steps)
+    return added
 
 
-def _rule(name: str, metric: Metric) -> str:
-    """``acc: max at step 3``: MLflow shows the value that came last, whatever it is."""
-    rule = metric.rule or "rule not recorded"
-    return f"{name}: {rule}" + (f" at step {metric.step}" if metric.step is not None else "")
+def _losses(source: Source) -> Iterator[str]:
+    record = source.record
+    cut = [name for name, value in flatten(record.params).items() if len(text(value)) > _PARAM]
+    cut += [name for name, value in record.tags.items() if len(value) > _TAG]
+    start = _milliseconds(record.started)
+    points = {
+        name: [(*when, repr(value)) for when, value in zip(_moments(curve, start), curve.values, strict=True)]
+        for name, curve in _curves(source).items()
+    }
+    losses = {"long values are cut": cut, **of_order(points), **of_points(source, texts=False)}
+    yield from sentences(source, losses)
 
 
-def _final(metric: Metric) -> float:
-    try:
-        return float(metric.status if metric.value is None else metric.value)  # type: ignore[arg-type]
-    except OverflowError:
-        return float("inf") if (metric.value or 0) > 0 else float("-inf")
+def _moments(curve: Curve, start: int) -> Iterator[tuple[int, int]]:
+    """Steps and milliseconds since 1970, as MLflow has them."""
+    for at, (step, elapsed) in enumerate(zip(curve.steps, curve.times, strict=True)):
+        yield whole(step, at), _moment(start, elapsed)
 
 
-def _tags(source: Source, parent: str | None) -> dict[str, str]:
+def _tags(source: Source, parent: str | None, names: _Names) -> dict[str, str]:
     """MLflow's own for who, what and which code; the person's; where it came from."""
     record = source.record
     code = record.code
-    series = record.series
-    sampled = series is not None and series.pointer is not None
     facts = {
         "mlflow.user": record.author_name,
-        "mlflow.note.content": (record.imported.note if record.imported else None) or record.hypothesis,
+        "mlflow.note.content": source.note,
         "mlflow.source.name": code.entry or " ".join(code.command),
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": code.snapshot or code.commit,
         "mlflow.source.git.branch": code.branch,
         "mlflow.source.git.repoURL": code.remote,
         "mlflow.parentRunId": parent,
-        RUN_ID: record.id,
-        "gittrack.imported": record.imported.sentence if record.imported else None,
-        "gittrack.experiment": record.experiment,
-        "gittrack.spec": record.spec,
-        "gittrack.record_sha256": source.record_sha256,
-        "gittrack.outcome": source.decision.outcome if source.decision else None,
-        "gittrack.status": record.status,
-        "gittrack.ended_by": record.ended_by,
-        "gittrack.failure": f"{record.failure.type}: {record.failure.message}" if record.failure else None,
-        "gittrack.duration": "not recorded" if record.duration_s is None else None,
-        "gittrack.caveats": "; ".join(source.caveats),
-        "gittrack.series": "a sample of the whole series" if sampled else None,
-        "gittrack.final": "; ".join(_rule(name, metric) for name, metric in record.metrics.items()),
     }
-    own = {
-        f"tag.{name}" if name.startswith(("mlflow.", "gittrack.")) else name: value
-        for name, value in record.tags.items()
-    }
-    names = _safe(own)
-    tags: Mapping[str, str | None] = {**{names[name]: value for name, value in own.items()}, **facts}
+    own = {names.tags[name]: value for name, value in record.tags.items()}
+    tags: Mapping[str, str | None] = {**own, **facts, **source.facts, **_back(source, names).as_tags()}
     return {name: value[:_TAG] for name, value in tags.items() if value}
 
 

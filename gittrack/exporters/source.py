@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 from gittrack.errors import ConfigError, RecordError, UsageError
 from gittrack.formats.codec import read_yaml
 from gittrack.formats.config import Config, EvidenceConfig, ExperimentConfig, load_cached, parse
-from gittrack.formats.record import Output, Record
+from gittrack.formats.exported import EXPERIMENT, RUN_ID
+from gittrack.formats.record import Metric, Output, Record
 from gittrack.formats.reproduction import Reproduction
+from gittrack.formats.texts import FILE as TEXTS
+from gittrack.formats.texts import Text, read_texts
 from gittrack.git.repository import ObjectReader
 from gittrack.reading.entry import Series, parse_series
 from gittrack.reading.index import Index, Row
@@ -55,6 +58,41 @@ class Source:
             *(f"changed while it ran: {item.what}: {item.shown}" for item in record.changed),
             *(f"at the same time: {overlap.sentence}" for overlap in record.overlaps),
         ]
+
+    @property
+    def note(self) -> str | None:
+        """What people said of the run: the note that another tracker had, else the hypothesis."""
+        return (self.record.imported.note if self.record.imported else None) or self.record.hypothesis
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What a tracker has no field of its own for, as tags of ours."""
+        record = self.record
+        sampled = record.series is not None and record.series.pointer is not None
+        facts = {
+            RUN_ID: record.id,
+            "gittrack.imported": record.imported.sentence if record.imported else None,
+            EXPERIMENT: record.experiment,
+            "gittrack.spec": record.spec,
+            "gittrack.record_sha256": self.record_sha256,
+            "gittrack.outcome": self.decision.outcome if self.decision else None,
+            "gittrack.status": record.status,
+            "gittrack.ended_by": record.ended_by,
+            "gittrack.failure": f"{record.failure.type}: {record.failure.message}"
+            if record.failure
+            else None,
+            "gittrack.duration": "not recorded" if record.duration_s is None else None,
+            "gittrack.caveats": "; ".join(self.caveats),
+            "gittrack.series": "a sample of the whole series" if sampled else None,
+            "gittrack.final": "; ".join(_rule(name, metric) for name, metric in record.metrics.items()),
+        }
+        return {name: text for name, text in facts.items() if text}
+
+    @cached_property
+    def texts(self) -> list[Text]:
+        """What the run logged as text at steps (the first and the last of many)."""
+        data = self.file(TEXTS)
+        return [] if data is None else read_texts(data, f"{self.row.folder}/{TEXTS}")
 
     def file(self, name: str) -> bytes | None:
         """The bytes of a file beside the record; None if there is none."""
@@ -176,6 +214,12 @@ class Source:
         outputs = self.record.outputs
         models = [output for output in outputs if output.role == MODEL] or list(outputs)
         return models[0] if len(models) == 1 else None
+
+
+def _rule(name: str, metric: Metric) -> str:
+    """``acc: max at step 3``: trackers show the value that came last, whatever it is."""
+    rule = metric.rule or "rule not recorded"
+    return f"{name}: {rule}" + (f" at step {metric.step}" if metric.step is not None else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,14 @@ def metric_value(metric: Metric) -> int | float | str:
     return final if final is not None else metric.status or "nan"
 
 
+def final_number(metric: Metric) -> float:
+    """The final value as a float; infinite beyond what that holds."""
+    try:
+        return float(metric.status or "nan") if metric.value is None else float(metric.value)
+    except OverflowError:
+        return float("inf") if (metric.value or 0) > 0 else float("-inf")
+
+
 def seconds(stamp: str) -> str:
     """A record's time in the ISO 8601 of schema.org: milliseconds and an offset."""
     return parse_time(stamp).isoformat(timespec="milliseconds")

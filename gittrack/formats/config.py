@@ -222,6 +222,8 @@ class Config:
     ledger: LedgerConfig = LedgerConfig()
     capture: CaptureConfig = CaptureConfig()
     run: RunConfig = RunConfig()
+    harvest: Literal["on", "off"] = "on"
+    """Whether `gittrack run` takes up what other trackers kept of the program."""
     inputs: tuple[InputConfig, ...] = ()
     outputs: tuple[OutputConfig, ...] = ()
     dvc: DvcConfig = DvcConfig()

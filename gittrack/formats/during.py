@@ -57,6 +57,14 @@ class Overlap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Harvested:
+    """A run of another tracker that the program kept while it ran, and that the record has taken up."""
+
+    system: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ranks:
     """That the run is that of one of several processes of a training, as their launcher says."""
 

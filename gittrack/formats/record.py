@@ -24,7 +24,7 @@ from gittrack.formats.code import Code as Code
 from gittrack.formats.code import LeftOut as LeftOut
 from gittrack.formats.code import Submodule as Submodule
 from gittrack.formats.datasets import Dataset as Dataset
-from gittrack.formats.during import Changed, Overlap, Ranks
+from gittrack.formats.during import Changed, Harvested, Overlap, Ranks
 from gittrack.formats.experiments import EXPERIMENT as EXPERIMENT
 from gittrack.formats.imported import Imported as Imported
 from gittrack.formats.imported import is_same_import
@@ -154,6 +154,10 @@ class Output:
     """Of the artifact that it is a version of, or a part of one; absent where it has none."""
     version: str | None = None
     aliases: tuple[str, ...] = ()
+
+
+SYSTEM_ROLE = "system metrics"
+"""Of an output with the use of the machine, as another tracker sampled it: no two runs have the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,6 +297,8 @@ class Record:
     """The run that had ended and that this one takes up."""
     supersedes: str | None = None
     base_models: tuple[BaseModel, ...] = ()
+    harvested: tuple[Harvested, ...] = ()
+    """Runs that other trackers kept of the program; absent in records of an older gittrack."""
     not_recorded: tuple[NotRecorded, ...] = ()
     changed: tuple[Changed, ...] = ()
     overlaps: tuple[Overlap, ...] = ()

@@ -1,7 +1,8 @@
 """Where parameters come from, and what is recorded where sources say different things.
 
-The rule, from the last word to the first: what the program itself logs, what ``-S`` put on its command
-line, the command line, what ``-S`` put into GITTRACK_PARAMS, and files, a later one before an earlier one.
+The rule, from the last word to the first: what the program itself logs, to gittrack or to another tracker,
+what ``-S`` put on its command line, the command line, what ``-S`` put into GITTRACK_PARAMS, and files, a
+later one before an earlier one.
 """
 
 from __future__ import annotations

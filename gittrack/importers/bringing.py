@@ -132,7 +132,7 @@ def bring(
 
 
 def known_runs(repo: Repository, system: str) -> dict[str, Before]:
-    """By the source's id, the newest record of each run that was imported from `system`."""
+    """By the source's id, the newest record of each run that was imported from `system`, or taken up."""
     from gittrack.reading.index import open_index
 
     with open_index(repo) as index:

@@ -31,6 +31,8 @@ class Options:
     people: bool = False
     mapping: Mapping[str, Value] = field(default_factory=dict)
     """Of ``--map``: which column or key is what, for files without a meaning of their own."""
+    ids: frozenset[str] | None = None
+    """Only runs of these ids, where a store has many (MLflow); None: all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,10 +30,11 @@ State = Literal["new", "changed", "there"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Before:
-    """The record of a run that was imported before."""
+    """The record of a run that was imported before, or of the run that has taken it up while it ran."""
 
     id: str
-    digest: str
+    digest: str | None
+    """None where it was taken up: that record stays, whatever the source says later."""
     experiment: str
 
 
@@ -120,7 +121,7 @@ class _Making:
         self._files.take(run.files)
         digest = self._digest()
         before = setting.before.get(run.id)
-        if before is not None and before.digest == digest:
+        if before is not None and before.digest in (None, digest):
             return self._answer("there", before.experiment)
         experiment = setting.experiment or experiment_of(run.experiment)
         if before is not None:

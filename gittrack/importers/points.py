@@ -165,11 +165,29 @@ class Points:
             spool.seek(place)
             yield _Stretch(*marshal.load(spool))  # noqa: S302  (written above, by this process)
 
+    @property
+    def names(self) -> list[str]:
+        """Of the metrics."""
+        return [*self._metrics]
+
+    def of(self, name: str) -> Iterator[tuple[Step | None, Number]]:
+        """Steps and values of a metric."""
+        for stretch in self._stretches(self._metrics[name]):
+            yield from zip(stretch.steps or [None] * len(stretch.values), stretch.values, strict=True)
+
+    def rename(self, name: str, chosen: str | None) -> None:
+        """Call a metric otherwise; with None it is taken out."""
+        metric = self._metrics.pop(name)
+        if chosen is not None:
+            metric.name = chosen
+            self._metrics[chosen] = metric
+
     def write(self, path: Path) -> Table:
         """All points as a table of CSV at `path`."""
-        return write_table(self._points, path, 3 if self._whole_ms else 6, as_rows=True)
+        return write_table(self.rows, path, 3 if self._whole_ms else 6, as_rows=True)
 
-    def _points(self) -> Iterator[Point]:
+    def rows(self) -> Iterator[Point]:
+        """All points, those of one moment together."""
         groups: dict[bytes, list[_Metric]] = {}
         for metric in self._metrics.values():
             groups.setdefault(metric.when.digest(), []).append(metric)

@@ -17,7 +17,7 @@ from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording import result_files
 from gittrack.recording.identity import Before, Written
 from gittrack.recording.journal import LONGEST_LOSS, Journal
-from gittrack.recording.overlap import note_written, rivals
+from gittrack.recording.overlap import note_written, rivals, whose
 from gittrack.recording.params import log_params_file
 from gittrack.recording.store import Store, relative_to_top
 
@@ -52,14 +52,14 @@ class Collector:
                 elapsed = time.monotonic() - self.started
                 took_any = _log_metrics(self.journal, path, elapsed, written.stale, losses)
                 for what, why in losses.stated():
-                    self._lose(what, why)
+                    self.lose(what, why)
                 if not took_any:
-                    self._lose(f"metrics file {name}", "no metric could be read from it")
+                    self.lose(f"metrics file {name}", "no metric could be read from it")
                 self._name_stale(f"metrics file {name}", [n for n in written.stale if _IS_READ.match(n)])
                 read.append(relative_to_top(path, self.store.top) or str(path.absolute()))
             except Exception as error:  # whatever is in the file, the run ends well
                 kind = "" if isinstance(error, (GittrackError, OSError)) else f"{type(error).__name__}: "
-                self._lose(f"metrics file {name}", f"{kind}{error}")
+                self.lose(f"metrics file {name}", f"{kind}{error}")
         if read:
             code = StoredJournal(self.journal.folder).start["record"]["code"]
             self.journal.event(Kind.FACTS, {"code": {**code, "metrics_files": read}})
@@ -77,26 +77,22 @@ class Collector:
                     self.store.log_output(name, role, without=written.stale)
                     self._name_stale(f"output {name}", written.stale)
             except (GittrackError, OSError) as error:
-                self._lose(f"output {name}", str(error))
+                self.lose(f"output {name}", str(error))
 
     def _own(self, what: str, path: Path, *, needed: bool) -> Written | None:
         """What of the path the program wrote itself; None, and said why, where that is nothing."""
         written = self.before.written(path)
         if not written.any:
             if written.unknown:
-                self._lose(what, "whether this run wrote it cannot be told: only its ctime has changed")
+                self.lose(what, "whether this run wrote it cannot be told: only its ctime has changed")
             elif needed:
                 why = "was not written by this run"
-                self._lose(what, why, f"{what} {why}")
+                self.lose(what, why, f"{what} {why}")
             return None
         note_written(self.journal.folder, path)
         others = rivals(StoredJournal(self.journal.folder), path)
         if others:
-            self._lose(
-                what,
-                f"run {', '.join(others)} ran at the same time and writes there too, so that nobody can tell "
-                "whose it is; give each run a work tree of its own (gittrack run --isolated)",
-            )
+            self.lose(what, whose(others))
             return None
         return written
 
@@ -104,9 +100,10 @@ class Collector:
         if stale:
             names = ", ".join(stale[:_NAMED])
             more = f" and {len(stale) - _NAMED:,} more" if len(stale) > _NAMED else ""
-            self._lose(what, f"without {names}{more}: there before the run, and not written by it")
+            self.lose(what, f"without {names}{more}: there before the run, and not written by it")
 
-    def _lose(self, what: str, why: str, sentence: str = "") -> None:
+    def lose(self, what: str, why: str, sentence: str = "") -> None:
+        """Say what the record will not hold, and why."""
         self.complaints.append(sentence or f"{what}: {why}")
         with suppress(GittrackError):  # no room for one more in the record
             self.journal.event(Kind.NOT_RECORDED, clean_text(what), clean_text(why)[:LONGEST_LOSS])

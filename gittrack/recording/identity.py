@@ -121,6 +121,10 @@ class Before:
         before._inodes = {known.stamp[:2]: known for known in before._files.values()}
         return before
 
+    def covers(self, path: str) -> bool:
+        """Whether that path, as it was given, was looked at."""
+        return path in self._paths
+
     def written(self, path: Path) -> Written:
         """What of `path` is there now and was written since."""
         fresh, stale, unknown = False, [], []

@@ -27,6 +27,7 @@ from gittrack.recording.changes import note_code, note_params, watch_params
 from gittrack.recording.collect import Collector
 from gittrack.recording.endings import Ending
 from gittrack.recording.finish import commit, kept
+from gittrack.recording.harvest import Harvester, harvester
 from gittrack.recording.identity import BEFORE, Before
 from gittrack.recording.interpreters.settle import settle
 from gittrack.recording.interpreters.watch import Watch
@@ -78,6 +79,8 @@ class Job:
     timeout_s: float | None = None
     held: Path | None = None
     """Once this file is there, the run is not over when its program has ended: it may be begun again."""
+    harvest: str | None = None
+    """The `harvester` that takes up what other trackers keep of the program; None: nobody does."""
     not_recorded: Sequence[tuple[str, str]] = ()
     """What files of parameters had that `request` has not, and why."""
 
@@ -100,6 +103,7 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
     """Run `job` and record it. Raises only before the program has started."""
     cwd = Path.cwd()
     job = handed_over(job, config.run.way)
+    job = job if config.harvest == "on" else replace(job, harvest=None)
     check_command(job.launch or job.command, cwd)
     is_elsewhere = works_elsewhere(job.command)
     job = _without_files(job) if is_elsewhere else _with_files(job, cwd)
@@ -133,6 +137,8 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
         collector = Collector(store, journal, before, started, complaints)
         collector.metrics(job.metrics, job.usual)
         collector.outputs(outputs)
+        if job.harvest is not None:
+            _harvest(harvester(job.harvest), collector)
         journal.close()
         if stopped:
             why = "it was told to end, and may be begun again"
@@ -188,12 +194,18 @@ def _request(
 ) -> Request:
     """What is asked for, with the params of the job's files. UsageError for a file that is of no use."""
     written = [relative_to_top(path, repo.top) for path in [*(path for path, _ in outputs), *job.metrics]]
-    exclude = [path for path in written if path]
+    exclude = [path for path in [*written, *_kept(repo, job, outputs)] if path]
     inputs = [path for name, _ in job.inputs if (path := relative_to_top(name, repo.top))]
     layers = _layers(repo, job, cwd, losses)
     request = below_outer_run(replace(job.request, layers=layers, exclude=exclude, inputs=inputs))
     _check_inputs(job)
     return request
+
+
+def _kept(repo: Repository, job: Job, outputs: Sequence[tuple[str, str]]) -> list[str | None]:
+    """What other trackers have kept, from the top of the work tree."""
+    paths = [] if job.harvest is None else harvester(job.harvest).kept([path for path, _ in outputs])
+    return [relative_to_top(path, repo.top) for path in paths]
 
 
 def _start(
@@ -217,6 +229,8 @@ def _start(
             journal.event(Kind.DETERMINISM, {"env.PYTHONHASHSEED": environment["PYTHONHASHSEED"]})
         before = _before(journal, job, checked, [*job.metrics, *(path for path, _ in outputs)])
         note_aims(journal.folder, job.metrics, job.usual, outputs)
+        if job.harvest is not None:
+            harvester(job.harvest).look(journal, [path for path, _ in outputs])
         settle_rights(repo)
         program = Program(job.launch or job.command, environment, own_group=job.timeout_s is not None)
         watch.follow(program.pid)
@@ -247,6 +261,7 @@ def _note_changes(
     """What the program, or somebody while it ran, has edited. A script that joined has said its params."""
     named = [*job.params, *job.metrics, *(path for path, _ in [*job.inputs, *outputs]), "params.yaml"]
     leave = {path for name in named if (path := relative_to_top(name, repo.top))}
+    leave |= {path for path in _kept(repo, job, outputs) if path}
     journal = Journal(folder)  # a file after that of such a script
     try:
         note_params(journal, take=not (folder / "joined").exists())
@@ -255,6 +270,15 @@ def _note_changes(
     except (GittrackError, OSError) as error:
         journal.not_recorded("changed", f"what it read could not be compared again: {error}")
     journal.close()
+
+
+def _harvest(harvest: Harvester, collector: Collector) -> None:
+    """Take up what other trackers kept; whatever that comes to, the run ends well."""
+    try:
+        harvest.take(collector)
+    except Exception as error:
+        kind = "" if isinstance(error, (GittrackError, OSError)) else f"{type(error).__name__}: "
+        collector.lose("runs of other trackers", f"{kind}{error}")
 
 
 def _note_unended(journal: Journal, program: Program) -> None:
@@ -298,7 +322,7 @@ def _without_files(job: Job) -> Job:
         "or record the experiment's commit with gittrack record"
     )
     losses = [*job.not_recorded, ("parameters, metrics and outputs in files", why)]
-    return replace(job, params=(), metrics=(), outputs=(), defaults=False, not_recorded=losses)
+    return replace(job, params=(), metrics=(), outputs=(), defaults=False, harvest=None, not_recorded=losses)
 
 
 def _layers(repo: Repository, job: Job, cwd: Path, losses: result_files.Losses) -> list[Layer]:

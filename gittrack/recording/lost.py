@@ -14,6 +14,7 @@ from gittrack.git.repository import Repository
 from gittrack.reading.journal.events import Kind
 from gittrack.reading.journal.stored import StoredJournal
 from gittrack.recording.collect import Collector
+from gittrack.recording.harvest import say_lost
 from gittrack.recording.identity import BEFORE, Before, stamps
 from gittrack.recording.journal import BEAT_S, Journal
 from gittrack.recording.store import Store, relative_to_top
@@ -48,6 +49,7 @@ def collect_lost(repo: Repository, stored: StoredJournal) -> None:
         return
     forget_aims(stored.folder)
     journal = Journal(stored.folder)
+    say_lost(stored, journal)
     try:
         _collect(repo, stored, journal, aims)
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -24,6 +24,8 @@ from gittrack.recording.identity import Stamp, stamp_of
 
 _WRITES = "writes.jsonl"
 _BESIDE = "beside.jsonl"
+_TOLD = "told"
+"""A file of a journal that says: all that the run kept for other trackers is in its list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,31 @@ def rivals(journal: StoredJournal, path: Path) -> list[str]:
     ]
 
 
+def tell(journal: Path, kept: Iterable[Path]) -> None:
+    """Say what the run, which has ended, has kept for other trackers: all of it."""
+    for path in kept:
+        note_written(journal, path)
+    (journal / _TOLD).touch()
+
+
+def company(journal: StoredJournal, top: Path) -> list[str]:
+    """The runs of the same time that may have kept anything for other trackers in the work tree `top`.
+
+    They go on, or have ended without telling.
+    """
+    ended = [row["run"] for row in _rows(journal.folder / _BESIDE) if row.get("untold") == str(top.resolve())]
+    others = [other for other in _others(journal) if not (other.folder / _TOLD).exists()]
+    return sorted({*ended, *(other.run_id for other in others if _is_of(other, top))})
+
+
+def whose(others: Iterable[str]) -> str:
+    """Why something is no run's, in a sentence."""
+    return (
+        f"run {', '.join(others)} ran at the same time and writes there too, so that nobody can tell "
+        "whose it is; give each run a work tree of its own (gittrack run --isolated)"
+    )
+
+
 def overlaps(journal: StoredJournal, top: Path) -> tuple[Overlap, ...]:
     """The runs of the same time that write, or still may, where this one has written; with these paths."""
     mine = sorted({row["path"] for row in _rows(journal.folder / _WRITES) if row.get("written")})
@@ -79,15 +106,19 @@ def overlaps(journal: StoredJournal, top: Path) -> tuple[Overlap, ...]:
 
 def _may_write_anywhere(other: StoredJournal, top: Path) -> bool:
     """Whether a run of the same work tree goes on and has not declared beforehand what it writes."""
-    try:
-        is_here = Path(other.start["top"]).resolve() == top.resolve()
-    except (GittrackError, OSError, KeyError):
-        return False  # it has just ended, and left word
     return (
-        is_here
+        _is_of(other, top)
         and other.alive is not False
         and all(row.get("written") for row in _rows(other.folder / _WRITES))
     )
+
+
+def _is_of(run: StoredJournal, top: Path) -> bool:
+    """Whether a run that has not left yet is one of that work tree."""
+    try:
+        return Path(run.start["top"]).resolve() == top.resolve()
+    except (GittrackError, OSError, KeyError):
+        return False  # it has just ended, and left word
 
 
 def leave_word(journal: StoredJournal) -> None:
@@ -95,8 +126,10 @@ def leave_word(journal: StoredJournal) -> None:
     others = _others(journal)
     rows = list(_rows(journal.folder / _WRITES)) if others else []
     written = [row for row in rows if row.get("written")] or ([] if _has_ended(journal) else rows)
-    if written:
-        word = {"run": journal.run_id, "writes": {row["path"]: row.get("left") for row in written}}
+    untold = None if (journal.folder / _TOLD).exists() else str(Path(journal.start["top"]).resolve())
+    if written or untold:
+        writes = {row["path"]: row.get("left") for row in written}
+        word = {"run": journal.run_id, "writes": writes, "untold": untold}
         for other in others:
             with suppress(OSError):  # it has just ended
                 _append(other.folder / _BESIDE, [word])

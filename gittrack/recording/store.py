@@ -77,6 +77,10 @@ class Store:
     def top(self) -> Path:
         return self._repo.top
 
+    def cache(self) -> Path:
+        """DVC's cache for what is no file of the work tree."""
+        return cache_of(self._repo)[0]
+
     def log_declared(self, config: Config, experiment: str) -> None:
         """Log the inputs that gittrack.yaml declares for all runs and for this experiment."""
         self._store_inputs = config.dvc.store_inputs

@@ -70,6 +70,12 @@ def is_touched(journal: Journal, file: str) -> bool:
     return _is_after(file, _begun(journal))
 
 
+def is_written(journal: Journal, file: str) -> bool:
+    """Whether a file was written after the run's start was written down; a new name alone does not count."""
+    stamp, begun = stamp_of(file), _begun(journal)
+    return stamp is not None and (stamp.device != begun.st_dev or stamp.mtime_ns > begun.st_ctime_ns)
+
+
 def _begun(journal: Journal) -> os.stat_result:
     return (journal.folder / "start.json").stat()
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from gittrack.formats.config import ExperimentConfig
 from gittrack.formats.masks import likeness
-from gittrack.formats.record import Metric, Output, Record
+from gittrack.formats.record import SYSTEM_ROLE, Metric, Output, Record
 from gittrack.formats.reproduction import ENOUGH, Agreement, Level, Rerun, RerunLevel, Varied, Verdict
 from gittrack.formats.series import column_of, values_digest
 from gittrack.formats.spec import seed_key, spec_digest
@@ -148,7 +148,7 @@ def _differences(original: Result, rerun: Result, protocol: ExperimentConfig) ->
 
 
 def _outputs(a: Sequence[Output], b: Sequence[Output]) -> list[str]:
-    first, second = ({o.path: o for o in outputs} for outputs in (a, b))
+    first, second = ({o.path: o for o in outputs if o.role != SYSTEM_ROLE} for outputs in (a, b))
     differences = [f"output {path}: missing" for path in first.keys() - second.keys()]
     differences += [f"output {path}: the original has none" for path in second.keys() - first.keys()]
     for path in first.keys() & second.keys():

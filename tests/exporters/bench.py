@@ -52,21 +52,22 @@ class Bench:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_text(f"{name} {seed}")
                 run.log_artifact("plots", role="plots")
-        return self._keep(run)
+        return self.keep(run)
 
     def bare(self, **options: Any) -> Record:
         """A finished run without outputs, data or series."""
         with gittrack.start_run("digits", **options) as run:
             pass
-        return self._keep(run)
+        return self.keep(run)
 
     def fail(self) -> Record:
         """A run that fails with hostile words."""
         with pytest.raises(ValueError), gittrack.start_run("digits", seed=7, params={"lr": 9}) as run:
             raise ValueError(HOSTILE)
-        return self._keep(run)
+        return self.keep(run)
 
-    def _keep(self, run: Any) -> Record:
+    def keep(self, run: Any) -> Record:
+        """The record of a run that has ended, which is one of the bench."""
         assert run.record is not None
         self.records.append(run.record)
         return run.record

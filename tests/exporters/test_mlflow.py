@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import gittrack
 from gittrack.errors import UsageError
 from gittrack.exporters.mlflow import _safe, tracking_uri
 from gittrack.formats.record import Metric
+from gittrack.importers.foreign import Final
+from gittrack.importers.mlflow import read
 from tests.exporters.bench import HOSTILE, Bench
+from tests.exporters.points import points_of, recorded_points
+from tests.importers.taking import only
 
 pytest.importorskip("mlflow")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -75,6 +81,33 @@ def test_a_database_with_the_bytes(bench: Bench, tmp_path: Path) -> None:
     assert bench.export("latest", "mlflow", target=uri).said.startswith("1 run written")
     _, runs = runs_of(uri)
     assert len(runs) == 1 and runs[record.id].info.run_id != run
+
+
+def test_back_again(bench: Bench, tmp_path: Path) -> None:
+    """An import has points, names, note and tags as the run had them, final values by their rules."""
+    with gittrack.start_run(
+        "digits", hypothesis="wider", tags={"team": "a", HOSTILE: "x", "mlflow.x": "y"}
+    ) as run:
+        for step, value in enumerate((math.nan, math.inf, 0.25, -math.inf, 1 / 3)):
+            run.log_metrics({"loss": value, "größe:a": step * 0.1}, step=step)
+        run.define_metric("best", "min")
+        for step in (4, -1, 7, 7):
+            run.log_metric("best", step / 3, step=step, timestamp=1_900_000_000_000)
+        run.log_metric("half", 1.0, step=0.5)
+        run.summary["alone"] = 0.75
+        run.log_params({"a<b>": 1})
+    record = bench.keep(run)
+    done = bench.export("latest", "mlflow", target=str(tmp_path / "mlruns"))
+    assert f"run {record.id}: of fractional steps the whole part is there: half" in done.notes
+    found = only(read, tmp_path / "mlruns")
+    points, given = points_of(found), recorded_points(bench.top, record)
+    assert points.pop("half") == [(0, *given.pop("half")[0][1:])]
+    assert f"run {record.id}: equal points of one moment are one: best" in done.notes
+    assert points == {name: sorted({*own}) for name, own in given.items()}
+    assert (found.name, found.note, found.params) == (None, "wider", {"a<b>": "1"})
+    assert {n: v for n, v in found.tags.items() if not n.startswith("gittrack.")} == record.tags
+    assert found.finals["best"] == Final(rule="min")
+    assert found.finals["alone"] == Final(rule="given", value=0.75)
 
 
 def test_odd_and_hostile_values(bench: Bench, tmp_path: Path) -> None:

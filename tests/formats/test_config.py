@@ -19,6 +19,7 @@ FULL = b"""\
 experiment: digits
 ledger: {branch: lab/runs}
 run: {pass: flags}
+harvest: off
 capture: {dirty: refuse, max_file_mb: 2.5, locks: [sub/uv.lock], console: false}
 inputs: [{path: data/train.csv, role: train}]
 outputs: [{path: model.pkl, role: model}]

@@ -10,7 +10,7 @@ import pytest
 
 from gittrack.errors import RecordError
 from gittrack.formats.config import ExperimentConfig, MetricConfig, Reproducibility
-from gittrack.formats.record import Author, Metric, Output, Series, Tool
+from gittrack.formats.record import SYSTEM_ROLE, Author, Metric, Output, Series, Tool
 from gittrack.formats.reproduction import Reproduction, dump, load, reaches
 from gittrack.formats.series import values_digest
 from gittrack.stats.result import Result
@@ -53,8 +53,9 @@ def accuracy(*values: float, **config: Any) -> Any:
 
 def test_the_same_bytes_on_the_same_host() -> None:
     """Outputs, series and metrics agree; the times in a series may be others."""
-    first = result(0, outputs=(output("a"),), series=b"step,time,accuracy\n0,0.1,0.5\n1,0.2,0.9\n")
-    again = result(1, outputs=(output("a"),), series=b"step,time,accuracy\n0,3.1,0.5\n1,7.2,0.9\n")
+    used = [replace(output(digest, "system.csv"), role=SYSTEM_ROLE) for digest in "cd"]  # of the machine
+    first = result(0, outputs=(output("a"), used[0]), series=b"step,time,accuracy\n0,0.1,0.5\n1,0.2,0.9\n")
+    again = result(1, outputs=(output("a"), used[1]), series=b"step,time,accuracy\n0,3.1,0.5\n1,7.2,0.9\n")
     verdict = judge(first, [again], ExperimentConfig())
     assert (verdict.level, verdict.varied, verdict.factors) == ("bitwise-same-host", "nothing", ())
     assert verdict.reruns[0].level == "bitwise" and verdict.reruns[0].host == "same"

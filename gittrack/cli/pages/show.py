@@ -111,6 +111,7 @@ def sections(
     losses = [(text.one_line(loss.what), text.one_line(loss.reason)) for loss in record.not_recorded]
     for title, rows in (
         ("Imported", list(_imported(record))),
+        ("Harvested", [(item.system, text.one_line(item.id)) for item in record.harvested]),
         ("Decisions", [_decision(item) for item in reversed(decisions)]),
         ("Parameters", params),
         ("Seeds", _seeds(record)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from gittrack.importers.exported import restored
 from gittrack.importers.foreign import ForeignRun, Options, Skipped
 from gittrack.importers.mlflow import database, files
 
@@ -14,6 +15,11 @@ _DATABASE = "mlflow.db"
 
 def read(source: Path, options: Options) -> Iterator[ForeignRun | Skipped]:
     """Runs of the store at `source`: its folder, its database, or the project's folder that has them."""
+    for item in _read(source, options):
+        yield restored(item) if isinstance(item, ForeignRun) else item
+
+
+def _read(source: Path, options: Options) -> Iterator[ForeignRun | Skipped]:
     source = source.resolve()
     if source.is_file():
         yield from database.read(source, options)

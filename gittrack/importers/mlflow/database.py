@@ -63,6 +63,8 @@ class _Store:
     def read(self) -> Iterator[ForeignRun | Skipped]:
         for row in self.tables.rows("runs", _RUN, "ORDER BY experiment_id, run_uuid"):
             columns = dict(zip(_RUN, row, strict=True))
+            if self.options.ids is not None and _shown(columns["run_uuid"]) not in self.options.ids:
+                continue
             try:
                 yield self._run(columns)
             except _Faults as error:

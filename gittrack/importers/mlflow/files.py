@@ -143,6 +143,8 @@ def _runs(
     for folder in folders_in(experiment.folder):
         if folder.name in _BESIDE_RUNS or not _is_run(folder):
             continue
+        if options.ids is not None and folder.name not in options.ids:
+            continue
         try:
             run = _run(folder, experiment, beside, bases, options, datasets)
         except _FAULTS as error:

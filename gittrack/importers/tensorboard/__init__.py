@@ -7,16 +7,18 @@ What ``add_hparams`` writes into a folder below is of the run above.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from gittrack.importers import folders
+from gittrack.formats.exported import NOTE, RUN_ID, TAGS
+from gittrack.importers import folders, values
+from gittrack.importers.exported import restored
 from gittrack.importers.foreign import Curve, Final, ForeignRun, Loss, Options, Skipped
-from gittrack.importers.tensorboard import files, points
+from gittrack.importers.tensorboard import events, files, points
 from gittrack.importers.tensorboard.log import Log, without_host
 
-_MARK = "tfevents"
+MARK = "tfevents"
 _SMALL = 1 << 20
 """Most bytes of the event file that ``add_hparams`` writes."""
 
@@ -30,13 +32,23 @@ def read(source: Path, options: Options) -> Iterator[ForeignRun | Skipped]:
     yield from _Reading(top, _tree(source), options).items()
 
 
+def read_files(
+    top: Path, paths: Iterable[Path], options: Options
+) -> Iterator[tuple[PurePosixPath, ForeignRun | Skipped]]:
+    """Runs of the event files at `paths`, below `top`, with their folders from there; of others nothing."""
+    tree: Tree = {}
+    for path in sorted(paths):
+        tree.setdefault(PurePosixPath(path.parent.relative_to(top)), []).append(path)
+    yield from _Reading(top, {folder: tree[folder] for folder in sorted(tree)}, options).placed()
+
+
 def _tree(source: Path) -> Tree:
     """By folder, from the source on, its event files; folders before those in them."""
     if not source.is_dir():
         return {PurePosixPath(): [source]}
     tree: Tree = {}
     for name, path, _ in folders.walk(source):
-        if _MARK in path.name:
+        if MARK in path.name:
             tree.setdefault(PurePosixPath(name).parent, []).append(path)
     return {folder: tree[folder] for folder in sorted(tree)}
 
@@ -60,19 +72,23 @@ class _Reading:
 
     def items(self) -> Iterator[ForeignRun | Skipped]:
         if not self._tree:
-            yield Skipped(what=self._top.name, why=f"no event file, whose name has {_MARK}, lies in it")
+            yield Skipped(what=self._top.name, why=f"no event file, whose name has {MARK}, lies in it")
+        yield from (item for _, item in self.placed())
+
+    def placed(self) -> Iterator[tuple[PurePosixPath, ForeignRun | Skipped]]:
+        """Each with its folder."""
         for folder in self._tree:
             if folder in self._taken:
                 continue
             log = self._log(folder)
-            yield from (Skipped(what=what, why=why) for what, why in log.foreign)
+            yield from ((folder, Skipped(what=what, why=why)) for what, why in log.foreign)
             if log.kinds == {"hparams"} and not log.session.is_session:
                 why = "it describes an experiment of the hparams plugin, and is no run"
-                yield Skipped(what=self._name(folder), why=why, fault=False)
+                yield folder, Skipped(what=self._name(folder), why=why, fault=False)
             elif log.first:
-                yield self._run(folder, log)
+                yield folder, self._run(folder, log)
             elif log.files:
-                yield Skipped(what=self._name(folder), why="its event files have no event")
+                yield folder, Skipped(what=self._name(folder), why="its event files have no event")
 
     def _log(self, folder: PurePosixPath) -> Log:
         log = Log(self._top / folder, self._name(folder))
@@ -131,7 +147,7 @@ class _Reading:
         log.texts = [text for text in log.texts if not log.is_gone(*text)]
         losses = log.losses + added.losses if added else log.losses
         lost = [Loss(what=what, why=why, count=count) for (what, why), count in losses.items()]
-        return ForeignRun(
+        found = ForeignRun(
             system="tensorboard",
             id=run_id,
             experiment=self._experiment(),
@@ -150,6 +166,22 @@ class _Reading:
             lost=lost,
             changed=log.changed,
         )
+        return _restored(found, log)
+
+
+def _restored(run: ForeignRun, log: Log) -> ForeignRun:
+    """With the tags and the note that an export of gittrack keeps as texts."""
+    said = {tag: events.texts(log.at(place)[1]) for place, tag, _ in log.texts if tag in (TAGS, NOTE)}
+    try:
+        tags = values.load("".join(said.get(TAGS, ())) or "{}")
+    except values.NotRead:
+        return run
+    if not isinstance(tags, dict) or RUN_ID not in tags:
+        return run
+    log.texts = [text for text in log.texts if text[1] not in said]
+    run.note = "".join(said.get(NOTE, ())) or None
+    run.tags = {**run.tags, **{name: str(text) for name, text in tags.items()}}
+    return restored(run)
 
 
 def _finals(log: Log, added: Log | None) -> dict[str, Final]:

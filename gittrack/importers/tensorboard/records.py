@@ -1,64 +1,26 @@
-"""The frames of an event file: a length and bytes, each with a masked CRC-32C behind it (TFRecord)."""
+"""The records of an event file, of which any byte may be wrong."""
 
 from __future__ import annotations
 
-import struct
-import sys
-from array import array
 from collections.abc import Iterator
-from functools import cache, lru_cache
 from typing import BinaryIO
+
+from gittrack.formats.tfrecord import CHECK, HEAD, length_crc, masked_crc
 
 LARGEST = 256 << 20
 """Bytes of the largest record that is read."""
-_HEAD = struct.Struct("<QI")
-_CHECK = struct.Struct("<I")
-AROUND = _HEAD.size + _CHECK.size
+AROUND = HEAD.size + CHECK.size
 """Bytes of a frame around those of its record."""
-_POLYNOMIAL = 0x82F63B78
 
 
 class FrameError(ValueError):
     """Bytes from which on a file has no records."""
 
 
-@cache
-def _table() -> list[int]:
-    """CRC-32C of each two bytes."""
-    single = []
-    for crc in range(256):
-        for _ in range(8):
-            crc = crc >> 1 ^ (_POLYNOMIAL if crc & 1 else 0)
-        single.append(crc)
-    halves = ((single[pair & 0xFF] ^ pair >> 8) for pair in range(65536))
-    return [single[half & 0xFF] ^ half >> 8 for half in halves]
-
-
-def masked_crc(data: bytes) -> int:
-    """The CRC-32C of `data` as TFRecord masks it."""
-    table = _table()
-    pairs = array("H", data[: len(data) & ~1])
-    if sys.byteorder == "big":
-        pairs.byteswap()
-    crc = 0xFFFFFFFF
-    for pair in pairs:
-        crc = table[(crc ^ pair) & 0xFFFF] ^ crc >> 16
-    if len(data) & 1:
-        crc = table[(crc ^ data[-1]) << 8 & 0xFFFF] ^ crc >> 8
-    crc ^= 0xFFFFFFFF
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
-
-
-@lru_cache(4096)
-def _length_crc(data: bytes) -> int:
-    """Of lengths, of which few are many times there."""
-    return masked_crc(data)
-
-
 def record(file: BinaryIO, place: int) -> bytes:
     """The bytes of the record at `place`, which was found good before."""
     file.seek(place)
-    length, _ = _HEAD.unpack(file.read(_HEAD.size))
+    length, _ = HEAD.unpack(file.read(HEAD.size))
     return file.read(length)
 
 
@@ -67,10 +29,10 @@ def good_records(file: BinaryIO, end: int, bad: frozenset[int]) -> Iterator[tupl
     place = 0
     while place < end:
         file.seek(place)
-        length, _ = _HEAD.unpack(file.read(_HEAD.size))
+        length, _ = HEAD.unpack(file.read(HEAD.size))
         if place not in bad:
             yield place, file.read(length)
-        place += _HEAD.size + length + _CHECK.size
+        place += HEAD.size + length + CHECK.size
 
 
 def records(file: BinaryIO, size: int, bad: dict[int, str]) -> Iterator[tuple[int, bytes]]:
@@ -81,13 +43,13 @@ def records(file: BinaryIO, size: int, bad: dict[int, str]) -> Iterator[tuple[in
     place = 0
     file.seek(0)
     while place < size:
-        head = file.read(_HEAD.size)
-        if len(head) < _HEAD.size:
+        head = file.read(HEAD.size)
+        if len(head) < HEAD.size:
             raise FrameError(f"cut off at byte {place}")
-        length, check = _HEAD.unpack(head)
-        if _length_crc(head[:8]) != check:
+        length, check = HEAD.unpack(head)
+        if length_crc(head[:8]) != check:
             raise FrameError(f"damaged from byte {place} on")
-        end = place + _HEAD.size + length + _CHECK.size
+        end = place + HEAD.size + length + CHECK.size
         if end > size:
             raise FrameError(f"cut off at byte {place}")
         if length > LARGEST:
@@ -95,7 +57,7 @@ def records(file: BinaryIO, size: int, bad: dict[int, str]) -> Iterator[tuple[in
             file.seek(end)
         else:
             data = file.read(length)
-            (check,) = _CHECK.unpack(file.read(_CHECK.size))
+            (check,) = CHECK.unpack(file.read(CHECK.size))
             if masked_crc(data) == check:
                 yield place, data
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,17 @@ def read(source: Path, options: Options) -> Iterator[ForeignRun | Skipped]:
 
     Folders of one run's id are one run, in the order in which they began.
     """
-    runs: dict[str, list[Part]] = {}
-    for part in folder.parts(source.resolve()):
-        runs.setdefault(part.id, []).append(part)
-    if not runs:
+    parts = [*folder.parts(source.resolve())]
+    if not parts:
         yield Skipped(what=source.name, why="no runs of W&B: no run-* folder and no .wandb file")
+    yield from read_parts(parts, options)
+
+
+def read_parts(found: Iterable[Part], options: Options) -> Iterator[ForeignRun | Skipped]:
+    """The runs that these folders are of."""
+    runs: dict[str, list[Part]] = {}
+    for part in found:
+        runs.setdefault(part.id, []).append(part)
     for parts in runs.values():
         try:
             yield _run(sorted(parts, key=lambda part: part.at), options)

@@ -231,8 +231,8 @@ class Index:
             names += [f"{family}.{key}" for (key,) in self._ask(sql, values)]
         return names
 
-    def imports(self, system: str) -> dict[str, tuple[str, str, str]]:
-        """By a tracker's id each run imported from it, the last record: id here, digest, experiment."""
+    def imports(self, system: str) -> dict[str, tuple[str, str | None, str]]:
+        """By a tracker's id each run imported, or taken up: the last record's id, digest, experiment."""
         return {source: tuple(facts) for source, *facts in self._ask(IMPORTS, [system])}
 
     def decisions(self, run_id: str) -> list[Decided]:

@@ -21,9 +21,15 @@ _FIELDS = (
     "continues", "system", *TOTALS, "place",
 )  # fmt: skip
 IMPORTS = (
-    "SELECT r.source, r.id, json_extract(d.json, '$.imported.digest'), r.experiment FROM runs r "  # noqa: S608
-    f"JOIN records d ON d.run = r.run WHERE r.system = ? AND NOT {SUPERSEDED} ORDER BY r.id"
+    "SELECT source, id, digest, experiment FROM ("  # noqa: S608
+    "SELECT r.source, r.id, json_extract(d.json, '$.imported.digest') AS digest, r.experiment FROM runs r "
+    f"JOIN records d ON d.run = r.run WHERE r.system = ?1 AND NOT {SUPERSEDED} UNION ALL "
+    "SELECT json_extract(h.value, '$.id'), r.id, NULL, r.experiment FROM runs r "
+    "JOIN records d ON d.run = r.run, json_each(d.json, '$.harvested') h "
+    "WHERE d.json LIKE '%\"harvested\":[%' AND json_extract(h.value, '$.system') = ?1"
+    ") ORDER BY digest IS NOT NULL, id"
 )
+"""Runs that were imported, and before them those that a run has taken up, which have no digest."""
 NEWEST = "CAST(r.started AS INTEGER) DESC, r.place DESC, r.started DESC, r.id DESC"
 """As `Row.newest_key` orders."""
 

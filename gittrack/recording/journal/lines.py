@@ -13,7 +13,7 @@ from gittrack.git.shared import as_folder
 from gittrack.reading.journal.events import POINTS
 
 Item = TypeVar("Item")
-Row = tuple[float, int | None, dict[str, Any]]
+Row = tuple[float, int | float | None, dict[str, Any]]
 """Seconds since the start, step, values by metric (a non-finite one as ``"nan"``, ``"inf"``, ``"-inf"``)."""
 
 

@@ -59,8 +59,9 @@ class Task:
     image: str | None = None
     surroundings: Surroundings = Surroundings()
     timeout_s: float | None = None
+    harvest: str | None = None
+    """See `gittrack.recording.job.Job`, as for what follows."""
     held: str | None = None
-    """See `gittrack.recording.job.Job`."""
     resume: str | None = None
     """The run to go on with, or to continue."""
     branch: str

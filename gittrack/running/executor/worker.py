@@ -112,6 +112,7 @@ def _job(task: Task, tree: Path) -> Job:
         handed_over=True,
         origin=task.code,
         timeout_s=task.timeout_s,
+        harvest=task.harvest,
         held=None if task.held is None else Path(task.held),
         not_recorded=task.not_recorded,
     )

@@ -54,8 +54,18 @@ class Reproduced:
     done: tuple[Done, ...]
 
 
-def plan(repository: Repository, config: Config, name: str, options: ReproduceOptions) -> ReproducePlan:
-    """What reruns of the run called `name` would be. Refused where verify finds its record altered."""
+def plan(
+    repository: Repository,
+    config: Config,
+    name: str,
+    options: ReproduceOptions,
+    *,
+    harvest: str | None = None,
+) -> ReproducePlan:
+    """What reruns of the run called `name` would be. Refused where verify finds its record altered.
+
+    `harvest`: who takes up what other trackers keep, as they did of the run itself.
+    """
     with Index.open(repository, config.ledger.branch) as index:
         entry = entry_of(index, index.one(name))
         record = entry.record
@@ -73,7 +83,8 @@ def plan(repository: Repository, config: Config, name: str, options: ReproduceOp
         own=is_own(repository.state_dir, record.id, entry.yaml()),
         used=[row.seed for row in alike],
     )
-    return replace(made, warnings=(*doubts, *made.warnings))
+    tasks = tuple(replace(task, harvest=harvest if record.harvested else None) for task in made.tasks)
+    return replace(made, warnings=(*doubts, *made.warnings), tasks=tasks)
 
 
 def _trusted(repository: Repository, record: Record) -> list[str]:

@@ -251,6 +251,7 @@ def _task_of(plan: SweepPlan, template: Template) -> Task:
         image=request.image,
         surroundings=Surroundings(variables={k: os.environ[k] for k in VARIABLES if k in os.environ}),
         timeout_s=plan.options.timeout_s,
+        harvest=plan.job.harvest,
         branch=plan.onto or plan.branch,
         proposal=plan.branch if plan.onto else None,
     )

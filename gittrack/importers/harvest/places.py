@@ -1,0 +1,195 @@
+"""Where trackers keep their runs, and which are there: names alone, no file is opened but a database."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+_WANDB = ("wandb", ".wandb")
+_MLFLOW = ("mlruns", "mlflow.db")
+_BOARDS = ("runs", "lightning_logs", "logs", "tb_logs")
+"""Folders in which programs keep event files; the first of them also in a folder of the current one."""
+MOST = 100_000
+"""Names that are looked at in a place."""
+
+
+_NAMED = 5
+
+
+class TooMany(Exception):
+    """A place has more names than are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder or a database of a tracker, which need not be there. `path` is absolute."""
+
+    system: str
+    path: Path
+
+    def units(self) -> dict[str, int]:
+        """What is there, by names that stay (folders or ids of runs, event files), with their inodes.
+
+        OSError, `TooMany`.
+        """
+        return dict(_event_files(self.path) if self.system == "tensorboard" else self._runs())
+
+    def kept(self) -> list[str]:
+        """Paths of all that is there: the store, or folders of nothing but event files, and others."""
+        if self.system == "tensorboard":
+            return _boards(str(self.path), iter(range(MOST)))[0]
+        return [str(self.path)] if next(iter(self._runs()), None) is not None else []
+
+    def _runs(self) -> Iterable[tuple[str, int]]:
+        if self.system == "wandb":
+            return _folders_of_wandb(self.path)
+        return _ids(self.path) if self.path.is_file() else _run_folders(self.path)
+
+    def path_of(self, unit: str) -> Path:
+        """Where a unit lies; of a run in a database, a path that no file has."""
+        return self.path / unit
+
+    def sign_of(self, unit: str) -> Path:
+        """The file that is written when a unit goes on."""
+        if self.system == "wandb":
+            from gittrack.importers.wandb.folder import RUN
+
+            named = RUN.fullmatch(unit)
+            return self.path / unit / f"run-{named['id'] if named else unit}.wandb"
+        return self.path / unit / "meta.yaml" if self.system == "mlflow" else self.path / unit
+
+
+def places(cwd: Path, environ: Mapping[str, str], outputs: Sequence[str]) -> list[Place]:
+    """The places where a program that starts in `cwd` keeps its runs, there or not; by system, in order."""
+    found = [Place("wandb", folder / name) for folder in _wandb_folders(cwd, environ) for name in _WANDB]
+    found += [Place("mlflow", cwd / name) for name in _MLFLOW]
+    store = _store(environ.get("MLFLOW_TRACKING_URI", ""))
+    found += [Place("mlflow", cwd / store)] if store else []
+    boards: list[Path] = []
+    for path in [*(cwd / name for name in _BOARDS), *_inner(cwd), *(cwd / name for name in outputs)]:
+        if not any(path.is_relative_to(other) for other in boards):
+            boards.append(path)
+    found += [Place("tensorboard", path) for path in boards]
+    normal = (Place(place.system, Path(os.path.normpath(place.path))) for place in found)
+    return list(dict.fromkeys(normal))
+
+
+def _wandb_folders(cwd: Path, environ: Mapping[str, str]) -> list[Path]:
+    named = environ.get("WANDB_DIR")
+    return [cwd, *([cwd / named] if named else [])]
+
+
+def _store(uri: str) -> str | None:
+    """The path in a tracking URI of MLflow, None where it names a server or nothing."""
+    if uri.startswith("sqlite:///"):
+        return unquote(uri.removeprefix("sqlite:///").partition("?")[0]) or None
+    parts = urlsplit(uri)
+    return unquote(parts.path) or None if parts.scheme in ("", "file") and not parts.netloc else None
+
+
+def _inner(cwd: Path) -> Iterator[Path]:
+    """``runs`` in the folders of the current one, as trainers keep them beside their checkpoints."""
+    for entry in _entries(cwd):
+        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
+            path = os.path.join(entry.path, _BOARDS[0])  # noqa: PTH118  (Path is slow by the hundred)
+            if os.path.isdir(path):  # noqa: PTH112
+                yield Path(path)
+
+
+def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
+    """What lies there; nothing where there is no such folder."""
+    try:
+        with os.scandir(folder) as entries:
+            found = list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    if len(found) > MOST:
+        raise TooMany
+    return found
+
+
+def _folders(folder: Path | str) -> list[os.DirEntry[str]]:
+    return [entry for entry in _entries(folder) if entry.is_dir(follow_symlinks=False)]
+
+
+def _folders_of_wandb(folder: Path) -> list[tuple[str, int]]:
+    found = _folders(folder)
+    if not found:
+        return []
+    from gittrack.importers.wandb.folder import RUN
+
+    return [(entry.name, entry.inode()) for entry in found if RUN.fullmatch(entry.name)]
+
+
+def _run_folders(store: Path) -> Iterator[tuple[str, int]]:
+    """``experiment/run`` of a file store."""
+    count = 0
+    for experiment in _folders(store):
+        if experiment.name.startswith(".") or experiment.name == "models":
+            continue
+        for run in _folders(experiment.path):
+            count += 1
+            if count > MOST:
+                raise TooMany
+            yield f"{experiment.name}/{run.name}", run.inode()
+
+
+def _ids(database: Path) -> list[tuple[str, int]]:
+    """Ids of the runs of a database, which have no inode; none where it is none of MLflow."""
+    import sqlite3
+
+    from gittrack.importers.mlflow.tables import Tables
+
+    try:
+        rows = Tables(database).rows("runs", ("run_uuid",))
+        return [(row[0].decode("utf-8", "replace"), 0) for row in rows if isinstance(row[0], bytes)]
+    except (sqlite3.Error, ValueError):
+        return []
+
+
+def _event_files(folder: Path) -> Iterator[tuple[str, int]]:
+    count = 0
+    waiting = [(str(folder), "")]
+    while waiting:
+        path, prefix = waiting.pop()
+        for entry in _entries(path):
+            count += 1
+            if count > MOST:
+                raise TooMany
+            if entry.is_dir(follow_symlinks=False):
+                if not entry.name.startswith("."):
+                    waiting.append((entry.path, f"{prefix}{entry.name}/"))
+            elif _is_event_file(entry):
+                yield f"{prefix}{entry.name}", entry.inode()
+
+
+def _boards(folder: str, room: Iterator[int]) -> tuple[list[str], bool]:
+    """Event files by the largest folders that have nothing else; whether `folder` is one of these."""
+    found: list[str] = []
+    has_others = False
+    for entry in _entries(folder):
+        if next(room, None) is None:
+            raise TooMany
+        if entry.is_dir(follow_symlinks=False):
+            below, is_board = _boards(entry.path, room)
+        else:
+            is_board = _is_event_file(entry)
+            below = [entry.path] if is_board else []
+        found += below
+        has_others = has_others or not is_board
+    is_board = bool(found) and not has_others
+    return [folder] if is_board else found, is_board
+
+
+def _is_event_file(entry: os.DirEntry[str]) -> bool:
+    return "tfevents" in entry.name and entry.is_file(follow_symlinks=False)
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first of them, in order, and how many more there are."""
+    known = sorted(names)
+    more = f" and {len(known) - _NAMED:,} more" if len(known) > _NAMED else ""
+    return ", ".join(known[:_NAMED]) + more
