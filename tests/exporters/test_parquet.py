@@ -70,8 +70,8 @@ def repo(project: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
 
 
 class TestRoundTrip:
-    @examples(6, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-    @given(made=st.lists(records(), min_size=3, max_size=6, unique_by=lambda record: record.id))
+    @examples(8, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+    @given(made=st.lists(records(), min_size=1, max_size=4, unique_by=lambda record: record.id))
     def test_every_value_comes_back(self, made: list[Record]) -> None:
         """Nested parameters, numbers of any size, text of any kind: as the record has them."""
         with TemporaryDirectory() as scratch:
