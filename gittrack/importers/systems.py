@@ -40,15 +40,18 @@ def _names(folder: Path) -> list[str]:
     return []
 
 
+def _matching(folder: Path, pattern: str, depth: int = 0) -> Iterator[Path]:
+    """What lies in `folder`, or up to `depth` folders below, under a name that matches."""
+    paths = [folder / name for name in _names(folder)]
+    yield from (path for path in paths if re.fullmatch(pattern, path.name))
+    for path in paths if depth else ():
+        if path.is_dir() and not path.is_symlink():
+            yield from _matching(path, pattern, depth - 1)
+
+
 def _has(folder: Path, pattern: str, depth: int = 0) -> bool:
     """Whether a name in `folder`, or up to `depth` folders below, matches."""
-    names = _names(folder)
-    if any(re.fullmatch(pattern, name) for name in names):
-        return True
-    if not depth:
-        return False
-    below = (folder / name for name in names)
-    return any(_has(path, pattern, depth - 1) for path in below if path.is_dir() and not path.is_symlink())
+    return next(_matching(folder, pattern, depth), None) is not None
 
 
 def _holds(folder: Path, name: str) -> bool:
@@ -101,9 +104,15 @@ def _is_wandb(path: Path) -> bool:
 
 
 def _is_neptune(path: Path) -> bool:
+    from gittrack.importers.neptune.log import is_queue
+    from gittrack.importers.neptune.parquet import is_exported
+
     if path.is_file():
-        return path.suffix == ".parquet" or "run_operations" in _tables(path)
-    return path.name == ".neptune" or _has(path, r"\.neptune|.+_part_\d+\.parquet|data-\d+\.log", 3)
+        return is_exported(path) if path.suffix == ".parquet" else "run_operations" in _tables(path)
+    if path.name == ".neptune" or _has(path, r"\.neptune|run_operations\.sqlite3", 3):
+        return True
+    files = islice(_matching(path, r"data-\d+\.log|.+\.parquet", 3), 20)
+    return any(is_exported(file) if file.suffix == ".parquet" else is_queue(file) for file in files)
 
 
 _SESSION = r"offline-[0-9a-f]{32}(?:\.zip)?"

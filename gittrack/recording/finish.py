@@ -41,6 +41,7 @@ from gittrack.recording.live import trouble
 from gittrack.recording.overlap import leave_word, overlaps
 from gittrack.recording.own import note_own
 from gittrack.recording.system.totals import write_system
+from gittrack.text.text import one_line
 from gittrack.version import VERSION
 
 log = logging.getLogger("gittrack")
@@ -66,7 +67,7 @@ class Frozen:
         later = [a.code.snapshot or a.code.commit for a in record.attempts if a.code]
         live = (LIVE + record.id, *(f"{LIVE}{record.id}.{at}" for at in range(2, len(record.attempts) + 1)))
         trailers = [f"Gittrack-Run: {record.id}", *(f"Gittrack-Code: {c}" for c in commits[:1])]
-        message = "\n".join([subject[:200].replace("\n", " "), "", *trailers])
+        message = "\n".join([one_line(subject)[:200], "", *trailers])
         code = (*commits[:1], *(commit for commit in later if commit))
         return Addition(record.path, self.files, message, code, live)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from gittrack.importers.foreign import ForeignRun, Options, Skipped
 from gittrack.importers.systems import Read
@@ -19,3 +20,16 @@ def only(read: Read, source: Path, options: Options | None = None) -> ForeignRun
     assert not skipped
     (run,) = runs
     return run
+
+
+def curves(run: ForeignRun) -> dict[str, list[tuple[Any, float]]]:
+    """Steps and values, by metric."""
+    return {
+        curve.name: [*zip(curve.steps or [None] * len(curve.values), curve.values, strict=True)]
+        for curve in run.curves()
+    }
+
+
+def losses(run: ForeignRun) -> dict[str, str]:
+    """Why, by what."""
+    return {loss.what: loss.why for loss in run.lost}

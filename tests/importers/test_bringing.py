@@ -351,3 +351,14 @@ def test_processes_share_the_work(bring: Importer, monkeypatch: pytest.MonkeyPat
 
 def records_all(bring: Importer) -> list[Record]:
     return [record for at in range(9) for record in records_of(bring, f"runs.jsonl#r{at}")]
+
+
+def test_a_name_that_no_commit_message_can_hold(bring: Importer) -> None:
+    """NUL and line ends in the name of a metric stay in the record, and are escaped in the message."""
+    bring(make_run(curves=lambda: iter([curve("a\0b\nc\x1b", 1.5)])))
+    (record,) = records(bring.top)
+    assert [*record.metrics] == ["a\0b\nc\x1b"]
+    assert (
+        run_git(bring.top, "log", "-1", "--format=%s", "gittrack/runs").strip().endswith("a\\x00b c\\x1b=1.5")
+    )
+    assert execute(["-C", str(bring.top), "verify", "-q"]) == 0

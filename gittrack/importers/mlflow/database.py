@@ -15,8 +15,8 @@ from gittrack.importers.foreign import Curve, Dataset, Final, ForeignRun, Loss, 
 from gittrack.importers.mlflow import points
 from gittrack.importers.mlflow.artifacts import Beside, Model, Version, add_files, find_folder
 from gittrack.importers.mlflow.fields import RUN_ID, Row, dataset, foreign_run, whole
-from gittrack.importers.mlflow.tables import Tables, text
 from gittrack.importers.mlflow.values import lose_once, reason
+from gittrack.importers.sqlite import Tables, text
 
 _INFINITE = 1.7976931348623157e308
 """What MLflow writes for an infinity, for databases that have none."""

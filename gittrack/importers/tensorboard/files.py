@@ -9,12 +9,12 @@ from typing import Any
 
 from gittrack.importers import folders, protobuf
 from gittrack.importers.foreign import ForeignFile
+from gittrack.importers.media import suffix_of
 from gittrack.importers.protobuf import WireError
 from gittrack.importers.tensorboard import events, tensors
 from gittrack.importers.tensorboard.events import Value
 from gittrack.importers.tensorboard.log import Log, Media, Place, media_bytes
 
-_SUFFIXES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"GIF8": "gif", b"RIFF": "wav", b"ID3": "mp3"}
 _OLD = {1: "min", 2: "max", 3: "num", 4: "sum", 5: "sum_squares"}
 
 
@@ -37,9 +37,7 @@ def files(log: Log) -> Iterator[ForeignFile]:
 
 
 def _media_path(media: Media) -> str:
-    start = media.beginning
-    suffix = next((suffix for magic, suffix in _SUFFIXES.items() if start.startswith(magic)), "bin")
-    suffix = "webp" if start[8:12] == b"WEBP" else suffix
+    suffix = suffix_of(media.beginning) or "bin"
     part = f"-{media.part}" if media.part else ""
     folder = "images" if media.kind == "image" else "audio"
     return f"media/{folder}/{folders.below(media.tag)}/{media.step}{part}.{suffix}"

@@ -11,7 +11,7 @@ import sqlite3
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
 from urllib.parse import quote
 
@@ -31,8 +31,9 @@ class Tables:
         self._state = self._stated()
         logs = [log for end in _LOGS if _has_content(log := path.with_name(path.name + end))]
         if logs:
-            self._copy = TemporaryDirectory(prefix="gittrack-import-")
-            copy = Path(self._copy.name) / path.name
+            folder = Path(mkdtemp(prefix="gittrack-import-"))
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            copy = folder / path.name
             for file in (path, *logs):
                 shutil.copyfile(file, copy.with_name(file.name))
             address = f"file:{quote(str(copy))}"
