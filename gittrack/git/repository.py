@@ -77,8 +77,11 @@ class Repository:
     """Filters by which git failed."""
 
     @classmethod
-    def discover(cls, start: Path | str | None = None) -> Repository:
-        """The repository that `start` (default: the current directory) lies in. One process."""
+    def discover(cls, start: Path | str | None = None, *, foreign: bool = False) -> Repository:
+        """The repository that `start` (default: the current directory) lies in. One process.
+
+        Of a `foreign` one nothing is changed, nor fetched.
+        """
         env = clean_environment()
         for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR"):
             if start is None and name in os.environ:
@@ -94,7 +97,10 @@ class Repository:
             raise RepositoryError(explain("open the repository", answer.err))
         top = Path(lines[3]) if len(lines) > 3 else None
         repository = cls(Path(lines[0]), Path(lines[1]), top, lines[2], process_count=1)
-        settle_at_exit(repository)
+        if foreign:
+            repository.variables = {"GIT_NO_LAZY_FETCH": "1"}
+        else:
+            settle_at_exit(repository)
         return repository
 
     @property

@@ -88,8 +88,10 @@ class Files:
         if len(self.kept) >= _MOST_FILES:
             self._losses.add("outputs", f"a run has room for {_MOST_FILES:,}")
             return
-        named = self._free(_logical(name, file))
+        logical = _logical(name, file)
         digest = hash_path(path)
+        _check(file.digest, digest, path)
+        named = self._free(logical)
         if path.parent != self._folder:
             digest = replace(digest, isexec=False)
         output = Output(
@@ -191,6 +193,17 @@ class Files:
             store(kept.path, kept.digest, cache, _LINKS)
             name = PurePosixPath(kept.output.pointer).name.removesuffix(".dvc")
             files[kept.output.pointer] = write_pointer(name, kept.digest)
+
+
+def _check(stated: str | None, digest: Digest, path: Path) -> None:
+    """ValueError for bytes that are not those of which the source states an md5."""
+    from gittrack.dvc.hashing import file_md5
+
+    kind, _, md5 = (stated or "").partition(":")
+    if kind not in ("md5", "md5-dos2unix"):
+        return
+    if md5 != (digest.md5 if kind == "md5" else file_md5(path, "md5-dos2unix")):
+        raise ValueError(f"it has other bytes than those of {stated}, which the source states")
 
 
 def _logical(name: str, file: ForeignFile) -> str:

@@ -188,6 +188,13 @@ def _is_table(path: Path) -> bool:
     return re.fullmatch(pattern, path.name) is not None if path.is_file() else _has(path, pattern)
 
 
+def _is_dvc(path: Path) -> bool:
+    """A repository of a project may well have the folder of another tracker too: it is asked for last."""
+    from gittrack.importers.dvc.refs import has_experiments
+
+    return path.is_dir() and has_experiments(path)
+
+
 _ALL = (
     System("mlflow", "MLflow", _is_mlflow),
     System("wandb", "Weights & Biases", _is_wandb),
@@ -196,11 +203,11 @@ _ALL = (
     System("comet", "Comet", _is_comet),
     System("tensorboard", "TensorBoard", _is_tensorboard),
     System("dvclive", "DVCLive", _is_dvclive),
-    System("dvc", "DVC experiments", lambda path: False),
     System("sacred", "Sacred", _is_sacred),
     System("trackio", "Trackio", _is_trackio),
     System("aim", "Aim", _is_aim),
     System("table", "CSV or JSON lines", _is_table),
+    System("dvc", "DVC experiments", _is_dvc),
 )
 """In the order in which a source is tried."""
 

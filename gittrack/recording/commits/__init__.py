@@ -49,7 +49,14 @@ from gittrack.ledger.proposals import PREFIX, target
 from gittrack.recording.commits.brought import changes
 from gittrack.recording.commits.data import DataReader
 from gittrack.recording.commits.declared import YAML, Loss
-from gittrack.recording.commits.pipeline import LOCK, CommitFiles, Pipeline, cache_for, read_pipelines
+from gittrack.recording.commits.pipeline import (
+    LOCK,
+    CommitFiles,
+    Pipeline,
+    cache_for,
+    command_tags,
+    read_pipelines,
+)
 from gittrack.recording.commits.refresh import newest_of, superseding
 from gittrack.recording.commits.results import NOT_AT_HAND, ResultReader, Results
 from gittrack.recording.commits.surroundings import read_surroundings
@@ -358,14 +365,14 @@ class _Recording:
 
     def _tags(self) -> dict[str, str]:
         """Where the record comes from, and the command of each stage."""
-        commands = {
-            clean_text(f"dvc.cmd.{f'{p.folder}/' if p.folder else ''}{stage}")[:250]: command[:10_000]
-            for p in self._pipelines
-            for stage, command in p.commands.items()
-        }
         known = "of the machine that made the commit" if self._here else "not recorded"
         origin = {"gittrack.results_from": self._results_from} if self._results_from else {}
-        return {"gittrack.source": "commit", "gittrack.environment": known, **origin, **commands}
+        return {
+            "gittrack.source": "commit",
+            "gittrack.environment": known,
+            **origin,
+            **command_tags(self._pipelines),
+        }
 
     def _results(self, folder: Path, experiment: str) -> tuple[Results, Any]:
         reading = folder / "read"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -65,8 +65,8 @@ class DataReader:
         """
         outs = {out.path: out for p in self.pipelines for out in p.outs}
         roles = {posixpath.normpath(i.path): i.role for i in declared}
-        for dep in {d.path: d for p in self.pipelines for d in p.deps}.values():
-            if dep.path not in roles and not _made(dep.path, outs) and not self._is_code(dep.path):
+        for dep in data_deps(self.files, self.pipelines):
+            if dep.path not in roles:
                 self._input(dep.path, None, dep)
         deps = {d.path: d for p in self.pipelines for d in p.deps}
         for path, role in roles.items():
@@ -77,17 +77,6 @@ class DataReader:
         for out in outs.values():
             if out.path not in self.files.names and out.path not in results and not self._is_in_git(out):
                 self._output(out, role_of_path)
-
-    def _is_code(self, path: str) -> bool:
-        """Whether it is a program or a file of parameters, which the record's code and params have."""
-        if path in self.files.names:
-            params = {name for pipeline in self.pipelines for name in pipeline.declared.params}
-            if path in params or posixpath.basename(path) == "params.yaml":
-                return True
-            return posixpath.splitext(path)[1].lower() in _CODE
-        # A folder of a package, such as src/, is a dep of many a stage.
-        below = [n for n in self.files.names if n.startswith(path + "/")]
-        return bool(below) and any(posixpath.splitext(n)[1].lower() in _CODE for n in below)
 
     def _input(self, path: str, role: Role | None, out: Out | None) -> None:
         try:
@@ -107,7 +96,7 @@ class DataReader:
         named = behind(self.files.objects, self.files.commit, path)
         if named is not None:
             return self._named_by_git(path, role, out, named)
-        if path not in self.files.names and out is not None and not self._folder_in_git(path, out):
+        if path not in self.files.names and out is not None and not folder_in_git(self.files, out):
             return None
         data = self.files.read(path)
         pointer = out.pointer() if out is not None and "md5" in out.fields else None
@@ -141,11 +130,6 @@ class DataReader:
             differs_from=None if named.oid else clean_text(path),
         )
 
-    def _folder_in_git(self, path: str, out: Out) -> bool:
-        """Whether git keeps the folder's files, and not just the .gitignore that DVC puts into it."""
-        below = sum(name.startswith(path + "/") for name in self.files.names)
-        return below >= (out.pointer().nfiles or 1) and below > 0
-
     def _tracked_by_dvc(self, path: str, role: Role | None, out: Out | None) -> DataInput | None:
         pointer = out.pointer() if out is not None and "md5" in out.fields else self._pointer_of(path)
         if pointer is None:
@@ -177,7 +161,7 @@ class DataReader:
     def _is_in_git(self, out: Out) -> bool:
         """Whether the out is a folder of the code's tree."""
         try:
-            return self._folder_in_git(out.path, out)
+            return folder_in_git(self.files, out)
         except RecordError:
             return False  # said when it is to be an output
 
@@ -224,6 +208,33 @@ class DataReader:
         return computed
 
 
-def _made(path: str, outs: dict[str, Out]) -> bool:
+def data_deps(files: CommitFiles, pipelines: Sequence[Pipeline]) -> list[Out]:
+    """The deps of the stages that are data: no stage made them, and they are no programs."""
+    outs = {out.path for p in pipelines for out in p.outs}
+    deps = {dep.path: dep for p in pipelines for dep in p.deps}
+    return [
+        dep for dep in deps.values() if not _made(dep.path, outs) and not _is_code(files, pipelines, dep.path)
+    ]
+
+
+def folder_in_git(files: CommitFiles, out: Out) -> bool:
+    """Whether git keeps the folder's files, and not just the .gitignore that DVC puts into it."""
+    below = sum(name.startswith(out.path + "/") for name in files.names)
+    return below >= (out.pointer().nfiles or 1) and below > 0
+
+
+def _is_code(files: CommitFiles, pipelines: Sequence[Pipeline], path: str) -> bool:
+    """Whether it is a program or a file of parameters, which the record's code and params have."""
+    if path in files.names:
+        params = {name for pipeline in pipelines for name in pipeline.declared.params}
+        if path in params or posixpath.basename(path) == "params.yaml":
+            return True
+        return posixpath.splitext(path)[1].lower() in _CODE
+    # A folder of a package, such as src/, is a dep of many a stage.
+    below = [n for n in files.names if n.startswith(path + "/")]
+    return bool(below) and any(posixpath.splitext(n)[1].lower() in _CODE for n in below)
+
+
+def _made(path: str, outs: Iterable[str]) -> bool:
     """Whether a stage makes the path, or the folder that it lies in."""
     return any(path == out or path.startswith(out + "/") for out in outs)

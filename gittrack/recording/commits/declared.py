@@ -32,6 +32,8 @@ class Declared:
     params: tuple[str, ...] = ()
     roles: Mapping[str, str] = field(default_factory=dict)
     """``type`` of ``artifacts``, by path."""
+    artifacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What is said of each artifact, and its ``name``, by path."""
     stages: frozenset[str] = frozenset()
     """Their generated names, such as ``train@a``."""
     wdirs: Mapping[str, str] = field(default_factory=dict)
@@ -60,13 +62,16 @@ def read_declared(data: bytes | None, folder: str, read: Read = lambda path: Non
             listed += _inside(where, (*_entries(body.get(kind), kind), *_live(body, kind)), kind, losses)
     for kind, listed in paths.items():
         listed += _inside(folder, _entries(document[kind], kind), kind, losses)
-    artifacts = [a for a in document["artifacts"].values() if isinstance(a, dict)]
-    roles = {str(a["path"]): str(a["type"]) for a in artifacts if a.get("path") and a.get("type")}
+    artifacts = {
+        path: {**stated, "name": name}
+        for name, stated in document["artifacts"].items()
+        if isinstance(stated, dict) and stated.get("path")
+        for path in _inside(folder, [str(stated["path"])], "artifact", losses)
+    }
     return Declared(
         **{kind: tuple(dict.fromkeys(listed)) for kind, listed in paths.items()},
-        roles={
-            path: role for key, role in roles.items() for path in _inside(folder, [key], "artifact", losses)
-        },
+        roles={path: str(stated["type"]) for path, stated in artifacts.items() if stated.get("type")},
+        artifacts=artifacts,
         stages=frozenset(document["stages"]),
         wdirs=wdirs,
         losses=tuple(dict.fromkeys(losses)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from gittrack.dvc.files import Out
 from gittrack.dvc.locks import LockFile, Stage, read_lock
 from gittrack.dvc.settings import cache_dir, cache_of
 from gittrack.errors import RecordError
+from gittrack.formats.record import clean_text
 from gittrack.git.repository import ObjectReader, Repository
 from gittrack.recording.commits.declared import (
     YAML,
@@ -87,6 +88,15 @@ def read_pipelines(files: CommitFiles, changed: frozenset[str] = frozenset()) ->
     folders = sorted({posixpath.dirname(n) for n in files.names if posixpath.basename(n) in (LOCK, YAML)})
     pipelines = [read_pipeline(files, folder) for folder in folders]
     return [p for p in pipelines if _is_among(p, changed)] or pipelines
+
+
+def command_tags(pipelines: Iterable[Pipeline]) -> dict[str, str]:
+    """The command of each stage, as tags."""
+    return {
+        clean_text(f"dvc.cmd.{f'{p.folder}/' if p.folder else ''}{stage}")[:250]: command[:10_000]
+        for p in pipelines
+        for stage, command in p.commands.items()
+    }
 
 
 def _is_among(pipeline: Pipeline, changed: frozenset[str]) -> bool:

@@ -41,6 +41,8 @@ class Results:
     rows: list[result_files.Row] = field(default_factory=list)
     metrics_files: list[str] = field(default_factory=list)
     """Files of metrics and DVCLive folders that were read."""
+    tables: list[str] = field(default_factory=list)
+    """Those that DVCLive folders keep for each metric."""
     losses: list[Loss] = field(default_factory=list)
 
 
@@ -181,6 +183,7 @@ class ResultReader:
         prefix = _plots_of(metrics, folder)
         for name in sorted(n for n in self.files.names if n.startswith(prefix) and n.endswith(".tsv")):
             self._place("metrics", name, top / name.removeprefix(f"{folder}/" if folder else ""))
+            self.results.tables.append(name)
         self._guarded("metrics", metrics, lambda: taken.append(self._metrics_in(top, metrics, folder)))
 
     def _metrics_in(self, at: Path, path: str, name: str | None = None) -> _Taken:
