@@ -196,13 +196,14 @@ class Files:
 
 
 def _check(stated: str | None, digest: Digest, path: Path) -> None:
-    """ValueError for bytes that are not those of which the source states an md5."""
+    """ValueError for bytes that are not those of which the source states the digest."""
     from gittrack.dvc.hashing import file_md5
 
-    kind, _, md5 = (stated or "").partition(":")
-    if kind not in ("md5", "md5-dos2unix"):
-        return
-    if md5 != (digest.md5 if kind == "md5" else file_md5(path, "md5-dos2unix")):
+    kind, _, expected = (stated or "").partition(":")
+    known = {"md5": digest.md5, "sha256": digest.sha256}
+    if kind == "md5-dos2unix":
+        known[kind] = file_md5(path, "md5-dos2unix")
+    if expected != known.get(kind, expected):
         raise ValueError(f"it has other bytes than those of {stated}, which the source states")
 
 

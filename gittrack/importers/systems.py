@@ -175,7 +175,10 @@ def _is_sacred(path: Path, depth: int = 4) -> bool:
 def _is_trackio(path: Path) -> bool:
     if path.is_file():
         return {"metrics", "configs"} <= _tables(path)
-    databases = (path / name for name in _names(path) if name.endswith(".db"))
+    names = _names(path)
+    if any(name.endswith("_configs.parquet") for name in names) or {"metrics.parquet", "aux"} <= {*names}:
+        return True
+    databases = (path / name for name in names if name.endswith(".db"))
     return any({"metrics", "configs"} <= _tables(file) for file in islice(databases, 20))
 
 
