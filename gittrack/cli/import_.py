@@ -37,6 +37,12 @@ def command(
         bool,
         typer.Option("--keep-people", help="Keep users, hosts, e-mail addresses and absolute paths, too."),
     ] = False,
+    python: Annotated[
+        str | None,
+        typer.Option(
+            "--python", metavar="PROGRAM", help="The Python that has Aim, whose runs only Aim reads."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
 ) -> None:
     """Import the runs of another tracker: its folder or file is read, never written.
@@ -73,7 +79,7 @@ def command(
     config = load_cached(repo.worktree, repo.state_dir)
     chosen = choose(system, path)
     brought = Brought(chosen, dry_run)
-    options = Options(people=people, mapping=_mapping(mapping))
+    options = Options(people=people, mapping=_mapping(mapping), python=_program(python))
     progress = output.Progress("reading runs")
     try:
         try:
@@ -87,6 +93,19 @@ def command(
     _show(brought, as_json)
     if brought.faults:
         raise typer.Exit(1)
+
+
+def _program(name: str | None) -> Path | None:
+    from shutil import which
+
+    from gittrack.errors import NotFoundError
+
+    if name is None:
+        return None
+    place = which(name)
+    if place is None:
+        raise NotFoundError(f"--python {name}: there is no such program")
+    return Path(place).absolute()
 
 
 def _mapping(file: Path | None) -> dict[str, Any]:

@@ -33,6 +33,8 @@ class Options:
     """Of ``--map``: which column or key is what, for files without a meaning of their own."""
     ids: frozenset[str] | None = None
     """Only runs of these ids, where a store has many (MLflow); None: all."""
+    python: Path | None = None
+    """The interpreter that has the tracker's own package, where only that reads the source; else this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
