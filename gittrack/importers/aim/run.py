@@ -68,7 +68,7 @@ class Run:
     def run(self, top: Path, version: str) -> ForeignRun:
         """ValueError and OSError where its files are not to be read; nothing outside of `top` is taken."""
         self._copy("meta")
-        stated = next(self.bridge.ask(open=str(self.folder), run=self.hash), {})
+        stated = next(self._answers(open=str(self.folder), run=self.hash), {})
         sequences = [*_sequences(stated)]
         params, system = self._attributes(stated)
         ended = stated.get("end_time")
@@ -110,7 +110,13 @@ class Run:
         if not self._has_series:
             self._has_series = True
             self._copy("seqs")
-        yield from self.bridge.ask(**question)
+        yield from self._answers(**question)
+
+    def _answers(self, **question: Any) -> Iterator[Answer]:
+        try:
+            yield from self.bridge.ask(**question)
+        except ValueError as error:  # in a record it is the same everywhere
+            raise ValueError(str(error).replace(f"{self.folder}/", "")) from error
 
     def _attributes(self, stated: Answer) -> tuple[dict[str, Any], Mapping[str, Any]]:
         attributes = stated.get("attrs")
