@@ -46,7 +46,10 @@ def project(folder: Path) -> Path:
     weights = hashlib.sha256(b"weights").hexdigest()
     blob = folder / "artifacts/digits/blobs/sha256" / weights[:2] / weights
     image = folder / "media/digits/first/0/a.png"
-    for path, data in ((blob, b"weights"), (image, b"PNG"), (folder / "media/digits/files/m.bin", b"x")):
+    right = hashlib.sha256(b"right").hexdigest()
+    wrong = folder / "artifacts/digits/blobs/sha256" / right[:2] / right
+    shared = folder / "media/digits/files/m.bin"
+    for path, data in ((blob, b"weights"), (wrong, b"wrong"), (image, b"PNG"), (shared, b"x")):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     path = folder / "digits.db"
@@ -80,7 +83,7 @@ def project(folder: Path) -> Path:
         put(base, "artifacts", 1, "net", "model", "d")
         files = [
             {"path": "m.bin", "digest": weights}, {"path": "gone", "digest": "0" * 64},
-            {"path": "far", "digest": "../../secret"},
+            {"path": "far", "digest": "../../secret"}, {"path": "wrong.bin", "digest": right},
         ]  # fmt: skip
         put(base, "artifact_versions", 1, 1, 3, "cd", files, "{}")
         put(base, "artifact_aliases", 1, "best", 1)
@@ -123,7 +126,7 @@ def test_a_project(tmp_path: Path) -> None:
     assert {path: file.missing for path, file in files.items()} == {
         "media/im/0.png": None, "media/out/1.png": "its path leads out of the run", "tables/tab/1.json": None,
         "histograms/hist.jsonl": None, "net/m.bin": None, "net/gone": "its file is not in the run's folder",
-        "net/far": "its path leads out of the run",
+        "net/far": "its path leads out of the run", "net/wrong.bin": None,
     }  # fmt: skip
     lines = files["histograms/hist.jsonl"].content
     assert callable(lines) and len([*lines()]) == 2
@@ -204,6 +207,7 @@ def test_on_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {output.path for output in record.outputs} == {
         "media/im/0.png", "tables/tab/1.json", "histograms/hist.jsonl", "net/m.bin", "system.csv",
     }  # fmt: skip
+    assert any("wrong.bin" in loss.what and "other bytes" in loss.why for loss in record.not_recorded)
     assert (record.metrics["loss"].status, record.metrics["val.acc é"].value) == ("-inf", 1)
     with closing(sqlite3.connect(path)) as base:
         put(base, "metrics", "r2", START.format(9), "läufer", 1, {"loss": 4})
