@@ -141,7 +141,7 @@ def _ids(database: Path) -> list[tuple[str, int]]:
     """Ids of the runs of a database, which have no inode; none where it is none of MLflow."""
     import sqlite3
 
-    from gittrack.importers.mlflow.tables import Tables
+    from gittrack.importers.sqlite import Tables
 
     try:
         rows = Tables(database).rows("runs", ("run_uuid",))
