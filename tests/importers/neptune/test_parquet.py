@@ -19,7 +19,7 @@ from gittrack.importers.systems import choose
 from tests.importers import taking
 from tests.importers.sources import importer
 from tests.importers.taking import curves, losses
-from tests.ledgers import records
+from tests.ledgers import file_of, records
 
 pyarrow = pytest.importorskip("pyarrow")
 from pyarrow.parquet import write_table  # noqa: E402
@@ -268,5 +268,5 @@ def test_on_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "pics/1.5.png",
         "histograms/h.jsonl",
     }
-    assert record.system_series is not None
+    assert file_of(clone, record, "system.csv").startswith("step,time,monitoring/ab/cpu\n")
     assert execute(["verify", "-q"]) == 0
