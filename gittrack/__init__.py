@@ -20,21 +20,29 @@ from gittrack.version import VERSION as __version__
 if TYPE_CHECKING:
     from gittrack.errors import GittrackError
     from gittrack.formats.record import Record
+    from gittrack.reading.artifact import Artifact
     from gittrack.reading.search import Found, Runs, load, search
     from gittrack.recording.fluent import (
         define_metric,
         end_run,
         log,
         log_artifact,
+        log_audio,
+        log_confusion_matrix,
         log_dataset,
         log_dict,
         log_figure,
+        log_histogram,
+        log_html,
+        log_image,
+        log_images,
         log_input,
         log_metric,
         log_metrics,
         log_model,
         log_param,
         log_params,
+        log_table,
         log_text,
         next_step,
         set_tag,
@@ -46,10 +54,12 @@ if TYPE_CHECKING:
 _HOMES = {
     "gittrack.errors": ("GittrackError",),
     "gittrack.recording.fluent": (
-        "define_metric", "end_run", "log", "log_artifact", "log_dataset", "log_dict", "log_figure",
-        "log_input", "log_metric", "log_metrics", "log_model", "log_param", "log_params", "log_text",
-        "next_step", "set_tag", "set_tags",
+        "define_metric", "end_run", "log", "log_artifact", "log_audio", "log_confusion_matrix",
+        "log_dataset", "log_dict", "log_figure", "log_histogram", "log_html", "log_image",
+        "log_images", "log_input", "log_metric", "log_metrics", "log_model", "log_param",
+        "log_params", "log_table", "log_text", "next_step", "set_tag", "set_tags",
     ),
+    "gittrack.reading.artifact": ("Artifact",),
     "gittrack.reading.search": ("Found", "Runs", "load", "search"),
     "gittrack.formats.record": ("Record",),
     "gittrack.recording.run": ("Run",),
@@ -58,6 +68,7 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Artifact",
     "Found",
     "GittrackError",
     "Record",
@@ -70,15 +81,22 @@ __all__ = [
     "load",
     "log",
     "log_artifact",
+    "log_audio",
+    "log_confusion_matrix",
     "log_dataset",
     "log_dict",
     "log_figure",
+    "log_histogram",
+    "log_html",
+    "log_image",
+    "log_images",
     "log_input",
     "log_metric",
     "log_metrics",
     "log_model",
     "log_param",
     "log_params",
+    "log_table",
     "log_text",
     "next_step",
     "search",

@@ -24,6 +24,8 @@ pathlib.Path("charts/a/b").write_text("nested")
 pathlib.Path("charts/a.txt").write_text("sorts before a/b")
 for step, loss in enumerate([0.5, 0.00001]):
     gittrack.log_metrics({"loss": loss}, step=step)
+gittrack.log({"sample": "seven looks like one"}, step=2)
+gittrack.log_html("<b>seven</b>", "page", step=2)
 """
 PAGE = (DOCS / "verify-by-hand.md").read_text()
 SECTIONS = [
@@ -144,7 +146,7 @@ def test_an_honest_run_passes(ledger: Path, signers: str) -> None:
     failed, printed = by_hand(ledger, pin="gittrack/runs", signers=signers)
     assert failed is None, printed
     assert ("\nG ada@example.com" in printed) == bool(signers), printed
-    for listed, rows in {"data": 2, "locks": 1, "pointers": 3, "final": 1}.items():
+    for listed, rows in {"data": 2, "locks": 1, "pointers": 4, "final": 1}.items():
         lines = (ledger / "by-hand" / listed).read_text().splitlines()
         assert len(lines) == rows, f"{listed}: {lines}"
 

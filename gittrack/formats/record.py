@@ -28,6 +28,7 @@ from gittrack.formats.during import Changed, Harvested, Overlap, Ranks
 from gittrack.formats.experiments import EXPERIMENT as EXPERIMENT
 from gittrack.formats.imported import Imported as Imported
 from gittrack.formats.imported import is_same_import
+from gittrack.formats.media import Media as Media
 from gittrack.formats.scheduler import Scheduler
 from gittrack.formats.system import FILE as SYSTEM
 from gittrack.formats.system import SystemUse as SystemUse
@@ -288,6 +289,7 @@ class Record:
     """Absent where nobody sampled it, as in the first minute of a run."""
     system_series: Series | None = None
     """That in system.csv."""
+    media: Media | None = None
     console: Console | None = None
     spec: str
     protocol: str | None = None

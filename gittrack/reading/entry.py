@@ -17,6 +17,7 @@ from gittrack.reading.series import MAX_SERIES_BYTES, Series, parse_series
 if TYPE_CHECKING:
     import git
 
+    from gittrack.formats.media import Medium
     from gittrack.formats.texts import Text
 
 __all__ = ["MAX_SERIES_BYTES", "Entry", "Series", "entry_of", "open_index", "parse_series"]
@@ -48,7 +49,7 @@ class Entry:
     def file(self, name: str) -> bytes | None:
         """The bytes of a file beside the record, such as ``environment.yaml``; None if there is none."""
         if self.row.is_live:
-            return self._journal.beside(name)
+            return self.journal.beside(name)
         with self.repository.objects() as objects:
             blob = objects.get(f"{self.commit}:{self.path}/{name}")
         return blob.data if blob is not None and blob.kind == "blob" else None
@@ -70,7 +71,7 @@ class Entry:
         return names
 
     @property
-    def _journal(self) -> StoredJournal:
+    def journal(self) -> StoredJournal:
         """Of a run without a record."""
         return StoredJournal(journals_dir(self.repository.state_dir) / self.id)
 
@@ -106,7 +107,7 @@ class Entry:
             from gittrack.reading.live.curves import series_in, series_of
 
             sent = self.row.record["live"].get("curves")
-            return series_of(self._journal.folder) if sent is None else series_in(sent)
+            return series_of(self.journal.folder) if sent is None else series_in(sent)
         data = self.file("metrics.csv")
         return None if data is None else parse_series(data, f"{self.path}/metrics.csv", self._names)
 
@@ -116,6 +117,17 @@ class Entry:
 
         data = self.file(FILE)
         return [] if data is None else read_texts(data, f"{self.path}/{FILE}")
+
+    def manifest(self) -> list[Medium]:
+        """What was logged of images, sounds, tables and the like, in that order."""
+        from gittrack.formats.media import FILE, read_media
+
+        if self.row.is_live:
+            from gittrack.reading.journal.media import media_of
+
+            return list(media_of(self.journal))
+        data = self.file(FILE)
+        return [] if data is None else read_media(data, f"{self.path}/{FILE}")
 
     def environment(self) -> dict[str, Any]:
         """environment.yaml as plain values; empty if there is none."""

@@ -12,6 +12,7 @@ from gittrack.formats import shown
 from gittrack.formats.flat import flatten
 from gittrack.formats.record import Record
 from gittrack.formats.tables import column_of
+from gittrack.reading.artifact import Artifact, Outputs, artifact_of, media_of
 from gittrack.reading.entry import Entry
 from gittrack.reading.index import Index, Row
 from gittrack.reading.index.known import require_known
@@ -46,6 +47,19 @@ class Found(Entry):
         curves = series.curves if series is not None else {}
         points = {name: _steps_of(curve) for name, curve in curves.items()}
         return shown.as_html(self.record, points)
+
+    @property
+    def outputs(self) -> Outputs:
+        """What the run has kept, by path: ``found.outputs["model.pkl"].read_bytes()``."""
+        return Outputs(self)
+
+    def artifact(self, path: str) -> Artifact:
+        """The output at `path`, or a file in one. NotFoundError, with names like it, where there is none."""
+        return artifact_of(self, path)
+
+    def media(self, name: str | None = None) -> list[Artifact]:
+        """The images, sounds, tables and the like that were logged under `name`, or all, in their order."""
+        return media_of(self, name)
 
     def to_pandas(self) -> pd.DataFrame:
         """The series as a DataFrame: ``step``, ``time`` (seconds since the start), a column for each metric.

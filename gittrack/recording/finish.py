@@ -38,6 +38,7 @@ from gittrack.recording.attempts import all_layers, attempts_of, ending_with, pa
 from gittrack.recording.capture.code import LIVE
 from gittrack.recording.gathered import Gathered
 from gittrack.recording.live import trouble
+from gittrack.recording.media.keeping import keep_media
 from gittrack.recording.overlap import leave_word, overlaps
 from gittrack.recording.own import note_own
 from gittrack.recording.system.totals import write_system
@@ -104,6 +105,7 @@ def freeze(journal: StoredJournal, store: StoreFile) -> Frozen:
     seed, seed_source, conflicts = choose_seed(
         stated.seed, stated.seed_source, said, facts.get("param_conflicts", {})
     )
+    media, shown, thinned = keep_media(journal, files, store) if gathered.has_media else (None, None, [])
     record = replace(
         stated,
         failure=from_dict(Failure, ending.failure) if ending.failure else None,
@@ -120,7 +122,7 @@ def freeze(journal: StoredJournal, store: StoreFile) -> Frozen:
         metrics=final_metrics(table, gathered.summary, gathered.declared, gathered.defined),
         data=data,
         determinism=gathered.determinism,
-        outputs=tuple(o for o, _ in gathered.outputs.values()),
+        outputs=(*(o for o, _ in gathered.outputs.values()), *([shown] if shown else [])),
         datasets=tuple(gathered.datasets.values()),
         series=keep_series(table, files, store, axes_of(table, gathered.defined)) if table.rows else None,
         texts=write_texts(_texts(journal, first), journal.folder / TEXTS, files, store)
@@ -128,8 +130,9 @@ def freeze(journal: StoredJournal, store: StoreFile) -> Frozen:
         else None,
         system_use=system[1] if system else None,
         system_series=keep_series(system[0], files, store) if system else None,
+        media=media,
         console=_console(journal, files),
-        not_recorded=stated_losses(list(gathered.losses.values())),
+        not_recorded=stated_losses([*gathered.losses.values(), *thinned]),
         changed=tuple(gathered.changed.values()),
         overlaps=overlaps(journal, top),
         attempts=attempts_of(gathered.past, facts["started"], ending, elapsed),

@@ -104,6 +104,97 @@ def log_figure(figure: Any, artifact_file: str) -> None:
     current_run().log_figure(figure, artifact_file)
 
 
+def log_image(
+    image: Any,
+    name: str | None = None,
+    step: float | None = None,
+    timestamp: float | None = None,
+    *,
+    caption: str | None = None,
+    key: str | None = None,
+    artifact_file: str | None = None,
+) -> None:
+    """`Run.log_image` of the active run."""
+    current_run().log_image(image, name or artifact_file, step, timestamp, caption=caption, key=key)
+
+
+def log_images(
+    images: Any,
+    name: str | None = None,
+    step: float | None = None,
+    timestamp: float | None = None,
+    *,
+    captions: Sequence[str] | None = None,
+    key: str | None = None,
+) -> None:
+    """`Run.log_images` of the active run."""
+    current_run().log_images(images, name, step, timestamp, captions=captions, key=key)
+
+
+def log_audio(
+    audio: Any,
+    name: str | None = None,
+    step: float | None = None,
+    timestamp: float | None = None,
+    *,
+    sample_rate: int | None = None,
+    caption: str | None = None,
+) -> None:
+    """`Run.log_audio` of the active run."""
+    current_run().log_audio(audio, name, step, timestamp, sample_rate=sample_rate, caption=caption)
+
+
+def log_table(
+    data: Any,
+    name: str | None = None,
+    step: float | None = None,
+    timestamp: float | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+    artifact_file: str | None = None,
+) -> None:
+    """`Run.log_table` of the active run."""
+    current_run().log_table(data, name, step, timestamp, columns=columns, artifact_file=artifact_file)
+
+
+def log_html(
+    html: Any,
+    name: str | None = None,
+    step: float | None = None,
+    timestamp: float | None = None,
+    *,
+    caption: str | None = None,
+) -> None:
+    """`Run.log_html` of the active run."""
+    current_run().log_html(html, name, step, timestamp, caption=caption)
+
+
+def log_histogram(
+    values: Any,
+    name: str | None = None,
+    step: float | None = None,
+    timestamp: float | None = None,
+    *,
+    bins: int = 64,
+) -> None:
+    """`Run.log_histogram` of the active run."""
+    current_run().log_histogram(values, name, step, timestamp, bins=bins)
+
+
+def log_confusion_matrix(
+    y_true: Any = None,
+    y_pred: Any = None,
+    name: str = "confusion matrix",
+    step: float | None = None,
+    timestamp: float | None = None,
+    *,
+    matrix: Any = None,
+    labels: Sequence[Any] | None = None,
+) -> None:
+    """`Run.log_confusion_matrix` of the active run."""
+    current_run().log_confusion_matrix(y_true, y_pred, name, step, timestamp, matrix=matrix, labels=labels)
+
+
 def set_tag(key: str, value: Any) -> None:
     """`Run.set_tag` of the active run."""
     current_run().set_tag(key, value)

@@ -30,7 +30,7 @@ class Gathered:
         self.datasets: dict[tuple[str, str | None, str | None], Dataset] = {}
         self.counted_from: int | None = None
         """The step of what was logged before the first `next_step`; None where there was none."""
-        self.has_texts = False
+        self.has_texts = self.has_media = False
         self.losses: dict[tuple[str, str], NotRecorded] = {}
         self.changed: dict[str, Changed] = {}
         self.declared: dict[str, Any] = journal.start["metrics"]
@@ -62,6 +62,8 @@ class Gathered:
                     self.counted_from = first[0] if first else 0
             case Kind.TEXT, _:
                 self.has_texts = True
+            case Kind.MEDIA, _:
+                self.has_media = True
             case Kind.DATASET, [data]:
                 dataset = from_dict(Dataset, data)
                 self.datasets[dataset.name, dataset.digest, dataset.context] = dataset

@@ -109,12 +109,7 @@ class Points:
         row = metric_row(numbers, self._names, journal.new_metrics)
         plain = not texts and [*row] == [*metrics] and all(type(v) is float for v in metrics.values())
         self._plain_names = [*row] if plain else None
-        try:
-            at = self.step if step is None else check_step(step)
-        except UsageError as error:
-            self._losses.take(self, "step", error)
-            at = None  # the values are kept, in their order
-        elapsed = self._elapsed(timestamp)
+        at, elapsed = self._at(step), self._elapsed(timestamp)
         if texts:
             journal.event(Kind.TEXT, elapsed, at, texts)
         if not row:
@@ -122,6 +117,14 @@ class Points:
         journal.append_json(self._to_json((elapsed, at, row))[:-1])
         if len(journal.rows) > journal.row_limit:
             journal.spill()
+
+    def _at(self, step: float | None) -> int | float | None:
+        """A step, or that of the run; None where it is none: what is logged there is kept, in its order."""
+        try:
+            return self.step if step is None else check_step(step)
+        except UsageError as error:
+            self._losses.take(self, "step", error)
+            return None
 
     def _elapsed(self, timestamp: float | None) -> float:
         """Seconds from the start of the run to now, or to a stated moment."""

@@ -27,6 +27,8 @@ from gittrack.recording.files import Files
 from gittrack.recording.finish import commit, kept, preview
 from gittrack.recording.interpreter import error_going_on
 from gittrack.recording.journal import Journal
+from gittrack.recording.media.logged import Media
+from gittrack.recording.media.shelf import Shelf
 from gittrack.recording.notebook import Work
 from gittrack.recording.params import ParamsBook, shortened
 from gittrack.recording.points import Points
@@ -42,7 +44,7 @@ log = logging.getLogger("gittrack")
 open_runs: OpenRuns[Run] = OpenRuns()
 
 
-class Run(Points, Shown, Files):
+class Run(Points, Shown, Files, Media):
     """A run in progress. Made by `start_run`; ends with the ``with`` block, `finish`, or the process.
 
     A run of another rank than 0, or seen from a forked worker, has the same methods and
@@ -96,6 +98,7 @@ class Run(Points, Shown, Files):
             self._go_on(standing)
         self._began = parse_time(start["started"]).timestamp()
         self._t0 -= datetime.now(UTC).timestamp() - self._began
+        self._shelf = Shelf(journal)
         self._store = Store(repository, journal, start["code"]["tree"])
         journal.keep_flushing()
 

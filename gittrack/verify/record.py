@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from gittrack.errors import RecordError
 from gittrack.formats import codec
+from gittrack.formats.media import FILE as MEDIA
 from gittrack.formats.record import SCHEMA, SERIES, Record, Series
 from gittrack.formats.system import FILE as SYSTEM
 from gittrack.formats.texts import FILE as TEXTS
@@ -16,6 +17,7 @@ from gittrack.verify.context import MODES, Context, RunFiles
 from gittrack.verify.environment import FILE as ENVIRONMENT
 from gittrack.verify.environment import environment_of
 from gittrack.verify.findings import Finding, Severity
+from gittrack.verify.media import check_media
 from gittrack.verify.series import check_series, check_system
 from gittrack.verify.trees import is_partial
 
@@ -80,6 +82,9 @@ def check_record(context: Context, run: RunFiles) -> Iterator[Finding]:
     if texts is not None:
         yield from _beside(context, run, TEXTS, texts.sha256, texts.size)
         yield from _texts(context, run, texts)
+    if record.media is not None:
+        yield from _beside(context, run, MEDIA, record.media.sha256, record.media.size)
+        yield from _media(context, run, record)
 
 
 def _unreadable(data: bytes, run: RunFiles, fault: str) -> Finding:
@@ -98,6 +103,7 @@ def _files(run: RunFiles, record: Record) -> Iterator[Finding]:
     named |= {TEXTS, record.texts.pointer or TEXTS} if record.texts else set()
     for name, series in record.tables.items():
         named |= {name, series.pointer or name}
+    named |= {MEDIA} if record.media else set()
     named |= {CONSOLE} if record.console else set()
     for name in sorted(named - run.blobs.keys()):
         yield run.finding("record-file-missing", "the record names a file that is not there", name)
@@ -169,6 +175,13 @@ def _texts(context: Context, run: RunFiles, texts: Texts) -> Iterator[Finding]:
     if count != stated:
         says = "texts.jsonl has more or fewer texts than the record says"
         yield run.finding("record-texts", says, TEXTS, expected=str(stated), found=str(count))
+
+
+def _media(context: Context, run: RunFiles, record: Record) -> Iterator[Finding]:
+    data = _bytes(context, run, MEDIA)
+    if data is not None:
+        for says, expected, found in check_media(record, data):
+            yield run.finding("record-media", says, MEDIA, expected=expected, found=found)
 
 
 # --- findings ------------------------------------------------------------------------------

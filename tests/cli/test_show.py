@@ -7,9 +7,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+import gittrack
 from gittrack.cli import execute
 from gittrack.formats.codec import dump_record
 from gittrack.formats.plain import to_dict
@@ -171,6 +173,21 @@ def test_every_section(repo: Repository, show: Show) -> None:
         assert said in out, said
     assert "⠀" not in out
     assert re.search(r"0\.9 ┤ +[⠀-⣿]", out)
+
+
+def test_media_are_counted_by_name(inside: Path, capsys: Capture) -> None:
+    """With their steps and their size, also while the run goes on."""
+    run = gittrack.start_run("e")
+    for step in range(3):
+        run.log_html("<p>", "a\x1b page", step)
+    run.log_html("<p>", "other")
+    for name in (run.id, "latest"):
+        assert execute(["show", name]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        at = lines.index("Media")
+        assert lines[at + 1].split() == r"a\x1b page html 3 files steps 0 to 2 9 B".split()
+        assert lines[at + 2].split() == ["other", "html", "1", "file", "3", "B"]
+        run.finish()
 
 
 def test_yaml_is_the_bytes(repo: Repository, capfdbinary: pytest.CaptureFixture[bytes]) -> None:

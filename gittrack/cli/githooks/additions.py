@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from gittrack.dvc.files import parse_pointer
 from gittrack.errors import RecordError
 from gittrack.formats import codec, decision, reproduction
+from gittrack.formats.media import FILE as MEDIA
 from gittrack.formats.record import EXPERIMENT, RUN_ID, SERIES, Record, run_path
 from gittrack.formats.system import FILE as SYSTEM
 from gittrack.formats.texts import FILE as TEXTS
@@ -20,7 +21,7 @@ MAX_FILES_A_RUN = 20_000
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 _DECISION = re.compile(r"decisions/([^/]+)/([^/]+)/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\.yaml\Z")
 
-BESIDE = ("environment.yaml", SERIES, SYSTEM, "console.txt", TEXTS)
+BESIDE = ("environment.yaml", SERIES, SYSTEM, "console.txt", TEXTS, MEDIA)
 """What may lie beside run.yaml, pointers apart."""
 LIMITS = {"run.yaml": codec.MAX_BYTES, **dict.fromkeys(BESIDE[1:], 8 << 20)}
 POINTER_LIMIT = 1 << 20
@@ -116,6 +117,8 @@ def _digests(objects: ObjectReader, folder: str, record: Record, files: Mapping[
         expected["console.txt"] = record.console.sha256
     if record.texts is not None:
         expected[TEXTS] = record.texts.sha256
+    if record.media is not None:
+        expected[MEDIA] = record.media.sha256
     for name, sha256 in expected.items():
         if name not in files:
             yield f"{folder}/{name}: is missing, and the record gives its digest"

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from gittrack.dvc.bring import bring
 from gittrack.dvc.cache import checkout, object_path, read_dir_object
 from gittrack.dvc.files import Pointer
 from gittrack.dvc.hashing import file_md5, hash_path
-from gittrack.dvc.settings import cache_of
-from gittrack.dvc.transfer import transfer
 from gittrack.errors import DvcError, GittrackError, RepositoryError, UsageError
 from gittrack.git.repository import Repository
 from gittrack.governance.registry import Registry, parse_reference
@@ -95,7 +94,7 @@ def fetch(
             return False
         if not force:
             raise UsageError(f"{target} is there already and is something else: --force replaces it")
-    cache = _bring(repository, wanted.pointer, dvc_remote, progress)
+    cache = bring(repository, wanted.pointer, dvc_remote, progress)
     temporary = target.parent / f".{secrets.token_urlsafe(12)}.part"
     try:
         try:
@@ -111,36 +110,6 @@ def fetch(
     finally:
         _remove(temporary)
     return True
-
-
-def _bring(
-    repository: Repository, pointer: Pointer, dvc_remote: str | None, progress: Progress | None
-) -> Path:
-    """The cache that holds the bytes; what none holds is fetched from the DVC remote."""
-    cache, _ = cache_of(repository)
-    own = repository.state_dir / "dvc" / "cache"  # of runs that were made before `dvc init`
-    for place in (cache, own):
-        if _holds(place, pointer):
-            return place
-    try:
-        transfer(
-            repository.top, [pointer], cache=cache, remote=dvc_remote, direction="pull", progress=progress
-        )
-    except DvcError as error:
-        raise DvcError(f"{pointer.path} ({pointer.md5}) is not in the DVC cache, and {error}") from error
-    return cache
-
-
-def _holds(cache: Path, pointer: Pointer) -> bool:
-    if not object_path(cache, pointer.md5).is_file():
-        return False
-    if not pointer.md5.endswith(".dir"):
-        return True
-    try:
-        inside = read_dir_object(cache, pointer.md5)
-    except DvcError:
-        return True  # damaged, which is said when it is read
-    return all(object_path(cache, md5).is_file() for _, md5 in inside)
 
 
 def _is(path: Path, output: Mapping[str, Any]) -> bool:

@@ -24,6 +24,10 @@ class Kind(StrEnum):
     """``{metric: value}``: final values that a series does not end with."""
     TEXT = "w"
     """Seconds since the start, step or null, ``{name: text}``: what is logged as text at a step."""
+    MEDIA = "g"
+    """Seconds since the start, step or null, the media of one call as in the manifest, all of one name, how
+    many calls that name had before, and ``{name: [every, [number, ...]]}``: calls that make room for this,
+    so that of that name every so many are kept."""
     DATASET = "a"
     """The dataset as in the record."""
     DETERMINISM = "d"

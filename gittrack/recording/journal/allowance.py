@@ -17,6 +17,7 @@ from gittrack.errors import RecordError, UsageError
 from gittrack.formats import codec
 from gittrack.formats.finals import AXIS
 from gittrack.formats.flat import flatten
+from gittrack.formats.media import POINTER
 from gittrack.formats.record import SCHEMA
 from gittrack.formats.series import FULL_SERIES, column_of, full_series, names_of
 from gittrack.formats.system import FILE as SYSTEM
@@ -85,7 +86,7 @@ class Allowance:
         self._texts = 0
         self._names: Counter[str] = Counter()
         self._declared: Mapping[str, Any] = {}
-        self._pointers = {FULL_SERIES: "", FULL_TEXTS: "", full_series(SYSTEM): ""}
+        self._pointers = dict.fromkeys((FULL_SERIES, FULL_TEXTS, full_series(SYSTEM), POINTER), "")
         self._sources: dict[str, str | None] = {}
 
     def declare(self, metrics: Mapping[str, Any]) -> None:

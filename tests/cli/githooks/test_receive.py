@@ -88,6 +88,15 @@ def test_all_that_may_lie_beside_a_record_is_taken(two: tuple[Path, str]) -> Non
     assert cli.execute(["verify", "-q"]) == 1
 
 
+def test_a_manifest_of_media_is_taken(inside: Path) -> None:
+    """As the record gives its digest."""
+    with gittrack.start_run("digits") as run:
+        run.log_html("<p>seven</p>", "page", step=1)
+    assert run.record is not None
+    tip = run_git(inside, "rev-parse", LEDGER).strip()
+    assert refusal(inside, tip, old="0" * 40) == ""
+
+
 @pytest.mark.parametrize(
     ("path", "text", "reason"),
     [
