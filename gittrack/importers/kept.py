@@ -10,7 +10,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from gittrack.errors import UsageError
+from gittrack.formats.media import FILE, OUTPUT, POINTER, TYPES, Medium, write_media
 from gittrack.formats.record import Console, Output, clean_text
+from gittrack.formats.values import without_secrets
 from gittrack.importers.foreign import ForeignFile
 from gittrack.importers.losses import Losses
 
@@ -32,6 +34,8 @@ class Kept:
     output: Output
     digest: Digest
     path: Path
+    medium: Medium | None = None
+    """What the manifest says of it, where it is part of the output that holds all media."""
 
 
 class Files:
@@ -106,7 +110,7 @@ class Files:
             version=clean_text(file.version) if file.version else None,
             aliases=tuple(map(clean_text, file.aliases)),
         )
-        self.kept.append(Kept(output, digest, path))
+        self.kept.append(Kept(output, digest, path, _medium(output, file)))
 
     def _free(self, name: str) -> str:
         """`name`, or, where another file of the run has it or lies below it, one like it."""
@@ -184,15 +188,55 @@ class Files:
         files["console.txt"] = text
         return Console(sha256=hashlib.sha256(text).hexdigest(), size=len(text), truncated=truncated)
 
+    @property
+    def media(self) -> list[Medium]:
+        return [kept.medium for kept in self.kept if kept.medium is not None]
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """Those of the record: all media are one."""
+        from gittrack.recording.media.keeping import output_of
+
+        single = tuple(kept.output for kept in self.kept if kept.medium is None)
+        return (*single, output_of(self.media)) if self.media else single
+
     def store(self, cache: Path, files: dict[str, bytes]) -> None:
-        """Put the bytes into DVC's cache; the pointers join `files`."""
-        from gittrack.dvc.cache import store
+        """Put the bytes into DVC's cache; the pointers join `files`, and so does the manifest of media."""
+        from gittrack.dvc.cache import store, store_listing
         from gittrack.dvc.files import write_pointer
+        from gittrack.recording.media.keeping import folder_of
 
         for kept in self.kept:
             store(kept.path, kept.digest, cache, _LINKS)
-            name = PurePosixPath(kept.output.pointer).name.removesuffix(".dvc")
-            files[kept.output.pointer] = write_pointer(name, kept.digest)
+            if kept.medium is None:
+                name = PurePosixPath(kept.output.pointer).name.removesuffix(".dvc")
+                files[kept.output.pointer] = write_pointer(name, kept.digest)
+        if self.media:
+            folder = folder_of(self.media)
+            store_listing(folder, cache)
+            files[POINTER] = write_pointer(PurePosixPath(OUTPUT).name, folder)
+            _, files[FILE] = write_media(self.media)
+
+
+def _medium(output: Output, file: ForeignFile) -> Medium | None:
+    """What is logged at steps is no output of its own, unless DVC would not take its name into a folder."""
+    if file.kind != "media" and (file.kind != "table" or file.step is None):
+        return None
+    parts = {part.lower() for part in PurePosixPath(output.path).parts}
+    if not parts.isdisjoint((".git", ".hg", ".dvc", ".dvcignore")):
+        return None
+    known = TYPES.get(PurePosixPath(output.path).suffix.lower().removeprefix("."))
+    return Medium(
+        name=output.name or output.path,
+        kind="table" if file.kind == "table" else known[0] if known else "other",
+        step=file.step,
+        file=output.path,
+        mime=known[1] if known else None,
+        size=output.size or 0,
+        md5=output.md5,
+        sha256=output.sha256 or "",
+        caption=None if file.caption is None else str(without_secrets(clean_text(file.caption))),
+    )
 
 
 def _check(stated: str | None, digest: Digest, path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from gittrack.errors import UsageError
 from gittrack.formats.experiments import experiment_of
+from gittrack.formats.media import write_media
 from gittrack.formats.record import NotRecorded, Record, Series, Tool, clean_text
 from gittrack.formats.spec import spec_of
 from gittrack.formats.system import FILE as SYSTEM
@@ -131,7 +132,7 @@ class _Making:
         return replace(
             self._answer("new" if before is None else "changed", experiment),
             points=record.series.rows if record.series else 0,
-            outputs=len(record.outputs),
+            outputs=len(self._files.kept),
             size=sum(output.size or 0 for output in record.outputs),
             losses=tuple(self._losses.listed()),
             record=None if setting.dry else record,
@@ -185,7 +186,8 @@ class _Making:
             code=stated.code(run.code, losses, people=people),
             datasets=tuple(stated.dataset(item, losses, people=people) for item in run.datasets),
             environment=environment,
-            outputs=tuple(kept.output for kept in self._files.kept),
+            outputs=self._files.outputs,
+            media=write_media(self._files.media)[0] if self._files.media else None,
             series=series,
             texts=texts,
             system_series=system,

@@ -362,3 +362,35 @@ def test_a_name_that_no_commit_message_can_hold(bring: Importer) -> None:
         run_git(bring.top, "log", "-1", "--format=%s", "gittrack/runs").strip().endswith("a\\x00b c\\x1b=1.5")
     )
     assert execute(["-C", str(bring.top), "verify", "-q"]) == 0
+
+
+def test_media_have_the_manifest_that_logged_ones_have(
+    bring: Importer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One output holds their bytes, with step and caption in git; verify holds one to the other."""
+    from gittrack.formats.media import FILE, read_media
+    from gittrack.reading.artifact import artifact_of
+    from gittrack.reading.entry import entry_of, open_index
+
+    files = [
+        ForeignFile(path="media/a.png", kind="media", content=b"png", name="a", step=3, caption="cäp"),
+        ForeignFile(path="media/A.PNG", kind="media", content=b"png 2", step=0.5),
+        ForeignFile(path="media/t.table.json", kind="table", content=b"{}", name="t", step=1),
+        ForeignFile(path="t.json", kind="table", content=b"{}"),
+        ForeignFile(path="x/.dvc/b.png", kind="media", content=b"not for a folder of DVC"),
+    ]
+    assert bring(make_run(files=files)).counts["outputs"] == 5
+    (record,) = records(bring.top)
+    assert [output.path for output in record.outputs] == ["t.json", "x/.dvc/b.png", "_gittrack/media"]
+    media = read_media(file_of(bring.top, record, FILE).encode(), FILE)
+    assert [(m.name, m.kind, m.step, m.file, m.mime, m.caption) for m in media] == [
+        ("a", "image", 3, "media/a.png", "image/png", "cäp"),
+        ("media/A-2.PNG", "image", 0.5, "media/A-2.PNG", "image/png", None),
+        ("t", "table", 1, "media/t.table.json", "application/json", None),
+    ]
+    with open_index(bring.top) as index:
+        entry = entry_of(index, index.one("latest"))
+        assert artifact_of(entry, "media/a.png").read_bytes() == b"png"
+    monkeypatch.chdir(bring.top)
+    assert execute(["verify", "-q", "--read-data"]) == 0
+    assert bring(make_run(files=files)).counts["there"] == 1
