@@ -13,6 +13,7 @@ from gittrack.errors import ConfigError, RecordError, UsageError
 from gittrack.formats.codec import read_yaml
 from gittrack.formats.config import Config, EvidenceConfig, ExperimentConfig, load_cached, parse
 from gittrack.formats.exported import EXPERIMENT, RUN_ID
+from gittrack.formats.media import ROLE as MEDIA
 from gittrack.formats.record import Metric, Output, Record
 from gittrack.formats.reproduction import Reproduction
 from gittrack.formats.texts import FILE as TEXTS
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from gittrack.governance.gate import Judgement
     from gittrack.reading.index.parse import Decided
 
-FILES = ("run.yaml", "environment.yaml", "metrics.csv")
+FILES = ("run.yaml", "environment.yaml", "metrics.csv", "texts.jsonl", "media.jsonl")
 """What of a run's folder goes along with it."""
 
 MODEL = "model"
@@ -211,8 +212,8 @@ class Source:
     @property
     def model(self) -> Output | None:
         """The one output of the role ``model``, or the only output; None where no one is the model."""
-        outputs = self.record.outputs
-        models = [output for output in outputs if output.role == MODEL] or list(outputs)
+        outputs = [output for output in self.record.outputs if output.role != MEDIA]
+        models = [output for output in outputs if output.role == MODEL] or outputs
         return models[0] if len(models) == 1 else None
 
 

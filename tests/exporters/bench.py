@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,15 @@ class Bench:
     top: Path
     records: list[Record] = field(default_factory=list)
 
-    def run(self, accuracy: float, seed: int | None, *, folder: bool = False, **options: Any) -> Record:
+    def run(
+        self,
+        accuracy: float,
+        seed: int | None,
+        *,
+        folder: bool = False,
+        pages: Sequence[str] = (),
+        **options: Any,
+    ) -> Record:
         """A finished run on data/train.csv with a model of its own and a series of three steps."""
         with gittrack.start_run("digits", seed=seed, **{"params": {"lr": 0.1}, **options}) as run:
             for step in range(3):
@@ -46,6 +55,8 @@ class Bench:
             run.log_input("data/train.csv", "train")
             (self.top / "model.bin").write_bytes(b"weights %r" % seed)
             run.log_artifact("model.bin", role="model")
+            for step, page in enumerate(pages):
+                run.log_html(page, "page", step)
             if folder:
                 for name in ("b.txt", "in/a.txt"):
                     path = self.top / "plots" / name

@@ -66,7 +66,7 @@ def test_a_folder(bench: Bench, tmp_path: Path) -> None:
 
 def test_a_database_with_the_bytes(bench: Bench, tmp_path: Path) -> None:
     """Artifacts lie beside the database, none in the project; a half-written run is made anew."""
-    record = bench.run(0.9, 2, folder=True)
+    record = bench.run(0.9, 2, folder=True, pages=["<p>1</p>"])
     uri = f"sqlite:///{tmp_path}/ml.db"
     before = sorted(p.name for p in bench.top.iterdir())
     bench.export("latest", "mlflow", target=uri, data=True)
@@ -76,6 +76,10 @@ def test_a_database_with_the_bytes(bench: Bench, tmp_path: Path) -> None:
     got = Path(client.download_artifacts(run, "", str(tmp_path)))
     assert (got / "outputs" / "model.bin").read_bytes() == b"weights 2"
     assert (got / "outputs" / "plots" / "in" / "a.txt").is_file()
+    assert (
+        got / "outputs" / "_gittrack" / "media" / "html" / "page" / "step-0.html"
+    ).read_text() == "<p>1</p>"
+    assert (got / "gittrack" / "media.jsonl").is_file()
     assert (got / "gittrack" / "run.yaml").read_bytes().startswith(b"schema: gittrack/run/1\n")
     client.update_run(run, status="RUNNING")
     assert bench.export("latest", "mlflow", target=uri).said.startswith("1 run written")
