@@ -13,7 +13,9 @@ from gittrack.errors import ConfigError, RecordError, UsageError
 from gittrack.formats.codec import read_yaml
 from gittrack.formats.config import Config, EvidenceConfig, ExperimentConfig, load_cached, parse
 from gittrack.formats.exported import EXPERIMENT, RUN_ID
+from gittrack.formats.media import FILE as MANIFEST
 from gittrack.formats.media import ROLE as MEDIA
+from gittrack.formats.media import Medium, read_media
 from gittrack.formats.record import Metric, Output, Record
 from gittrack.formats.reproduction import Reproduction
 from gittrack.formats.texts import FILE as TEXTS
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from gittrack.governance.gate import Judgement
     from gittrack.reading.index.parse import Decided
 
-FILES = ("run.yaml", "environment.yaml", "metrics.csv", "texts.jsonl", "media.jsonl")
+FILES = ("run.yaml", "environment.yaml", "metrics.csv", TEXTS, MANIFEST)
 """What of a run's folder goes along with it."""
 
 MODEL = "model"
@@ -94,6 +96,13 @@ class Source:
         """What the run logged as text at steps (the first and the last of many)."""
         data = self.file(TEXTS)
         return [] if data is None else read_texts(data, f"{self.row.folder}/{TEXTS}")
+
+    @cached_property
+    def media(self) -> dict[str, Medium]:
+        """By path in the output that holds them, what the run showed at steps."""
+        data = self.file(MANIFEST)
+        media = [] if data is None else read_media(data, f"{self.row.folder}/{MANIFEST}")
+        return {medium.file: medium for medium in media}
 
     def file(self, name: str) -> bytes | None:
         """The bytes of a file beside the record; None if there is none."""

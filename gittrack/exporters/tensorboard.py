@@ -21,6 +21,7 @@ from gittrack.exporters.wire import field
 from gittrack.exporters.writing import new_folder
 from gittrack.formats.exported import NOTE, TAGS, Back
 from gittrack.formats.flat import flatten
+from gittrack.formats.media import ROLE as MEDIA
 from gittrack.formats.record import Output, Record, Value, parse_time
 from gittrack.formats.tfrecord import frame
 
@@ -148,8 +149,12 @@ class _Run:
                 path = f"{output.path}/{content.path}" if content.path else output.path
                 if is_png:
                     name, step = _picture_name(output, path)
+                    moment, medium = self.began, self._source.media.get(content.path)
+                    if medium is not None and output.role == MEDIA:
+                        name, step = medium.name, whole(medium.step, 0)
+                        moment += medium.time or 0.0
                     name = f"{name}/image" if name in self._record.metrics else name
-                    yield self._summary(name, step, self.began, _picture(content.file.read_bytes()))
+                    yield self._summary(name, step, moment, _picture(content.file.read_bytes()))
                 else:
                     self._lose("outputs that are no pictures in PNG are not there", path)
 

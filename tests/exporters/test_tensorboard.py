@@ -54,6 +54,7 @@ def rich(bench: Bench) -> Record:
         Path("img").mkdir()
         Path("img/7.png").write_bytes(picture())
         run.log_artifact("img/7.png", role="media")
+        run.log_image("img/7.png", "val/sample", step=3)
     return bench.keep(run)
 
 
@@ -71,7 +72,10 @@ def test_back_again(bench: Bench, rich: Record, tmp_path: Path) -> None:
     (text,) = run.texts()
     assert (text.name, text.text, text.step) == ("word", "hello", 2)
     assert run.finals["best"].value == 0.75
-    assert [(file.path, file.step) for file in run.files] == [("media/images/img/7.png", 7)]
+    assert [(file.path, file.step) for file in run.files] == [
+        ("media/images/img/7.png", 7),
+        ("media/images/val/sample/3.png", 3),
+    ]
     assert run.lost == []
     notes = " ".join(exported.notes)
     assert "whole numbers are floats: width" in notes and "JSON text: dims" in notes

@@ -10,18 +10,14 @@ from gittrack.reading.entry import Entry
 from gittrack.text import text
 
 
-def manifest(entry: Entry) -> list[Medium]:
-    """The media of a run; none where the manifest is damaged, as verify says."""
+def rows(entry: Entry) -> list[tuple[str, ...]]:
+    """Name, kind, how many, their steps and size; none where the manifest is damaged, as verify says."""
+    names: dict[tuple[str, str], list[Medium]] = {}
     try:
-        return entry.manifest()
+        manifest = entry.manifest()
     except GittrackError:
         return []
-
-
-def rows(media: Sequence[Medium]) -> list[tuple[str, ...]]:
-    """Name, kind, how many, their steps and their size."""
-    names: dict[tuple[str, str], list[Medium]] = {}
-    for medium in media:
+    for medium in manifest:
         names.setdefault((medium.name, medium.kind), []).append(medium)
     return [_row(name, kind, files) for (name, kind), files in names.items()]
 

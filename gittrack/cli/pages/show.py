@@ -15,7 +15,6 @@ from gittrack.formats.attempts import Attempt
 from gittrack.formats.during import Overlap
 from gittrack.formats.flat import flatten
 from gittrack.formats.masks import is_masked
-from gittrack.formats.media import Medium
 from gittrack.formats.record import DataInput, Dataset, Lock, Metric, Output, Record, parse_time
 from gittrack.formats.reproduction import Reproduction
 from gittrack.formats.sources import source_of
@@ -58,7 +57,7 @@ def terminal(
     lines = [_headline(entry, paint)]
     if record.hypothesis:
         lines += ["", *(f"    {line}" for line in text.clean_lines(record.hypothesis.strip()))]
-    for section in sections(record, reproductions, decisions, _pythons(entry), media.manifest(entry)):
+    for section in sections(record, reproductions, decisions, _pythons(entry), media.rows(entry)):
         lines += ["", paint("bold", section.title), *_aligned(section.rows, paint)]
     if series is not None:
         lines += _charts(series, record, paint, columns)
@@ -75,7 +74,7 @@ def as_markdown(
     lines = [f"# Run {markdown_cell(record.id)}", "", markdown_cell(_summary(entry)), ""]
     if record.hypothesis:
         lines += [*(f"> {markdown_cell(line)}" for line in text.clean_lines(record.hypothesis.strip())), ""]
-    for section in sections(record, reproductions, decisions, _pythons(entry), media.manifest(entry)):
+    for section in sections(record, reproductions, decisions, _pythons(entry), media.rows(entry)):
         wide = max(map(len, section.rows))
         cells = ([markdown_cell(cell) for cell in row] for row in section.rows)
         lines += [f"## {section.title}", "", *markdown_lines([""] * wide, cells), ""]
@@ -95,7 +94,7 @@ def sections(
     reproductions: Sequence[Reproduction] = (),
     decisions: Sequence[Decided] = (),
     pythons: Sequence[tuple[str, str]] = (),
-    manifest: Sequence[Medium] = (),
+    shown: Sequence[tuple[str, ...]] = (),
 ) -> Iterator[Section]:
     """The sections that have something to say. `pythons`: version, and what they ran, of the further ones."""
     params = [_param(record, name, value) for name, value in flatten(record.params).items()]
@@ -129,7 +128,7 @@ def sections(
         ("Determinism", determinism),
         ("Use of the machine", list(record.system_use.facts()) if record.system_use else []),
         ("Outputs", [_output(item) for item in record.outputs]),
-        ("Media", media.rows(manifest)),
+        ("Media", list(shown)),
         ("Series", list(_series(record))),
         ("Changed while it ran", [(text.one_line(item.what), item.shown) for item in record.changed]),
         ("Attempts", [_attempt(number, item) for number, item in enumerate(record.attempts, 1)]),

@@ -233,7 +233,8 @@ class Taking:
             if file.kind not in _OBSERVED
         )
         self._keep_system(files)
-        files.kept = [kept for file in files.kept if (kept := self._new_file(file)) is not None]
+        new = [kept for file in files.kept if (kept := self._new_file(file)) is not None]
+        files.kept = [replace(kept, medium=None) for kept in new]  # the manifest is of our own
         pointers: dict[str, bytes] = {}
         files.store(self._collector.store.cache(), pointers)
         for kept in files.kept:
