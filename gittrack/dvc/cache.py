@@ -175,6 +175,19 @@ def _stays_inside(path: str) -> bool:
     )
 
 
+def holds(cache: Path, pointer: Pointer, *, is_damaged: bool) -> bool:
+    """Whether all bytes of `pointer` are there; `is_damaged`: the answer where a folder's listing is."""
+    if not object_path(cache, pointer.md5, pointer.hash).is_file():
+        return False
+    if not pointer.md5.endswith(".dir"):
+        return True
+    try:
+        inside = read_dir_object(cache, pointer.md5, pointer.hash)
+    except (DvcError, RecordError):
+        return is_damaged
+    return all(object_path(cache, md5, pointer.hash).is_file() for _, md5 in inside)
+
+
 def checkout(pointer: Pointer, cache: Path, target: Path) -> None:
     """Puts the file or folder that `pointer` names at `target`, whole or not at all, every byte verified.
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from gittrack.dvc.cache import checkout, object_path, read_dir_object
+from gittrack.dvc.cache import checkout, holds
 from gittrack.dvc.files import Pointer
 from gittrack.dvc.hashing import hash_path
 from gittrack.dvc.settings import ignore_rules, project_of
 from gittrack.dvc.transfer import missing_on_remote, transfer
-from gittrack.errors import DvcError, GittrackError, NotFoundError, UsageError
+from gittrack.errors import DvcError, NotFoundError, UsageError
 from gittrack.formats.record import Code, DataInput
 from gittrack.git.repository import Repository
 
@@ -59,22 +59,9 @@ def _is_made(item: DataInput, made: set[str]) -> bool:
 def _near(item: DataInput, sources: Sources) -> Where:
     if item.source == "git" and item.differs_from is None:
         return "code"
-    if item.md5 and item.hash and _in_cache(item, sources.cache):
+    if item.md5 and item.hash and holds(sources.cache, _pointer(item), is_damaged=False):
         return "cache"
     return "disk" if _on_disk(item, sources.top) else "nowhere"
-
-
-def _in_cache(item: DataInput, cache: Path) -> bool:
-    pointer = _pointer(item)
-    if not object_path(cache, pointer.md5, pointer.hash).is_file():
-        return False
-    if not pointer.md5.endswith(".dir"):
-        return True
-    try:
-        inside = read_dir_object(cache, pointer.md5, pointer.hash)
-    except GittrackError:
-        return False
-    return all(object_path(cache, md5, pointer.hash).is_file() for _, md5 in inside)
 
 
 def _on_disk(item: DataInput, top: Path) -> bool:
