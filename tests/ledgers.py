@@ -10,6 +10,7 @@ from typing import Any
 from gittrack.formats.codec import dump_imported, dump_record, load_record
 from gittrack.formats.decision import Candidate, Criteria, Decision
 from gittrack.formats.decision import dump as dump_decision
+from gittrack.formats.media import FILE, OUTPUT, read_media
 from gittrack.formats.record import Author, Code, EnvironmentSummary, Failure, Imported, Metric, Record, Tool
 from gittrack.formats.spec import spec_of
 from gittrack.git.objects import BLOB_MODE, TREE_MODE, GitObject, Signature, TreeEntry, make, make_tree
@@ -158,6 +159,12 @@ def records(top: Path) -> list[Record]:
 
 def file_of(top: Path, record: Record, name: str) -> str:
     return run_git(top, "show", f"gittrack/runs:{record.path}/{name}")
+
+
+def outputs_of(top: Path, record: Record) -> set[str]:
+    """The paths of all outputs; those of media by their manifest."""
+    media = read_media(file_of(top, record, FILE).encode(), FILE) if record.media is not None else []
+    return {output.path for output in record.outputs} - {OUTPUT} | {medium.file for medium in media}
 
 
 def journals(top: Path) -> list[str]:

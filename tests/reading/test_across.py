@@ -95,7 +95,8 @@ def ledgers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Index, A
 
 FIELDS = (
     "id", "experiment", "name", "status", "started", "ended", "duration", "author", "email", "commit",
-    "branch", "dirty", "seed", "spec", "hypothesis", "outcome", "imported", "metrics.acc", "metrics.none",
+    "branch", "dirty", "seed", "spec", "hypothesis", "outcome", "imported", "peak_memory", "gpu_hours",
+    "energy_kwh", "metrics.acc", "metrics.none",
     "params.x", "params.x.deep", "tags.who",
 )  # fmt: skip
 orders = st.lists(st.tuples(st.sampled_from(FIELDS), st.sampled_from(["ASC", "DESC", ""])), max_size=3)

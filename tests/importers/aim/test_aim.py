@@ -21,7 +21,7 @@ from gittrack.importers.systems import choose
 from tests.importers.rounds import state_of
 from tests.importers.sources import importer
 from tests.importers.taking import taken
-from tests.ledgers import records
+from tests.ledgers import outputs_of, records
 
 TABLES = """
 CREATE TABLE experiment (id INTEGER, name TEXT);
@@ -174,9 +174,7 @@ def test_on_the_ledger(repository: Path, tmp_path: Path, monkeypatch: pytest.Mon
     assert execute(command) == execute(command) == 1  # of two runs nothing can be read
     assert execute(["verify", "-q"]) == 0
     (record,) = records(top)
-    assert {output.path for output in record.outputs} == {
-        "media/im[fold=1,subset=val]/0-1.png", "histograms/dist.jsonl",
-    }  # fmt: skip
+    assert outputs_of(top, record) == {"media/im[fold=1,subset=val]/0-1.png", "histograms/dist.jsonl"}
     assert record.system_series is not None
     assert (record.console is not None, record.metrics["loss[fold=1,subset=val]"].status) == (True, "inf")
     assert state_of(repository) == before

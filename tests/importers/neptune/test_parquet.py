@@ -19,7 +19,7 @@ from gittrack.importers.systems import choose
 from tests.importers import taking
 from tests.importers.sources import importer
 from tests.importers.taking import curves, losses
-from tests.ledgers import file_of, records
+from tests.ledgers import file_of, outputs_of, records
 
 pyarrow = pytest.importorskip("pyarrow")
 from pyarrow.parquet import write_table  # noqa: E402
@@ -263,10 +263,6 @@ def test_on_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert execute(["import", str(tmp_path / "exports")]) == 0
     (record,) = records(clone)
     assert record.imported is not None and record.imported.deleted
-    assert {output.path for output in record.outputs} >= {
-        "a.txt",
-        "pics/1.5.png",
-        "histograms/h.jsonl",
-    }
+    assert outputs_of(clone, record) >= {"a.txt", "pics/1.5.png", "histograms/h.jsonl"}
     assert file_of(clone, record, "system.csv").startswith("step,time,monitoring/ab/cpu\n")
     assert execute(["verify", "-q"]) == 0

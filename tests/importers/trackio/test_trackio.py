@@ -17,6 +17,7 @@ from gittrack.importers.systems import choose
 from gittrack.importers.trackio import read
 from tests.importers.rounds import Rounds, state_of
 from tests.importers.taking import only, taken
+from tests.ledgers import outputs_of
 
 START = "2026-11-30T10:00:0{}+00:00"
 IDS = "run_id TEXT NOT NULL, "
@@ -204,7 +205,7 @@ def test_on_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = project(folder)
     rounds = Rounds(tmp_path, monkeypatch)
     record = next(r for r in rounds.bring("trackio", folder) if r.imported and r.imported.id == "r1")
-    assert {output.path for output in record.outputs} == {
+    assert outputs_of(rounds.top, record) == {
         "media/im/0.png", "tables/tab/1.json", "histograms/hist.jsonl", "net/m.bin",
     }  # fmt: skip
     assert record.system_series is not None

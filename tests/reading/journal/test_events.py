@@ -28,5 +28,6 @@ def test_letters_on_disk_stay() -> None:
         "COUNTING": ["n"],
         "ATTEMPT": ["u"],
         "PREEMPTED": ["q"],
+        "MEDIA": ["g"],
         "END": ["x"],
     }
