@@ -41,6 +41,8 @@ CALL, NAME, RUN = Amount(100, 64 << 20), Amount(400, 256 << 20), Amount(2_000, 1
 
 _LONGEST = 80
 _UNSAFE = re.compile(r"[^\w.+=-]")
+_LIKE_A_FILE = re.compile(r"(?:step|call)-.*\.", re.I)
+"""Parts of a name that a file of another name may have: a folder cannot be called so."""
 
 
 class Content(NamedTuple):
@@ -218,6 +220,7 @@ class Shelf:
 def path_of(name: str) -> str:
     """A name as a path that every file system, git and DVC take; no two names have the same."""
     parts = [_UNSAFE.sub("_", part).strip(".") for part in unicodedata.normalize("NFC", name).split("/")[:8]]
+    parts = [part.replace(".", "_") if _LIKE_A_FILE.match(part) else part for part in parts]
     path = "/".join(part.encode()[:_LONGEST].decode(errors="ignore") or "_" for part in parts)
     same = hashlib.sha256(name.encode()).hexdigest()[:8]
     return path if path == name else f"{path}-{same}"

@@ -53,7 +53,8 @@ def _samples(audio: Any) -> Any:
         low, high = array.min(), array.max()
         if not -1 - _NEAR <= low <= high <= 1 + _NEAR:  # NaN is not, either
             raise UsageError(f"samples that are floats are -1 to 1, not {low:.6g} to {high:.6g}: scale them")
-        array = np.rint(np.clip(array, -1, 1) * 32767)
+        wide = array.astype(np.promote_types(array.dtype, np.float32))  # 16 bits do not hold 32767
+        array = np.rint(np.clip(wide, -1, 1) * 32767)
     elif array.dtype == np.uint8:
         array = (array.astype(np.int16) - 128) * 256
     elif array.dtype != np.int16:
@@ -68,7 +69,7 @@ def _wav(samples: Any, rate: int | None) -> bytes:
         hertz = operator.index(rate)  # type: ignore[arg-type]
     except TypeError:
         hertz = 0
-    if not 1 <= hertz < 2**31:
+    if not 1 <= hertz < 2**31 // samples.shape[1]:  # WAV has the bytes of a second in 32 bits
         raise UsageError(f"samples need their sample_rate in hertz, such as 16000, not {rate!r}")
     stream = io.BytesIO()
     with wave.open(stream, "wb") as file:

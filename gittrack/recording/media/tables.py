@@ -110,7 +110,7 @@ def histogram_of(values: Any, bins: int = 64) -> Content:
         if len(counts) > MOST_BINS:
             raise UsageError(f"a histogram has at most {MOST_BINS:,} bins, not {len(counts):,}")
         return _json({"edges": edges.tolist(), "counts": counts.tolist()})
-    if isinstance(bins, bool) or not isinstance(bins, int) or not 1 <= bins <= MOST_BINS:
+    if isinstance(bins, bool) or not hasattr(bins, "__index__") or not 1 <= bins <= MOST_BINS:
         raise UsageError(f"bins is a number from 1 to {MOST_BINS:,}, not {bins!r}")
     array = to_array(values, "a histogram").ravel()
     finite = array[np.isfinite(array)].astype(np.float64)
@@ -156,12 +156,11 @@ def confusion_of(
             f"y_true and y_pred are of one length and not empty, not {len(true)} and {len(predicted)}"
         )
     known = {*true, *predicted}
-    names = (
-        list(labels)
+    plain = (
+        _labels(labels)
         if labels is not None
         else sorted(known, key=lambda label: (isinstance(label, str), label))
     )
-    plain = _labels(names)
     if unknown := known - {*plain}:
         raise UsageError(f"labels does not name {', '.join(repr(label) for label in list(unknown)[:3])}")
     _few(plain)

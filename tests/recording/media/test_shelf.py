@@ -115,6 +115,7 @@ run.finish()
         ("/abs", "_/abs-"),
         (".git/x\\y\0", "git/x_y_-"),
         ("日" * 200, "日" * 26 + "-"),
+        ("a/step-0.png/b", "a/step-0_png/b-"),
     ],
 )
 def test_a_name_is_a_safe_path(name: str, path: str) -> None:

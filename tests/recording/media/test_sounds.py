@@ -24,6 +24,7 @@ def samples(sound: Any, rate: int = 8000) -> tuple[list[int], int]:
 def test_samples_are_wav_of_16_bits() -> None:
     """Floats of -1 to 1, int16 as it is, uint8 around 128; several channels beside each other."""
     assert samples(np.array([-1, 0.0, 1])) == ([-32767, 0, 32767], 1)
+    assert samples(np.array([-1, 0.5, 1], np.float16)) == ([-32767, 16384, 32767], 1)
     assert samples(np.array([-32768, 5], np.int16)) == ([-32768, 5], 1)
     assert samples(np.array([0, 128, 255], np.uint8)) == ([-32768, 0, 32512], 1)
     assert samples(np.array([[1, 2], [3, 4]], np.int16)) == ([1, 2, 3, 4], 2)
@@ -38,6 +39,7 @@ def test_samples_are_wav_of_16_bits() -> None:
         ([0.0], None, "need their sample_rate"),
         ([0.0], 8000.5, "need their sample_rate"),
         ([0.0], 2**31, "need their sample_rate"),
+        ([[0.0, 0.0]], 2**30, "need their sample_rate"),
         ([float("nan")], 8000, "not nan to nan"),
         ([2.0], 8000, "-1 to 1, not 2 to 2"),
         ([1, 2], 8000, "not int64"),

@@ -79,6 +79,7 @@ def test_histograms() -> None:
     """Of any shape; what is not finite is counted apart; one that NumPy made comes as it is."""
     said = json.loads(histogram_of(np.array([[0, 1], [1, np.nan]]), bins=2).data)
     assert said == {"edges": [0.0, 0.5, 1.0], "counts": [1, 2], "not_finite": 1}
+    assert json.loads(histogram_of([0, 1, 1], bins=np.int64(2)).data)["counts"] == [1, 2]
     assert json.loads(histogram_of(([1, 2], [0, 1, 2])).data) == {"edges": [0, 1, 2], "counts": [1, 2]}
     for values, bins in (
         ([], 2), ([np.nan], 2), (["a"], 2), (([1], [1, 0]), 2), ([1], 0), ([1e308, -1e308], 2), ([1], 2.5)
@@ -93,6 +94,8 @@ def test_confusion_matrices() -> None:
     assert said == {"labels": ["a", "b"], "matrix": [[1, 0], [1, 1]]}
     said = json.loads(confusion_of(np.array([2.0]), np.array([1]), labels=[1, 2, 3]).data)
     assert said == {"labels": ["1", "2", "3"], "matrix": [[0, 0, 0], [1, 0, 0], [0, 0, 0]]}
+    said = json.loads(confusion_of([1, 2], [1, 1], labels=np.array([2, 1])).data)
+    assert said == {"labels": ["2", "1"], "matrix": [[0, 1], [0, 1]]}
     said = json.loads(confusion_of(matrix=[[0.5, 0.5], [1, 0]], labels=["x", "y"]).data)
     assert said["matrix"] == [[0.5, 0.5], [1.0, 0.0]]
 
