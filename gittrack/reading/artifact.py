@@ -62,11 +62,16 @@ class Artifact:
 
         if self.is_folder:
             raise UsageError(f"{self.name} is a folder: take one of its files, or save() it somewhere")
-        file = self.unfinished or object_path(self._cache, self.md5, self.pointer.hash)
+        file = self._in_journal or object_path(self._cache, self.md5, self.pointer.hash)
         digest = hash_path(file, dos2unix=self.pointer.hash == "md5-dos2unix")
         if digest.md5 != self.md5 or self.sha256 not in (None, digest.sha256):
             raise DvcError(f"{file} has other bytes than {self.name} had: delete it and fetch it again")
         return file
+
+    @property
+    def _in_journal(self) -> Path | None:
+        """Where it lies, unless its run has ended since, or it made room for others."""
+        return self.unfinished if self.unfinished is not None and self.unfinished.is_file() else None
 
     @property
     def _cache(self) -> Path:
@@ -104,11 +109,18 @@ class Artifact:
         """Put the file or the whole folder at `target`, every byte checked; UsageError if it is taken."""
         from gittrack.dvc.cache import checkout
 
-        if self.unfinished is not None:
-            Path(target).write_bytes(self.read_bytes())
-        else:
-            checkout(self.pointer, self._cache, Path(target))
-        return Path(target)
+        place = Path(target)
+        if self._in_journal is None:
+            checkout(self.pointer, self._cache, place)
+            return place
+        data = self.read_bytes()
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with place.open("xb") as file:
+                file.write(data)
+        except FileExistsError as error:
+            raise UsageError(f"{place} exists: move it away first") from error
+        return place
 
 
 class Outputs(Mapping[str, Artifact]):

@@ -55,6 +55,19 @@ def test_what_is_not_there_is_named(found: gittrack.Found, tmp_path: Path) -> No
         found.outputs["model.pkl"].save(tmp_path / "m")
 
 
+def test_while_its_run_goes_on(inside: Path, tmp_path: Path) -> None:
+    """Nothing is written over either; what was found while it went on is there when it has ended."""
+    with gittrack.start_run("e") as run:
+        run.log_html("<p>1</p>", "page")
+        (page,) = gittrack.load(run.id).media("page")
+        (tmp_path / "m").write_text("mine")
+        with pytest.raises(UsageError, match="exists"):
+            page.save(tmp_path / "m")
+        assert page.save(tmp_path / "n").read_bytes() == b"<p>1</p>"
+        (later,) = gittrack.load(run.id).media("page")
+    assert later.read_bytes() == b"<p>1</p>" == later.save(tmp_path / "o").read_bytes()
+
+
 def test_other_bytes_are_refused_and_absent_ones_named(found: gittrack.Found) -> None:
     """Every time that a run is loaded."""
     file = found.outputs["model.pkl"].path
