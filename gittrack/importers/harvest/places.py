@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -38,10 +39,21 @@ class Place:
         return dict(_event_files(self.path) if self.system == "tensorboard" else self._runs())
 
     def kept(self) -> list[str]:
-        """Paths of all that is there: the store, or folders of nothing but event files, and others."""
+        """Paths of all that is there: the store, or folders of nothing but event files, and others.
+
+        A store that a variable names may be any folder, also one of code: there it is what MLflow has made.
+        """
         if self.system == "tensorboard":
             return _boards(str(self.path), iter(range(MOST)))[0]
-        return [str(self.path)] if next(iter(self._runs()), None) is not None else []
+        folders = _folders(self.path)
+        if self.system == "mlflow" and self.path.name != _MLFLOW[0] and folders:
+            return [f.path for f in folders if any(map(_is_mlflows, [f, *_folders(f.path)]))]
+        has_runs = next(iter(self._runs()), None) is not None or self._has_artifacts(folders)
+        return [str(self.path)] if has_runs else []
+
+    def _has_artifacts(self, folders: Iterable[os.DirEntry[str]]) -> bool:
+        """Of runs that a database has, by MLflow's own rule beside it."""
+        return self.system == "mlflow" and any(_folders(folder.path) for folder in folders)
 
     def _runs(self) -> Iterable[tuple[str, int]]:
         if self.system == "wandb":
@@ -67,7 +79,7 @@ def places(cwd: Path, environ: Mapping[str, str], outputs: Sequence[str]) -> lis
     found = [Place("wandb", folder / name) for folder in _wandb_folders(cwd, environ) for name in _WANDB]
     found += [Place("mlflow", cwd / name) for name in _MLFLOW]
     store = _store(environ.get("MLFLOW_TRACKING_URI", ""))
-    found += [Place("mlflow", cwd / store)] if store else []
+    found += [Place("mlflow", cwd / store)] if store and "\0" not in store else []
     boards: list[Path] = []
     for path in [*(cwd / name for name in _BOARDS), *_inner(cwd), *(cwd / name for name in outputs)]:
         if not any(path.is_relative_to(other) for other in boards):
@@ -86,17 +98,21 @@ def _store(uri: str) -> str | None:
     """The path in a tracking URI of MLflow, None where it names a server or nothing."""
     if uri.startswith("sqlite:///"):
         return unquote(uri.removeprefix("sqlite:///").partition("?")[0]) or None
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return None
     return unquote(parts.path) or None if parts.scheme in ("", "file") and not parts.netloc else None
 
 
 def _inner(cwd: Path) -> Iterator[Path]:
     """``runs`` in the folders of the current one, as trainers keep them beside their checkpoints."""
-    for entry in _entries(cwd):
-        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
-            path = os.path.join(entry.path, _BOARDS[0])  # noqa: PTH118  (Path is slow by the hundred)
-            if os.path.isdir(path):  # noqa: PTH112
-                yield Path(path)
+    with suppress(OSError), os.scandir(cwd) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
+                path = os.path.join(entry.path, _BOARDS[0])  # noqa: PTH118  (Path is slow by the hundred)
+                if os.path.isdir(path):  # noqa: PTH112
+                    yield Path(path)
 
 
 def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
@@ -134,11 +150,20 @@ def _run_folders(store: Path) -> Iterator[tuple[str, int]]:
             count += 1
             if count > MOST:
                 raise TooMany
-            yield f"{experiment.name}/{run.name}", run.inode()
+            if _is_mlflows(run):
+                yield f"{experiment.name}/{run.name}", run.inode()
+
+
+def _is_mlflows(folder: os.DirEntry[str]) -> bool:
+    """Whether it is a run, an experiment or a model of a store of files."""
+    return os.path.isfile(os.path.join(folder.path, "meta.yaml"))  # noqa: PTH113, PTH118
 
 
 def _ids(database: Path) -> list[tuple[str, int]]:
-    """Ids of the runs of a database, which have no inode; none where it is none of MLflow."""
+    """Ids of the runs of a database, which have no inode; none where it is none of MLflow.
+
+    OSError for one that cannot be read now: what was there then is not known, which is not nothing.
+    """
     import sqlite3
 
     from gittrack.importers.sqlite import Tables
@@ -146,8 +171,10 @@ def _ids(database: Path) -> list[tuple[str, int]]:
     try:
         rows = Tables(database).rows("runs", ("run_uuid",))
         return [(row[0].decode("utf-8", "replace"), 0) for row in rows if isinstance(row[0], bytes)]
-    except (sqlite3.Error, ValueError):
+    except ValueError:
         return []
+    except sqlite3.Error as error:
+        raise OSError(str(error)) from error
 
 
 def _event_files(folder: Path) -> Iterator[tuple[str, int]]:

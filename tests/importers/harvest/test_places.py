@@ -27,6 +27,8 @@ def touch(*paths: Path) -> None:
         ("http://localhost:5000", None),
         ("file://server/share", None),
         ("databricks", "databricks"),
+        ("http://[::1", None),
+        ("file:///a%00b", None),
     ],
 )
 def test_what_a_tracking_uri_names(tmp_path: Path, uri: str, store: str | None) -> None:
@@ -42,6 +44,8 @@ def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         tmp_path / "wandb" / "run-20240101_000000-a" / "run-a.wandb",
         tmp_path / "mlruns" / "0" / "ab" / "meta.yaml",
         tmp_path / "mlruns" / "models" / "m" / "meta.yaml",
+        tmp_path / "mlruns" / "src" / "jobs" / "train.py",
+        tmp_path / "databricks" / "jobs" / "lib" / "train.py",  # what is no store is code
         tmp_path / "out" / "runs" / "x" / "events.out.tfevents.1.h",
         tmp_path / "out" / "runs" / "y" / "events.out.tfevents.2.h",
         tmp_path / "logs" / "z" / "events.out.tfevents.3.h",
@@ -49,7 +53,8 @@ def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     (tmp_path / "wandb" / "latest-run").symlink_to("run-20240101_000000-a")
     (tmp_path / "logs" / "link").symlink_to(tmp_path / "out")
-    found = {place.path.relative_to(tmp_path).as_posix(): place for place in places(tmp_path, {}, ["logs/z"])}
+    environ = {"MLFLOW_TRACKING_URI": "databricks"}
+    found = {place.path.relative_to(tmp_path).as_posix(): place for place in places(tmp_path, environ, ["logs/z"])}
     assert {name: {*place.units()} for name, place in found.items() if place.units()} == {
         "wandb": {"run-20240101_000000-a"},
         "mlruns": {"0/ab"},
@@ -63,3 +68,7 @@ def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_module(Place.__module__), "MOST", 1)
     with pytest.raises(TooMany):
         Place("tensorboard", tmp_path / "out" / "runs").units()
+    assert places(tmp_path, {}, [])  # a folder of many files, such as of images
+    (tmp_path / "mlflow.db").write_bytes(b"SQLite format 3\0" + b"x" * 100)
+    with pytest.raises(OSError, match="file is not a database|malformed"):  # not known, which is not none
+        Place("mlflow", tmp_path / "mlflow.db").units()
