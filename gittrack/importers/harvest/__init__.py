@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from gittrack.importers.harvest.places import Place, TooMany, listed, places
+from gittrack.importers.harvest.places import Place, TooMany, listed, places, went_on
 from gittrack.recording.collect import Collector
 from gittrack.recording.harvest import PLACES
 from gittrack.recording.journal import Journal
@@ -64,7 +64,7 @@ class Harvest:
             from gittrack.importers.harvest.finding import Finding
 
             with tempfile.TemporaryDirectory(prefix="gittrack-") as scratch:
-                Finding(collector, Path(scratch)).take(new)
+                Finding(collector, Path(scratch), self._outputs).take(new)
         file.unlink()
 
     def _new(self, before: Seen, collector: Collector) -> Iterator[tuple[Place, set[str]]]:
@@ -74,8 +74,6 @@ class Harvest:
             known = before.get(str(place.path), {})
             try:
                 units = place.units()
-                if known is None:
-                    raise TooMany
             except OSError as error:
                 collector.lose(f"{place.system} in {place.path}", error.strerror or str(error))
                 continue
@@ -83,7 +81,17 @@ class Harvest:
                 why = f"too many names to tell which are new; gittrack import {place.system} reads them"
                 collector.lose(f"{place.system} in {place.path}", why)
                 continue
-            self._name_grown(place, units.keys() & known.keys(), collector)
+            if known is None:
+                why = f"what was there before is not known; gittrack import {place.system} reads it"
+                collector.lose(f"{place.system} in {place.path}", why)
+                continue
+            same = units.keys() & known.keys()
+            if place.path.is_file():
+                grown = [unit for unit in same if units[unit] != known[unit]]
+            else:
+                grown = [unit for unit in same if is_touched(collector.journal, str(place.sign_of(unit)))]
+            if grown:
+                collector.lose(f"{place.system} {listed(grown)}", went_on(place.system))
             moved = {unit for unit in units.keys() - known if units[unit] in inodes}
             new = {
                 unit
@@ -92,13 +100,3 @@ class Harvest:
             }
             if new:
                 yield place, new
-
-    def _name_grown(self, place: Place, units: Iterable[str], collector: Collector) -> None:
-        """Say which were there before and have gone on: what of them is new nothing tells."""
-        grown = [u for u in sorted(units) if is_touched(collector.journal, str(place.sign_of(u)))]
-        if grown:
-            why = (
-                "there before the run, and written while it ran: what came to it is not taken; "
-                f"gittrack import {place.system} takes it as a run of its own"
-            )
-            collector.lose(f"{place.system} {listed(grown)}", why)

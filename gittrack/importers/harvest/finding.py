@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gittrack.importers.foreign import ForeignRun, Options, Skipped
-from gittrack.importers.harvest.places import Place, listed
+from gittrack.importers.harvest.places import Place, listed, went_on
 from gittrack.importers.harvest.taking import SYSTEMS, Taking
 from gittrack.importers.reading import why
 from gittrack.reading.journal.events import Kind
@@ -39,8 +39,9 @@ class Found:
 class Finding:
     """Takes what is new into the journal of one run that has ended."""
 
-    def __init__(self, collector: Collector, scratch: Path) -> None:
+    def __init__(self, collector: Collector, scratch: Path, outputs: Sequence[str] = ()) -> None:
         self._collector = collector
+        self._outputs = [Path(output).resolve() for output in outputs]
         self._scratch = scratch
         self._stored = StoredJournal(collector.journal.folder)
         self._start = self._stored.start
@@ -98,7 +99,7 @@ class Finding:
             if others:
                 self._collector.lose(f"{place.system}: {listed(units)}", whose(others))
                 continue
-            yield from self._read(place, self._without_rivals(place, units))
+            yield from self._read(place, self._without_older(place, self._without_rivals(place, units)))
 
     def _without_rivals(self, place: Place, units: Iterable[str]) -> set[str]:
         own = set()
@@ -110,6 +111,20 @@ class Finding:
                 own.add(unit)
         return own
 
+    def _without_older(self, place: Place, units: set[str]) -> set[str]:
+        """Without new parts of runs that have older ones, which this run has not taken."""
+        if place.system != "wandb":
+            return units
+        from gittrack.importers.wandb.folder import parts
+
+        known = [(part.id, part.folder.name) for part in parts(place.path) if part.folder]
+        older = {run_id for run_id, name in known if name not in units}
+        older -= {fact["id"] for fact in self._taken if fact["system"] == "wandb"}
+        resumed = {name for run_id, name in known if name in units and run_id in older}
+        if resumed:
+            self._collector.lose(f"wandb {listed(resumed)}", went_on("wandb"))
+        return units - resumed
+
     def _read(self, place: Place, units: set[str]) -> Iterator[Found]:
         for folder, item in _items(place, units):
             if isinstance(item, Skipped):
@@ -120,14 +135,19 @@ class Finding:
                     yield Found(place, item, folder)
                 else:
                     reason = (
-                        "it lies outside of the work tree, and neither its commit nor its program is this "
-                        f"run's: {_command([Found(place, item)])} takes it"
+                        "it lies outside of the work tree, where others write, and does not name the commit "
+                        f"or the program of this run: {_command([Found(place, item)])} takes it"
                     )
                     self._collector.lose(f"{place.system} {item.id}", reason)
 
     def _is_ours(self, place: Place, run: ForeignRun) -> bool:
-        """A store elsewhere may be written by others at any time: there the run has to name our code."""
-        if place.system == "tensorboard" or place.path.is_relative_to(self._collector.store.top.resolve()):
+        """A store elsewhere may be written by others at any time: there the run has to name our code.
+
+        Event files name nothing: there --output has to name them.
+        """
+        path = place.path.resolve()
+        own = [self._collector.store.top.resolve(), *(self._outputs if place.system == "tensorboard" else ())]
+        if any(map(path.is_relative_to, own)):
             return True
         code, ours = run.code, self._start["record"]["code"]
         if code is None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from zlib import crc32
 
 _WANDB = ("wandb", ".wandb")
 _MLFLOW = ("mlruns", "mlflow.db")
@@ -32,7 +33,8 @@ class Place:
     path: Path
 
     def units(self) -> dict[str, int]:
-        """What is there, by names that stay (folders or ids of runs, event files), with their inodes.
+        """What is there, by names that stay (folders or ids of runs, event files), with their inodes, or, of
+        runs in a database, a number that is another one when the run has gone on.
 
         OSError, `TooMany`.
         """
@@ -82,7 +84,8 @@ def places(cwd: Path, environ: Mapping[str, str], outputs: Sequence[str]) -> lis
     found += [Place("mlflow", cwd / store)] if store and "\0" not in store else []
     boards: list[Path] = []
     for path in [*(cwd / name for name in _BOARDS), *_inner(cwd), *(cwd / name for name in outputs)]:
-        if not any(path.is_relative_to(other) for other in boards):
+        real = path.resolve()
+        if not any(real.is_relative_to(other.resolve()) for other in boards):
             boards.append(path)
     found += [Place("tensorboard", path) for path in boards]
     normal = (Place(place.system, Path(os.path.normpath(place.path))) for place in found)
@@ -160,7 +163,8 @@ def _is_mlflows(folder: os.DirEntry[str]) -> bool:
 
 
 def _ids(database: Path) -> list[tuple[str, int]]:
-    """Ids of the runs of a database, which have no inode; none where it is none of MLflow.
+    """Ids of the runs of a database, with a number that is another one when a run was resumed; none where it
+    is none of MLflow.
 
     OSError for one that cannot be read now: what was there then is not known, which is not nothing.
     """
@@ -169,8 +173,12 @@ def _ids(database: Path) -> list[tuple[str, int]]:
     from gittrack.importers.sqlite import Tables
 
     try:
-        rows = Tables(database).rows("runs", ("run_uuid",))
-        return [(row[0].decode("utf-8", "replace"), 0) for row in rows if isinstance(row[0], bytes)]
+        rows = Tables(database).rows("runs", ("run_uuid", "status", "end_time"))
+        return [
+            (row[0].decode("utf-8", "replace"), -crc32(repr(row).encode()))  # no inode
+            for row in rows
+            if isinstance(row[0], bytes)
+        ]
     except ValueError:
         return []
     except sqlite3.Error as error:
@@ -220,3 +228,11 @@ def listed(names: Iterable[str]) -> str:
     known = sorted(names)
     more = f" and {len(known) - _NAMED:,} more" if len(known) > _NAMED else ""
     return ", ".join(known[:_NAMED]) + more
+
+
+def went_on(system: str) -> str:
+    """Why what came to a run that was there is not taken."""
+    return (
+        "there before the run, and written while it ran: what came to it is not taken; "
+        f"gittrack import {system} takes it as a run of its own"
+    )

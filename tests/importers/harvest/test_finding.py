@@ -116,9 +116,45 @@ def test_a_database_and_a_store_elsewhere(tmp_path: Path, monkeypatch: pytest.Mo
         base.execute("INSERT INTO metrics VALUES (?, 'loss', 0.5, 1000, 0)", (OUTER,))
     base.close()
     assert points(run(f"cp {made} mlflow.db"), "loss") == [(0, 0.5)]
+    with sqlite3.connect("mlflow.db") as base:
+        base.execute("ALTER TABLE runs ADD COLUMN end_time INTEGER")
+    base.close()
+    resumes = "import sqlite3; c = sqlite3.connect('mlflow.db'); c.execute('UPDATE runs SET end_time = 9')"
+    record = run(f'{sys.executable} -c "{resumes}; c.commit()"')
+    assert record.harvested == () and "there before the run" in record.not_recorded[0].why
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/shared.db")
     record = run(f"cp {made} {tmp_path}/shared.db")
     assert record.harvested == () and "outside of the work tree" in record.not_recorded[0].why
+
+
+@pytest.mark.usefixtures("inside")
+def test_a_run_that_an_older_one_is_a_part_of(tmp_path: Path) -> None:
+    """W&B begins a new folder where a run is resumed: what an import has under that id is more than this."""
+    kept_by_wandb(tmp_path / "a", (0, 0.5), run_id="abc")
+    subprocess.run(["sh", "-c", copies(tmp_path / "a")], check=True)
+    later = tmp_path / "b" / "wandb" / "run-20991231_000000-abc"
+    kept_by_wandb(tmp_path / "b", (1, 0.25), run_id="abc")
+    next((tmp_path / "b" / "wandb").iterdir()).rename(later)
+    record = run(copies(tmp_path / "b"))
+    assert (record.harvested, record.metrics) == ((), {})
+    assert record.not_recorded[0].what == f"wandb {later.name}"
+    assert "there before the run" in record.not_recorded[0].why
+
+
+@pytest.mark.usefixtures("inside")
+def test_links_to_places_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written through a link out of the work tree may be anybody's, unless --output names it."""
+    kept_by_wandb(tmp_path / "a", (0, 0.5))
+    kept_by_board(tmp_path / "b", (0, 0.25))
+    for name in ("wandb", "runs"):
+        (tmp_path / "shared" / name).mkdir(parents=True)
+        Path(name).symlink_to(tmp_path / "shared" / name)
+    record = run(copies(tmp_path / "a" / "wandb", "wandb"), copies(tmp_path / "b", "runs/x"))
+    assert record.harvested == ()
+    assert [loss.what for loss in record.not_recorded] == ["wandb abc", record.not_recorded[1].what]
+    assert all("outside of the work tree" in loss.why for loss in record.not_recorded)
+    record = run(copies(tmp_path / "b", "runs/y"), outputs=[(str(tmp_path / "shared" / "runs"), "log")])
+    assert points(record, "loss") == [(0, 0.25)]
 
 
 def test_runs_at_once(project: Path, tmp_path: Path) -> None:
