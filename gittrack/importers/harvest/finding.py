@@ -46,6 +46,7 @@ class Finding:
         self._stored = StoredJournal(collector.journal.folder)
         self._start = self._stored.start
         self._known = _known(self._stored.folder)
+        self._takings: list[Taking] = []
         self._taken: list[dict[str, str]] = []
         """As the record has them; what an earlier attempt of the run has taken comes first."""
         for kind, *content in self._stored.events():
@@ -62,13 +63,20 @@ class Finding:
                 self._take(system, [one for one in found if [system, one.run.id] not in self._known])
             except Exception as error:  # whatever a tracker has written, the run ends well
                 self._collector.lose(f"runs of {system}", why(error))
+        for taking in self._takings:
+            try:
+                taking.take_files()
+            except Exception as error:
+                self._collector.lose(f"files of {taking.system}", why(error))
         self._tell_outer()
 
     def _take(self, system: str, found: Sequence[Found]) -> None:
         chosen, parts = _chosen(system, found)
         for one in chosen:
             prefix = _prefix(one, chosen)
-            Taking(self._collector, one.run, one.place.path, self._scratch, prefix).take()
+            taking = Taking(self._collector, one.run, one.place.path, self._scratch, prefix)
+            self._takings.append(taking)
+            taking.take()
             self._taken = [*self._taken, {"system": system, "id": one.run.id}]
             self._collector.journal.event(Kind.FACTS, {"harvested": self._taken})
         if parts:

@@ -47,6 +47,7 @@ class Taking:
         self._journal = collector.journal
         self._stored = StoredJournal(collector.journal.folder)
         self._run = run
+        self.system = run.system
         self._root = (root if root.is_dir() else root.parent).resolve()
         self._scratch = scratch
         self._prefix = prefix
@@ -56,15 +57,19 @@ class Taking:
         self._began = parse_time(self._stored.start["record"]["started"]).timestamp()
 
     def take(self) -> None:
-        """Put into the journal what it lacks; what it has no room for is said there."""
+        """Put into the journal what it lacks, but for files."""
         self._take_metrics()
         self._take_texts()
         self._take_params()
         self._take_tags()
-        self._take_files()
         for item in self._run.datasets:
             dataset = stated.dataset(item, self._losses, people=False)
             self._event(f"dataset {item.name}", Kind.DATASET, to_dict(dataset))
+
+    def take_files(self) -> None:
+        """Put the files into it, which may be so many that no more has room; say what is not recorded."""
+        self._known = Gathered(self._stored)  # with the files of the trackers before
+        self._take_files()
         self._losses.take(self._run.lost)
         for loss in self._losses.listed():
             what = f"{self._run.system}: {loss.what}"
@@ -237,9 +242,16 @@ class Taking:
         files.kept = [replace(kept, medium=None) for kept in new]  # the manifest is of our own
         pointers: dict[str, bytes] = {}
         files.store(self._collector.store.cache(), pointers)
+        refused: dict[str, list[str]] = {}
         for kept in files.kept:
             pointer = pointers[kept.output.pointer].decode()
-            self._event(f"output {kept.output.path}", Kind.OUTPUT, to_dict(kept.output), pointer)
+            try:
+                self._journal.event(Kind.OUTPUT, to_dict(kept.output), pointer)
+            except UsageError as error:
+                refused.setdefault(str(error).partition(": no room for ")[0], []).append(kept.output.path)
+        for why, (path, *others) in refused.items():
+            more = f" and {len(others):,} more" if others else ""
+            self._losses.add(f"output {path}{more}", why, 1 + len(others))
 
     def _keep_system(self, files: Files) -> None:
         points = Points(self._scratch / "system", self._began, self._losses)

@@ -29,6 +29,9 @@ LIMIT = 450_000
 """Bytes of YAML for each process that writes to a run: with `gittrack run` these are two, and both
 together leave room in the codec's 1 MiB for what is only known at the end."""
 
+LOSSES = 25_000
+"""Bytes beyond that for what is not recorded: a full record says so, too."""
+
 MOST = 4_999
 """Names in each section, likewise of each process: the schema has 10,000, of which two are columns for
 step and time."""
@@ -215,7 +218,8 @@ class Allowance:
             sizes[key] = _size(part)
             total += sizes[key] - self._sizes.get(key, 0)
             names[key[0]] += key not in self._sizes
-            if total > LIMIT or names[key[0]] > MOST:
+            most = LIMIT + LOSSES if key[0] == "not_recorded" else LIMIT
+            if total > most or names[key[0]] > MOST:
                 raise UsageError(
                     f"the run's record is full ({MOST} names a section, {LIMIT} bytes): no room for {key[0]} "
                     f"{key[1][:60]!r}; keep many or large values with log_dict() or log_artifact()"

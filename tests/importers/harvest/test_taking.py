@@ -142,3 +142,18 @@ def test_what_a_record_has_no_place_for(tmp_path: Path) -> None:
     lost = {loss.what: loss.why for loss in record.not_recorded}
     assert lost["tensorboard: graph"] == "a record has no place for it"
     assert any(what.startswith("wandb") for what in lost)
+
+
+@pytest.mark.usefixtures("inside")
+def test_more_files_than_a_record_has_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many is said, and metrics and parameters of every tracker come before the files of any."""
+    store = kept_by_mlflow(tmp_path / "m", ID, lr="0.1")
+    for number in range(40):
+        (store / "0" / ID / "artifacts" / f"{number}.txt").write_text(str(number))
+    kept_by_board(tmp_path / "t", (0, 0.5))
+    monkeypatch.setattr("gittrack.recording.journal.allowance.LIMIT", 8_000)
+    record = run(copies(store, "mlruns"), copies(tmp_path / "t", "runs/a"))
+    assert record.metrics["loss"].value == 0.5 and 0 < len(record.outputs) < 41
+    (loss,) = record.not_recorded
+    assert loss.what.startswith("mlflow: output ") and loss.what.endswith(" more")
+    assert loss.count == 41 - len(record.outputs) and "is full" in loss.why
