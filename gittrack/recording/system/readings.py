@@ -64,25 +64,30 @@ def _is_hosts(root: Path) -> bool:
         return False
 
 
+_TICKS = 0.02
+"""Seconds by which the kernel rounds what a process has used."""
+
+
 class Processes:
     """A process and those below it."""
 
     def __init__(self, pid: int, find: Callable[[int], Iterable[int]] | None = None) -> None:
         self._pid = pid
         self._find = find or _below
-        self._growth = Growth()
+        self._used: dict[int, tuple[float, float]] | None = None
+        """By process, the seconds of CPU that it has used, and those of the children it has waited for."""
         self.pids: set[int] = set()
         """Those of the last look."""
 
     def read(self, seconds: float | None) -> Values:
         """Nothing where all of them are gone.
 
-        What a child has used counts for its parent once that has waited for it, so that the sum only grows;
-        where it falls, a process went that nobody in here has waited for, and the growth is not known.
+        What a child has used counts for its parent once that has waited for it, so that the sum only grows.
+        Where a process went that nobody in here has waited for, the growth is not known.
         """
         import psutil
 
-        seen, count, memory, used = False, 0, 0, 0.0
+        count, memory, used = 0, 0, {}
         self.pids = set(self._find(self._pid))
         for pid in self.pids:
             try:
@@ -91,15 +96,24 @@ class Processes:
                     times, resident = process.cpu_times(), process.memory_info().rss
             except (psutil.Error, OSError):
                 continue  # it has just ended
-            seen = True
             count += resident > 0  # else it has ended, and nobody has waited for it yet
             memory += resident
-            used += sum(times[:4])  # user, system, and both of its children where they are known
-        grown = self._growth.of("cpu", used if seen else None)
+            used[pid] = (sum(times[:2]), sum(times[2:4]))  # user and system; both of its children
+        grown = self._grown(used)
         values: Values = {"processes.count": count, "processes.memory_bytes": memory} if count else {}
         if grown is not None and seconds:
             values["processes.cpu_percent"] = round(100 * grown / seconds, 3)
         return values
+
+    def _grown(self, used: dict[int, tuple[float, float]]) -> float | None:
+        """Seconds of CPU since the last look; None where they are not known."""
+        before, self._used = self._used, used or None
+        if before is None or not used:
+            return None
+        gone = sum(sum(before[pid]) for pid in before.keys() - used)
+        waited = sum(children - before.get(pid, (0.0, 0.0))[1] for pid, (_, children) in used.items())
+        grown = sum(map(sum, used.values())) - sum(map(sum, before.values()))
+        return grown if grown >= 0 and waited >= gone - _TICKS * (len(before) + len(used)) else None
 
 
 def _below(pid: int) -> Iterable[int]:

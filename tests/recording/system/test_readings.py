@@ -6,8 +6,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from gittrack.recording.system.readings import Processes, Readings
 from tests.recording.nvml import FakeNvml
@@ -85,3 +88,29 @@ def test_processes_below_are_counted_and_one_that_vanishes_is_no_error() -> None
     assert after["processes.count"] < both["processes.count"] and after["processes.cpu_percent"] >= 0
     gone = Processes(process.pid)
     assert gone.read(None) == {} == gone.read(10.0)
+
+
+@pytest.mark.parametrize(
+    ("waited", "percent"), [(100.0, 2900.0), (0.0, None)], ids=["waited for", "waited for by nobody"]
+)
+def test_what_a_process_used_that_went_is_counted_or_nothing_is(
+    monkeypatch: pytest.MonkeyPatch, waited: float, percent: float | None
+) -> None:
+    """Where nobody in here has waited for it (SIGCHLD ignored, say), others may have used more since."""
+    table = {1: (10.0, 0.0, 0.0, 0.0), 2: (80.0, 10.0, 10.0, 0.0)}
+
+    class Process:
+        def __init__(self, pid: int) -> None:
+            self.cpu_times = lambda: table[pid]
+
+        oneshot = staticmethod(nullcontext)
+        memory_info = staticmethod(lambda: SimpleNamespace(rss=1))
+
+    monkeypatch.setattr("psutil.Process", Process)
+    processes = Processes(1, lambda _: [*table])
+    processes.read(None)
+    table.clear()
+    table[1] = (300.0, 0.0, waited, 0.0)
+    assert processes.read(10.0).get("processes.cpu_percent") == percent
+    table[1] = (301.0, 0.0, waited, 0.0)
+    assert processes.read(10.0)["processes.cpu_percent"] == 10.0
