@@ -33,7 +33,7 @@ from gittrack.recording.interpreters.settle import settle
 from gittrack.recording.interpreters.watch import Watch
 from gittrack.recording.join import RUN_VARIABLE, below_outer_run, is_left_behind
 from gittrack.recording.journal import JOINED, Journal
-from gittrack.recording.lost import forget_aims, note_aims
+from gittrack.recording.lost import forget_aims, note_aims, note_reading
 from gittrack.recording.overlap import claim
 from gittrack.recording.passing import pass_on, setting_of
 from gittrack.recording.program import Program, become, check_command, exit_status, judge
@@ -133,12 +133,13 @@ def run_job(repo: Repository, config: Config, job: Job) -> Outcome:
         _note_end(journal, code, time.monotonic() - started, job.timeout_s if program.timed_out else None)
         settle(repo, journal, watch.end(), watch.installed)
         _note_changes(repo, store, journal.folder, job, outputs)
-        forget_aims(journal.folder)
+        note_reading(journal.folder)
         collector = Collector(store, journal, before, started, complaints)
         collector.metrics(job.metrics, job.usual)
         collector.outputs(outputs)
         if job.harvest is not None:
             _harvest(harvester(job.harvest), collector)
+        forget_aims(journal.folder)
         journal.close()
         if stopped:
             why = "it was told to end, and may be begun again"

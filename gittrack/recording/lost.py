@@ -21,6 +21,8 @@ from gittrack.recording.store import Store, relative_to_top
 
 _AIMS = "aims.json"
 """In a journal: what `gittrack run` is to read when the program has ended."""
+_READING = "reading"
+"""A file beside that, once it has begun to."""
 
 
 def note_aims(
@@ -33,12 +35,19 @@ def note_aims(
         "usual": list(usual),
         "outputs": [path for path, _ in outputs],
     }
+    (journal / _READING).unlink(missing_ok=True)  # of an attempt before
     (journal / _AIMS).write_text(json.dumps(aims))
 
 
+def note_reading(journal: Path) -> None:
+    """The program has ended, and all that is read now: a second time nothing is."""
+    (journal / _READING).touch()
+
+
 def forget_aims(journal: Path) -> None:
-    """The program has ended, and all that is read now."""
-    (journal / _AIMS).unlink(missing_ok=True)
+    """All has been read."""
+    for name in (_AIMS, _READING):
+        (journal / name).unlink(missing_ok=True)
 
 
 def collect_lost(repo: Repository, stored: StoredJournal) -> None:
@@ -47,17 +56,20 @@ def collect_lost(repo: Repository, stored: StoredJournal) -> None:
         aims = json.loads((stored.folder / _AIMS).read_text())
     except FileNotFoundError:
         return
+    was_read = (stored.folder / _READING).exists()
     forget_aims(stored.folder)
     journal = Journal(stored.folder)
     say_lost(stored, journal)
     try:
-        _collect(repo, stored, journal, aims)
+        _collect(repo, stored, journal, aims, was_read=was_read)
     except (OSError, ValueError, KeyError, TypeError) as error:
         journal.not_recorded("metrics files", f"what the lost run had written cannot be read: {error}")
     journal.close()
 
 
-def _collect(repo: Repository, stored: StoredJournal, journal: Journal, aims: Mapping[str, Any]) -> None:
+def _collect(
+    repo: Repository, stored: StoredJournal, journal: Journal, aims: Mapping[str, Any], *, was_read: bool
+) -> None:
     start = stored.start["record"]
     last = stored.last_sign()
     lasted = max(0.0, last - parse_time(start["started"]).timestamp())
@@ -65,7 +77,11 @@ def _collect(repo: Repository, stored: StoredJournal, journal: Journal, aims: Ma
     own = []
     for name in aims["metrics"]:
         newest = max((stamp.mtime_ns / 1e9 for _, stamp in stamps(cwd / name)), default=0.0)
-        if newest <= last + 2 * BEAT_S:
+        if was_read:
+            if newest:
+                why = "gittrack was ended while it recorded the end of the run: points may be missing"
+                journal.not_recorded(f"metrics file {name}", why)
+        elif newest <= last + 2 * BEAT_S:
             own.append(name)
         else:
             why = "was written after the last sign of life of this run: by whom is not known"

@@ -228,3 +228,23 @@ def test_a_run_that_was_lost(project: Path, tmp_path: Path) -> None:
     gittrack(project, "recover")
     (record,) = records(project)
     assert any(loss.what.startswith("runs of other trackers in") for loss in record.not_recorded)
+
+
+def test_a_run_that_was_lost_at_its_end(project: Path, tmp_path: Path) -> None:
+    """Killed while its files were read: nothing is read twice, and what may be missing is said."""
+    kept_by_wandb(tmp_path / "a", (0, 0.5))
+    (project / "wandb").mkdir()
+    dies = (
+        "import os\nfrom gittrack.cli import execute\nfrom gittrack.importers.harvest import Harvest\n"
+        "Harvest.take = lambda *_: os.kill(os.getpid(), 9)\n"
+    )
+    program = copies(tmp_path / "a") + "; echo '{\"acc\": 0.5}' > metrics.json; echo w > m; echo v > n"
+    command = f"execute(['run', '--output', 'm', '--output', 'n', '--', 'sh', '-c', {program!r}])"
+    subprocess.run([sys.executable, "-c", dies + command], cwd=project, check=False)
+    gittrack(project, "recover")
+    (record,) = records(project)
+    assert record.status == "finished" and record.metrics["acc"].value == 0.5
+    assert [output.path for output in record.outputs] == ["m", "n"]
+    assert {loss.what.partition(" in ")[0] for loss in record.not_recorded} == {
+        "metrics file metrics.json", "runs of other trackers",
+    }  # fmt: skip
