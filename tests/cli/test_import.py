@@ -59,9 +59,8 @@ def test_a_dry_run_and_its_report(clone: Path, capsys: pytest.CaptureFixture[str
         1,
         1,
     )
-    assert [(run["source"], run["experiment"], run["id"]) for run in report["runs"]] == [
-        ("good.csv", "tables", None)
-    ]
+    (run,) = report["runs"]
+    assert (run["name"], run["experiment"], run["id"]) == ("good", "tables", None)
     assert report["skipped"] == [{"what": "bad.csv", "why": "two of its columns have one name"}]
     assert run_git(clone, "for-each-ref") == ""
 
