@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from gittrack.errors import UsageError
+from gittrack.importers.folders import is_regular
 from gittrack.importers.foreign import Curve, ForeignRun, Loss, Options, Skipped, Status, TextPoint
 
 _SUFFIXES = {".csv": ",", ".tsv": "\t", ".jsonl": None, ".ndjson": None}
@@ -114,13 +115,14 @@ class _File:
         """By column: whether all that is in it are numbers."""
         self._damaged = 0
         self._is_utf8 = True
-        self._lost: list[Loss] = []
         one, several = mapped.one, mapped.several
         self._facts = {one[what] for what in (*_ONE[:8], "parent") if what in one}
         self._facts |= {name for of in ("params", "tags") for name in several.get(of, ())}
         """Columns of what is said of a whole run."""
 
     def runs(self) -> Iterator[ForeignRun | Skipped]:
+        if not is_regular(self._path):
+            raise ValueError("it is no regular file")
         found = self._look()
         if not found:
             yield Skipped(what=self._name, why="it has no rows", fault=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,11 @@ def test_a_mapping_that_is_none(tmp_path: Path, mapping: dict[str, Any]) -> None
     """Nothing is guessed."""
     with pytest.raises(UsageError, match="--map"):
         read(tmp_path, **mapping)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.csv")
+    assert [item.why for item in read(tmp_path / "a.csv")[1]] == ["it is no regular file"]
 
 
 def test_what_is_no_table_is_named(tmp_path: Path) -> None:
