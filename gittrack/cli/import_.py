@@ -65,7 +65,7 @@ def command(
     from gittrack.git.repository import Repository
     from gittrack.importers.bringing import Brought, bring
     from gittrack.importers.foreign import Options
-    from gittrack.importers.systems import AUTO, choose, systems
+    from gittrack.importers.systems import AUTO, choose, others, systems
 
     if path is None:
         if system in systems() and not Path(system).exists():
@@ -91,6 +91,11 @@ def command(
         output.note("interrupted: what is listed was imported; the same command again goes on from there")
         raise
     _show(brought, as_json)
+    if system == AUTO and (left := others(chosen, path)):
+        output.note(
+            f"gittrack: only runs of {chosen} were read; {path} seems to have some of "
+            f"{', '.join(left)}, too: gittrack import {left[0]} {path}"
+        )
     if brought.faults:
         raise typer.Exit(1)
 

@@ -243,3 +243,12 @@ def choose(name: str, path: Path) -> str:
             "as in gittrack import table results.csv"
         )
     return found
+
+
+def others(name: str, path: Path) -> list[str]:
+    """Further systems that the source seems to be of. Tables lie in many a project, and do not count."""
+    return [
+        other.name
+        for other in systems().values()
+        if other.name not in (name, "table") and other.is_source(path)
+    ]

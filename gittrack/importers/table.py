@@ -7,6 +7,7 @@ look notes where they are, so that one run's are in memory at a time.
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import math
 import re
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from gittrack.errors import UsageError
+from gittrack.importers.folders import is_regular
 from gittrack.importers.foreign import Curve, ForeignRun, Loss, Options, Skipped, Status, TextPoint
 
 _SUFFIXES = {".csv": ",", ".tsv": "\t", ".jsonl": None, ".ndjson": None}
@@ -35,7 +37,7 @@ _SEVERAL = ("params", "tags", "metrics", "texts", "ignore")
 _NUMBER = re.compile(
     r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?(?:nan|inf(?:inity)?)", re.I
 )
-_WHOLE = re.compile(r"[-+]?[0-9]{1,18}\Z", re.ASCII)
+_WHOLE = re.compile(r"[-+]?[0-9]{1,300}\Z", re.ASCII)
 
 Row = dict[str, Any]
 
@@ -112,13 +114,19 @@ class _File:
         self._numbers: dict[str, bool] = {}
         """By column: whether all that is in it are numbers."""
         self._damaged = 0
+        self._is_utf8 = True
         one, several = mapped.one, mapped.several
         self._facts = {one[what] for what in (*_ONE[:8], "parent") if what in one}
         self._facts |= {name for of in ("params", "tags") for name in several.get(of, ())}
         """Columns of what is said of a whole run."""
 
-    def runs(self) -> Iterator[ForeignRun]:
+    def runs(self) -> Iterator[ForeignRun | Skipped]:
+        if not is_regular(self._path):
+            raise ValueError("it is no regular file")
         found = self._look()
+        if not found:
+            yield Skipped(what=self._name, why="it has no rows", fault=False)
+        self._lost = [*self._losses()]
         for key, rows in found.items():
             yield self._run(key, rows)
 
@@ -127,6 +135,10 @@ class _File:
     def _rows(self, file: BinaryIO, end: int | None = None) -> Iterator[tuple[int, int, Row]]:
         """Begin, end and content of each row from where `file` stands."""
         lines = _Lines(file, end)
+        yield from self._parted(lines)
+        self._is_utf8 = self._is_utf8 and lines.is_utf8
+
+    def _parted(self, lines: _Lines) -> Iterator[tuple[int, int, Row]]:
         if self._separator is None:
             for line in lines:
                 text = line.strip()
@@ -159,6 +171,7 @@ class _File:
             if not isinstance(error, ValueError):
                 raise ValueError("a line of it is nested too deeply") from error
             return {}
+        self._damaged += not isinstance(row, dict)
         return _flat(row) if isinstance(row, dict) else {}
 
     def _look(self) -> dict[str, _Rows]:
@@ -180,6 +193,15 @@ class _File:
                         rows.facts[name] = value
         return found
 
+    def _losses(self) -> Iterator[Loss]:
+        """What the first look found."""
+        if self._damaged:
+            yield Loss(what=self._name, why="rows of another form than its heading", count=self._damaged)
+        if "" in self._numbers:
+            yield Loss(what=f"a column of {self._name}", why="it has no name")
+        if not self._is_utf8:
+            yield Loss(what=f"characters of {self._name}", why="no UTF-8")
+
     # --- a run --------------------------------------------------------------------------
 
     def _run(self, key: str, rows: _Rows) -> ForeignRun:
@@ -191,16 +213,12 @@ class _File:
 
         stem = Path(self._name).stem
         status = (fact("status") or "unknown").lower()
-        lost: list[Loss] = []
+        lost = [*self._lost]
         if status not in _STATUSES:
             lost.append(Loss(what=f"status {status}", why=f"none of {', '.join(sorted(_STATUSES))}"))
-        if self._damaged:
-            lost.append(
-                Loss(what=self._name, why="rows of another form than its heading", count=self._damaged)
-            )
         return ForeignRun(
             system="table",
-            id=f"{self._name}#{key}" if "run" in mapped.one else self._name,
+            id=f"{self._place}#{key}" if "run" in mapped.one else self._id(rows),
             experiment=fact("experiment")
             or (stem if "run" in mapped.one else self._path.parent.name or stem),
             name=fact("name") or key or stem,
@@ -209,7 +227,7 @@ class _File:
             ended=_moment(fact("ended")),
             note=fact("note"),
             group=fact("group"),
-            parent=f"{self._name}#{fact('parent')}" if fact("parent") else None,
+            parent=f"{self._place}#{fact('parent')}" if fact("parent") else None,
             params={n: _typed(facts[n]) for n in mapped.several.get("params", ()) if n in facts},
             tags={n: str(facts[n]) for n in mapped.several.get("tags", ()) if n in facts},
             curves=lambda: self._curves(rows),
@@ -217,6 +235,17 @@ class _File:
             lost=lost,
             changed=self._path.stat().st_mtime,
         )
+
+    @property
+    def _place(self) -> str:
+        """The name with that of the folder: many trainings write a file of one name."""
+        return f"{self._path.parent.name}/{self._path.name}"
+
+    def _id(self, rows: _Rows) -> str:
+        """By the first row too, which stays the same while the file grows."""
+        first = next(self._of(rows), {})
+        digest = hashlib.sha256(json.dumps(first, sort_keys=True).encode()).hexdigest()
+        return f"{self._place}#{digest[:16]}"
 
     def _of(self, rows: _Rows) -> Iterator[Row]:
         with self._path.open("rb") as file:
@@ -245,7 +274,7 @@ class _File:
         several = self._mapped.several
         taken = {*self._mapped.one.values(), self._step, self._time}
         taken |= {name for of in ("params", "tags", "ignore") for name in several.get(of, ())}
-        free = [name for name in self._numbers if name not in taken]
+        free = [name for name in self._numbers if name and name not in taken]
         texts = [*several.get("texts", ())]
         if "metrics" in several:
             return [*several["metrics"]], texts
@@ -256,7 +285,7 @@ class _File:
         metrics, _ = self._values()
         one, step, time = self._mapped.one, self._step, self._time
         for row in self._of(rows):
-            at, moment = _number(row.get(step or "")), _moment(row.get(time or ""))
+            at, moment = _number(_cell(row, step)), _moment(_cell(row, time))
             named = {str(row.get(one["metric"], "")): row.get(one["value"])} if "metric" in one else {}
             for name, value in named.items() if named else ((m, row.get(m)) for m in metrics):
                 number = _number(value)
@@ -280,8 +309,13 @@ class _File:
         for row in self._of(rows):
             for name in texts:
                 if name in row:
-                    at, moment = _number(row.get(self._step or "")), _moment(row.get(self._time or ""))
+                    at, moment = _number(_cell(row, self._step)), _moment(_cell(row, self._time))
                     yield TextPoint(name=name, text=_text(row[name]), step=at, time=moment)
+
+
+def _cell(row: Row, column: str | None) -> Any:
+    """None also where no column is what is asked for: one without a name is none of these."""
+    return None if column is None else row.get(column)
 
 
 class _Lines:
@@ -291,6 +325,7 @@ class _Lines:
         self._file = file
         self._end = end
         self.begin = self.at = file.tell()
+        self.is_utf8 = True
 
     def __iter__(self) -> _Lines:
         return self
@@ -304,7 +339,9 @@ class _Lines:
         if not line:
             raise StopIteration
         self.begin, self.at = self.at, self.at + len(line)
-        return line.decode("utf-8", "replace")
+        text = line.decode("utf-8", "replace")
+        self.is_utf8 = self.is_utf8 and ("\ufffd" not in text or "\ufffd".encode() in line)
+        return text
 
 
 def _curve(name: str, points: list[tuple[float, Any, float | None]]) -> Curve:

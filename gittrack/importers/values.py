@@ -94,13 +94,14 @@ def flat(tree: Mapping[str, Any], above: str = "", joint: str = ".") -> Iterator
 
 
 def number(value: Value) -> float | None:
-    """A number as a float; True and False are 1 and 0."""
+    """A number as a float, or as it is where a float would be another; True and False are 1 and 0."""
     if not isinstance(value, (int, float)):
         return None
     try:
-        return float(value)
+        found = float(value)
     except OverflowError:
         return None
+    return value if found != value and isinstance(value, int) else found
 
 
 def utc(at: str | None) -> Moment | None:

@@ -47,6 +47,21 @@ def test_the_folder_shows_the_system(clone: Path, capsys: pytest.CaptureFixture[
     assert execute(["verify", "-q"]) == 0
 
 
+def test_a_folder_of_several_systems(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One is read; which others there are is said, unless the system was named."""
+    store(clone / "mlruns")
+    (clone / "dvclive").mkdir()
+    (clone / "dvclive" / "metrics.json").write_text('{"step": 1}')
+    (clone / "data.csv").write_text("a\n1\n")
+    for given in (["."], ["mlflow", "."]):
+        assert execute(["import", *given]) == 0
+    (note,) = (line for line in capsys.readouterr().err.splitlines() if "only" in line)
+    assert note == (
+        "gittrack: only runs of mlflow were read; . seems to have some of dvclive, too: "
+        "gittrack import dvclive ."
+    )
+
+
 def test_a_dry_run_and_its_report(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As JSON, too; nothing is written."""
     (clone / "good.csv").write_text("step,loss\n0,1\n")
@@ -59,9 +74,8 @@ def test_a_dry_run_and_its_report(clone: Path, capsys: pytest.CaptureFixture[str
         1,
         1,
     )
-    assert [(run["source"], run["experiment"], run["id"]) for run in report["runs"]] == [
-        ("good.csv", "tables", None)
-    ]
+    (run,) = report["runs"]
+    assert (run["name"], run["experiment"], run["id"]) == ("good", "tables", None)
     assert report["skipped"] == [{"what": "bad.csv", "why": "two of its columns have one name"}]
     assert run_git(clone, "for-each-ref") == ""
 

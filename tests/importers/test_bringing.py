@@ -350,7 +350,9 @@ def test_processes_share_the_work(bring: Importer, monkeypatch: pytest.MonkeyPat
 
 
 def records_all(bring: Importer) -> list[Record]:
-    return [record for at in range(9) for record in records_of(bring, f"runs.jsonl#r{at}")]
+    return [
+        record for at in range(9) for record in records_of(bring, f"{bring.source.name}/runs.jsonl#r{at}")
+    ]
 
 
 def test_a_name_that_no_commit_message_can_hold(bring: Importer) -> None:

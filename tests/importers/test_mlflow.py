@@ -324,13 +324,13 @@ def test_an_old_file_store(tmp_path: Path) -> None:
     """Numbers as status, points without a step and with a dataset; names and values stay text."""
     folder = experiment_by_hand(tmp_path / "mlruns", "0")
     lines = "30 2.0 2 iris d1\n10 1.0\n20 nan 1\n20 nan 1\nbroken\n40 x 3\n"
-    image = "images/a#b%step%3%timestamp%17%c.png"
+    image, newer = "images/a#b%step%3%timestamp%17%c.png", "images/a~b+step+3+timestamp+17+c-d.png"
     run_by_hand(
         folder,
         "r1",
         {
             "metrics/m": lines, "metrics/system/cpu": "1 0.5 0\n", "params/a/b": "0o17",
-            f"artifacts/{image}": "png",
+            f"artifacts/{image}": "png", f"artifacts/{newer}": "png",
             "tags/mlflow.gitBranchName": "dev", "tags/mlflow.source.git.diff": "+ é",
             "tags/mlflow.log-model.history": '[{"artifact_path": "net", "mlflow_version": "1.9.1"}, 3]',
         },
@@ -347,10 +347,32 @@ def test_an_old_file_store(tmp_path: Path) -> None:
         assert [(loss.what, loss.count) for loss in run.lost] == [("lines of metric m", 2)]
         assert run.code is not None and run.code.branch == "dev"
         files = {file.path: file for file in run.files}
-        assert (files[image].kind, files[image].name, files[image].step) == ("media", "a/b", 3)
+        for name in (image, newer):
+            assert (files[name].kind, files[name].name, files[name].step) == ("media", "a/b", 3)
         assert files["source.patch"].content == "+ é".encode()
         missing = "its files are not in the source"
         assert files["net"] == ForeignFile(path="net", kind="model", name="net", missing=missing)
+
+
+def test_artifacts_that_go_elsewhere(tmp_path: Path) -> None:
+    """The run's own folder for them is there and empty: those elsewhere come, or are named."""
+    folder = experiment_by_hand(tmp_path / "mlruns", "0")
+    places = {
+        "beside": f"{tmp_path}/kept/beside/artifacts", "none": f"{tmp_path}/kept/none/artifacts",
+        "away": "/mnt/disk/away/artifacts", "bucket": "s3://bucket/bucket/artifacts",
+        "own": "file:///old/mlruns/0/own/artifacts",
+    }  # fmt: skip
+    for name, uri in places.items():
+        meta = META.format(id=name, status=3) + f"artifact_uri: {uri}\n"
+        (run_by_hand(folder, name, {"meta.yaml": meta}) / "artifacts").mkdir()
+    (tmp_path / "kept" / "beside" / "artifacts").mkdir(parents=True)
+    (tmp_path / "kept" / "beside" / "artifacts" / "a.txt").write_text("a")
+    runs, _ = both(tmp_path / "mlruns")
+    assert [file.path for file in runs["beside"].files] == ["a.txt"]
+    assert {name: [loss.what for loss in run.lost] for name, run in runs.items()} == {
+        "beside": [], "none": [], "own": [], "away": ["artifacts, if there are any"],
+        "bucket": ["artifacts at s3://bucket/bucket/artifacts"],
+    }  # fmt: skip
 
 
 def test_a_hostile_file_store(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,36 @@ def test_a_file_is_a_run(tmp_path: Path) -> None:
         "acc, %": [(-1, start + 1, "3")],
     }
     assert [(text.name, text.text, text.step) for text in run.texts()] == [("word", "two\nlines", 0.5)]
-    assert (run.id, run.name, run.experiment, run.status) == ("a.csv", "a", tmp_path.name, "unknown")
+    assert (run.name, run.experiment, run.status) == ("a", tmp_path.name, "unknown")
     assert points(other) == {"val.loss": [(1, None, "2")]}
     assert [loss.count for loss in other.lost] == [1]
+
+
+def test_files_of_one_name_are_runs_of_their_own(tmp_path: Path) -> None:
+    """As many trainings write them; a file that grows is the same run."""
+    ids = set()
+    for place in ("a/version_0", "a/version_1", "b/version_0"):
+        (folder := tmp_path / place).mkdir(parents=True)
+        (folder / "metrics.csv").write_text(f"step,loss\n0,{len(ids)}\n")
+        ids.add(read(folder)[0][0].id)
+    with (folder / "metrics.csv").open("a") as file:
+        file.write("1,2\n")
+    assert len(ids) == 3 and read(folder / "metrics.csv")[0][0].id in ids
+
+
+def test_what_nothing_says_is_named(tmp_path: Path) -> None:
+    """A column without a name (pandas' index) is no step; rows and characters that are none."""
+    (tmp_path / "a.csv").write_bytes(b",loss,na\xefve\n7,1,2\n8,2,12345678901234567891\n")
+    (tmp_path / "b.ndjson").write_text('[{"loss": 1}]\n{"loss": 2}\n')
+    (tmp_path / "c.csv").write_text("step,loss\n")
+    (run, other), (skipped,) = read(tmp_path)
+    assert points(run) == {
+        "loss": [(None, None, "1"), (None, None, "2")],
+        "na\ufffdve": [(None, None, "2"), (None, None, "12345678901234567891")],
+    }
+    assert [loss.what for loss in run.lost] == ["a column of a.csv", "characters of a.csv"]
+    assert [(loss.what, loss.count) for loss in other.lost] == [("b.ndjson", 1)]
+    assert (skipped.what, skipped.fault) == ("c.csv", False)
 
 
 def test_rows_say_which_run_they_are_of(tmp_path: Path) -> None:
@@ -60,9 +88,10 @@ def test_rows_say_which_run_they_are_of(tmp_path: Path) -> None:
     mapping = {"run": "trial", "params": ["lr"], "tags": ["team"], "status": "state", "started": "begin"}
     (x, y), _ = read(file, **mapping)
     assert (x.id, x.params, x.tags, x.status, x.started) == (
-        "all.csv#x", {"lr": 0.1}, {"team": "red"}, "finished", 1_700_000_000.0,
+        f"{tmp_path.name}/all.csv#x", {"lr": 0.1}, {"team": "red"}, "finished", 1_700_000_000.0,
     )  # fmt: skip
-    assert (y.id, y.params, y.tags, y.status, y.started) == ("all.csv#y", {"lr": "big"}, {}, "unknown", None)
+    assert (y.params, y.tags, y.status, y.started) == ({"lr": "big"}, {}, "unknown", None)
+    assert y.id == f"{tmp_path.name}/all.csv#y"
     assert points(x) == {"loss": [(0, None, "1"), (1, None, "3")]}
     assert points(y) == {"loss": [(0, None, "2")]}
 
@@ -82,6 +111,11 @@ def test_a_mapping_that_is_none(tmp_path: Path, mapping: dict[str, Any]) -> None
         read(tmp_path, **mapping)
 
 
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.csv")
+    assert [item.why for item in read(tmp_path / "a.csv")[1]] == ["it is no regular file"]
+
+
 def test_what_is_no_table_is_named(tmp_path: Path) -> None:
     """The other files come; a link leads nowhere."""
     (tmp_path / "bad.csv").write_text("a,a\n1,2\n")
@@ -89,5 +123,5 @@ def test_what_is_no_table_is_named(tmp_path: Path) -> None:
     (tmp_path / "good.csv").write_text("a\n1\n")
     (tmp_path / "link.csv").symlink_to("/etc/passwd")
     runs, skipped = read(tmp_path)
-    assert [run.id for run in runs] == ["good.csv"]
+    assert [run.name for run in runs] == ["good"]
     assert [item.what for item in skipped] == ["bad.csv", "deep.jsonl"]

@@ -16,7 +16,8 @@ from gittrack.importers.foreign import ForeignFile, ForeignRun, Loss
 from gittrack.importers.mlflow.fields import Row, models_logged, tables_logged
 from gittrack.importers.mlflow.values import read_bytes, shown
 
-_IMAGE = re.compile(r"images/(?P<key>.+?)%step%(?P<step>-?\d+)%timestamp%.*")
+_IMAGE = re.compile(r"images/(?P<key>.+?)([%+])step\2(?P<step>-?\d+)\2timestamp\2.*")
+"""As MLflow before 3.11 wrote it, with ``#`` for a slash in the key, and as it does since, with ``~``."""
 _BESIDE = ("", "mlruns", "mlartifacts")
 """Folders in which stores keep artifacts, beside their database."""
 _MLFLOW_VERSION = re.compile(rb"^mlflow_version: '?([0-9A-Za-z.+]{1,40})'?$", re.MULTILINE)
@@ -113,6 +114,17 @@ def find_folder(uri: str, anchor: str, bases: Iterable[Path]) -> Path | None:
     return None
 
 
+def _is_elsewhere(uri: str, bases: Iterable[Path]) -> bool:
+    """Whether the folder of a run's artifacts lies in one that is not in the source: so they may be there."""
+    above = _parts(uri)[:-2]
+    return bool(above) and find_folder("/".join(above), above[-1], bases) is None
+
+
+def is_own(uri: str, run: Path) -> bool:
+    """Whether `uri` is that of the folder in the run's own, wherever the store was; or there is none."""
+    return not uri or _parts(uri)[-3:] == (run.parent.name, run.name, "artifacts")
+
+
 def is_plain_folder(folder: Path, base: Path) -> bool:
     """Whether `folder` is one below `base`, which has no links in it, with no link on the way."""
     try:
@@ -130,6 +142,9 @@ def add_files(
     if folder is None and is_remote(row.artifact_uri):
         why = "they are kept there, and this machine has no copy in the source"
         run.lost.append(Loss(what=f"artifacts at {row.artifact_uri}", why=why))
+    elif folder is None and _is_elsewhere(row.artifact_uri, bases):
+        why = "the folder that the store names for them is not in the source"
+        run.lost.append(Loss(what="artifacts, if there are any", why=why))
     files = _titled(files, tables_logged(row.tags))
     for model in models_logged(row.tags):
         path = model.get("artifact_path")
@@ -199,7 +214,7 @@ def _with_kind(file: ForeignFile, models: list[str], tables: frozenset[str]) -> 
     if file.path in tables:
         return replace(file, kind="table")
     if image := _IMAGE.fullmatch(file.path):
-        return replace(file, kind="media", name=image["key"].replace("#", "/"), step=int(image["step"]))
+        return replace(file, kind="media", name=re.sub("[#~]", "/", image["key"]), step=int(image["step"]))
     return file
 
 

@@ -26,6 +26,7 @@ from gittrack.importers.mlflow.artifacts import (
     Version,
     add_files,
     find_folder,
+    is_own,
     is_plain_folder,
 )
 from gittrack.importers.mlflow.fields import RUN_ID, Row, dataset, foreign_run, whole
@@ -204,7 +205,10 @@ def _run(
     if (folder / "artifacts").is_symlink():
         run.lost.append(Loss(what="artifacts", why="a link is not followed"))
         artifacts = None
-    elif not is_plain_folder(folder / "artifacts", folder):
+    elif not is_plain_folder(folder / "artifacts", folder) or (
+        # MLflow makes this folder also where artifacts go elsewhere.
+        not is_own(row.artifact_uri, folder) and not any((folder / "artifacts").iterdir())
+    ):
         artifacts = find_folder(row.artifact_uri, run_id, bases)
     add_files(run, row, artifacts, beside, _outputs(folder, run.lost), bases)
     metrics = values_below(folder / "metrics")
