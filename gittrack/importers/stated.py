@@ -23,7 +23,7 @@ from gittrack.formats.record import (
     clean_text,
     format_time,
 )
-from gittrack.formats.scrub import strip_url
+from gittrack.formats.scrub import scrub_text, strip_url
 from gittrack.formats.values import MAX_LONG, to_params, to_tags, to_value, without_secrets
 from gittrack.importers.foreign import ForeignCode, ForeignRun
 from gittrack.importers.losses import Losses
@@ -91,7 +91,7 @@ def failure(run: ForeignRun, losses: Losses) -> Failure | None:
         return None
     if run.failure is None:
         return Failure(type="failed", message=f"{run.system} says so, and no more")
-    message = long_text(run.failure.message, "failure", losses) or ""
+    message = long_text(scrub_text(run.failure.message, {}), "failure", losses) or ""
     return Failure(type=label(run.failure.type, "failure", losses) or "failed", message=message)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gittrack.formats.record import Failure
 from gittrack.formats.values import MAX_LONG
 from gittrack.importers import stated
 from gittrack.importers.losses import Losses
@@ -19,3 +20,9 @@ def test_a_param_that_does_not_fit_costs_no_other() -> None:
     assert plain["General"]["prompt"] == f"{kept}General.prompt.txt" and plain["top"] == f"{kept}top.txt"
     assert (plain["n"], plain["General"]["lr"], plain["General"]["a.b"]) == (1, 0.1, 1)
     assert [loss.what for loss in losses.listed()] == ["param General.a"]
+
+
+def test_the_message_of_a_failure_has_no_credentials() -> None:
+    told = Failure(type="ValueError", message="cannot reach it with token=hunter2hunter2")
+    found = stated.failure(make_run(status="failed", failure=told), Losses())
+    assert found is not None and found.message == "cannot reach it with token=***"

@@ -104,6 +104,13 @@ def test_a_row_may_be_a_point(tmp_path: Path) -> None:
     assert points(run) == {"loss": [(0, None, "1.5"), (1, None, "2")], "acc": [(0, None, repr(math.inf))]}
 
 
+def test_a_mapped_column_that_is_not_there_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("at,lr,loss\n0,0.1,2\n")
+    (run,), _ = read(file, step="epochs", params=["lr"])
+    assert [loss.what for loss in run.lost] == ["column epochs of a.csv"]
+
+
 @rows("mapping", [{"stpe": "x"}, {"step": ["x"]}, {"params": "x"}, {"metric": "x"}, {"metrics": [1]}])
 def test_a_mapping_that_is_none(tmp_path: Path, mapping: dict[str, Any]) -> None:
     """Nothing is guessed."""

@@ -11,16 +11,16 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from gittrack.errors import UsageError
 from gittrack.importers.folders import is_regular
 from gittrack.importers.foreign import Curve, ForeignRun, Loss, Options, Skipped, Status, TextPoint
+from gittrack.importers.table.mapping import ONE, Mapped
 
 _SUFFIXES = {".csv": ",", ".tsv": "\t", ".jsonl": None, ".ndjson": None}
 _LONGEST_LINE = 16 << 20
@@ -29,48 +29,12 @@ _STRETCH = 4096
 _STEPS = ("step", "_step", "global_step", "iteration", "iter", "epoch")
 _TIMES = ("timestamp", "_timestamp", "wall_time", "time")
 _STATUSES = frozenset({"finished", "failed", "killed", "running", "unknown"})
-_ONE = (
-    "run", "experiment", "name", "status", "started", "ended", "note", "group", "step", "time", "metric",
-    "value", "parent",
-)  # fmt: skip
-_SEVERAL = ("params", "tags", "metrics", "texts", "ignore")
 _NUMBER = re.compile(
     r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?(?:nan|inf(?:inity)?)", re.I
 )
 _WHOLE = re.compile(r"[-+]?[0-9]{1,300}\Z", re.ASCII)
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Mapped:
-    """Which column is what. A single word names a column; lists name several."""
-
-    one: Mapping[str, str] = field(default_factory=dict)
-    several: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, stated: Mapping[str, Any]) -> Mapped:
-        """UsageError for what is no mapping of columns."""
-        one: dict[str, str] = {}
-        several: dict[str, tuple[str, ...]] = {}
-        for key, value in stated.items():
-            if key in _ONE and isinstance(value, str):
-                one[key] = value
-            elif key in _SEVERAL and isinstance(value, list) and all(isinstance(v, str) for v in value):
-                several[key] = tuple(value)
-            else:
-                words = f"{', '.join(_ONE)} name a column; {', '.join(_SEVERAL)} list columns"
-                raise UsageError(f"--map: {key}: {value!r} is not understood: {words}")
-        if ("metric" in one) != ("value" in one):
-            raise UsageError("--map: metric and value go together: the columns of a name and of its value")
-        return cls(one, several)
-
-    def column(self, what: str, among: Iterable[str], names: tuple[str, ...] = ()) -> str | None:
-        """The column that is `what`: as mapped, else the first of `names` that is there."""
-        if what in self.one:
-            return self.one[what]
-        return next((name for name in names if name in among), None)
 
 
 def read(source: Path, options: Options) -> Iterator[ForeignRun | Skipped]:
@@ -116,7 +80,7 @@ class _File:
         self._damaged = 0
         self._is_utf8 = True
         one, several = mapped.one, mapped.several
-        self._facts = {one[what] for what in (*_ONE[:8], "parent") if what in one}
+        self._facts = {one[what] for what in (*ONE[:8], "parent") if what in one}
         self._facts |= {name for of in ("params", "tags") for name in several.get(of, ())}
         """Columns of what is said of a whole run."""
 
@@ -201,6 +165,8 @@ class _File:
             yield Loss(what=f"a column of {self._name}", why="it has no name")
         if not self._is_utf8:
             yield Loss(what=f"characters of {self._name}", why="no UTF-8")
+        for column in sorted(self._mapped.columns - self._numbers.keys()):
+            yield Loss(what=f"column {column} of {self._name}", why="--map names it, and it is not there")
 
     # --- a run --------------------------------------------------------------------------
 
