@@ -144,6 +144,12 @@ def _compute(report: Report) -> Iterator[Chapter]:
     hours = _hours(total) if timed else "not recorded"
     rows.append(["all", "", f"{report.runs:,}", f"{timed:,}", hours, _hours(gpus) if gpus else ""])
     rows[-1] += _measured(report.spent)
+    nested = sum(s.nested for s in report.spent)
+    twice = (
+        f" {nested:,} of the runs are part of another one here: what both took at once is in the sums twice."
+        if nested
+        else ""
+    )
     header = ["Machine", "Runs that were", "Runs", "with a recorded duration", "Hours of these", "GPU hours"]
     header += ["GPU hours in use", "Energy"]
     yield Chapter(
@@ -156,6 +162,7 @@ def _compute(report: Report) -> Iterator[Chapter]:
                     "ones and reruns too. GPU hours are hours times the GPUs that the run saw; those in "
                     "use were measured while it ran. Energy is what counters of the hardware counted, of "
                     "whole devices. Both are of the runs in brackets. What was not recorded is not in it."
+                    + twice
                 ]
             ),
             Table(

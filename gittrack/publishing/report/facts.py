@@ -20,6 +20,8 @@ _SLICE = re.compile(r"(.+)/([^/=]+=[^/]+)")
 def time_spent(runs: Iterable[Record], outcomes: Mapping[str, str]) -> list[Spent]:
     """Hours by what became of the runs and by machine: every run once, none left out."""
     totals: dict[tuple[str, str], Spent] = {}
+    runs = list(runs)
+    known = {run.id for run in runs}
     for run in runs:
         around = run.surroundings
         machine = ", ".join([around.cpu or around.os or "machine not recorded", *around.gpus])
@@ -27,7 +29,8 @@ def time_spent(runs: Iterable[Record], outcomes: Mapping[str, str]) -> list[Spen
         if run.status == "finished":
             kind = "reruns" if run.reproduces else "rejected" if outcomes.get(run.id) == "rejected" else kind
         none = Spent(what=kind, machine=machine, runs=0, timed=0, hours=0.0, device_hours=0.0)
-        totals[machine, kind] = _with(totals.get((machine, kind), none), run)
+        total = _with(totals.get((machine, kind), none), run)
+        totals[machine, kind] = replace(total, nested=total.nested + (run.parent in known))
     return [total for _, total in sorted(totals.items())]
 
 

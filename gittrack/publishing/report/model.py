@@ -176,6 +176,8 @@ class Spent:
     """Of the `runs`, those of which a counter of the hardware has counted energy."""
     energy_kwh: float = 0.0
     """What was counted of these."""
+    nested: int = 0
+    """Of the `runs`, those that are part of another one that is counted, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

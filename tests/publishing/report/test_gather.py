@@ -59,6 +59,13 @@ def test_what_was_measured_is_summed_over_the_runs_that_measured_it() -> None:
     assert (spent.energy_runs, spent.energy_kwh) == (2, 0.5)
 
 
+def test_runs_within_a_run_are_counted_as_such() -> None:
+    """Their time is in that of the outer one, too; one whose outer run is not counted is not."""
+    outer, alone = make_record(), make_record(id="20261122-142234-aaaaaa", parent="20261122-142235-bbbbbb")
+    inner = make_record(id="20261122-142236-cccccc", parent=outer.id)
+    assert [spent.nested for spent in time_spent([outer, inner, alone], {})] == [1]
+
+
 def test_a_later_decision_supersedes(decided: Study) -> None:
     """The subject is the one that is selected last and still holds; all decisions are shown."""
     decided.decide(decided.runs[3], because="smaller")
