@@ -450,3 +450,17 @@ def test_worktrees_share_journals_and_do_not_disturb_each_other(project: Path, t
     leave_behind(tmp_path / "side")
     (recovery,) = recover(Repository.discover(project))
     assert recovery.record is not None and recovery.record.code.branch == "side"
+
+
+def test_a_row_that_comes_while_the_journal_closes_is_written_or_refused(inside: Path) -> None:
+    """Another thread may hold the old way in, and only then call it: its row is lost, and it is told."""
+    run = gittrack.start_run()
+    journal = run._journal
+    assert journal is not None
+    late = journal.append_json
+    run.finish()
+    journal.spill()
+    late(b'[0.1,null,{"a":1.0}')
+    assert len(journal.rows) > journal.row_limit
+    with pytest.raises(UsageError, match="has ended"):
+        journal.spill()

@@ -264,9 +264,16 @@ class Journal:
                 os.utime(self.folder / HEARTBEAT)
 
     def spill(self) -> None:
-        """Write `rows` out because they are more than `row_limit`; keep them for later where that fails."""
+        """Write `rows` out because they are more than `row_limit`; keep them for later where that fails.
+
+        UsageError where the journal was closed before they came.
+        """
 
         def spill() -> None:
+            if self._closed:
+                if self.rows:
+                    raise _over(self.folder.name)
+                return
             self._try_drain()
             self.row_limit = BUFFER_POINTS + 2 * len(self.rows)
 
@@ -279,6 +286,7 @@ class Journal:
             self._drain()
             self._closed = True
             self.append_json = self._refuse_row
+            self.row_limit = 0  # who still holds the old one is told by `spill` that it came too late
             self._drain()  # rows of other threads that came in between
             if self._file is not None:
                 os.close(self._file)
