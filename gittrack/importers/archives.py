@@ -21,11 +21,11 @@ from gittrack.importers import folders
 MOST_BYTES = 1 << 36
 """What all members of a zip may unpack to."""
 _CHUNK = 1 << 20
-DAMAGED = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, OSError,
-    ValueError,
+UNPACKING = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError,
 )  # fmt: skip
-"""What reading a damaged zip raises, of any kind of damage."""
+"""What reading a damaged or encrypted zip raises, beside OSError and ValueError."""
+DAMAGED = (*UNPACKING, OSError, ValueError)
 
 Content = Path | Callable[[], Iterator[bytes]]
 

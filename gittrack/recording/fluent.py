@@ -115,7 +115,9 @@ def log_image(
     artifact_file: str | None = None,
 ) -> None:
     """`Run.log_image` of the active run."""
-    current_run().log_image(image, name or artifact_file, step, timestamp, caption=caption, key=key)
+    current_run().log_image(
+        image, name, step, timestamp, caption=caption, key=key, artifact_file=artifact_file
+    )
 
 
 def log_images(

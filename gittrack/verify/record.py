@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from gittrack.errors import RecordError
 from gittrack.formats import codec
@@ -134,11 +134,8 @@ def _summary(summary: object) -> str:
 
 
 def _series(context: Context, run: RunFiles, record: Record, name: str, series: Series) -> Iterator[Finding]:
-    if name not in run.blobs:
-        return
-    data = _bytes(context, run, name)
+    data = yield from _named(context, run, name)
     if data is None:
-        yield _absent(context, run, name)
         return
     stated = series.sampled_sha256 if series.pointer else series.sha256
     digest = hashlib.sha256(data).hexdigest()
@@ -151,11 +148,8 @@ def _series(context: Context, run: RunFiles, record: Record, name: str, series: 
 
 def _beside(context: Context, run: RunFiles, name: str, sha256: str, size: int) -> Iterator[Finding]:
     """A file of which the record has digest and size."""
-    if name not in run.blobs:
-        return
-    data = _bytes(context, run, name)
+    data = yield from _named(context, run, name)
     if data is None:
-        yield _absent(context, run, name)
         return
     digest = hashlib.sha256(data).hexdigest()
     if (digest, len(data)) != (sha256, size):
@@ -190,6 +184,14 @@ def _media(context: Context, run: RunFiles, record: Record) -> Iterator[Finding]
 def _bytes(context: Context, run: RunFiles, name: str) -> bytes | None:
     blob = context.read(run, name)
     return blob.data if blob is not None and blob.kind == "blob" else None
+
+
+def _named(context: Context, run: RunFiles, name: str) -> Generator[Finding, None, bytes | None]:
+    """The bytes of a file that the record names; what is on the ledger and not in this clone is a finding."""
+    data = _bytes(context, run, name)
+    if data is None and name in run.blobs:
+        yield _absent(context, run, name)
+    return data
 
 
 def _absent(context: Context, run: RunFiles, name: str) -> Finding:

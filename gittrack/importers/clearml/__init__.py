@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from gittrack.importers import values
+from gittrack.importers.archives import DAMAGED
 from gittrack.importers.clearml import events, task
 from gittrack.importers.clearml.events import Log, text
 from gittrack.importers.clearml.files import Files
-from gittrack.importers.clearml.session import DAMAGED, Place, Session, places
+from gittrack.importers.clearml.session import Place, Session, places
 from gittrack.importers.foreign import ForeignRun, Loss, Options, Skipped
 from gittrack.importers.reading import why
 
@@ -51,7 +52,7 @@ def read(source: Path, options: Options) -> Iterator[ForeignRun | Skipped]:
     for state in states.values():
         try:
             run = _run(state.place.session(), options)
-        except (*DAMAGED, OSError, ValueError) as error:
+        except DAMAGED as error:
             yield Skipped(what=state.place.name, why=why(error))
         else:
             yield run
@@ -67,7 +68,7 @@ def _states(source: Path) -> Iterator[_State | Skipped]:
         try:
             session = place.session()
             yield _State(place, session.task()["id"], session.length)
-        except (*DAMAGED, OSError, ValueError) as error:
+        except DAMAGED as error:
             yield Skipped(what=place.name, why=why(error))
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gittrack.importers import values
-from gittrack.importers.clearml.session import DAMAGED, LARGEST, LOG, METRICS, Session
+from gittrack.importers.archives import UNPACKING
+from gittrack.importers.clearml.session import LARGEST, LOG, METRICS, Session
 from gittrack.importers.foreign import Curve, Final, Loss, Moment
 
 SINGLE = -(1 << 31)
@@ -85,7 +86,7 @@ def events(session: Session, name: str, faults: Counter[str] | None = None) -> I
                 while len(line) > LARGEST and not line.endswith(b"\n"):
                     line = file.readline(min(LARGEST + 1, member.size - at - size)) or b"\n"
                     size += len(line)
-            except (*DAMAGED, ValueError):
+            except (*UNPACKING, ValueError):
                 faults["the file is damaged from there on"] += 1
                 return
             if not line:

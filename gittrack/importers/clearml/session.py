@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import lzma
 import os
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -14,16 +12,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from gittrack.importers import folders, values
+from gittrack.importers.archives import DAMAGED, UNPACKING
 from gittrack.importers.foreign import Skipped
 from gittrack.importers.reading import why
 
 TASK, METRICS, LOG = "task.json", "metrics.jsonl", "log.jsonl"
 LARGEST = 32 << 20
 """Bytes of a task, or of a line of events."""
-DAMAGED = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError,
-)  # fmt: skip
-"""What reading from a damaged or encrypted zip raises, beside OSError and ValueError."""
 _LINK = "a link, which is not followed, or no regular file"
 _DEEPEST = 5
 """Folders below the source in which a session is looked for."""
@@ -60,7 +55,7 @@ class Session:
             return os.fdopen(os.open(member.path or name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
         try:
             return self.archive.open(member.info)
-        except DAMAGED as error:
+        except UNPACKING as error:
             raise ValueError(f"it cannot be unpacked: {error}") from error
 
     def parts(self, name: str) -> Iterator[bytes]:
@@ -69,7 +64,7 @@ class Session:
             try:
                 while part := file.read(_PART):
                     yield part
-            except DAMAGED as error:
+            except UNPACKING as error:
                 raise ValueError(f"it cannot be unpacked: {error}") from error
 
     def line(self, name: str, at: int) -> bytes:
@@ -88,7 +83,7 @@ class Session:
         with self.open(TASK) as file:
             try:
                 data = file.read(LARGEST + 1)
-            except DAMAGED as error:
+            except UNPACKING as error:
                 raise ValueError(f"it cannot be unpacked: {error}") from error
         task = values.load(data, LARGEST)
         if not isinstance(task, dict) or not isinstance(task.get("id"), str) or not task["id"]:
@@ -110,7 +105,7 @@ class Place:
     prefix: str | None = None
 
     def session(self) -> Session:
-        """ValueError, OSError or one of `DAMAGED` where it cannot be read."""
+        """ValueError, OSError or one of `archives.UNPACKING` where it cannot be read."""
         archive = None if self.prefix is None else zipfile.ZipFile(self.path)
         members = _in_folder(self.path) if archive is None else _in_zip(archive, self.prefix or "")
         first = dict(islice(members, folders.MOST_FILES))
@@ -164,7 +159,7 @@ def _zipped(path: Path, name: str) -> Iterator[Place | Skipped]:
     try:
         with zipfile.ZipFile(path) as archive:
             prefixes = _prefixes(archive.namelist())
-    except (*DAMAGED, OSError, ValueError) as error:
+    except DAMAGED as error:
         yield Skipped(what=name, why=f"no zip that can be read: {why(error)}")
         return
     for prefix in prefixes:
